@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pandas as pd
 import sqlalchemy as sa
@@ -121,15 +121,20 @@ def load_flights(url: str, *, rows: int | None = None) -> int:
     ConfigurationError
         When the extra ``demo`` is not installed.
     """
-    engine = sa.create_engine(url, poolclass=sa.NullPool)
     with zipfile.ZipFile(_archive()) as archive, archive.open("flights.csv") as file:
-        with closing(engine.raw_connection()) as connection, connection.cursor() as cursor:
-            cursor.execute(CREATE_FLIGHTS)
-            cursor.copy_expert(COPY_FLIGHTS, file if rows is None else _head(file, rows))
-            loaded = cursor.rowcount
-            cursor.execute("ANALYZE flights")
-            connection.commit()
-    return int(loaded)
+        return _copy_flights(url, file if rows is None else _head(file, rows))
+
+
+def _copy_flights(url: str, csv: IO[bytes]) -> int:
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with closing(engine.raw_connection()) as connection:
+        cursor: Any = connection.cursor()  # the driver's own, for its COPY
+        cursor.execute(CREATE_FLIGHTS)
+        cursor.copy_expert(COPY_FLIGHTS, csv)
+        loaded = int(cursor.rowcount)
+        cursor.execute("ANALYZE flights")
+        connection.commit()
+    return loaded
 
 
 def _archive() -> Path:

@@ -36,6 +36,9 @@ SUPERUSER = "postgres"
 MAX_SOCKET_PATH = 103
 """Bytes in the path of a Unix socket: 107 on Linux, 103 on macOS."""
 
+READ_AND_ENTER = 0o005
+"""The permission bits of everybody else."""
+
 START_SECONDS = 60
 """A start takes 0.05 s, and recovery after a crash a little more; this is for a busy machine."""
 
@@ -82,9 +85,7 @@ class EmbeddedPostgres:
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Create a database, as a copy of the template when one is named, and return its URL."""
-        engine = sa.create_engine(
-            self.url(), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT"
-        )
+        engine = sa.create_engine(self.url(), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
         quote = engine.dialect.identifier_preparer.quote
         copied = f" TEMPLATE {quote(template)}" if template else ""
         with engine.connect() as connection:
@@ -212,7 +213,8 @@ def _programs(wheel: Path, directory: Path) -> Path:
 
 def _reachable(program: Path) -> bool:
     """Return whether any user may run the program."""
-    return all(step.stat().st_mode & 0o005 == 0o005 for step in (program, *program.parents))
+    steps = (program, *program.parents)
+    return all(step.stat().st_mode & READ_AND_ENTER == READ_AND_ENTER for step in steps)
 
 
 def _copy(source: Path, target: Path) -> Path:
@@ -221,7 +223,7 @@ def _copy(source: Path, target: Path) -> Path:
 
 def _open(folder: Path) -> None:
     for item in (folder, *folder.rglob("*")):
-        item.chmod(item.stat().st_mode | 0o055)
+        item.chmod(item.stat().st_mode | READ_AND_ENTER)
 
 
 def _initialise(programs: Path, directory: Path, settings: Mapping[str, str]) -> None:
@@ -229,11 +231,22 @@ def _initialise(programs: Path, directory: Path, settings: Mapping[str, str]) ->
     fixed = {"listen_addresses": "", "unix_socket_directories": str(directory), "port": "5432"}
     chosen = {"timezone": "UTC", **settings, **fixed, "unix_socket_permissions": "0700"}
     options = [f"--set={name}={value}" for name, value in chosen.items()]
-    command = [programs / "initdb", "--pgdata", directory / "data", "--username", SUPERUSER]
+    command: list[str | Path] = [
+        programs / "initdb",
+        "--pgdata",
+        directory / "data",
+        "--username",
+        SUPERUSER,
+    ]
     command += ["--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", *options]
     done = subprocess.run(
-        command, cwd=directory, env=_environment(), capture_output=True, text=True,
-        check=False, **_identity(),
+        command,
+        cwd=directory,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        **_identity(),
     )
     if done.returncode:
         message = f"PostgreSQL's initdb refused in {directory}: {done.stderr.strip()}"
@@ -250,8 +263,15 @@ def _guarded(programs: Path, directory: Path) -> Iterator[EmbeddedPostgres]:
     """Start the guard; at the end let it stop the server and remove the directory."""
     command = ["/bin/sh", "-c", GUARD, "guard", str(programs), str(directory)]
     guard = subprocess.Popen(
-        command, cwd="/", env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, text=True, start_new_session=True, **_identity(),
+        command,
+        cwd="/",
+        env=_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+        **_identity(),
     )
     with guard:  # closes the pipe and waits
         server = EmbeddedPostgres(directory, guard)

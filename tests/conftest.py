@@ -1,0 +1,95 @@
+"""Fixtures for every test: servers, databases, and a session that leaves nothing behind.
+
+Set ``MAPPER_DASK_TEST_PG_DSN`` to run on a server of your own instead of the embedded one; the
+tests create and drop databases named ``mapper_dask_test_…`` there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+import stamina
+
+from mapper_dask.embedded import EmbeddedPostgres, embedded_postgres
+from tests.database import Databases, ExternalServer, Server, fresh_databases
+from tests.leftovers import processes_left, public_listeners
+
+DSN_VARIABLE = "MAPPER_DASK_TEST_PG_DSN"
+
+# What a test needs stands in its folder's name.
+MARKED_FOLDERS = {"integration": pytest.mark.integration, "fault": pytest.mark.fault}
+
+# fsync guards against a power cut, and the data is thrown away: a crash of the server, which the
+# fault tests cause, loses nothing without it. 200 connections: a cluster beside the test's own.
+TEST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
+
+# Examples that open a connection are slow at first; a deadline would fail them at random.
+hypothesis.settings.register_profile("mapper_dask", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("mapper_dask")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """The server all tests share. Never restart it: ``private_server`` is for that."""
+    if dsn := os.environ.get(DSN_VARIABLE):
+        yield ExternalServer(dsn)
+    else:
+        with embedded_postgres(settings=TEST_SETTINGS) as server:
+            yield server
+
+
+@pytest.fixture
+def databases(postgres_server: Server) -> Iterator[Databases]:
+    """Two fresh databases, ``databases.source`` and ``databases.target``."""
+    with fresh_databases(postgres_server) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def private_server() -> Iterator[EmbeddedPostgres]:
+    """A server of the test's own, which it may stop, crash and restart."""
+    with embedded_postgres(settings=TEST_SETTINGS) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _retries_off_without_server(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Turn retries off where no database can be slow: there they only hide a fault."""
+    if any(request.node.get_closest_marker(name) for name in MARKED_FOLDERS):
+        yield
+    else:
+        with stamina.set_testing(True):
+            yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(here).parts[0]
+        if folder in MARKED_FOLDERS:
+            item.add_marker(MARKED_FOLDERS[folder])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail a test during which something listens on the network (its fixtures are still up)."""
+    result = yield
+    if any(item.get_closest_marker(name) for name in MARKED_FOLDERS):
+        open_to_all = public_listeners()
+        assert not open_to_all, "\n".join(open_to_all)
+    return result
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a session that leaves a process or a public listener behind, naming each."""
+    offenders = [*processes_left(), *public_listeners()]
+    if offenders:
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        for offender in offenders:
+            reporter.write_line(f"left behind: {offender}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

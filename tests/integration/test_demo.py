@@ -1,0 +1,47 @@
+"""The demo's data: what is loaded is what the package holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from mapper_dask import demo
+from mapper_dask.errors import ConfigurationError
+from tests.database import Databases
+
+
+def test_flights_load_with_types_and_real_nulls(databases: Databases):
+    assert demo.load_flights(databases.source.url) == 336_776
+    assert databases.source.fetch(
+        "SELECT count(*), min(id), max(id), count(dep_time), count(tailnum), sum(distance),"
+        " min(time_hour)::text FROM flights"
+    ) == [(336_776, 1, 336_776, 328_521, 334_264, 350_217_607, "2013-01-01 10:00:00+00")]
+
+
+def test_part_of_the_flights(databases: Databases):
+    assert demo.load_flights(databases.source.url, rows=100) == 100
+    assert demo.count_rows(databases.source.url, "flights") == 100
+
+
+def test_target_has_the_columns_the_function_returns(databases: Databases):
+    demo.create_flights_clean(databases.target.url)
+
+    columns = databases.target.fetch(
+        "SELECT attname FROM pg_attribute"
+        " WHERE attrelid = 'flights_clean'::regclass AND attnum > 0 ORDER BY attnum"
+    )
+    assert [name for (name,) in columns] == [
+        *demo.KEPT,
+        "scheduled_at",
+        "departed_at",
+        "departed_local",
+        "delay",
+        "cancelled",
+        "speed_mph",
+    ]
+
+
+def test_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(demo, "DATA_PACKAGE", "no_such_package")
+
+    with pytest.raises(ConfigurationError, match=r"pip install 'mapper-dask\[demo\]'"):
+        demo.load_flights("postgresql+psycopg2://")

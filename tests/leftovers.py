@@ -1,0 +1,52 @@
+"""What a test session must not leave behind: processes, and sockets open to the network."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+from collections.abc import Iterator
+
+import psutil
+
+GRACE_SECONDS = 5
+"""A worker process that was told to stop needs a moment on a busy machine."""
+
+INTERPRETER_OWN = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+"""Helpers of Python's own, which end with the interpreter that started them."""
+
+
+def public_listeners() -> list[str]:
+    """Return this process's and its children's listening sockets beyond the loopback."""
+    me = psutil.Process()
+    return [
+        f"{process.pid} {_name(process)} listens on {host}:{port}"
+        for process in (me, *me.children(recursive=True))
+        for host, port in _listening(process)
+        if not ipaddress.ip_address(host).is_loopback
+    ]
+
+
+def processes_left() -> list[str]:
+    """Return the child processes that are still alive after a short grace."""
+    children = psutil.Process().children(recursive=True)
+    own = [child for child in children if not _belongs_to_interpreter(child)]
+    _, alive = psutil.wait_procs(own, timeout=GRACE_SECONDS)
+    return [f"{process.pid} {_name(process)} is still running" for process in alive]
+
+
+def _listening(process: psutil.Process) -> Iterator[tuple[str, int]]:
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied):
+        for connection in process.net_connections(kind="tcp"):
+            if connection.status == psutil.CONN_LISTEN:
+                yield connection.laddr.ip, connection.laddr.port
+
+
+def _belongs_to_interpreter(process: psutil.Process) -> bool:
+    return any(name in _name(process) for name in INTERPRETER_OWN)
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())[:120] or process.name()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return "(ended)"
