@@ -113,15 +113,19 @@ def test_stopped_server_comes_back(private_server: EmbeddedPostgres):
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
 def test_error_in_the_block_leaves_nothing(error: type[BaseException]):
-    block = embedded_postgres()
-    server = block.__enter__()
-    processes = with_children(server_processes(server.directory))
+    seen: list[tuple[Path, list[psutil.Process]]] = []
+
+    def fail_inside() -> None:
+        with embedded_postgres() as server:
+            seen.append((server.directory, with_children(server_processes(server.directory))))
+            raise error
 
     with pytest.raises(error):
-        block.__exit__(error, error(), None)
+        fail_inside()
 
+    ((directory, processes),) = seen
     assert processes
-    assert not server.directory.exists()
+    assert not directory.exists()
     assert not [process for process in processes if process.is_running()]
 
 
