@@ -1,0 +1,120 @@
+"""Every error the library raises, in one tree.
+
+::
+
+    MapperError
+    ├── ConfigurationError        bad input, refused before a row moves (also a ValueError)
+    │   ├── MainGuardError        a script starts worker processes without a __main__ guard
+    │   ├── PlanError             the query cannot be cut as asked
+    │   └── TargetError           the target table does not fit the rows
+    ├── DatabaseError             what a database answered, with its SQLSTATE and position
+    │   ├── ConnectionFailedError the database cannot be reached
+    │   └── SnapshotLostError     the exported snapshot is gone
+    ├── ChunkError                one chunk failed; knows its run, chunk and bounds
+    │   ├── TransformError        the user's function raised, or returned something else
+    │   ├── SchemaDriftError      a chunk's columns differ from the plan's
+    │   ├── EncodeError           a value does not fit its target column
+    │   └── LoadCountError        the database counted other rows than were sent
+    ├── RunStoppedError           the run was stopped; this chunk must not commit
+    ├── RunNotFoundError          the ledger does not know the run_id
+    ├── FingerprintError          the run_id belongs to another job
+    └── RunFailedError            raised by ``raise_for_status()``; carries the result's errors
+
+All of them pickle, because Dask sends them between processes: they hold their message and
+keyword details only. ``transient`` says whether trying again can help; it is decided once, where
+the driver's error is first seen.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class MapperError(Exception):
+    """Base of every error of this library."""
+
+    transient: bool = False
+    """Whether the same work can succeed when tried again."""
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+        """What else is known: ``run_id``, ``chunk_id``, ``bounds``, ``sqlstate``, ``position``."""
+        self.transient = bool(details.get("transient", type(self).transient))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.message, self.details))
+
+
+def _rebuild(kind: type[MapperError], message: str, details: dict[str, Any]) -> MapperError:
+    return kind(message, **details)
+
+
+class ConfigurationError(MapperError, ValueError):
+    """Bad input, refused before a row moves; names the field and the remedy."""
+
+
+class MainGuardError(ConfigurationError):
+    """A script would start worker processes without an ``if __name__ == "__main__":`` guard."""
+
+
+class PlanError(ConfigurationError):
+    """The query cannot be cut into chunks as asked."""
+
+
+class TargetError(ConfigurationError):
+    """The target table is missing or does not fit the rows."""
+
+
+class DatabaseError(MapperError):
+    """What the database answered; ``details`` hold ``sqlstate`` and ``position``."""
+
+    @property
+    def sqlstate(self) -> str | None:
+        """The five-character SQLSTATE, None when the link broke before an answer."""
+        return self.details.get("sqlstate")
+
+
+class ConnectionFailedError(DatabaseError):
+    """The database could not be reached or refused the login."""
+
+
+class SnapshotLostError(DatabaseError):
+    """The exported snapshot no longer exists on the source."""
+
+
+class ChunkError(MapperError):
+    """One chunk failed; ``details`` hold ``chunk_id`` and ``bounds``."""
+
+
+class TransformError(ChunkError):
+    """The user's function raised or returned no DataFrame; the message ends in its traceback."""
+
+
+class SchemaDriftError(ChunkError):
+    """The function returned other columns than the plan saw."""
+
+
+class EncodeError(ChunkError):
+    """A value does not fit the target column's type."""
+
+
+class LoadCountError(ChunkError):
+    """The target counted other rows than were sent; the transaction was rolled back."""
+
+
+class RunStoppedError(MapperError):
+    """The run was stopped while the chunk was at work; nothing of the chunk is committed."""
+
+
+class RunNotFoundError(MapperError, LookupError):
+    """The target's ledger has no such run."""
+
+
+class FingerprintError(ConfigurationError):
+    """The run_id belongs to a job that reads or writes something else."""
+
+
+class RunFailedError(MapperError):
+    """A run ended with failed or missing chunks; raised by ``raise_for_status()``."""
