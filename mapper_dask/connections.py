@@ -1,0 +1,318 @@
+"""From what a user calls a connection to an engine, on whichever process needs it.
+
+A worker never receives a password. What travels is a :class:`ConnectionRef`: a URL without
+secrets, the name of an environment variable or of a profile, or the name of a *vault entry*: a
+file only this user can read, kept by the process that was given the password, gone when it ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import dask
+import psutil
+import sqlalchemy as sa
+from sqlalchemy.pool import QueuePool
+
+from mapper_dask.errors import ConfigurationError, ConnectionFailedError
+
+SECRET_QUERY_KEYS = re.compile(r"pass|secret|token|pwd|credential", re.IGNORECASE)
+"""URL parameters that carry a secret: sslpassword, wallet_password, access_token and their kin."""
+
+_VAULT_PREFIX = "mapper-dask-"
+_lock = threading.Lock()
+_engines: dict[tuple[int, str, str], sa.Engine] = {}
+_vault: dict[str, str] = {}
+_vault_directory: dict[int, Path] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRef:
+    """How a process finds a connection, without holding its secret."""
+
+    kind: Literal["url", "env", "profile", "vault"]
+    """Where the URL is found."""
+    value: str
+    """The URL itself, the variable's or profile's name, or the vault entry's path."""
+    shown: str
+    """What a person may read: the URL with its secrets masked, or the reference."""
+
+    def __str__(self) -> str:
+        return self.shown
+
+    @property
+    def portable(self) -> str | None:
+        """The reference as text that another session can use; None when it stands on a secret."""
+        return {
+            "url": self.value,
+            "env": f"env:{self.value}",
+            "profile": f"profile:{self.value}",
+        }.get(self.kind)
+
+    def resolve(self) -> sa.URL:
+        """Return the URL, secret and all, for use in this process only.
+
+        Raises
+        ------
+        ConfigurationError
+            When the variable, profile or vault entry does not exist here.
+        """
+        finders = {
+            "url": str,
+            "env": _from_environment,
+            "profile": _from_profile,
+            "vault": _from_vault,
+        }
+        return parse_url(finders[self.kind](self.value))
+
+
+def reference(connection: Any, field: str = "source_conn") -> ConnectionRef:
+    """Return the reference that stands for what a user passed as a connection.
+
+    Parameters
+    ----------
+    connection
+        A URL as text, a SQLAlchemy ``URL`` or ``Engine``, ``env:NAME``, ``profile:NAME``, or a
+        reference already made.
+    field
+        The argument's name, for the error.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is none of these.
+    """
+    match connection:
+        case ConnectionRef():
+            return connection
+        case sa.Engine():
+            return _url_reference(connection.url)
+        case sa.URL():
+            return _url_reference(connection)
+        case str() if connection.startswith(("env:", "profile:")):
+            kind, _, name = connection.partition(":")
+            return ConnectionRef("env" if kind == "env" else "profile", name, connection)
+        case str() if "://" in connection:
+            return _url_reference(parse_url(connection, field))
+    message = (
+        f"{field} must be a URL such as postgresql+psycopg2://host/database, a SQLAlchemy URL or "
+        f"Engine, 'env:NAME' or 'profile:NAME'; got {type(connection).__name__}"
+    )
+    raise ConfigurationError(message, field=field)
+
+
+def parse_url(text: str, field: str = "connection") -> sa.URL:
+    """Return a URL with its driver named; never shows the text in an error.
+
+    A bare ``postgresql://`` is taken as psycopg2, which SQLAlchemy 2.1 would read as psycopg 3.
+    """
+    try:
+        url = sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError):
+        message = (
+            f"{field} is not a URL that SQLAlchemy can read (not shown: it may hold a password)"
+        )
+        raise ConfigurationError(message, field=field) from None
+    return (
+        url.set(drivername="postgresql+psycopg2")
+        if url.drivername in ("postgresql", "postgres")
+        else url
+    )
+
+
+def secrets_of(url: sa.URL) -> list[str]:
+    """Return every secret text of a URL, raw and as a URL writes it."""
+    found = [str(url.password)] if url.password else []
+    for key, value in url.query.items():
+        if SECRET_QUERY_KEYS.search(key):
+            found += [value] if isinstance(value, str) else list(value)
+    encoded = [
+        sa.URL.create("x", password=text).render_as_string(hide_password=False)[5:-1]
+        for text in found
+    ]
+    return [text for text in {*found, *encoded} if text]
+
+
+def redact(text: str, url: sa.URL) -> str:
+    """Return the text with the URL's secrets masked."""
+    for secret in sorted(secrets_of(url), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+def engine_for(
+    ref: ConnectionRef, *, connect_args: dict[str, Any], pool_size: int = 1
+) -> sa.Engine:
+    """Return this process's engine for a reference, made once.
+
+    A forked child never shares its parent's sockets: the process id is part of the key.
+    """
+    key = (os.getpid(), ref.kind, ref.value)
+    with _lock:
+        if key not in _engines:
+            _engines[key] = sa.create_engine(
+                ref.resolve(),
+                connect_args=connect_args,
+                poolclass=QueuePool,
+                pool_size=pool_size,
+                max_overflow=8,
+                pool_pre_ping=False,
+                hide_parameters=True,
+            )
+        return _engines[key]
+
+
+def dispose_engines() -> None:
+    """Close every pooled connection of this process."""
+    with _lock:
+        mine = [key for key in _engines if key[0] == os.getpid()]
+        for key in mine:
+            _engines.pop(key).dispose()
+
+
+def _url_reference(url: sa.URL) -> ConnectionRef:
+    shown = _masked(url)
+    if not secrets_of(url):
+        return ConnectionRef("url", url.render_as_string(hide_password=False), shown)
+    return ConnectionRef("vault", _vault_entry(url.render_as_string(hide_password=False)), shown)
+
+
+def _masked(url: sa.URL) -> str:
+    query = {k: "***" if SECRET_QUERY_KEYS.search(k) else v for k, v in url.query.items()}
+    return url.set(query=query).render_as_string(hide_password=True)
+
+
+def _from_environment(name: str) -> str:
+    try:
+        return os.environ[name]
+    except KeyError:
+        message = f"environment variable {name} is not set in process {os.getpid()}; set it where the workers start"
+        raise ConfigurationError(message, field=f"env:{name}") from None
+
+
+def _from_profile(name: str) -> str:
+    url = dask.config.get(f"mapper-dask.profiles.{name}.url", None)
+    if url is None:
+        message = f"the Dask configuration has no mapper-dask.profiles.{name}.url in process {os.getpid()}"
+        raise ConfigurationError(message, field=f"profile:{name}")
+    return _from_environment(url[4:]) if url.startswith("env:") else str(url)
+
+
+def _from_vault(path: str) -> str:
+    if path in _vault:
+        return _vault[path]
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError:
+        message = (
+            "a worker cannot read the password that was given inline, because it runs on another host "
+            "or as another user, or the session that held it has ended; pass 'env:NAME' or 'profile:NAME' instead"
+        )
+        raise ConfigurationError(message, field="source_conn, target_conn") from None
+
+
+def _vault_entry(url: str) -> str:
+    with _lock:
+        for path, known in _vault.items():
+            if known == url and Path(path).exists():
+                return path
+        path = _private_directory() / secrets.token_hex(16)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(url)
+        _vault[str(path)] = url
+        return str(path)
+
+
+def _private_directory() -> Path:
+    """Return this process's own directory (mode 0700), in memory where the system has one."""
+    pid = os.getpid()
+    if pid not in _vault_directory:
+        base = _runtime_directory()
+        _sweep(base)
+        path = Path(tempfile.mkdtemp(prefix=f"{_VAULT_PREFIX}{pid}-", dir=base))
+        _vault_directory[pid] = path
+        atexit.register(_remove_own, pid, path)
+    return _vault_directory[pid]
+
+
+def _remove_own(pid: int, path: Path) -> None:
+    if os.getpid() == pid:  # a forked child must not take its parent's
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _runtime_directory() -> Path:
+    for candidate in (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm"):  # noqa: S108
+        if candidate and os.access(candidate, os.W_OK | os.X_OK):
+            return Path(candidate)
+    return Path(tempfile.gettempdir())
+
+
+def _sweep(base: Path) -> None:
+    """Remove what processes that were killed left behind."""
+    for path in base.glob(f"{_VAULT_PREFIX}*"):
+        owner = path.name.removeprefix(_VAULT_PREFIX).partition("-")[0]
+        with contextlib.suppress(OSError):
+            if (
+                owner.isdigit()
+                and path.stat().st_uid == os.getuid()
+                and not psutil.pid_exists(int(owner))
+            ):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def fingerprint(*parts: object) -> str:
+    """Return a short stable digest of some texts."""
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def raw_connection(engine: sa.Engine) -> Iterator[Any]:
+    """Lend a driver connection from the pool; a broken or interrupted one is never given back.
+
+    Raises
+    ------
+    ConnectionFailedError
+        When none can be had, with the driver's own words and no secret.
+    """
+    try:
+        pooled = engine.raw_connection()
+    except (sa.exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
+        cause = getattr(error, "orig", None) or error
+        message = (
+            f"cannot connect to {_masked(engine.url)}: {redact(str(cause).strip(), engine.url)}"
+        )
+        raise ConnectionFailedError(
+            message, sqlstate=getattr(cause, "pgcode", None), transient=_may_pass(message)
+        ) from None
+    try:
+        yield pooled.driver_connection
+    except BaseException:
+        pooled.invalidate()
+        raise
+    else:
+        pooled.driver_connection.rollback()
+        pooled.close()
+
+
+PERMANENT = re.compile(
+    r"authentication failed|does not exist|no pg_hba|could not translate host name|no password",
+    re.IGNORECASE,
+)
+"""Login refusals that no retry mends; everything else may be a server that is starting."""
+
+
+def _may_pass(message: str) -> bool:
+    return PERMANENT.search(message) is None
