@@ -1,0 +1,217 @@
+"""What every database must be able to say, and the values it says it with."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from mapper_dask.parallel_models import Bound, Chunk
+
+
+class TypeFamily(enum.Enum):
+    """Families of column types that convert alike."""
+
+    BOOLEAN = "boolean"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    FLOAT = "float"
+    TEXT = "text"
+    BINARY = "binary"
+    DATE = "date"
+    TIME = "time"
+    TIMESTAMP = "timestamp"
+    TIMESTAMP_TZ = "timestamptz"
+    OTHER = "other"
+    """Travels as the database's own text: uuid, json, interval, arrays, ranges, enums."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a query's result or of a table."""
+
+    name: str
+    """As the database holds it, unquoted."""
+    type_name: str
+    """As the database writes it, with its modifiers: ``numeric(15,2)``."""
+    family: TypeFamily
+    """How it converts."""
+    arrow: pa.DataType
+    """Arrow type that holds every ordinary value of it exactly; string where none does."""
+    precision: int | None = None
+    """Digits of a decimal, fractional digits of a time, length of a text; None: unlimited."""
+    scale: int | None = None
+    """Digits after the point of a decimal; None: unlimited."""
+    key_type: str = ""
+    """Type to which a bound's text is cast; without modifiers, so that nothing is cut."""
+    native: bool = False
+    """Whether the type belongs to the database itself, and so means the same on any server."""
+    not_null: bool = False
+    """Whether the table it comes from forbids NULL."""
+    has_default: bool = False
+    """Whether a row may leave it out (tables only)."""
+    generated: bool = False
+    """Whether the database computes it and refuses values (tables only)."""
+
+    @property
+    def typed(self) -> bool:
+        """Whether Arrow holds it as more than text."""
+        return not pa.types.is_string(self.arrow)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetTable:
+    """A table that receives rows."""
+
+    schema: str
+    name: str
+    quoted: str
+    """Schema and name as SQL writes them."""
+    columns: tuple[Column, ...]
+
+    def column(self, name: str) -> Column | None:
+        """Return the column of that name, None when there is none."""
+        return next((column for column in self.columns if column.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What the catalogue knows of the single table a query reads."""
+
+    has_row_addresses: bool
+    """Whether ranges of physical row addresses cover it."""
+    blocks: int
+    """Size in blocks; 0 for an empty one."""
+    unique_keys: tuple[tuple[str, ...], ...]
+    """Column lists of unique indexes whose columns are NOT NULL, the primary key first."""
+    indexed: tuple[str, ...]
+    """First columns of its ordered indexes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Splice:
+    """A query's text cut around its single table, so that a restricted table can stand there."""
+
+    before: str
+    table: str
+    """The table as the user wrote it."""
+    after: str
+    alias: str = ""
+    """Name the restricted table must be given; empty where the user's text gives one."""
+
+    def with_table(self, replacement: str) -> str:
+        """Return the query over another table expression."""
+        alias = f" AS {self.alias}" if self.alias else ""
+        return f"{self.before}{replacement}{alias}{self.after}"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceQuery:
+    """The query as the chunks read it."""
+
+    sql: str
+    """The user's text, without a closing semicolon."""
+    columns: tuple[Column, ...]
+    """What is read, in order: fixed when planned, so that no chunk drifts."""
+    keys: tuple[Column, ...] = ()
+    """What it is cut by."""
+    splice: Splice | None = None
+    """Where the row addresses go, for ROWID_BASED."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the database expects of a query, before it runs."""
+
+    rows: int
+    cost: float
+    """In the database's own unit; only ratios of it mean something."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMark:
+    """One row of an ordered walk over the keys: the key at a position."""
+
+    position: int
+    """Rows before it, in key order."""
+    key: tuple[str, ...]
+    """As the database writes it as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a database offers; asked instead of its name."""
+
+    snapshots: bool
+    """Whether many sessions can read one state."""
+    row_addresses: bool
+    """Whether a table can be cut by physical addresses."""
+    relay: bool
+    """Whether bytes can pass from source to target undecoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a load did."""
+
+    rows: int
+    """Rows the database counted."""
+
+
+class Dialect(Protocol):
+    """What the library asks of a database. ``conn`` is always the driver's own connection."""
+
+    name: str
+    grammar: str
+    """Name under which sqlglot reads its SQL."""
+    drivers: tuple[str, ...]
+    capabilities: Capabilities
+
+    def connect_args(self) -> dict[str, Any]: ...
+    def errors(
+        self, url: sa.URL | None = None, *, prefix: int = 0
+    ) -> AbstractContextManager[None]: ...
+    def quote(self, identifier: str) -> str: ...
+    def statement(self, name: str, **identifiers: str) -> str: ...
+    def run(
+        self, conn: Any, name: str, params: Mapping[str, Any] | None = None
+    ) -> list[tuple[Any, ...]]: ...
+
+    # reading
+    def begin_read(self, conn: Any, snapshot: str | None) -> None: ...
+    def export_snapshot(self, conn: Any) -> str: ...
+    def describe_query(self, conn: Any, sql: str) -> tuple[Column, ...]: ...
+    def relation(self, conn: Any, table: str) -> Relation | None: ...
+    def estimate(self, conn: Any, sql: str) -> Estimate: ...
+    def count(self, conn: Any, sql: str, keys: Sequence[str] = ()) -> tuple[int, int]: ...
+    def key_marks(
+        self, conn: Any, sql: str, keys: Sequence[Column], step: int
+    ) -> list[KeyMark]: ...
+    def sampled(self, query: SourceQuery, percent: float) -> str: ...
+    def has_duplicates(self, conn: Any, sql: str, keys: Sequence[str]) -> bool: ...
+    def chunk_query(self, conn: Any, query: SourceQuery, chunk: Chunk) -> str: ...
+    def first_rows(self, sql: str, rows: int) -> str: ...
+    def block_bound(self, block: int) -> Bound: ...
+    def read(
+        self, conn: Any, sql: str, columns: Sequence[Column], *, batch_rows: int, strict: bool
+    ) -> Iterator[pa.Table]: ...
+
+    # writing
+    def begin_load(self, conn: Any, application: str) -> None: ...
+    def target_table(self, conn: Any, schema: str | None, table: str) -> TargetTable | None: ...
+    def load(self, conn: Any, table: TargetTable, rows: pa.Table) -> Loaded: ...
+    def relay_format(self, source: Sequence[Column], target: Sequence[Column]) -> str | None: ...
+    def relay(
+        self,
+        source_conn: Any,
+        sql: str,
+        target_conn: Any,
+        table: TargetTable,
+        names: Sequence[str],
+        wire: str,
+    ) -> tuple[int, int]: ...

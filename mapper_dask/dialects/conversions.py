@@ -1,0 +1,193 @@
+"""What becomes of a value on its way into a column: exact, with a loss, or not at all.
+
+Pure. One table of rules for every database, since both sides are families and Arrow types.
+"Exact" includes values that the load refuses loudly (300 into a smallint): nothing is stored
+wrong. A loss is what a database would do without a word: round, drop a zone, assume one.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from mapper_dask.dialects.base import Column, TypeFamily
+
+_F = TypeFamily
+
+
+class Verdict(enum.Enum):
+    """How a conversion ends."""
+
+    EXACT = "exact"
+    LOSSY = "lossy"
+    IMPOSSIBLE = "impossible"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """One column's way into its target."""
+
+    column: str
+    verdict: Verdict
+    note: str = ""
+    """What is lost, or why it cannot be; empty when exact."""
+
+    def __str__(self) -> str:
+        return f"{self.column}: {self.note or self.verdict.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """What arrives for a column."""
+
+    family: TypeFamily | None
+    """None when nothing is known of it, as for a column of NULLs."""
+    shown: str
+    """Its type as an error names it."""
+    precision: int | None = None
+    scale: int | None = None
+    bits: int = 0
+    """Width of an integer or float."""
+
+
+def incoming_from_column(column: Column) -> Incoming:
+    """Return what a source column sends."""
+    return Incoming(
+        column.family, column.type_name, column.precision, column.scale, _bits(column.arrow)
+    )
+
+
+def incoming_from_arrow(arrow: pa.DataType) -> Incoming:
+    """Return what an Arrow array sends."""
+    if pa.types.is_decimal(arrow):
+        return Incoming(_F.DECIMAL, str(arrow), arrow.precision, arrow.scale)
+    if pa.types.is_timestamp(arrow):
+        family = _F.TIMESTAMP if arrow.tz is None else _F.TIMESTAMP_TZ
+        return Incoming(family, str(arrow), precision=6)
+    for matches, family in _ARROW_FAMILIES:
+        if matches(arrow):
+            return Incoming(
+                family, str(arrow), bits=_bits(arrow), precision=6 if family is _F.TIME else None
+            )
+    return Incoming(_F.OTHER, str(arrow))
+
+
+_ARROW_FAMILIES = (
+    (pa.types.is_null, None),
+    (pa.types.is_boolean, _F.BOOLEAN),
+    (pa.types.is_integer, _F.INTEGER),
+    (pa.types.is_floating, _F.FLOAT),
+    (pa.types.is_date, _F.DATE),
+    (pa.types.is_time, _F.TIME),
+    (lambda t: pa.types.is_binary(t) or pa.types.is_large_binary(t), _F.BINARY),
+    (
+        lambda t: (
+            pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_string_view(t)
+        ),
+        _F.TEXT,
+    ),
+)
+
+
+def _bits(arrow: pa.DataType) -> int:
+    return int(arrow.bit_width) if pa.types.is_integer(arrow) or pa.types.is_floating(arrow) else 0
+
+
+def judge(incoming: Incoming, target: Column) -> Conversion:
+    """Return what becomes of a value of one type in a column of another."""
+    if incoming.family is None:
+        return Conversion(target.name, Verdict.EXACT)
+    note = _RULES.get((incoming.family, target.family), _impossible)(incoming, target)
+    if note is None:
+        return Conversion(target.name, Verdict.EXACT)
+    if note is _NO:
+        return Conversion(
+            target.name, Verdict.IMPOSSIBLE, f"{incoming.shown} does not go into {target.type_name}"
+        )
+    return Conversion(target.name, Verdict.LOSSY, f"{incoming.shown} → {target.type_name}: {note}")
+
+
+_NO = "\0"
+
+
+def _impossible(_: Incoming, __: Column) -> str | None:
+    return _NO
+
+
+def _exact(_: Incoming, __: Column) -> str | None:
+    return None
+
+
+def _into_decimal(incoming: Incoming, target: Column) -> str | None:
+    if incoming.family is _F.INTEGER or target.scale is None:
+        return None
+    if (
+        incoming.family is _F.DECIMAL
+        and incoming.scale is not None
+        and incoming.scale <= target.scale
+    ):
+        return None
+    return f"rounded to {target.scale} decimals"
+
+
+def _into_float(incoming: Incoming, target: Column) -> str | None:
+    if incoming.family is _F.DECIMAL:
+        return "kept to the digits a float has"
+    if incoming.family is _F.FLOAT and incoming.bits > _bits(target.arrow):
+        return "rounded to single precision"
+    return None
+
+
+def _into_time(incoming: Incoming, target: Column) -> str | None:
+    given, kept = incoming.precision, target.precision
+    if given is not None and kept is not None and given > kept:
+        return f"rounded to {kept} digits of a second"
+    return None
+
+
+def _drop_zone(incoming: Incoming, target: Column) -> str | None:
+    return _joined("stored as UTC, the zone is dropped", _into_time(incoming, target))
+
+
+def _assume_zone(incoming: Incoming, target: Column) -> str | None:
+    return _joined("taken as UTC", _into_time(incoming, target))
+
+
+def _other_to_other(incoming: Incoming, target: Column) -> str | None:
+    """Judge types that travel as the database's own text."""
+    if incoming.shown == target.type_name:
+        return None
+    if (incoming.shown, target.type_name) == ("json", "jsonb"):
+        return "white space, key order and repeated keys are not kept"
+    if incoming.shown.startswith(("interval", "bit", "time with")):
+        return "cut to the target's precision"
+    return None
+
+
+def _joined(*notes: str | None) -> str:
+    return ", ".join(note for note in notes if note)
+
+
+_NUMBERS = (_F.INTEGER, _F.DECIMAL, _F.FLOAT)
+_RULES = {
+    (_F.BOOLEAN, _F.BOOLEAN): _exact,
+    (_F.BOOLEAN, _F.INTEGER): _exact,
+    (_F.BINARY, _F.BINARY): _exact,
+    (_F.DATE, _F.DATE): _exact,
+    (_F.DATE, _F.TIMESTAMP): _exact,
+    (_F.DATE, _F.TIMESTAMP_TZ): _assume_zone,
+    (_F.TIMESTAMP, _F.DATE): _exact,
+    (_F.TIMESTAMP, _F.TIMESTAMP): _into_time,
+    (_F.TIMESTAMP, _F.TIMESTAMP_TZ): _assume_zone,
+    (_F.TIMESTAMP_TZ, _F.TIMESTAMP_TZ): _into_time,
+    (_F.TIMESTAMP_TZ, _F.TIMESTAMP): _drop_zone,
+    (_F.TIME, _F.TIME): _into_time,
+    (_F.OTHER, _F.OTHER): _other_to_other,
+    (_F.TEXT, _F.OTHER): _exact,
+    **{(number, _F.INTEGER): _exact for number in _NUMBERS},
+    **{(number, _F.DECIMAL): _into_decimal for number in _NUMBERS},
+    **{(number, _F.FLOAT): _into_float for number in _NUMBERS},
+    **{(family, _F.TEXT): _exact for family in _F if family is not _F.BINARY},
+}

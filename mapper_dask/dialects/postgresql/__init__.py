@@ -1,0 +1,5 @@
+"""PostgreSQL, through psycopg2 and COPY."""
+
+from mapper_dask.dialects.postgresql.dialect import PostgreSQL
+
+__all__ = ["PostgreSQL"]

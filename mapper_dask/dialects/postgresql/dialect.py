@@ -1,0 +1,267 @@
+"""PostgreSQL as the library sees it: the catalogue, the session, and what the files beside say."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from importlib import resources
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from mapper_dask.dialects.base import (
+    Capabilities,
+    Column,
+    Estimate,
+    KeyMark,
+    Loaded,
+    Relation,
+    SourceQuery,
+    TargetTable,
+)
+from mapper_dask.dialects.postgresql import faults, queries, transfer, types
+from mapper_dask.parallel_models import Bound, Chunk
+
+KEEPALIVE = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""A dead link is noticed in a minute (s, s, probes, ms); the system's default is two hours."""
+
+SESSION = (
+    "SET datestyle = 'ISO, YMD'; SET timezone = 'UTC'; SET intervalstyle = 'postgres'; "
+    "SET extra_float_digits = 1; SET bytea_output = 'hex'; SET client_encoding = 'UTF8'; SET xmloption = 'content'; "
+    "SET synchronize_seqscans = off; SET client_min_messages = 'error'"
+)
+"""Settings under which text is exact, and under which the same query scans in the same order."""
+
+LOCK_TIMEOUT = "30s"
+"""A frozen copy of a chunk may hold its row; the wait ends and the chunk is tried again."""
+
+
+class PostgreSQL:
+    """The dialect of PostgreSQL 11 and later, through psycopg2."""
+
+    name = "postgresql"
+    grammar = "postgres"
+    drivers = ("psycopg2",)
+    capabilities = Capabilities(snapshots=True, row_addresses=True, relay=True)
+
+    def connect_args(self) -> dict[str, Any]:
+        """Return what every connection is opened with."""
+        return {"connect_timeout": 10, "application_name": "mapper_dask", **KEEPALIVE}
+
+    def errors(self, url: sa.URL | None = None, *, prefix: int = 0) -> AbstractContextManager[None]:
+        """Return a context in which the driver's errors become this library's."""
+        return faults.translated(url, prefix)
+
+    def quote(self, identifier: str) -> str:
+        """Return an identifier as SQL writes it."""
+        return queries.quote(identifier)
+
+    @functools.cache  # noqa: B019 - one dialect lives as long as the process
+    def statement(self, name: str) -> str:
+        """Return the text of a catalogue or ledger query."""
+        folder = resources.files("mapper_dask.dialects") / "sql" / self.name
+        return (folder / f"{name}.sql").read_text(encoding="utf-8")
+
+    def run(
+        self, conn: Any, name: str, params: Mapping[str, Any] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Run a named query with bound values; return its rows, none for one that returns none."""
+        with conn.cursor() as cursor:
+            cursor.execute(self.statement(name), params)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def begin_read(self, conn: Any, snapshot: str | None) -> None:
+        """Begin a read-only transaction, in a snapshot that another session keeps where one is named."""
+        conn.rollback()
+        with conn.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            if snapshot is not None:
+                cursor.execute("SET TRANSACTION SNAPSHOT %s", (snapshot,))
+            cursor.execute(SESSION.replace("SET ", "SET LOCAL "))
+
+    def export_snapshot(self, conn: Any) -> str:
+        """Return the name under which others join this transaction's snapshot, kept until it ends."""
+        with conn.cursor() as cursor:
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            cursor.execute("SELECT pg_export_snapshot()")
+            return str(cursor.fetchone()[0])
+
+    def describe_query(self, conn: Any, sql: str) -> tuple[Column, ...]:
+        """Return a query's columns without reading a row.
+
+        Raises
+        ------
+        DatabaseError
+            The database's own message for bad SQL, with the position in the user's text.
+        """
+        with conn.cursor() as cursor:
+            with self.errors(prefix=len(queries.SELECT_ALL)):
+                cursor.execute(f"{queries.wrapped(sql)} LIMIT 0")
+            described = list(cursor.description)
+        rows = self.run(
+            conn,
+            "describe_types",
+            {
+                "type_ids": [d.type_code for d in described],
+                "tables": [d.table_oid or 0 for d in described],
+                "numbers": [d.table_column or 0 for d in described],
+                "modifiers": [_modifier(d) for d in described],
+            },
+        )
+        return tuple(
+            types.column(d.name, name, key_type, category, native=native, not_null=not_null)
+            for d, (name, key_type, category, native, not_null) in zip(described, rows, strict=True)
+        )
+
+    def relation(self, conn: Any, table: str) -> Relation | None:
+        """Return what the catalogue knows of a table as a FROM clause writes it."""
+        found = self.run(conn, "relation", {"table": table})
+        if not found:
+            return None
+        table_id, has_row_addresses, blocks = found[0]
+        indexes = self.run(conn, "ordered_indexes", {"table_id": table_id})
+        unique = tuple(tuple(columns) for is_unique, columns in indexes if is_unique)
+        return Relation(
+            bool(has_row_addresses),
+            int(blocks),
+            unique,
+            tuple(columns[0] for _, columns in indexes),
+        )
+
+    def estimate(self, conn: Any, sql: str) -> Estimate:
+        """Return what the planner expects of a query."""
+        with conn.cursor() as cursor:
+            cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}")
+            found = cursor.fetchone()[0]
+        plan = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
+        return Estimate(rows=int(plan["Plan Rows"]), cost=float(plan["Total Cost"]))
+
+    def count(self, conn: Any, sql: str, keys: Sequence[str] = ()) -> tuple[int, int]:
+        """Return a query's rows, and those among them that have every key."""
+        present = " AND ".join(f"q.{queries.quote(key)} IS NOT NULL" for key in keys) or "true"
+        with conn.cursor() as cursor:
+            cursor.execute(queries.wrapped(sql, f"count(*), count(*) FILTER (WHERE {present})"))
+            total, keyed = cursor.fetchone()
+        return int(total), int(keyed)
+
+    def key_marks(self, conn: Any, sql: str, keys: Sequence[Column], step: int) -> list[KeyMark]:
+        """Return every ``step``-th key in the database's own order."""
+        with conn.cursor() as cursor:
+            cursor.execute(queries.key_marks(sql, keys, step))
+            return [KeyMark(int(position), tuple(key)) for position, *key in cursor.fetchall()]
+
+    def sampled(self, query: SourceQuery, percent: float) -> str:
+        """Return the query over a random share of its rows."""
+        return queries.sampled(query, percent)
+
+    def has_duplicates(self, conn: Any, sql: str, keys: Sequence[str]) -> bool:
+        """Return whether one key stands in two rows of the query; NULLs count as equal."""
+        with conn.cursor() as cursor:
+            cursor.execute(queries.duplicates(sql, keys))
+            return cursor.fetchone() is not None
+
+    def chunk_query(self, conn: Any, query: SourceQuery, chunk: Chunk) -> str:
+        """Return the query of one chunk, its bounds quoted by the driver for this connection."""
+
+        def literal(text: str) -> str:
+            with conn.cursor() as cursor:
+                return str(cursor.mogrify("%s", (text,)).decode("utf-8"))
+
+        return queries.chunk_query(query, chunk, literal)
+
+    def first_rows(self, sql: str, rows: int) -> str:
+        """Return a query for some rows of a query."""
+        return f"{queries.wrapped(sql)} LIMIT {int(rows)}"
+
+    def block_bound(self, block: int) -> Bound:
+        """Return the address of a block's beginning."""
+        return (f"({int(block)},0)",)
+
+    def read(
+        self, conn: Any, sql: str, columns: Sequence[Column], *, batch_rows: int, strict: bool
+    ) -> Iterator[pa.Table]:
+        """Yield a query's rows as Arrow tables."""
+        return transfer.read(conn, sql, columns, batch_rows=batch_rows, strict=strict)
+
+    # -- writing --------------------------------------------------------------------------------
+
+    def begin_load(self, conn: Any, application: str) -> None:
+        """Begin a transaction that loads; READ COMMITTED, so that a second copy sees the first's commit."""
+        conn.rollback()
+        with conn.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
+            cursor.execute(SESSION.replace("SET ", "SET LOCAL "))
+            cursor.execute(
+                "SELECT set_config('lock_timeout', %s, true), set_config('application_name', %s, true)",
+                (LOCK_TIMEOUT, application),
+            )
+
+    def target_table(self, conn: Any, schema: str | None, table: str) -> TargetTable | None:
+        """Return a table and its columns, None when there is none of that name."""
+        found = self.run(conn, "find_table", {"schema": schema, "name": table})
+        if not found:
+            return None
+        table_id, schema, table = found[0]
+        rows = self.run(conn, "target_columns", {"table_id": table_id})
+        columns = tuple(
+            types.column(
+                name,
+                type_name,
+                key_type,
+                category,
+                native=native,
+                not_null=not_null,
+                has_default=default,
+                generated=generated,
+            )
+            for name, type_name, key_type, category, native, _, not_null, default, generated in rows
+        )
+        return TargetTable(
+            schema, table, f"{queries.quote(schema)}.{queries.quote(table)}", columns
+        )
+
+    def load(self, conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
+        """Load Arrow rows by COPY."""
+        return transfer.load(conn, table, rows)
+
+    def relay_format(self, source: Sequence[Column], target: Sequence[Column]) -> str | None:
+        """Return how bytes may pass undecoded between these columns, None when they may not."""
+        return transfer.relay_format(source, target)
+
+    def relay(
+        self,
+        source_conn: Any,
+        sql: str,
+        target_conn: Any,
+        table: TargetTable,
+        names: Sequence[str],
+        wire: str,
+    ) -> tuple[int, int]:
+        """Pass a query's rows into a table undecoded; return rows read and rows loaded."""
+        return transfer.relay(source_conn, sql, target_conn, table, names, wire)
+
+
+def _modifier(described: Any) -> int:
+    """Return a result column's type modifier as far as the driver tells it, -1 for none."""
+    no_modifier, numeric = 65535, 1700
+    if described.type_code == numeric:
+        if described.precision in (None, no_modifier):
+            return -1
+        return int((described.precision << 16 | described.scale) + 4)
+    if (
+        described.type_code in (1042, 1043)
+        and described.internal_size
+        and described.internal_size > 0
+    ):
+        return int(described.internal_size) + 4
+    return -1

@@ -1,0 +1,84 @@
+"""PostgreSQL's types as families and Arrow types. Pure: opens no connection."""
+
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+
+from mapper_dask.dialects.base import Column, TypeFamily
+
+MICROSECONDS = 6
+"""Fractional digits PostgreSQL keeps when a time type names none."""
+
+LARGEST_DECIMAL = 38
+"""Digits an Arrow decimal128 holds; a longer numeric travels as text."""
+
+_FIXED: dict[str, tuple[TypeFamily, pa.DataType]] = {
+    "smallint": (TypeFamily.INTEGER, pa.int16()),
+    "integer": (TypeFamily.INTEGER, pa.int32()),
+    "bigint": (TypeFamily.INTEGER, pa.int64()),
+    "real": (TypeFamily.FLOAT, pa.float32()),
+    "double precision": (TypeFamily.FLOAT, pa.float64()),
+    "boolean": (TypeFamily.BOOLEAN, pa.bool_()),
+    "text": (TypeFamily.TEXT, pa.string()),
+    "character varying": (TypeFamily.TEXT, pa.string()),
+    "character": (TypeFamily.TEXT, pa.string()),
+    "bpchar": (TypeFamily.TEXT, pa.string()),
+    "name": (TypeFamily.TEXT, pa.string()),
+    "bytea": (TypeFamily.BINARY, pa.binary()),
+    "date": (TypeFamily.DATE, pa.date32()),
+    "time without time zone": (TypeFamily.TIME, pa.time64("us")),
+    "timestamp without time zone": (TypeFamily.TIMESTAMP, pa.timestamp("us")),
+    "timestamp with time zone": (TypeFamily.TIMESTAMP_TZ, pa.timestamp("us", tz="UTC")),
+}
+_TIMES = (TypeFamily.TIME, TypeFamily.TIMESTAMP, TypeFamily.TIMESTAMP_TZ)
+_MODIFIER = re.compile(r"\((-?\d+)(?:,(-?\d+))?\)")
+_TEXT_CATEGORY = "S"
+"""``pg_type.typcategory`` of string types: what makes citext a text."""
+
+
+def column(name: str, type_name: str, key_type: str, category: str, **flags: bool) -> Column:
+    """Return the column that a catalogue row describes.
+
+    Parameters
+    ----------
+    type_name
+        As ``format_type`` writes it: ``numeric(15,2)``, ``timestamp(3) without time zone``.
+    key_type
+        The same without modifiers.
+    category
+        ``pg_type.typcategory``.
+    flags
+        ``native``, ``not_null``, ``has_default``, ``generated``.
+    """
+    match = _MODIFIER.search(type_name)
+    first, second = (None, None) if match is None else match.groups()
+    base = _MODIFIER.sub("", type_name, count=1) if match else type_name
+    precision = None if first is None else int(first)
+    scale = None if second is None else int(second)
+    if base == "numeric":
+        return Column(
+            name,
+            type_name,
+            TypeFamily.DECIMAL,
+            _decimal(precision, scale),
+            precision,
+            scale,
+            key_type,
+            **flags,
+        )
+    family, arrow = _FIXED.get(
+        base, (TypeFamily.TEXT if category == _TEXT_CATEGORY else TypeFamily.OTHER, pa.string())
+    )
+    if family in _TIMES and precision is None:
+        precision = MICROSECONDS
+    if base == "character" and precision is None:
+        precision = 1
+    return Column(name, type_name, family, arrow, precision, None, key_type, **flags)
+
+
+def _decimal(precision: int | None, scale: int | None) -> pa.DataType:
+    if precision is None or scale is None or not 0 <= scale <= precision <= LARGEST_DECIMAL:
+        return pa.string()
+    return pa.decimal128(precision, scale)

@@ -1,0 +1,15 @@
+-- Type names, categories and NOT NULL of a query's result columns, in their order.
+SELECT format_type(c.type_id, m.modifier),
+       format_type(c.type_id, -1),
+       t.typcategory,
+       c.type_id < 16384 AND coalesce(e.oid, 0) < 16384,
+       coalesce(a.attnotnull, false)
+FROM unnest(%(type_ids)s::oid[], %(tables)s::oid[], %(numbers)s::int2[], %(modifiers)s::int4[])
+     WITH ORDINALITY AS c(type_id, table_id, number, modifier, place)
+JOIN pg_type t ON t.oid = c.type_id
+LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typelem <> 0
+LEFT JOIN pg_attribute a ON a.attrelid = c.table_id AND a.attnum = c.number
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN a.atttypid = c.type_id THEN a.atttypmod ELSE c.modifier END AS modifier
+) m
+ORDER BY c.place

@@ -1,0 +1,5 @@
+-- Note why a chunk failed, unless another copy has committed it.
+UPDATE mapper_dask_chunk
+SET state = 'PROCESSED_WITH_ERROR', rows_read = %(rows_read)s, worker = %(worker)s,
+    seconds = %(seconds)s, error = %(error)s, ended_at = clock_timestamp()
+WHERE run_id = %(run_id)s AND chunk_id = %(chunk_id)s AND state <> 'PROCESSED'

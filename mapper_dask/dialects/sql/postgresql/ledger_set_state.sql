@@ -1,0 +1,6 @@
+-- Move a run to another state; waits for the chunks that are being loaded, which hold a share lock.
+UPDATE mapper_dask_run
+SET state = %(state)s,
+    snapshot = CASE WHEN %(state)s = 'RUNNING' THEN %(snapshot)s ELSE snapshot END,
+    ended_at = CASE WHEN %(state)s = 'RUNNING' THEN NULL ELSE clock_timestamp() END
+WHERE run_id = %(run_id)s
