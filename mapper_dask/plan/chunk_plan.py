@@ -1,0 +1,140 @@
+"""A plan: what will be read, in which chunks, and what to know of it first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mapper_dask.dialects.base import SourceQuery
+from mapper_dask.dialects.conversions import Conversion, Verdict
+from mapper_dask.errors import ConfigurationError
+from mapper_dask.parallel_models import Chunk, ChunkConfig, ChunkingStrategy
+from mapper_dask.rendering import html_table
+
+CHUNKS_SHOWN = 4
+"""Chunks printed from each end of a long plan."""
+
+MANY_CHUNKS = 10_000
+"""Beyond this, a chunk's fixed cost (about 2 ms in Dask, a commit in the target) is felt."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkPlan:
+    """The chunks of a query: disjoint and complete by construction."""
+
+    query: SourceQuery = field(repr=False)
+    """The query as each chunk reads it."""
+    config: ChunkConfig
+    """How it was cut, and why."""
+    chunks: tuple[Chunk, ...] = field(repr=False)
+    """In order; their ids are their places."""
+    consistent: bool = True
+    """Whether all chunks are to read one snapshot."""
+    target: str | None = None
+    """Table that receives the rows; None for a dry run."""
+    conversions: tuple[Conversion, ...] = ()
+    """Columns that do not arrive exactly as they left."""
+    warnings: tuple[str, ...] = ()
+    """What to know before it runs."""
+
+    def evolve(self, **changes: Any) -> ChunkPlan:
+        """Return a copy with some fields changed."""
+        return replace(self, **changes)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Every warning and every conversion with a loss, as texts."""
+        losses = (str(c) for c in self.conversions if c.verdict is Verdict.LOSSY)
+        return (*self.warnings, *losses)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready mapping, without secrets: the plan as the ledger keeps it."""
+        config = self.config
+        return {
+            "sql": self.query.sql,
+            "columns": [[c.name, c.type_name] for c in self.query.columns],
+            "keys": [c.name for c in self.query.keys],
+            "strategy": config.strategy.name,
+            "chunk_size": config.chunk_size,
+            "total_rows": config.total_rows,
+            "reason": config.reason,
+            "consistent": self.consistent,
+            "target": self.target,
+            "warnings": list(self.notes),
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write the plan and its chunks as JSON."""
+        stored = {**self.to_json(), "chunks": [chunk.to_json() for chunk in self.chunks]}
+        Path(path).write_text(json.dumps(stored, indent=1, ensure_ascii=False), encoding="utf-8")
+
+    def __str__(self) -> str:
+        lines = [f"{label:<8} {value}" for label, value in self._lines()]
+        return "\n".join(["plan", *(f"  {line}" for line in lines)])
+
+    def _repr_html_(self) -> str:
+        return f"<b>plan</b>{html_table(self._lines())}"
+
+    def _lines(self) -> list[tuple[str, str]]:
+        lines = [
+            ("read", _one_line(self.query.sql)),
+            ("into", self.target or "nowhere: a dry run counts only"),
+            ("rows", f"about {self.config.total_rows:,}"),
+            (
+                "cut",
+                f"{self.config.strategy.name} into {len(self.chunks):,} chunks of about {self.config.chunk_size:,}",
+            ),
+            ("why", self.config.reason),
+            ("snapshot", _snapshot_text(consistent=self.consistent)),
+        ]
+        lines += [
+            ("chunk", f"{c.chunk_id:>5}  {_shortened(c.describe())}{_rows(c)}")
+            for c in _ends(self.chunks)
+        ]
+        return lines + [("note", note) for note in self.notes]
+
+
+def _snapshot_text(*, consistent: bool) -> str:
+    if consistent:
+        return "one for all chunks; while it is held, VACUUM keeps the rows it can see"
+    return "none: rows written during the run may be missed"
+
+
+def _one_line(sql: str, width: int = 100) -> str:
+    text = " ".join(sql.split())
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _shortened(text: str, width: int = 80) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _rows(chunk: Chunk) -> str:
+    return "" if chunk.estimated_rows is None else f"  ~{chunk.estimated_rows:,} rows"
+
+
+def _ends(chunks: Sequence[Chunk]) -> Sequence[Chunk]:
+    if len(chunks) <= 2 * CHUNKS_SHOWN:
+        return chunks
+    return [*chunks[:CHUNKS_SHOWN], *chunks[-CHUNKS_SHOWN:]]
+
+
+def saved_chunks(stored: Mapping[str, Any]) -> tuple[Chunk, ...]:
+    """Return the chunks of a plan that ``save`` wrote.
+
+    Raises
+    ------
+    ConfigurationError
+        When the mapping is no saved plan.
+    """
+    try:
+        return tuple(Chunk.from_json(chunk) for chunk in stored["chunks"])
+    except (KeyError, TypeError, ValueError) as error:
+        message = f"this is not a saved plan: {error}"
+        raise ConfigurationError(message) from None
+
+
+__all__ = ["ChunkPlan", "ChunkingStrategy", "saved_chunks"]

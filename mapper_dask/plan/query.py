@@ -1,0 +1,265 @@
+"""What a query's text tells before it runs. Pure: opens no connection.
+
+The text is parsed to be understood, not to be rewritten. Where a table must be replaced, its place
+in the text is found by the parser and the text around it stays the user's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sqlglot
+from sqlglot import exp
+
+from mapper_dask.dialects.base import Splice
+from mapper_dask.errors import PlanError
+
+VOLATILE = frozenset(
+    {
+        "random",
+        "nextval",
+        "setseed",
+        "clock_timestamp",
+        "timeofday",
+        "gen_random_uuid",
+        "uuid_generate_v4",
+        "statement_timestamp",
+        "rand",
+        "uuid",
+        "uuidv4",
+        "uuidv7",
+        "currval",
+        "lastval",
+        "random_normal",
+    }
+)
+"""Functions that answer anew at every call: two chunks would see two different results."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryShape:
+    """What is known of a query from its text."""
+
+    sql: str
+    """The user's text without a closing semicolon."""
+    parsed: bool
+    """Whether the parser understood it; when not, everything below is empty."""
+    order_by: tuple[str, ...] = ()
+    """Result columns it is ordered by, up to the first that is an expression."""
+    table: str | None = None
+    """The one table it reads row by row, as written; None for joins, groups, unions and the like."""
+    plain: bool = False
+    """Whether it reads that table whole: no WHERE."""
+    splice: Splice | None = None
+    """Where that table stands in the text; None when row addresses cannot go there."""
+    column_of: tuple[tuple[str, str], ...] = ()
+    """Result column → column of that table, where it is passed on unchanged; a star passes all."""
+    passes_all: bool = False
+    """Whether a star passes every column of that table."""
+    limited: bool = False
+    """Whether a LIMIT, FETCH or OFFSET cuts the result."""
+    unrepeatable: tuple[str, ...] = ()
+    """What makes it give other rows each time it runs: volatile functions, TABLESAMPLE."""
+    windows: bool = False
+    """Whether it has window functions, which the database computes anew for each chunk."""
+
+    def table_column(self, name: str) -> str | None:
+        """Return the table's column behind a result column, None where there is none."""
+        return dict(self.column_of).get(name, name if self.passes_all else None)
+
+
+def analyse(sql: str, grammar: str) -> QueryShape:
+    """Return what a query's text tells.
+
+    Parameters
+    ----------
+    sql
+        The user's query.
+    grammar
+        Name under which sqlglot knows the database.
+
+    Raises
+    ------
+    PlanError
+        When the text holds several statements, or a statement that is no query.
+    """
+    text = sql.strip()
+    try:
+        statements = [s for s in sqlglot.parse(text, read=grammar) if s is not None]
+    except sqlglot.errors.SqlglotError:
+        return QueryShape(text.rstrip("; \t\r\n"), parsed=False)
+    if len(statements) != 1:
+        message = f"source_sql must hold one query, found {len(statements)} statements"
+        raise PlanError(message, field="source_sql")
+    text = _without_semicolon(text, grammar)
+    tree = statements[0]
+    if isinstance(tree, (exp.Command, exp.Semicolon)):
+        return QueryShape(text, parsed=False)
+    if not isinstance(tree, (exp.Query, exp.Values)):
+        message = f"source_sql must be a query, found {tree.key.upper()}"
+        raise PlanError(message, field="source_sql")
+    return _shape(text, tree, grammar)
+
+
+def _without_semicolon(text: str, grammar: str) -> str:
+    tokens = sqlglot.tokenize(text, read=grammar)
+    while tokens and tokens[-1].token_type is sqlglot.TokenType.SEMICOLON:
+        text = text[: tokens[-1].start] + text[tokens[-1].end + 1 :]
+        tokens.pop()
+    return text.rstrip()
+
+
+def _shape(text: str, tree: exp.Expression, grammar: str) -> QueryShape:
+    table = _single_table(tree)
+    return QueryShape(
+        sql=text,
+        parsed=True,
+        order_by=tuple(_order_by(tree)),
+        table=None if table is None else _text_of(text, table),
+        plain=table is not None and tree.args.get("where") is None,
+        splice=None if table is None else _splice(text, table, grammar),
+        column_of=tuple(_passed_columns(tree)) if table is not None else (),
+        passes_all=table is not None and any(isinstance(e, exp.Star) for e in tree.expressions),
+        limited=any(tree.find(kind) is not None for kind in (exp.Limit, exp.Fetch, exp.Offset)),
+        unrepeatable=tuple(sorted(set(_unrepeatable(tree)))),
+        windows=tree.find(exp.Window) is not None,
+    )
+
+
+def _single_table(tree: exp.Expression) -> exp.Table | None:
+    """Return the table whose every row gives at most one row of the result, each on its own."""
+    if not isinstance(tree, exp.Select):
+        return None
+    joined = (
+        "joins",
+        "laterals",
+        "group",
+        "having",
+        "distinct",
+        "limit",
+        "offset",
+        "with_",
+        "with",
+        "windows",
+        "qualify",
+        "locks",
+        "into",
+        "sample",
+        "pivots",
+        "match",
+    )
+    if any(tree.args.get(part) for part in joined):
+        return None
+    if any(e.find(exp.AggFunc, exp.Window, exp.UDTF, exp.Explode) for e in tree.expressions):
+        return None
+    source = tree.args.get("from_") or tree.args.get("from")
+    table = source.this if isinstance(source, exp.From) else None
+    plain = isinstance(table, exp.Table) and isinstance(table.this, exp.Identifier)
+    if not plain or any(
+        table.args.get(part) for part in ("joins", "only", "pivots", "sample", "laterals", "when")
+    ):
+        return None
+    alias = table.args.get("alias")
+    return None if alias is not None and alias.args.get("columns") else table
+
+
+def _span(table: exp.Table) -> tuple[int, int] | None:
+    parts = [
+        part.meta
+        for part in (table.args.get("catalog"), table.args.get("db"), table.this)
+        if part is not None
+    ]
+    if not all("start" in part and "end" in part for part in parts):
+        return None
+    return min(p["start"] for p in parts), max(p["end"] for p in parts) + 1
+
+
+def _text_of(text: str, table: exp.Table) -> str | None:
+    span = _span(table)
+    return None if span is None else text[span[0] : span[1]]
+
+
+def _splice(text: str, table: exp.Table, grammar: str) -> Splice | None:
+    """Return the text around the table, checked: what is cut out parses as that very table."""
+    span = _span(table)
+    if span is None:
+        return None
+    written = text[span[0] : span[1]]
+    try:
+        again = exp.to_table(written, dialect=grammar)
+    except (sqlglot.errors.SqlglotError, ValueError):
+        return None
+    if [p.name for p in again.parts] != [p.name for p in table.parts]:
+        return None
+    alias = "" if table.alias else text[table.this.meta["start"] : table.this.meta["end"] + 1]
+    return Splice(text[: span[0]], written, text[span[1] :], alias)
+
+
+def _order_by(tree: exp.Expression) -> Iterator[str]:
+    order = tree.args.get("order")
+    for ordered in order.expressions if order is not None else ():
+        name = _ordered_column(tree, ordered.this)
+        if name is None:
+            return
+        yield name
+
+
+def _ordered_column(tree: exp.Expression, term: exp.Expression) -> str | None:
+    """Return the result column that an ORDER BY term means, None for an expression."""
+    named = [_output_name(e) for e in getattr(tree, "selects", [])]
+    if isinstance(term, exp.Literal) and term.is_int:
+        place = int(term.this) - 1
+        return named[place] if 0 <= place < len(named) and named[place] else None
+    if not isinstance(term, exp.Column):
+        return None
+    name = _folded(term.this)
+    if term.table or name not in named:
+        for expression, output in zip(getattr(tree, "selects", []), named, strict=True):
+            inner = expression.unalias()
+            if isinstance(inner, exp.Column) and _same_column(inner, term):
+                return output
+    return name
+
+
+def _same_column(one: exp.Column, other: exp.Column) -> bool:
+    if isinstance(one.this, exp.Star):
+        return False
+    return _folded(one.this) == _folded(other.this) and (
+        not one.table or not other.table or one.table == other.table
+    )
+
+
+def _passed_columns(tree: exp.Expression) -> Iterator[tuple[str, str]]:
+    for expression in tree.expressions:
+        inner = expression.unalias()
+        if isinstance(inner, exp.Column) and not isinstance(inner.this, exp.Star):
+            yield _output_name(expression) or "", _folded(inner.this)
+
+
+def _output_name(expression: exp.Expression) -> str | None:
+    if isinstance(expression, exp.Alias):
+        return _folded(expression.args["alias"])
+    if isinstance(expression, exp.Column) and isinstance(expression.this, exp.Identifier):
+        return _folded(expression.this)
+    return None
+
+
+def _folded(identifier: exp.Expression) -> str:
+    """Return a name as the database holds it: unquoted ones fold to lower case."""
+    quoted = bool(identifier.args.get("quoted"))
+    return identifier.name if quoted else identifier.name.lower()
+
+
+def _unrepeatable(tree: exp.Expression) -> Iterator[str]:
+    for function in tree.find_all(exp.Func):
+        name = (
+            function.name if isinstance(function, exp.Anonymous) else function.sql_name()
+        ).lower()
+        if name in VOLATILE:
+            yield f"{name}()"
+    if tree.find(exp.TableSample) is not None:
+        yield "TABLESAMPLE"
+
+
+__all__ = ["QueryShape", "analyse"]

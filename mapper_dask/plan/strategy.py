@@ -1,0 +1,125 @@
+"""Which way to cut, and why. Pure: chooses from a survey, opens no connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mapper_dask.errors import PlanError
+from mapper_dask.parallel_models import ChunkingStrategy
+from mapper_dask.plan.survey import Survey
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A way to cut."""
+
+    strategy: ChunkingStrategy | None
+    """None: one chunk, the whole query."""
+    keys: tuple[str, ...]
+    reason: str
+
+
+def detect_key(survey: Survey) -> tuple[tuple[str, ...], str]:
+    """Return the columns to cut by, and where they come from; none when nothing offers itself.
+
+    ORDER BY comes first, since the user named it; then the primary key; then a unique index. When
+    the first column of ORDER BY is unique by itself, the others add nothing.
+    """
+    names = {column.name for column in survey.columns}
+    ordered = tuple(name for name in survey.shape.order_by if name in names)
+    for key in survey.unique_keys:
+        if ordered[: len(key)] == key:
+            return key, "ORDER BY, a unique key"
+    if ordered:
+        return ordered, "ORDER BY"
+    if survey.unique_keys:
+        return survey.unique_keys[0], "a unique index of the table"
+    return (), "no ORDER BY, and no unique key of a single table"
+
+
+def choose(
+    survey: Survey, *, strategy: ChunkingStrategy | None, keys: Sequence[str], consistent: bool
+) -> Choice:
+    """Return how to cut a query.
+
+    Parameters
+    ----------
+    strategy
+        What the user asked for; None leaves it to this function.
+    keys
+        What the user asked to cut by; empty leaves it to ``detect_key``.
+
+    Raises
+    ------
+    PlanError
+        When what the user asked for cannot be done on this query.
+    """
+    if strategy is ChunkingStrategy.ROWID_BASED:
+        return _row_addresses(survey)
+    found, source = (tuple(keys), "key_column") if keys else detect_key(survey)
+    if strategy is None:
+        return _chosen(survey, found, source, asked=bool(keys))
+    if not found:
+        message = f"{strategy.name} needs a key: {source}. Pass key_column, or order the query"
+        raise PlanError(message, field="key_column")
+    if strategy is ChunkingStrategy.OFFSET_LIMIT and not consistent:
+        message = "OFFSET_LIMIT needs consistent=True: without one snapshot its windows shift while they are read"
+        raise PlanError(message, field="strategy")
+    return Choice(strategy, found, f"{strategy.name} was asked for; key from {source}")
+
+
+def _row_addresses(survey: Survey) -> Choice:
+    if survey.has_row_addresses:
+        return Choice(ChunkingStrategy.ROWID_BASED, (), "ROWID_BASED was asked for")
+    message = (
+        "ROWID_BASED needs a query that passes on the rows of one plain table: no join, GROUP BY, "
+        "DISTINCT, LIMIT, window or aggregate, no view, no partitions"
+    )
+    raise PlanError(message, field="strategy")
+
+
+def _chosen(survey: Survey, keys: tuple[str, ...], source: str, *, asked: bool) -> Choice:
+    unsafe = unrepeatable(survey)
+    if unsafe and not asked:
+        return Choice(None, (), f"one chunk, because {unsafe}")
+    if keys and (
+        asked or survey.relation is None or any(survey.is_indexed(key) for key in keys[:1])
+    ):
+        return Choice(ChunkingStrategy.KEY_BASED, keys, f"ranges of {', '.join(keys)}: {source}")
+    if survey.has_row_addresses:
+        why = f"{keys[0]} has no index" if keys else source
+        return Choice(
+            ChunkingStrategy.ROWID_BASED, (), f"row addresses of {survey.shape.table}: {why}"
+        )
+    if keys:
+        return Choice(ChunkingStrategy.KEY_BASED, keys, f"ranges of {', '.join(keys)}: {source}")
+    return Choice(None, (), f"one chunk, because there is {source}; pass key_column to cut it")
+
+
+def unrepeatable(survey: Survey) -> str:
+    """Return why the query may give other rows each time it runs; empty when it does not.
+
+    A LIMIT repeats only over a total order: ties, or no order, let the database choose anew.
+    """
+    shape = survey.shape
+    if shape.unrepeatable:
+        return f"{', '.join(shape.unrepeatable)} gives other rows each time"
+    if shape.limited and not any(shape.order_by[: len(key)] == key for key in survey.unique_keys):
+        return "its LIMIT has no unique order, so each chunk could see other rows"
+    return ""
+
+
+def warnings(survey: Survey, choice: Choice) -> list[str]:
+    """Return what a user should know of a choice before it runs."""
+    found = []
+    unsafe = unrepeatable(survey)
+    if unsafe and choice.strategy is not None:
+        found.append(f"source_sql: {unsafe}; rows may be lost or doubled across chunks")
+    if choice.strategy is ChunkingStrategy.OFFSET_LIMIT:
+        found.append(
+            "OFFSET_LIMIT reads and drops all rows before each window: cost grows with the square of the table"
+        )
+    if survey.shape.windows and choice.strategy is ChunkingStrategy.KEY_BASED:
+        found.append("source_sql has window functions: each chunk computes them anew over all rows")
+    return found

@@ -1,0 +1,127 @@
+"""What the database tells of a query before it is cut: its columns, its table, its size."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mapper_dask.dialects.base import Column, Dialect, Estimate, Relation, SourceQuery
+from mapper_dask.errors import ConfigurationError, DatabaseError, PlanError
+from mapper_dask.plan.query import QueryShape, analyse
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A query's text and the catalogue's word on it."""
+
+    shape: QueryShape
+    columns: tuple[Column, ...]
+    """All result columns."""
+    relation: Relation | None
+    """The single table behind it, None where there is none."""
+    estimate: Estimate
+
+    @property
+    def unique_keys(self) -> list[tuple[str, ...]]:
+        """Result columns that a unique, never NULL index of the table stands on."""
+        keys = self.relation.unique_keys if self.relation else ()
+        return [names for key in keys if (names := self._result_names(key)) is not None]
+
+    @property
+    def has_row_addresses(self) -> bool:
+        """Whether ranges of row addresses cover the query."""
+        return (
+            self.shape.splice is not None
+            and self.relation is not None
+            and self.relation.has_row_addresses
+        )
+
+    def is_indexed(self, name: str) -> bool:
+        """Return whether a result column leads an ordered index of the table."""
+        column = self.shape.table_column(name)
+        return self.relation is not None and column in self.relation.indexed
+
+    def never_null(self, names: Sequence[str]) -> bool:
+        """Return whether the table forbids NULL in these columns and the query adds none."""
+        not_null = {column.name for column in self.columns if column.not_null}
+        return self.relation is not None and set(names) <= not_null
+
+    def column(self, name: str, field: str) -> Column:
+        """Return a result column by name.
+
+        Raises
+        ------
+        ConfigurationError
+            When the query has none of that name.
+        """
+        for column in self.columns:
+            if column.name == name:
+                return column
+        known = ", ".join(c.name for c in self.columns)
+        message = f"{field} {name!r} is not a column of the query; it has: {known}"
+        raise ConfigurationError(message, field=field)
+
+    def source_query(
+        self, keys: Sequence[str], selected: Sequence[str] | None, *, spliced: bool
+    ) -> SourceQuery:
+        """Return the query as the chunks read it."""
+        columns = (
+            self.columns
+            if selected is None
+            else tuple(self.column(name, "columns") for name in selected)
+        )
+        key_columns = tuple(self.column(name, "key_column") for name in keys)
+        return SourceQuery(
+            self.shape.sql, columns, key_columns, self.shape.splice if spliced else None
+        )
+
+    def _result_names(self, key: Sequence[str]) -> tuple[str, ...] | None:
+        names = {c.name for c in self.columns}
+        passed = {self.shape.table_column(name): name for name in names}
+        return tuple(passed[column] for column in key) if all(c in passed for c in key) else None
+
+
+def survey(dialect: Dialect, conn: Any, sql: str) -> Survey:
+    """Return what is known of a query.
+
+    Raises
+    ------
+    DatabaseError
+        The database's own message for bad SQL, with the position in the user's text.
+    PlanError
+        When two result columns share a name, or there is no column at all.
+    """
+    shape = analyse(sql, dialect.grammar)
+    columns = dialect.describe_query(conn, shape.sql)
+    _require_names(columns)
+    with dialect.errors():
+        relation = dialect.relation(conn, shape.table) if shape.table else None
+        return Survey(shape, columns, relation, dialect.estimate(conn, shape.sql))
+
+
+def _require_names(columns: Sequence[Column]) -> None:
+    names = [column.name for column in columns]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        message = f"source_sql returns {', '.join(map(repr, twice))} more than once; give each column its own name with AS"
+        raise PlanError(message, field="source_sql")
+    if not names:
+        message = "source_sql returns no columns"
+        raise PlanError(message, field="source_sql")
+
+
+@contextlib.contextmanager
+def attempt(dialect: Dialect, conn: Any) -> Iterator[list[DatabaseError]]:
+    """Try something the database may refuse; its transaction and snapshot go on after a refusal."""
+    refusals: list[DatabaseError] = []
+    with conn.cursor() as cursor:
+        cursor.execute("SAVEPOINT mapper_dask_attempt")
+    try:
+        with dialect.errors():
+            yield refusals
+    except DatabaseError as error:
+        with conn.cursor() as cursor:
+            cursor.execute("ROLLBACK TO SAVEPOINT mapper_dask_attempt")
+        refusals.append(error)
