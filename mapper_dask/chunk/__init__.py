@@ -1,0 +1,1 @@
+"""What one worker does with one chunk: extract, transform, encode, load."""

@@ -1,0 +1,231 @@
+"""One chunk from end to end. The same code runs in a plain loop and on every Dask worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain
+
+import pyarrow as pa
+import stamina
+
+from mapper_dask.chunk import extract, transform
+from mapper_dask.chunk.encode import Encoded, encode_frame, encode_table
+from mapper_dask.chunk.extract import SourceSession, source_session
+from mapper_dask.chunk.load import TargetSession, assign, note_failure, target_session, worker_name
+from mapper_dask.chunk.task import ChunkTask, LoadTask
+from mapper_dask.errors import ChunkError, MapperError, RunStoppedError
+from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
+
+FIRST_WAIT = 0.1
+"""Seconds before the second attempt; doubles, with jitter, up to the longest."""
+
+LONGEST_WAIT = 5.0
+"""Seconds: a server restarts in about this time, and eight attempts outlast it."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts of one attempt, thrown away with it."""
+
+    read: int = 0
+    out: int = 0
+    loaded: int = 0
+    snapshot: str | None = None
+    notes: dict[str, None] = field(default_factory=dict)
+
+
+class ChunkProcessor:
+    """Extracts, transforms and loads chunks of one run; usable alone, without Dask.
+
+    Parameters
+    ----------
+    task
+        What to do with every chunk. ``ParallelProcessor.prepare`` makes one.
+    """
+
+    def __init__(self, task: ChunkTask) -> None:
+        self.task = task
+
+    def process_chunk(self, chunk: Chunk) -> ChunkResult:
+        """Return what became of a chunk; an error ends in the result, and in the ledger.
+
+        A passing error of a database is tried again from the read on, with growing waits. What
+        has been committed, by this worker or another copy of it, is never loaded twice.
+
+        Raises
+        ------
+        RunStoppedError
+            When the run was stopped meanwhile: the chunk is left as it was.
+        """
+        started, tally = time.perf_counter(), _Tally()
+        try:
+            for attempt in stamina.retry_context(
+                on=_may_pass,
+                attempts=self.task.retries,
+                timeout=None,
+                wait_initial=FIRST_WAIT,
+                wait_max=LONGEST_WAIT,
+            ):
+                with attempt:
+                    tally = _Tally()
+                    return self._attempt(chunk, tally, started)
+        except RunStoppedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this chunk's outcome
+            return self._failed(chunk, tally, started, error)
+        raise AssertionError  # pragma: no cover - retry_context returns or raises
+
+    def _attempt(self, chunk: Chunk, tally: _Tally, started: float) -> ChunkResult:
+        load = self.task.load
+        attempts = 1
+        if load is not None:
+            begun = assign(load, chunk.chunk_id)
+            if begun is None:
+                return _done_already(chunk)
+            attempts = begun
+        with source_session(self.task.read, chunk) as source:
+            tally.snapshot = source.snapshot
+            if load is None:
+                self._count_only(source, tally)
+                return _result(chunk, tally, started, attempts)
+            return self._load_chunk(chunk, source, load, tally, started, attempts)
+
+    def _count_only(self, source: SourceSession, tally: _Tally) -> None:
+        for rows in extract.read_batches(source, self.task.read):
+            tally.read += rows.num_rows
+            tally.out += self._transformed(rows)[1]
+
+    def _load_chunk(
+        self,
+        chunk: Chunk,
+        source: SourceSession,
+        load: LoadTask,
+        tally: _Tally,
+        started: float,
+        attempts: int,
+    ) -> ChunkResult:
+        """Load a chunk in one transaction: rows and ledger row, or neither.
+
+        The first rows are read before it begins, so that it is no longer than it must be.
+        """
+        batches = self._batches(source) if load.relay is None else iter(())
+        first = next(batches, None)
+        with target_session(load, chunk.chunk_id) as target:
+            if not target.ledger.claim(target.conn, load.run_id, chunk.chunk_id):
+                return _done_already(chunk)
+            if first is None:
+                self._relay(source, target, load, tally)
+            else:
+                self._load_batches(chain([first], batches), target, load, tally)
+            result = _result(chunk, tally, started, attempts)
+            target.ledger.account(target.conn, load.run_id, result)
+        return result
+
+    def _batches(self, source: SourceSession) -> Iterator[pa.Table]:
+        return extract.read_batches(source, self.task.read)
+
+    def _relay(
+        self, source: SourceSession, target: TargetSession, load: LoadTask, tally: _Tally
+    ) -> None:
+        names = [column.name for column in self.task.read.query.columns]
+        tally.read, tally.loaded = target.dialect.relay(
+            source.conn, source.sql, target.conn, load.table, names, str(load.relay)
+        )
+        tally.out = tally.read
+
+    def _load_batches(
+        self, batches: Iterator[pa.Table], target: TargetSession, load: LoadTask, tally: _Tally
+    ) -> None:
+        for rows in batches:
+            tally.read += rows.num_rows
+            encoded, out = self._transformed(rows)
+            tally.out += out
+            self._note_losses(encoded, rows, tally)
+            tally.loaded += target.dialect.load(target.conn, load.table, encoded.rows).rows
+
+    def _transformed(self, rows: pa.Table) -> tuple[Encoded, int]:
+        """Return rows after the function, ready to load, and how many they are."""
+        task, load = self.task, self.task.load
+        as_text = extract.text_columns(task.read, rows)
+        if task.function is None:
+            empty = Encoded(rows, ())
+            encoded = (
+                empty
+                if load is None
+                else encode_table(rows, load.table, task.read.query.columns, as_text=as_text)
+            )
+            return encoded, rows.num_rows
+        frame = transform.apply(
+            task.function, transform.to_frame(rows, task.read.query.columns, task.dtype_backend)
+        )
+        if load is None:
+            return Encoded(rows, ()), len(frame)
+        frame = transform.in_expected_order(frame, load.expected)
+        return encode_frame(frame, load.table, as_text=as_text), len(frame)
+
+    def _note_losses(self, encoded: Encoded, rows: pa.Table, tally: _Tally) -> None:
+        notes = [str(loss) for loss in encoded.losses]
+        notes += [
+            f"{name}: read as text, a value does not fit its Arrow type"
+            for name in sorted(extract.text_columns(self.task.read, rows))
+        ]
+        tally.notes.update(
+            dict.fromkeys(note for note in notes if note not in self.task.known_notes)
+        )
+
+    def _failed(self, chunk: Chunk, tally: _Tally, started: float, error: Exception) -> ChunkResult:
+        result = replace(
+            _result(chunk, tally, started, 1),
+            state=ChunkState.PROCESSED_WITH_ERROR,
+            rows_out=0,
+            rows_loaded=0,
+            error=_text(error),
+        )
+        load = self.task.load
+        if load is not None:
+            try:
+                note_failure(load, result)
+            except (
+                MapperError
+            ) as unnoted:  # the result still tells; the ledger keeps ASSIGNED, so resume redoes it
+                result = replace(
+                    result, error=f"{result.error}\n(not noted in the ledger: {unnoted})"
+                )
+        return result
+
+
+def process_chunk(task: ChunkTask, chunk: Chunk) -> ChunkResult:
+    """Process one chunk: what each engine calls, in a loop or as a Dask task."""
+    return ChunkProcessor(task).process_chunk(chunk)
+
+
+def _may_pass(error: Exception) -> bool:
+    return isinstance(error, MapperError) and error.transient
+
+
+def _result(chunk: Chunk, tally: _Tally, started: float, attempts: int) -> ChunkResult:
+    return ChunkResult(
+        chunk_id=chunk.chunk_id,
+        state=ChunkState.PROCESSED,
+        bounds=chunk.describe(),
+        rows_read=tally.read,
+        rows_out=tally.out,
+        rows_loaded=tally.loaded,
+        attempts=attempts,
+        worker=worker_name(),
+        processing_time=time.perf_counter() - started,
+        snapshot=tally.snapshot,
+        warnings=tuple(tally.notes),
+    )
+
+
+def _done_already(chunk: Chunk) -> ChunkResult:
+    """Return the result of a chunk that another copy committed; its counts are in the ledger."""
+    return ChunkResult(chunk.chunk_id, ChunkState.PROCESSED, chunk.describe(), worker=worker_name())
+
+
+def _text(error: Exception) -> str:
+    kind = "" if isinstance(error, ChunkError) else f"{type(error).__name__}: "
+    return f"{kind}{error}"

@@ -1,0 +1,225 @@
+"""Whatever a function returns, as Arrow columns of exactly the target's types. Pure.
+
+A value that does not fit raises; a conversion that loses something says so. What has no exact
+Arrow type for its column goes as text, which the database parses and, if it must, refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mapper_dask.chunk.objects import objects_to_arrow
+from mapper_dask.dialects.base import Column, TargetTable, TypeFamily
+from mapper_dask.dialects.conversions import (
+    Conversion,
+    Incoming,
+    Verdict,
+    incoming_from_arrow,
+    judge,
+)
+from mapper_dask.errors import EncodeError
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Rows ready to load."""
+
+    rows: pa.Table
+    """Each column in its target's Arrow type, or as text."""
+    losses: tuple[Conversion, ...]
+    """Conversions that lose something."""
+
+
+def encode_frame(
+    frame: pd.DataFrame, table: TargetTable, *, as_text: Collection[str] = ()
+) -> Encoded:
+    """Return a frame's rows for a table.
+
+    Parameters
+    ----------
+    as_text
+        Columns the source could only send as its own text: passed on for the target to parse.
+
+    Raises
+    ------
+    EncodeError
+        Names the column that is not in the table, or whose values do not fit it.
+    """
+    pairs = [(name, *series_to_arrow(frame[name], _column(table, name))) for name in frame.columns]
+    return _encoded(pairs, table, as_text, frame.shape[0])
+
+
+def encode_table(
+    rows: pa.Table, table: TargetTable, source: Collection[Column], *, as_text: Collection[str] = ()
+) -> Encoded:
+    """Return extracted rows for a table, without pandas in between."""
+    kinds = {column.name: column for column in source}
+    pairs = [
+        (name, rows[name], _incoming(rows[name].type, kinds[name])) for name in rows.column_names
+    ]
+    return _encoded(pairs, table, as_text, rows.num_rows)
+
+
+def series_to_arrow(series: pd.Series, target: Column | None) -> tuple[pa.ChunkedArray, Incoming]:
+    """Return a column of a frame as Arrow, and what it is.
+
+    NaN in a NumPy float column is pandas' missing value and becomes NULL; in an Arrow float
+    column NaN is a number and stays one.
+    """
+    if isinstance(series.dtype, pd.ArrowDtype):
+        array: Any = pa.chunked_array(series.array.__arrow_array__())
+    elif series.dtype == object:
+        return objects_to_arrow(series, target)
+    else:
+        array = _from_pandas(series)
+    if pa.types.is_dictionary(array.type):
+        array = array.cast(array.type.value_type)
+    return array, incoming_from_arrow(array.type)
+
+
+def _from_pandas(series: pd.Series) -> pa.ChunkedArray:
+    try:
+        array = pa.array(series, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise EncodeError(_about(str(series.name), error)) from None
+    return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
+
+
+def _incoming(arrow: pa.DataType, column: Column) -> Incoming:
+    """Return a source column's own type where Arrow shows it only as text."""
+    if pa.types.is_string(arrow):
+        return Incoming(column.family, column.type_name, column.precision, column.scale)
+    return incoming_from_arrow(arrow)
+
+
+def _encoded(
+    columns: list[tuple[str, pa.ChunkedArray, Incoming]],
+    table: TargetTable,
+    as_text: Collection[str],
+    rows: int,
+) -> Encoded:
+    arrays, losses = [], []
+    for name, array, incoming in columns:
+        target = _column(table, name)
+        if name in as_text and pa.types.is_string(array.type):
+            arrays.append(array)
+            continue
+        conversion = judge(incoming, target)
+        if conversion.verdict is Verdict.IMPOSSIBLE:
+            raise EncodeError(_about(name, conversion.note))
+        if conversion.verdict is Verdict.LOSSY:
+            losses.append(conversion)
+        arrays.append(fitted(array, target))
+    names = [name for name, _, _ in columns]
+    made = pa.Table.from_arrays(arrays, names=names)
+    if made.num_rows != rows:
+        message = f"{rows} rows became {made.num_rows} on the way to {table.quoted}"
+        raise EncodeError(message)
+    return Encoded(made, tuple(losses))
+
+
+def _column(table: TargetTable, name: str) -> Column:
+    column = table.column(name)
+    if column is None:
+        message = f"{table.quoted} has no column {name!r}; it has: {', '.join(c.name for c in table.columns)}"
+        raise EncodeError(message)
+    return column
+
+
+def fitted(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
+    """Return values in the target's Arrow type where that keeps them, else as text.
+
+    Raises
+    ------
+    EncodeError
+        When a value does not fit.
+    """
+    if array.type.equals(target.arrow):
+        return array
+    if pa.types.is_null(array.type):
+        return pa.chunked_array([pa.nulls(len(array), target.arrow)])
+    try:
+        return _FITTERS.get(target.family, _as_text)(array, target)
+    except (pa.ArrowException, ValueError) as error:
+        raise EncodeError(
+            _about(target.name, f"a value does not fit {target.type_name}: {error}")
+        ) from None
+
+
+def _cast(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
+    return pc.cast(array, target.arrow, safe=True)
+
+
+def _as_text(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
+    if pa.types.is_duration(array.type):  # a pandas Timedelta for an interval
+        micros = pc.cast(pc.cast(array, pa.duration("us")), pa.int64())
+        return pc.binary_join_element_wise(
+            pc.cast(micros, pa.string()), pa.scalar("microseconds"), " "
+        )
+    if pa.types.is_nested(array.type):
+        return objects_to_arrow(
+            pd.Series(array.to_pylist(), name=target.name, dtype=object), target
+        )[0]
+    return pc.cast(array, pa.string())
+
+
+def _to_decimal(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
+    """Rescale decimals that keep all their digits; let the database parse every other number."""
+    if (
+        pa.types.is_decimal(array.type)
+        and target.typed
+        and target.scale is not None
+        and array.type.scale <= target.scale
+    ):
+        return _cast(array, target)
+    return pc.cast(array, pa.string())
+
+
+def _to_float(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
+    """Narrow floats as text: the database refuses one that is out of range, a cast makes it infinite."""
+    if pa.types.is_floating(array.type) and array.type.bit_width > target.arrow.bit_width:
+        return pc.cast(array, pa.string())
+    return _cast(array, target)
+
+
+def _to_date(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
+    if not pa.types.is_timestamp(array.type):
+        return _cast(array, target)
+    days = pc.cast(array, pa.date32(), safe=False)
+    if not pc.all(pc.equal(pc.cast(days, array.type), array)).as_py() and array.null_count < len(
+        array
+    ):
+        message = "a timestamp has a time of day; cut it in the function with .dt.floor('D')"
+        raise ValueError(message)
+    return days
+
+
+def _to_naive(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
+    if pa.types.is_timestamp(array.type) and array.type.tz is not None:
+        array = pc.cast(
+            pc.cast(array, pa.timestamp(array.type.unit, "UTC")), pa.timestamp(array.type.unit)
+        )
+    return _cast(array, target)
+
+
+_FITTERS = {
+    TypeFamily.BOOLEAN: _cast,
+    TypeFamily.INTEGER: _cast,
+    TypeFamily.DECIMAL: _to_decimal,
+    TypeFamily.FLOAT: _to_float,
+    TypeFamily.BINARY: _cast,
+    TypeFamily.DATE: _to_date,
+    TypeFamily.TIME: _cast,
+    TypeFamily.TIMESTAMP: _to_naive,
+    TypeFamily.TIMESTAMP_TZ: _cast,
+}
+
+
+def _about(name: str, what: object) -> str:
+    return f"column {name!r}: {what}"

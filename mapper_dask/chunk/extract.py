@@ -1,0 +1,79 @@
+"""Reading one chunk as Arrow, in the run's snapshot while that lives."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from mapper_dask.chunk.task import ReadTask
+from mapper_dask.connections import engine_for, raw_connection
+from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.base import Dialect
+from mapper_dask.errors import SnapshotLostError
+from mapper_dask.parallel_models import Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSession:
+    """A source connection inside a chunk's read-only transaction."""
+
+    dialect: Dialect
+    conn: Any
+    sql: str
+    """The chunk's query."""
+    snapshot: str | None
+    """The snapshot that is being read; None when it was lost or never asked for."""
+
+
+@contextlib.contextmanager
+def source_session(task: ReadTask, chunk: Chunk) -> Iterator[SourceSession]:
+    """Lend a connection that stands at the beginning of a chunk's read.
+
+    Raises
+    ------
+    SnapshotLostError
+        When the keeper is gone and the chunk cannot be read without it.
+    """
+    dialect = dialect_for(task.source)
+    engine = engine_for(task.source, connect_args=dialect.connect_args())
+    with raw_connection(engine) as conn, dialect.errors(engine.url):
+        snapshot = _begin(dialect, conn, task)
+        yield SourceSession(dialect, conn, dialect.chunk_query(conn, task.query, chunk), snapshot)
+
+
+def _begin(dialect: Dialect, conn: Any, task: ReadTask) -> str | None:
+    try:
+        with dialect.errors():
+            dialect.begin_read(conn, task.snapshot)
+    except SnapshotLostError:
+        if task.needs_snapshot:
+            raise
+        dialect.begin_read(conn, None)
+        return None
+    return task.snapshot
+
+
+def read_batches(
+    session: SourceSession, task: ReadTask, *, strict: bool = False
+) -> Iterator[pa.Table]:
+    """Yield a chunk's rows, at least one table, with the schema fixed when planned.
+
+    A column whose type cannot hold one of its values is text throughout the chunk; with
+    ``strict`` that is an error instead.
+    """
+    return session.dialect.read(
+        session.conn, session.sql, task.query.columns, batch_rows=task.batch_rows, strict=strict
+    )
+
+
+def text_columns(task: ReadTask, rows: pa.Table) -> frozenset[str]:
+    """Return the columns that arrived as the database's text because a value did not fit."""
+    return frozenset(
+        column.name
+        for column, field in zip(task.query.columns, rows.schema, strict=True)
+        if column.typed and not field.type.equals(column.arrow)
+    )

@@ -1,0 +1,58 @@
+"""The transaction on the target: claim, load, account, commit; or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from mapper_dask.chunk.task import LoadTask
+from mapper_dask.connections import engine_for, raw_connection
+from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.base import Dialect
+from mapper_dask.ledger import Ledger
+from mapper_dask.parallel_models import ChunkResult
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSession:
+    """A target connection inside a transaction."""
+
+    dialect: Dialect
+    conn: Any
+    ledger: Ledger
+
+
+def worker_name() -> str:
+    """Return the name under which this process stands in the ledger."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+@contextlib.contextmanager
+def target_session(task: LoadTask, chunk_id: int) -> Iterator[TargetSession]:
+    """Lend a connection inside a load transaction; commits at the end, rolls back on any error.
+
+    A connection that failed is thrown away rather than rolled back: on a dead link a rollback
+    would only mask the cause.
+    """
+    dialect = dialect_for(task.target)
+    engine = engine_for(task.target, connect_args=dialect.connect_args())
+    with raw_connection(engine) as conn, dialect.errors(engine.url):
+        dialect.begin_load(conn, f"mapper_dask:{task.run_id}:{chunk_id}")
+        yield TargetSession(dialect, conn, Ledger(dialect))
+        conn.commit()
+
+
+def assign(task: LoadTask, chunk_id: int) -> int | None:
+    """Note in the ledger that this worker begins a chunk; return None when it is done already."""
+    with target_session(task, chunk_id) as session:
+        return session.ledger.assign(session.conn, task.run_id, chunk_id, worker_name())
+
+
+def note_failure(task: LoadTask, result: ChunkResult) -> None:
+    """Note in the ledger why a chunk failed."""
+    with target_session(task, result.chunk_id) as session:
+        session.ledger.fail(session.conn, task.run_id, result)

@@ -1,0 +1,93 @@
+"""Columns of Python objects as Arrow, guided by where they go. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from mapper_dask.dialects.base import Column, TypeFamily
+from mapper_dask.dialects.conversions import Incoming, incoming_from_arrow
+from mapper_dask.errors import EncodeError
+
+_JSON = ("json", "jsonb")
+
+
+def objects_to_arrow(series: pd.Series, target: Column | None) -> tuple[pa.ChunkedArray, Incoming]:
+    """Return an object column as Arrow, and what it is.
+
+    Decimals for a decimal column become text, so that none of their digits depends on the others;
+    dicts and lists for json become JSON; lists for an array column become an array literal.
+
+    Raises
+    ------
+    EncodeError
+        When the values are of several kinds that no column holds together.
+    """
+    values = [None if _is_missing(value) else value for value in series.tolist()]
+    if target is not None and target.family is TypeFamily.DECIMAL and _all_numbers(values):
+        return _texts(values, str), Incoming(TypeFamily.DECIMAL, "Decimal")
+    if target is not None and target.family is TypeFamily.OTHER:
+        return _texts(values, _writer(target)), Incoming(TypeFamily.TEXT, "object")
+    try:
+        array = pa.chunked_array([pa.array(values, from_pandas=False)])
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        kinds = sorted({type(value).__name__ for value in values if value is not None})
+        message = f"column {series.name!r} holds {', '.join(kinds)} together: {error}"
+        raise EncodeError(message) from None
+    return array, incoming_from_arrow(array.type)
+
+
+def _is_missing(value: Any) -> bool:
+    return (
+        value is None
+        or value is pd.NA
+        or value is pd.NaT
+        or (isinstance(value, float) and value != value)
+    )  # noqa: PLR0124
+
+
+def _all_numbers(values: Sequence[Any]) -> bool:
+    return all(
+        value is None or (isinstance(value, (Decimal, int, float)) and not isinstance(value, bool))
+        for value in values
+    )
+
+
+def _texts(values: Sequence[Any], write: Any) -> pa.ChunkedArray:
+    return pa.chunked_array(
+        [pa.array([None if v is None else write(v) for v in values], pa.string())]
+    )
+
+
+def _writer(target: Column) -> Any:
+    if target.type_name in _JSON:
+        return lambda value: (
+            value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+        )
+    if target.type_name.endswith("[]"):
+        return lambda value: value if isinstance(value, str) else array_literal(value)
+    return str
+
+
+def array_literal(values: Any) -> str:
+    """Return a list, nested to any depth, as an array literal: ``{1,2,NULL,"a b"}``."""
+    return "{" + ",".join(_element(value) for value in values) + "}"
+
+
+def _element(value: Any) -> str:
+    if _is_missing(value):
+        return "NULL"
+    if isinstance(value, bool):
+        return "t" if value else "f"
+    if isinstance(value, (int, float, Decimal)):
+        return str(value)
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if hasattr(value, "__iter__"):
+        return array_literal(value)
+    return '"' + str(value) + '"'

@@ -1,0 +1,51 @@
+"""What a worker is told: everything a chunk needs, and no secret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mapper_dask.connections import ConnectionRef
+from mapper_dask.dialects.base import SourceQuery, TargetTable
+from mapper_dask.parallel_models import DtypeBackend, Transformation
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTask:
+    """How to read any chunk of a plan."""
+
+    source: ConnectionRef
+    query: SourceQuery
+    batch_rows: int
+    """Rows the function sees at most: a chunk with more, such as one heavy key, comes in pieces."""
+    snapshot: str | None = None
+    """Snapshot that the run's keeper holds open; None: each chunk reads what is committed."""
+    needs_snapshot: bool = False
+    """Whether the chunk must not be read without it: windows shift, ranges of keys do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadTask:
+    """Where the rows of a run go."""
+
+    run_id: str
+    target: ConnectionRef
+    table: TargetTable
+    expected: tuple[str, ...] | None = None
+    """Columns every chunk must return; None when the run could not learn them beforehand."""
+    relay: str | None = None
+    """Wire format in which bytes pass undecoded; None: they are decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkTask:
+    """One run's work, the same for each of its chunks."""
+
+    read: ReadTask
+    load: LoadTask | None = None
+    """None for a dry run."""
+    function: Transformation | None = None
+    dtype_backend: DtypeBackend = "pyarrow"
+    retries: int = 5
+    """Attempts at a chunk whose error may pass."""
+    known_notes: frozenset[str] = field(default_factory=frozenset)
+    """What the plan has said already of lossy conversions."""

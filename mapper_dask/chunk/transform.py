@@ -1,0 +1,109 @@
+"""Arrow to pandas, the user's function, and what it must give back. Pure but for the function."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from decimal import Decimal
+
+import pandas as pd
+import pyarrow as pa
+
+from mapper_dask.dialects.base import Column, TypeFamily
+from mapper_dask.errors import SchemaDriftError, TransformError
+from mapper_dask.parallel_models import DtypeBackend, Transformation
+
+_NULLABLE = {
+    pa.int16(): pd.Int16Dtype(),
+    pa.int32(): pd.Int32Dtype(),
+    pa.int64(): pd.Int64Dtype(),
+    pa.float32(): pd.Float32Dtype(),
+    pa.float64(): pd.Float64Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+    pa.string(): pd.StringDtype(),
+}
+
+
+def to_frame(
+    rows: pa.Table, columns: Sequence[Column], dtype_backend: DtypeBackend
+) -> pd.DataFrame:
+    """Return rows as the frame a function sees.
+
+    With ``pyarrow`` every column has an Arrow dtype; with ``numpy_nullable``, pandas' nullable
+    dtypes where there is one. A numeric that no Arrow decimal holds (no precision, over 38 digits,
+    a NaN among its values) is an object column of ``decimal.Decimal``: exact, and it still adds.
+    """
+    mapper = pd.ArrowDtype if dtype_backend == "pyarrow" else _NULLABLE.get
+    frame = rows.to_pandas(types_mapper=mapper, date_as_object=True, ignore_metadata=True)
+    for place, column in enumerate(columns):
+        if column.family is TypeFamily.DECIMAL and pa.types.is_string(
+            rows.schema.field(place).type
+        ):
+            frame[column.name] = pd.Series(
+                _decimals(rows.column(place)), index=frame.index, dtype=object
+            )
+    return frame
+
+
+def _decimals(values: pa.ChunkedArray) -> list[Decimal | None]:
+    return [None if text is None else Decimal(text) for text in values.to_pylist()]
+
+
+def apply(function: Transformation, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return what the function makes of a frame, checked.
+
+    A named index, as ``groupby`` leaves it, becomes columns.
+
+    Raises
+    ------
+    TransformError
+        When the function raises (its traceback is in the message), returns anything but a
+        DataFrame, or returns columns that no table could have.
+    """
+    try:
+        result = function(frame)
+    except Exception as error:
+        message = f"the function raised {type(error).__name__}: {error}\n{_own_traceback(error)}"
+        raise TransformError(message) from error
+    if not isinstance(result, pd.DataFrame):
+        message = (
+            f"the function returned {type(result).__name__}, it must return a pandas DataFrame"
+        )
+        raise TransformError(message)
+    return _with_plain_columns(result)
+
+
+def _own_traceback(error: BaseException) -> str:
+    """Return the traceback from the user's function on, without the frame of this file."""
+    trace = error.__traceback__
+    return "".join(
+        traceback.format_exception(type(error), error, trace.tb_next if trace else None)
+    ).rstrip()
+
+
+def _with_plain_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    if all(name is not None for name in frame.index.names):
+        frame = frame.reset_index()
+    names = list(frame.columns)
+    if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
+        message = f"the function returned columns {names}; they must be texts, each once"
+        raise TransformError(message)
+    return frame
+
+
+def in_expected_order(frame: pd.DataFrame, expected: Sequence[str] | None) -> pd.DataFrame:
+    """Return the frame with its columns in the plan's order.
+
+    Raises
+    ------
+    SchemaDriftError
+        When it has other columns than the plan saw.
+    """
+    if expected is None or list(frame.columns) == list(expected):
+        return frame
+    missing = [name for name in expected if name not in frame.columns]
+    added = [name for name in frame.columns if name not in expected]
+    if missing or added:
+        message = f"the function returned other columns than before: missing {missing}, new {added}"
+        raise SchemaDriftError(message)
+    return frame[list(expected)]
