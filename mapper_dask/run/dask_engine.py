@@ -1,0 +1,239 @@
+"""Who runs the chunks: the user's Dask client, a cluster of our own, or a plain loop.
+
+All of them call the same function for a chunk. Dask may run a chunk more than once; the ledger
+lets it commit once. The scheduler never holds more than a window of tasks, and finished futures
+are released, so that a lost worker never makes finished chunks run again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Protocol
+
+import cloudpickle
+from distributed import Client, LocalCluster, as_completed, default_client, get_client
+from distributed.worker import thread_state
+
+from mapper_dask.chunk.chunk_processor import process_chunk
+from mapper_dask.chunk.task import ChunkTask
+from mapper_dask.connections import ConnectionRef
+from mapper_dask.errors import ConfigurationError, MapperError, RunStoppedError
+from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
+from mapper_dask.run.main_guard import require_main_guard
+
+WINDOW = 2
+"""Chunks a worker has in hand or in line: one at work, one ready when that ends."""
+
+
+class Engine(Protocol):
+    """Runs chunks and yields their results as they come."""
+
+    remote: bool
+    """Whether chunks leave this process."""
+
+    def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Iterator[ChunkResult]:
+        """Yield what became of each chunk; closing the iterator gives up what is not done."""
+        ...
+
+
+class LoopEngine:
+    """Runs one chunk after the other, here."""
+
+    remote = False
+
+    def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Iterator[ChunkResult]:
+        """Yield what became of each chunk, in order."""
+        for chunk in chunks:
+            yield process_chunk(task, chunk)
+
+
+@dataclass(slots=True)
+class DaskEngine:
+    """Runs chunks on a Dask client's workers, one task a chunk."""
+
+    client: Client
+    max_workers: int | None = None
+    """Workers to keep busy at most; None: all there are."""
+    remote: bool = field(default=True, init=False)
+
+    def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Iterator[ChunkResult]:
+        """Yield what became of each chunk as it ends, in any order."""
+        waiting = iter(chunks)
+        running: dict[str, Chunk] = {}
+        completed = as_completed(loop=self.client.loop, with_results=True, raise_errors=False)
+        futures: dict[str, Any] = {}
+
+        def submit(chunk: Chunk) -> None:
+            future = self.client.submit(
+                process_chunk,
+                task,
+                chunk,
+                key=f"mapper-chunk-{chunk.chunk_id}-{uuid.uuid4().hex}",
+                pure=False,
+                retries=0,
+            )
+            running[future.key], futures[future.key] = chunk, future
+            completed.add(future)
+
+        try:
+            for chunk in islice(waiting, self._window()):
+                submit(chunk)
+            for future, outcome in completed if running else ():
+                chunk = running.pop(future.key)
+                futures.pop(future.key)
+                status = future.status
+                future.release()
+                following = next(waiting, None)
+                if following is not None:
+                    submit(following)
+                yield outcome if status == "finished" else _lost(chunk, outcome)
+        finally:
+            self.client.cancel(list(futures.values()))
+
+    def _window(self) -> int:
+        threads = sum(
+            worker["nthreads"]
+            for worker in self.client.scheduler_info(n_workers=-1)["workers"].values()
+        )
+        workers = max(1, min(threads, self.max_workers) if self.max_workers else threads)
+        return WINDOW * workers
+
+
+def _lost(chunk: Chunk, outcome: Any) -> ChunkResult:
+    """Return the result of a chunk whose task died with its worker, again and again, or was stopped."""
+    error = outcome[1] if isinstance(outcome, tuple) else outcome
+    if isinstance(error, RunStoppedError):
+        return ChunkResult(chunk.chunk_id, ChunkState.UNASSIGNED, chunk.describe())
+    text = f"{type(error).__name__}: {error}"
+    return ChunkResult(
+        chunk.chunk_id, ChunkState.PROCESSED_WITH_ERROR, chunk.describe(), error=text
+    )
+
+
+@contextlib.contextmanager
+def open_engine(
+    *,
+    parallel: bool,
+    client: Client | None,
+    scheduler_address: str | None,
+    max_workers: int,
+    asked_workers: int | None,
+) -> Iterator[Engine]:
+    """Lend the engine of a run.
+
+    Parameters
+    ----------
+    parallel
+        Whether more than one chunk is to run at a time.
+    client, scheduler_address
+        Whose workers to use. Without either the current Dask client is used, and without one of
+        those a cluster of ``max_workers`` processes is started here and closed at the end.
+    asked_workers
+        What the user asked for; None where ``max_workers`` is a default.
+    """
+    if not parallel:
+        yield LoopEngine()
+        return
+    found = client or (None if scheduler_address else current_client())
+    if found is not None:
+        yield DaskEngine(found, asked_workers)
+    elif scheduler_address is not None:
+        with _connected(scheduler_address) as connected:
+            yield DaskEngine(connected, asked_workers)
+    elif max_workers == 1:
+        yield LoopEngine()
+    else:
+        with _own_cluster(max_workers) as own:
+            yield DaskEngine(own, max_workers)
+
+
+def current_client() -> Client | None:
+    """Return the client this code runs under: a worker's own, or the session's default."""
+    if getattr(thread_state, "execution_state", None) is not None:
+        return get_client()
+    try:
+        return default_client()
+    except ValueError:
+        return None
+
+
+@contextlib.contextmanager
+def _connected(address: str) -> Iterator[Client]:
+    try:
+        client = Client(address, set_as_default=False)
+    except (OSError, TimeoutError) as error:
+        message = f"scheduler_address {address!r} does not answer: {error}"
+        raise ConfigurationError(message, field="scheduler_address") from None
+    with client:
+        yield client
+
+
+@contextlib.contextmanager
+def _own_cluster(workers: int) -> Iterator[Client]:
+    """Start worker processes that listen on loopback only, one thread each.
+
+    One thread: a worker that is killed for its memory takes no other chunk with it, and pandas
+    holds the interpreter's lock for most of a chunk anyway.
+    """
+    require_main_guard()
+    with (
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
+            silence_logs=logging.ERROR,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def require_picklable(function: Callable[..., Any] | None) -> None:
+    """Refuse a function that cannot be sent to a worker.
+
+    Raises
+    ------
+    ConfigurationError
+        Names what it holds that does not pickle.
+    """
+    if function is None:
+        return
+    try:
+        cloudpickle.dumps(function)
+    except Exception as error:  # noqa: BLE001 - any object may raise anything when pickled
+        message = (
+            f"transformation_logic cannot be sent to worker processes: {type(error).__name__}: {error}. "
+            "Open connections, files and locks inside the function, or pass enable_parallel=False"
+        )
+        raise ConfigurationError(message, field="transformation_logic") from None
+
+
+def require_reachable(engine: Engine, refs: Sequence[ConnectionRef]) -> None:
+    """Refuse when a worker cannot resolve a connection reference.
+
+    Raises
+    ------
+    ConfigurationError
+        What a worker lacks: a variable, a profile, this library, or the file that holds an
+        inline password.
+    """
+    if not isinstance(engine, DaskEngine):
+        return
+    try:
+        engine.client.run(_resolve_all, tuple(refs))
+    except (MapperError, ImportError) as error:
+        message = f"the workers cannot use the connections: {error}"
+        raise ConfigurationError(message, field="source_conn, target_conn") from None
+
+
+def _resolve_all(refs: Sequence[ConnectionRef]) -> None:
+    for ref in refs:
+        ref.resolve()

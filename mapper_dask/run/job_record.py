@@ -1,0 +1,134 @@
+"""A job as the ledger keeps it: enough to go on with it, and never a secret."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mapper_dask.connections import ConnectionRef, fingerprint
+from mapper_dask.errors import ConfigurationError, FingerprintError
+from mapper_dask.parallel_models import ChunkingStrategy, MapperJob, Transformation
+
+_TEXTS = (
+    "source_sql",
+    "target_schema",
+    "target_table",
+    "chunk_size",
+    "write_disposition",
+    "on_error",
+    "reject_limit",
+    "consistent",
+    "dtype_backend",
+)
+
+
+def record(job: MapperJob, source: ConnectionRef) -> dict[str, Any]:
+    """Return a job as JSON; its connections and function only where they have a name."""
+    return {
+        **{name: getattr(job, name) for name in _TEXTS},
+        "key_column": list(job.key_columns) or None,
+        "columns": None if job.columns is None else list(job.columns),
+        "primary_key": None if job.primary_key is None else list(job.primary_key),
+        "strategy": job.strategy.name
+        if isinstance(job.strategy, ChunkingStrategy)
+        else job.strategy,
+        "source_conn": source.portable,
+        "transformation_logic": function_name(job.transformation_logic),
+    }
+
+
+def job_fingerprint(job: MapperJob) -> str:
+    """Return a digest of what a job reads, how it cuts it and where it writes.
+
+    The function counts by its name only: one that was mended between two runs may go on.
+    """
+    strategy = job.strategy.name if isinstance(job.strategy, ChunkingStrategy) else job.strategy
+    return fingerprint(
+        job.source_sql.strip(),
+        job.key_columns,
+        strategy,
+        job.chunk_size,
+        job.columns and tuple(job.columns),
+        job.target_schema,
+        job.target_table,
+        job.write_disposition,
+        function_name(job.transformation_logic),
+    )
+
+
+def require_same(job: MapperJob, stored: str, run_id: str) -> None:
+    """Refuse a job that is not the one of a run.
+
+    Raises
+    ------
+    FingerprintError
+        When the digests differ.
+    """
+    if job_fingerprint(job) != stored:
+        message = (
+            f"run_id {run_id!r} belongs to another job: its query, key, chunk_size, target or the name of its "
+            "function differ. Use a new run_id, or give the job as it was"
+        )
+        raise FingerprintError(message, field="run_id", run_id=run_id)
+
+
+def restored(
+    stored: Mapping[str, Any],
+    *,
+    run_id: str,
+    target_conn: Any,
+    source_conn: Any,
+    transformation_logic: Transformation | None,
+) -> MapperJob:
+    """Return the job of a stored run.
+
+    Raises
+    ------
+    ConfigurationError
+        When its source or its function could not be stored and is not given again.
+    """
+    source = source_conn if source_conn is not None else stored["source_conn"]
+    if source is None:
+        message = f"run {run_id!r} read from a connection with a password, which is never stored: pass source_conn"
+        raise ConfigurationError(message, field="source_conn")
+    values = {
+        name: stored[name] for name in (*_TEXTS, "key_column", "columns", "primary_key", "strategy")
+    }
+    function = transformation_logic or _imported(stored["transformation_logic"], run_id)
+    return MapperJob(
+        **values,
+        source_conn=source,
+        target_conn=target_conn,
+        transformation_logic=function,
+        run_id=run_id,
+    ).validated()
+
+
+def function_name(function: Callable[..., Any] | None) -> str | None:
+    """Return ``module:qualified.name`` of a function, None without one."""
+    if function is None:
+        return None
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{named.__module__}:{named.__qualname__}"
+
+
+def _imported(name: str | None, run_id: str) -> Transformation | None:
+    if name is None:
+        return None
+    module, _, path = name.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError):
+        found = None
+    if (
+        found is None
+        or module == "__main__"
+        or function_name(found) != name
+        or isinstance(found, type)
+    ):
+        message = f"run {run_id!r} used the function {name}, which cannot be imported here: pass transformation_logic"
+        raise ConfigurationError(message, field="transformation_logic")
+    return found  # type: ignore[no-any-return]

@@ -1,0 +1,59 @@
+"""Noticing a script that would start worker processes without a ``__main__`` guard.
+
+Workers are spawned: each imports the user's script again. A script that starts workers at its top
+level would start them in every worker, and dies with pages of tracebacks that name neither the
+line nor the remedy. So the script's own syntax tree is asked first, before anything is spawned.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+from types import FrameType
+
+from mapper_dask.errors import MainGuardError
+
+
+def require_main_guard() -> None:
+    """Refuse when called from the top level of a script, outside a ``__main__`` guard.
+
+    Raises
+    ------
+    MainGuardError
+        Two lines: where, and what to write.
+    """
+    place = _top_level_call()
+    if place is None:
+        return
+    path, line = place
+    try:
+        tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return  # not a script that workers could import either
+    if not _is_guarded(tree, line):
+        message = (
+            f"{path}, line {line}: worker processes import this script again, so it must start them under a guard.\n"
+            'Put that part of it under  if __name__ == "__main__":  or pass enable_parallel=False.'
+        )
+        raise MainGuardError(message)
+
+
+def _top_level_call() -> tuple[str, int] | None:
+    """Return file and line of the running script's top level, None in a notebook or a prompt."""
+    main = sys.modules.get("__main__")
+    if main is None or not getattr(main, "__file__", None):
+        return None
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001 - the stack is the only witness
+    while frame is not None:
+        if frame.f_code.co_name == "<module>" and frame.f_globals is main.__dict__:
+            return str(main.__file__), frame.f_lineno
+        frame = frame.f_back
+    return None
+
+
+def _is_guarded(tree: ast.Module, line: int) -> bool:
+    for statement in tree.body:
+        if statement.lineno <= line <= (statement.end_lineno or statement.lineno):
+            return isinstance(statement, ast.If) and "__main__" in ast.unparse(statement.test)
+    return False

@@ -1,0 +1,394 @@
+"""A whole run: plan, check, enter in the ledger, run the chunks, report from the ledger."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from distributed import Client
+
+from mapper_dask.chunk.task import ChunkTask
+from mapper_dask.connections import ConnectionRef, reference
+from mapper_dask.errors import ConfigurationError, FingerprintError, RunNotFoundError
+from mapper_dask.ledger import RunState, StoredRun
+from mapper_dask.parallel_models import (
+    DEFAULT_CHUNK_SIZE,
+    Chunk,
+    ChunkResult,
+    ChunkState,
+    MapperJob,
+    ParallelProcessingResult,
+    Transformation,
+)
+from mapper_dask.plan.chunk_manager import ChunkManager
+from mapper_dask.plan.chunk_plan import ChunkPlan
+from mapper_dask.run import job_record, report
+from mapper_dask.run.dask_engine import (
+    Engine,
+    LoopEngine,
+    open_engine,
+    require_picklable,
+    require_reachable,
+)
+from mapper_dask.run.events import Counter, Hook, log_event, logger, progress_hook
+from mapper_dask.run.preflight import Prepared, prepare
+from mapper_dask.run.run_ledger import RunLedger
+from mapper_dask.run.snapshot import Keeper, keep_snapshot
+
+DEFAULT_RETRIES = 8
+"""Attempts at a chunk whose error may pass: with the waits between, they outlast a server restart."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One run under way in this process."""
+
+    run_id: str
+    job: MapperJob
+    source: ConnectionRef
+    target: ConnectionRef | None
+    prepared: Prepared
+    chunks: Sequence[Chunk]
+    """Those still to be done."""
+
+    @property
+    def ledger(self) -> RunLedger | None:
+        """The run in its target's ledger, None for a dry run."""
+        return None if self.target is None else RunLedger(self.target, self.run_id)
+
+
+class ParallelProcessor:
+    """Moves the result of a query through a pandas function into a table.
+
+    Parameters
+    ----------
+    max_workers
+        Worker processes to use; None: cores − 1, at least 1. With a client, how many of its
+        threads to keep busy; None: all.
+    chunk_size
+        Rows wanted a chunk.
+    enable_parallel
+        False runs the chunks one after the other in this process.
+    client
+        A Dask client to use. Without one the session's current client is used, else a cluster of
+        processes on this machine is started for each run and closed after it. A single worker, or
+        a job that fits one chunk, needs no cluster and runs in this process.
+    scheduler_address
+        A Dask scheduler to connect to, such as ``tcp://host:8786``.
+    retries
+        Attempts at a chunk whose error may pass.
+    progress
+        True to show progress, False not to, None to show it on a terminal or in a notebook; or a
+        function that takes each :class:`~mapper_dask.run.events.RunEvent`.
+
+    Raises
+    ------
+    ConfigurationError
+        Names the argument whose value cannot be used.
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        chunk_size: int = DEFAULT_CHUNK_SIZE,
+        enable_parallel: bool = True,  # noqa: FBT001, FBT002 - the seed's signature
+        *,
+        client: Client | None = None,
+        scheduler_address: str | None = None,
+        retries: int = DEFAULT_RETRIES,
+        progress: Hook | bool | None = None,
+    ) -> None:
+        for name, value in (
+            ("max_workers", max_workers),
+            ("chunk_size", chunk_size),
+            ("retries", retries),
+        ):
+            if value is not None:
+                _require_count(name, value)
+        if client is not None and scheduler_address is not None:
+            message = "client and scheduler_address say the same thing twice; give one"
+            raise ConfigurationError(message, field="scheduler_address")
+        self.max_workers = (
+            max_workers if max_workers is not None else max(1, (os.cpu_count() or 2) - 1)
+        )
+        self.chunk_size = chunk_size
+        self.enable_parallel = enable_parallel
+        self.client = client
+        self.scheduler_address = scheduler_address
+        self.retries = retries
+        self.progress = progress
+        self._asked_workers = max_workers
+
+    def process_mapper_job(
+        self,
+        source_conn: Any,
+        source_sql: str,
+        transformation_logic: Transformation | None = None,
+        target_conn: Any = None,
+        target_schema: str | None = None,
+        target_table: str | None = None,
+        **options: Any,
+    ) -> ParallelProcessingResult:
+        """Run one job; see :class:`~mapper_dask.MapperJob` for every option.
+
+        Returns
+        -------
+        ParallelProcessingResult
+            Also when chunks failed: call its ``raise_for_status()`` to have that raised.
+
+        Raises
+        ------
+        ConfigurationError
+            What was wrong, before a row moved.
+        DatabaseError
+            What a database answered before a row moved: unreachable, or bad SQL.
+        """
+        unknown = set(options) - {field for field in MapperJob.__dataclass_fields__}
+        if unknown:
+            message = f"unknown option {', '.join(sorted(unknown))}; known are {', '.join(sorted(MapperJob.__dataclass_fields__))}"
+            raise ConfigurationError(message, field=sorted(unknown)[0])
+        options.setdefault("chunk_size", self.chunk_size)
+        return self.run(
+            MapperJob(
+                source_conn=source_conn,
+                source_sql=source_sql,
+                transformation_logic=transformation_logic,
+                target_conn=target_conn,
+                target_schema=target_schema,
+                target_table=target_table,
+                **options,
+            )
+        )
+
+    def run(self, job: MapperJob) -> ParallelProcessingResult:
+        """Run one job, or go on with it when the target's ledger knows its ``run_id``."""
+        job = job.validated()
+        if self.enable_parallel:
+            require_picklable(job.transformation_logic)
+        source = reference(job.source_conn, "source_conn")
+        target = None if job.target_conn is None else reference(job.target_conn, "target_conn")
+        stored = RunLedger(target, job.run_id).find() if target is not None and job.run_id else None
+        if stored is not None:
+            return self._continue(job, stored)
+        run_id = job.run_id or uuid.uuid4().hex
+        with contextlib.ExitStack() as stack:
+            keeper = stack.enter_context(keep_snapshot(source, consistent=job.consistent))
+            plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, job)
+            prepared = prepare(job, plan, keeper, source, target, run_id, self.retries)
+            run = _Run(run_id, job, source, target, prepared, prepared.plan.chunks)
+            return self._execute(run, stack, keeper, new=True)
+
+    def resume(
+        self,
+        run_id: str,
+        *,
+        target_conn: Any,
+        source_conn: Any = None,
+        transformation_logic: Transformation | None = None,
+    ) -> ParallelProcessingResult:
+        """Finish a run that was killed, stopped or left chunks behind; a finished one is only reported.
+
+        Parameters
+        ----------
+        run_id
+            As the result, the log and the ledger name it.
+        target_conn
+            Where the rows go, and the ledger is.
+        source_conn, transformation_logic
+            Needed when the run's own were not stored: a connection with a password, a function
+            that cannot be imported.
+
+        Raises
+        ------
+        RunNotFoundError
+            When the ledger has no such run.
+        ConfigurationError
+            When what is needed is not given, or belongs to another job.
+        """
+        target = reference(target_conn, "target_conn")
+        stored = RunLedger(target, run_id).find()
+        if stored is None:
+            message = f"the ledger at {target} has no run {run_id!r}"
+            raise RunNotFoundError(message, run_id=run_id)
+        job = job_record.restored(
+            stored.plan["job"],
+            run_id=run_id,
+            target_conn=target,
+            source_conn=source_conn,
+            transformation_logic=transformation_logic,
+        )
+        return self._continue(job, stored)
+
+    def _continue(self, job: MapperJob, stored: StoredRun) -> ParallelProcessingResult:
+        """Do the chunks of a stored plan that are not committed. It is never planned again."""
+        job_record.require_same(job, stored.fingerprint, stored.run_id)
+        if self.enable_parallel:
+            require_picklable(job.transformation_logic)
+        source, target = (
+            reference(job.source_conn, "source_conn"),
+            reference(job.target_conn, "target_conn"),
+        )
+        ledger = RunLedger(target, stored.run_id)
+        known = ledger.chunks()
+        todo = [chunk for chunk, result in known if not result.succeeded]
+        if not todo:
+            return report.fold(
+                (r for _, r in known),
+                run_id=stored.run_id,
+                seconds=0.0,
+                rows_this_run=0,
+                warnings=stored.plan["warnings"],
+            )
+        with contextlib.ExitStack() as stack:
+            keeper = stack.enter_context(keep_snapshot(source, consistent=job.consistent))
+            plan = _replanned(job, stored, keeper, [chunk for chunk, _ in known])
+            prepared = prepare(job, plan, keeper, source, target, stored.run_id, self.retries)
+            return self._execute(
+                _Run(stored.run_id, job, source, target, prepared, todo), stack, keeper, new=False
+            )
+
+    def _execute(
+        self, run: _Run, stack: contextlib.ExitStack, keeper: Keeper, *, new: bool
+    ) -> ParallelProcessingResult:
+        logger.info(
+            "run=%s chunks=%d rows=%d cut=%s",
+            run.run_id,
+            len(run.chunks),
+            run.prepared.plan.config.total_rows,
+            run.prepared.plan.config.reason,
+        )
+        for note in run.prepared.plan.notes:
+            logger.warning("run=%s %s", run.run_id, note)
+        if keeper.snapshot is None:
+            stack.close()  # nothing to keep: planning is done
+        with self._engine(run) as engine:
+            require_reachable(engine, [ref for ref in (run.source, run.target) if ref is not None])
+            if run.ledger is not None and not _entered(run, keeper.snapshot, new=new):
+                return self._continue(run.job.evolve(run_id=run.run_id), _found(run))
+            started = time.perf_counter()
+            try:
+                results, rows = self._process(engine, run, started)
+            except BaseException:
+                _end(run, RunState.CANCELLED)
+                raise
+            seconds = time.perf_counter() - started
+        return self._aggregate_results(run, results, seconds, rows)
+
+    def _engine(self, run: _Run) -> contextlib.AbstractContextManager[Engine]:
+        fits_one = len(run.chunks) == 1 or run.prepared.plan.config.total_rows <= run.job.chunk_size
+        return open_engine(
+            parallel=self.enable_parallel and not fits_one,
+            client=self.client,
+            scheduler_address=self.scheduler_address,
+            max_workers=self.max_workers,
+            asked_workers=self._asked_workers,
+        )
+
+    def _process(self, engine: Engine, run: _Run, started: float) -> tuple[list[ChunkResult], int]:
+        """Return the results of the chunks that ended, and the rows they read."""
+        results: list[ChunkResult] = []
+        counter = Counter(run.run_id if run.target else None, len(run.chunks))
+        ended = (
+            self._process_sequential(run.prepared.task, run.chunks)
+            if not engine.remote
+            else engine.results(run.prepared.task, run.chunks)
+        )
+        with progress_hook(self.progress, len(run.chunks)) as show, contextlib.closing(ended):
+            for result in ended:
+                results.append(result)
+                event = counter.event(result, time.perf_counter() - started)
+                log_event(event)
+                show(event)
+                if result.state is ChunkState.PROCESSED_WITH_ERROR:
+                    _note_if_lost(run, result)
+                    if run.job.on_error == "abort":
+                        break
+        return results, counter.rows
+
+    def _process_sequential(
+        self, task: ChunkTask, chunks: Sequence[Chunk]
+    ) -> Iterator[ChunkResult]:
+        """Yield what became of each chunk, one after the other, by the function the workers call."""
+        return LoopEngine().results(task, chunks)
+
+    def _aggregate_results(
+        self, run: _Run, results: Sequence[ChunkResult], seconds: float, rows: int
+    ) -> ParallelProcessingResult:
+        """Return the run's result: from the ledger, which alone knows what is committed."""
+        notes = run.prepared.plan.notes
+        if run.ledger is None:
+            every = report.with_unbegun(results, run.chunks)
+            return report.fold(
+                every, run_id=None, seconds=seconds, rows_this_run=rows, warnings=notes
+            )
+        # Before the report is read: once the run has left RUNNING, no straggler can commit.
+        known = [result for _, result in run.ledger.chunks()]
+        _end(run, RunState.SUCCEEDED if all(r.succeeded for r in known) else RunState.FAILED)
+        known = [result for _, result in run.ledger.chunks()]
+        return report.fold(
+            known, run_id=run.run_id, seconds=seconds, rows_this_run=rows, warnings=notes
+        )
+
+
+def _require_count(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        message = f"{name} must be an integer of at least 1, got {value!r}"
+        raise ConfigurationError(message, field=name)
+
+
+def _entered(run: _Run, snapshot: str | None, *, new: bool) -> bool:
+    """Enter a run in the ledger; return False when another coordinator was quicker with a new one."""
+    ledger = RunLedger(run.target, run.run_id) if run.target is not None else None
+    if ledger is None:
+        return True
+    if not new:
+        ledger.set_state(RunState.RUNNING, snapshot)
+        return True
+    plan = {**run.prepared.plan.to_json(), "job": job_record.record(run.job, run.source)}
+    stored = StoredRun(
+        run.run_id, job_record.job_fingerprint(run.job), plan, snapshot, RunState.RUNNING
+    )
+    return ledger.open(stored, run.chunks)
+
+
+def _found(run: _Run) -> StoredRun:
+    found = run.ledger.find() if run.ledger is not None else None
+    if found is None:
+        message = f"run {run.run_id!r} vanished from the ledger"
+        raise RunNotFoundError(message, run_id=run.run_id)
+    return found
+
+
+def _end(run: _Run, state: RunState) -> None:
+    if run.ledger is not None:
+        run.ledger.set_state(state)
+
+
+def _note_if_lost(run: _Run, result: ChunkResult) -> None:
+    """Note a failure whose worker could not: one that died names no worker."""
+    if run.ledger is not None and not result.worker:
+        run.ledger.note_failure(result)
+
+
+def _replanned(
+    job: MapperJob, stored: StoredRun, keeper: Keeper, chunks: Sequence[Chunk]
+) -> ChunkPlan:
+    """Return the stored plan over the source as it is now.
+
+    Raises
+    ------
+    FingerprintError
+        When the query has other columns now.
+    """
+    manager = ChunkManager()
+    plan = manager.restore(keeper.dialect, keeper.conn, job, stored.plan, chunks)
+    columns = [[c.name, c.type_name] for c in plan.query.columns]
+    if columns != [list(pair) for pair in stored.plan["columns"]]:
+        message = f"run {stored.run_id!r} cannot go on: the query's columns were {stored.plan['columns']}, now they are {columns}"
+        raise FingerprintError(message, run_id=stored.run_id)
+    return plan

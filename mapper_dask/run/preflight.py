@@ -1,0 +1,180 @@
+"""What is checked before the first row moves, and the task that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from mapper_dask.chunk import extract, transform
+from mapper_dask.chunk.encode import series_to_arrow
+from mapper_dask.chunk.task import ChunkTask, LoadTask, ReadTask
+from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
+from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.base import Column, SourceQuery, TargetTable
+from mapper_dask.dialects.conversions import (
+    Conversion,
+    Incoming,
+    Verdict,
+    incoming_from_column,
+    judge,
+)
+from mapper_dask.errors import MapperError, TargetError
+from mapper_dask.parallel_models import ChunkKind, MapperJob
+from mapper_dask.plan.chunk_plan import ChunkPlan
+from mapper_dask.run.snapshot import Keeper
+
+SAMPLE_ROWS = 100
+"""Rows the function is shown beforehand: it tells its columns by what it does to them."""
+
+PIECES = 2
+"""A chunk of up to this many times its size goes through the function whole; bounds are not exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run that nothing speaks against."""
+
+    plan: ChunkPlan
+    """With what is known of the target added."""
+    task: ChunkTask
+
+
+def prepare(
+    job: MapperJob,
+    plan: ChunkPlan,
+    keeper: Keeper,
+    source: ConnectionRef,
+    target: ConnectionRef | None,
+    run_id: str,
+    retries: int,
+) -> Prepared:
+    """Return what the chunks need, after checking all that can be checked.
+
+    The function runs here once, on at most 100 rows of the first chunk, to learn its columns.
+
+    Raises
+    ------
+    TargetError
+        When the table is missing, lacks a column, has one of another kind, or needs one that
+        nothing fills.
+    """
+    windowed = any(chunk.kind is ChunkKind.WINDOW for chunk in plan.chunks) and len(plan.chunks) > 1
+    read = ReadTask(source, plan.query, PIECES * job.chunk_size, keeper.snapshot, windowed)
+    task = ChunkTask(read, None, job.transformation_logic, job.dtype_backend, retries)
+    if target is None:
+        return Prepared(plan, task)
+    table = _target_table(job, target, plan.query)
+    outgoing = _outgoing(job, plan, keeper, table)
+    conversions = _checked(outgoing, table) if outgoing is not None else ()
+    plan = plan.evolve(target=table.quoted, conversions=conversions)
+    load = LoadTask(
+        run_id,
+        target,
+        table,
+        None if outgoing is None else tuple(outgoing),
+        _relay(job, plan, keeper, target, table),
+    )
+    return Prepared(
+        plan,
+        ChunkTask(
+            read, load, job.transformation_logic, job.dtype_backend, retries, frozenset(plan.notes)
+        ),
+    )
+
+
+def _target_table(job: MapperJob, target: ConnectionRef, query: SourceQuery) -> TargetTable:
+    dialect = dialect_for(target)
+    engine = engine_for(target, connect_args=dialect.connect_args())
+    with raw_connection(engine) as conn, dialect.errors(engine.url):
+        table = dialect.target_table(conn, job.target_schema, str(job.target_table))
+    if table is None:
+        name = ".".join(
+            dialect.quote(part) for part in (job.target_schema, job.target_table) if part
+        )
+        columns = ", ".join(f"{dialect.quote(c.name)} {c.type_name}" for c in query.columns)
+        message = f"target_table {name} does not exist in {target}; for the query's own columns create it with: CREATE TABLE {name} ({columns})"
+        raise TargetError(message, field="target_table")
+    return table
+
+
+def _outgoing(
+    job: MapperJob, plan: ChunkPlan, keeper: Keeper, table: TargetTable
+) -> dict[str, Incoming] | None:
+    """Return what each chunk will bring for each column; None when a function keeps it to itself."""
+    if job.transformation_logic is None:
+        return {column.name: incoming_from_column(column) for column in plan.query.columns}
+    for rows in (SAMPLE_ROWS, 0):
+        frame = _sample(job, plan, keeper, rows)
+        try:
+            result = transform.apply(job.transformation_logic, frame)
+            return {
+                name: series_to_arrow(result[name], table.column(name))[1]
+                for name in result.columns
+            }
+        except MapperError:
+            continue  # it may fail on these rows alone; the chunk that holds them will tell
+    return None
+
+
+def _sample(job: MapperJob, plan: ChunkPlan, keeper: Keeper, rows: int) -> pd.DataFrame:
+    dialect = keeper.dialect
+    with dialect.errors():
+        sql = dialect.first_rows(dialect.chunk_query(keeper.conn, plan.query, plan.chunks[0]), rows)
+        read = dialect.read(
+            keeper.conn, sql, plan.query.columns, batch_rows=max(rows, 1), strict=False
+        )
+        return transform.to_frame(next(read), plan.query.columns, job.dtype_backend)
+
+
+def _checked(outgoing: dict[str, Incoming], table: TargetTable) -> tuple[Conversion, ...]:
+    """Return the conversions with a loss; refuse what cannot be loaded, all of it at once."""
+    faults = _missing(list(outgoing), table)
+    judged = [
+        judge(incoming, column)
+        for name, incoming in outgoing.items()
+        if (column := table.column(name)) is not None
+    ]
+    faults += [f"{c.column!r}: {c.note}" for c in judged if c.verdict is Verdict.IMPOSSIBLE]
+    if faults:
+        message = f"the rows do not fit target_table {table.quoted}: {'; '.join(faults)}"
+        raise TargetError(message, field="target_table")
+    return tuple(c for c in judged if c.verdict is Verdict.LOSSY)
+
+
+def _missing(names: Sequence[str], table: TargetTable) -> list[str]:
+    faults = [f"it has no column {name!r}" for name in names if table.column(name) is None]
+    if faults:
+        faults[-1] += f" (it has {', '.join(c.name for c in table.columns)})"
+    faults += [
+        f"{c.name!r} is computed by the database and takes no values"
+        for c in table.columns
+        if c.generated and c.name in names
+    ]
+    faults += [
+        f"{c.name!r} is NOT NULL without a default and nothing fills it"
+        for c in table.columns
+        if _unfilled(c, names)
+    ]
+    return faults
+
+
+def _unfilled(column: Column, names: Sequence[str]) -> bool:
+    return (
+        column.not_null
+        and not column.has_default
+        and not column.generated
+        and column.name not in names
+    )
+
+
+def _relay(
+    job: MapperJob, plan: ChunkPlan, keeper: Keeper, target: ConnectionRef, table: TargetTable
+) -> str | None:
+    """Return the wire format for a run that decodes nothing: no function, same database, same types."""
+    same = dialect_for(target).name == keeper.dialect.name and keeper.dialect.capabilities.relay
+    if job.transformation_logic is not None or not same:
+        return None
+    columns = [table.column(column.name) for column in plan.query.columns]
+    return keeper.dialect.relay_format(plan.query.columns, [c for c in columns if c is not None])
