@@ -207,7 +207,7 @@ def _programs(wheel: Path, directory: Path) -> Path:
         newest = _copy(newest, copy / WHEEL / newest.name)
         if (libraries := wheel.with_name(f"{WHEEL}.libs")).exists():
             _copy(libraries, copy / libraries.name)
-        _open(copy)
+        _give_to_server(copy)
     return newest / "bin"
 
 
@@ -221,9 +221,11 @@ def _copy(source: Path, target: Path) -> Path:
     return shutil.copytree(source, target, ignore=shutil.ignore_patterns("include", "*.a"))
 
 
-def _open(folder: Path) -> None:
+def _give_to_server(folder: Path) -> None:
+    """Make the server's user the owner, so that it can read the copy and the guard remove it."""
+    identity = _identity()
     for item in (folder, *folder.rglob("*")):
-        item.chmod(item.stat().st_mode | READ_AND_ENTER)
+        os.chown(item, identity["user"], identity["group"])
 
 
 def _initialise(programs: Path, directory: Path, settings: Mapping[str, str]) -> None:

@@ -148,7 +148,7 @@ class ChunkProcessor:
     def _transformed(self, rows: pa.Table) -> tuple[Encoded, int]:
         """Return rows after the function, ready to load, and how many they are."""
         task, load = self.task, self.task.load
-        as_text = extract.text_columns(task.read, rows)
+        as_text = extract.text_columns(task.read.query.columns, rows)
         if task.function is None:
             empty = Encoded(rows, ())
             encoded = (
@@ -169,7 +169,7 @@ class ChunkProcessor:
         notes = [str(loss) for loss in encoded.losses]
         notes += [
             f"{name}: read as text, a value does not fit its Arrow type"
-            for name in sorted(extract.text_columns(self.task.read, rows))
+            for name in sorted(extract.text_columns(self.task.read.query.columns, rows))
         ]
         tally.notes.update(
             dict.fromkeys(note for note in notes if note not in self.task.known_notes)

@@ -91,6 +91,11 @@ def _from_pandas(series: pd.Series) -> pa.ChunkedArray:
     return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
 
 
+def is_text(arrow: pa.DataType) -> bool:
+    """Return whether an Arrow type is text, of whichever layout."""
+    return pa.types.is_string(arrow) or pa.types.is_large_string(arrow)
+
+
 def _incoming(arrow: pa.DataType, column: Column) -> Incoming:
     """Return a source column's own type where Arrow shows it only as text."""
     if pa.types.is_string(arrow):
@@ -107,8 +112,8 @@ def _encoded(
     arrays, losses = [], []
     for name, array, incoming in columns:
         target = _column(table, name)
-        if name in as_text and pa.types.is_string(array.type):
-            arrays.append(array)
+        if name in as_text and is_text(array.type):
+            arrays.append(array.cast(pa.string()))
             continue
         conversion = judge(incoming, target)
         if conversion.verdict is Verdict.IMPOSSIBLE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 from mapper_dask.chunk.task import ReadTask
 from mapper_dask.connections import engine_for, raw_connection
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.base import Column, Dialect
 from mapper_dask.errors import SnapshotLostError
 from mapper_dask.parallel_models import Chunk
 
@@ -70,10 +70,10 @@ def read_batches(
     )
 
 
-def text_columns(task: ReadTask, rows: pa.Table) -> frozenset[str]:
+def text_columns(columns: Sequence[Column], rows: pa.Table) -> frozenset[str]:
     """Return the columns that arrived as the database's text because a value did not fit."""
     return frozenset(
         column.name
-        for column, field in zip(task.query.columns, rows.schema, strict=True)
+        for column, field in zip(columns, rows.schema, strict=True)
         if column.typed and not field.type.equals(column.arrow)
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import traceback
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mapper_dask.dialects.base import Column, TypeFamily
 from mapper_dask.errors import SchemaDriftError, TransformError
@@ -36,13 +38,18 @@ def to_frame(
     mapper = pd.ArrowDtype if dtype_backend == "pyarrow" else _NULLABLE.get
     frame = rows.to_pandas(types_mapper=mapper, date_as_object=True, ignore_metadata=True)
     for place, column in enumerate(columns):
-        if column.family is TypeFamily.DECIMAL and pa.types.is_string(
-            rows.schema.field(place).type
-        ):
-            frame[column.name] = pd.Series(
-                _decimals(rows.column(place)), index=frame.index, dtype=object
-            )
+        values = rows.column(place)
+        if column.family is TypeFamily.DECIMAL and pa.types.is_string(values.type):
+            frame[column.name] = pd.Series(_decimals(values), index=frame.index, dtype=object)
+        elif dtype_backend == "numpy_nullable" and pa.types.is_floating(values.type):
+            frame[column.name] = _floats(values)
     return frame
+
+
+def _floats(values: pa.ChunkedArray) -> Any:
+    """Return floats whose NaN stays a number: pandas' own conversion makes it a missing value."""
+    numbers = pc.fill_null(values, pa.scalar(0, values.type)).to_numpy()
+    return pd.arrays.FloatingArray(numbers.copy(), pc.is_null(values).to_numpy().copy())
 
 
 def _decimals(values: pa.ChunkedArray) -> list[Decimal | None]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
+import pyarrow as pa
 
 from mapper_dask.chunk import extract, transform
-from mapper_dask.chunk.encode import series_to_arrow
+from mapper_dask.chunk.encode import is_text, series_to_arrow
 from mapper_dask.chunk.task import ChunkTask, LoadTask, ReadTask
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
 from mapper_dask.dialects import dialect_for
@@ -106,11 +107,13 @@ def _outgoing(
     if job.transformation_logic is None:
         return {column.name: incoming_from_column(column) for column in plan.query.columns}
     for rows in (SAMPLE_ROWS, 0):
-        frame = _sample(job, plan, keeper, rows)
+        sample = _sample(job, plan, keeper, rows)
         try:
+            frame = transform.to_frame(sample, plan.query.columns, job.dtype_backend)
             result = transform.apply(job.transformation_logic, frame)
+            as_text = extract.text_columns(plan.query.columns, sample)
             return {
-                name: series_to_arrow(result[name], table.column(name))[1]
+                name: _one_outgoing(result[name], table.column(name), as_text)
                 for name in result.columns
             }
         except MapperError:
@@ -118,14 +121,21 @@ def _outgoing(
     return None
 
 
-def _sample(job: MapperJob, plan: ChunkPlan, keeper: Keeper, rows: int) -> pd.DataFrame:
+def _one_outgoing(series: pd.Series, target: Column | None, as_text: Collection[str]) -> Incoming:
+    array, incoming = series_to_arrow(series, target)
+    if series.name in as_text and is_text(array.type):
+        return Incoming(None, "text of the database's own")
+    return incoming
+
+
+def _sample(job: MapperJob, plan: ChunkPlan, keeper: Keeper, rows: int) -> pa.Table:
     dialect = keeper.dialect
     with dialect.errors():
         sql = dialect.first_rows(dialect.chunk_query(keeper.conn, plan.query, plan.chunks[0]), rows)
         read = dialect.read(
             keeper.conn, sql, plan.query.columns, batch_rows=max(rows, 1), strict=False
         )
-        return transform.to_frame(next(read), plan.query.columns, job.dtype_backend)
+        return next(read)
 
 
 def _checked(outgoing: dict[str, Incoming], table: TargetTable) -> tuple[Conversion, ...]:
