@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 import dask
 import psutil
@@ -30,6 +31,10 @@ from mapper_dask.errors import ConfigurationError, ConnectionFailedError
 
 SECRET_QUERY_KEYS = re.compile(r"pass|secret|token|pwd|credential", re.IGNORECASE)
 """URL parameters that carry a secret: sslpassword, wallet_password, access_token and their kin."""
+
+POOL_SIZE = 2
+"""Connections kept a process and database: a chunk uses one to read and one to load, which may be
+the same database. More are opened where a worker has more threads, and closed after use."""
 
 _VAULT_PREFIX = "mapper-dask-"
 _lock = threading.Lock()
@@ -138,11 +143,15 @@ def secrets_of(url: sa.URL) -> list[str]:
     for key, value in url.query.items():
         if SECRET_QUERY_KEYS.search(key):
             found += [value] if isinstance(value, str) else list(value)
-    encoded = [
-        sa.URL.create("x", password=text).render_as_string(hide_password=False)[5:-1]
-        for text in found
-    ]
-    return [text for text in {*found, *encoded} if text]
+    spellings = {form for text in found for form in (text, _in_url(text), quote(text, safe=""))}
+    return [text for text in spellings if text]
+
+
+def _in_url(text: str) -> str:
+    """Return a password as SQLAlchemy writes it into a URL."""
+    url = sa.URL.create("x", username="u", password=text, host="h")
+    return url.render_as_string(hide_password=False).removeprefix("x://u:").removesuffix("@h")
+
 
 
 def redact(text: str, url: sa.URL) -> str:
@@ -153,7 +162,7 @@ def redact(text: str, url: sa.URL) -> str:
 
 
 def engine_for(
-    ref: ConnectionRef, *, connect_args: dict[str, Any], pool_size: int = 1
+    ref: ConnectionRef, *, connect_args: dict[str, Any]
 ) -> sa.Engine:
     """Return this process's engine for a reference, made once.
 
@@ -166,9 +175,9 @@ def engine_for(
                 ref.resolve(),
                 connect_args=connect_args,
                 poolclass=QueuePool,
-                pool_size=pool_size,
-                max_overflow=8,
-                pool_pre_ping=False,
+                pool_size=POOL_SIZE,
+                max_overflow=-1,
+                pool_pre_ping=True,
                 hide_parameters=True,
             )
         return _engines[key]
@@ -303,7 +312,16 @@ def raw_connection(engine: sa.Engine) -> Iterator[Any]:
         pooled.invalidate()
         raise
     else:
+        _give_back(pooled)
+
+
+def _give_back(pooled: Any) -> None:
+    """Return a connection to its pool; one whose server went away meanwhile is dropped quietly."""
+    try:
         pooled.driver_connection.rollback()
+    except Exception:  # noqa: BLE001 - the work was done, and a dead link has nothing to roll back
+        pooled.invalidate()
+    else:
         pooled.close()
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 import pyarrow as pa
-import stamina
 
 from mapper_dask.chunk import extract, transform
 from mapper_dask.chunk.encode import Encoded, encode_frame, encode_table
@@ -17,12 +16,7 @@ from mapper_dask.chunk.load import TargetSession, assign, note_failure, target_s
 from mapper_dask.chunk.task import ChunkTask, LoadTask
 from mapper_dask.errors import ChunkError, MapperError, RunStoppedError
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
-
-FIRST_WAIT = 0.1
-"""Seconds before the second attempt; doubles, with jitter, up to the longest."""
-
-LONGEST_WAIT = 5.0
-"""Seconds: a server restarts in about this time, and eight attempts outlast it."""
+from mapper_dask.retries import attempts
 
 
 @dataclass(slots=True)
@@ -61,13 +55,7 @@ class ChunkProcessor:
         """
         started, tally = time.perf_counter(), _Tally()
         try:
-            for attempt in stamina.retry_context(
-                on=_may_pass,
-                attempts=self.task.retries,
-                timeout=None,
-                wait_initial=FIRST_WAIT,
-                wait_max=LONGEST_WAIT,
-            ):
+            for attempt in attempts(self.task.retries):
                 with attempt:
                     tally = _Tally()
                     return self._attempt(chunk, tally, started)
@@ -79,18 +67,15 @@ class ChunkProcessor:
 
     def _attempt(self, chunk: Chunk, tally: _Tally, started: float) -> ChunkResult:
         load = self.task.load
-        attempts = 1
-        if load is not None:
-            begun = assign(load, chunk.chunk_id)
-            if begun is None:
-                return _done_already(chunk)
-            attempts = begun
+        begun = 1 if load is None else assign(load, chunk.chunk_id)
+        if begun is None:
+            return _done_already(chunk)
         with source_session(self.task.read, chunk) as source:
             tally.snapshot = source.snapshot
             if load is None:
                 self._count_only(source, tally)
-                return _result(chunk, tally, started, attempts)
-            return self._load_chunk(chunk, source, load, tally, started, attempts)
+                return _result(chunk, tally, started, begun)
+            return self._load_chunk(chunk, source, load, tally, started, begun)
 
     def _count_only(self, source: SourceSession, tally: _Tally) -> None:
         for rows in extract.read_batches(source, self.task.read):
@@ -104,7 +89,7 @@ class ChunkProcessor:
         load: LoadTask,
         tally: _Tally,
         started: float,
-        attempts: int,
+        begun: int,
     ) -> ChunkResult:
         """Load a chunk in one transaction: rows and ledger row, or neither.
 
@@ -119,7 +104,7 @@ class ChunkProcessor:
                 self._relay(source, target, load, tally)
             else:
                 self._load_batches(chain([first], batches), target, load, tally)
-            result = _result(chunk, tally, started, attempts)
+            result = _result(chunk, tally, started, begun)
             target.ledger.account(target.conn, load.run_id, result)
         return result
 
@@ -199,10 +184,6 @@ class ChunkProcessor:
 def process_chunk(task: ChunkTask, chunk: Chunk) -> ChunkResult:
     """Process one chunk: what each engine calls, in a loop or as a Dask task."""
     return ChunkProcessor(task).process_chunk(chunk)
-
-
-def _may_pass(error: Exception) -> bool:
-    return isinstance(error, MapperError) and error.transient
 
 
 def _result(chunk: Chunk, tally: _Tally, started: float, attempts: int) -> ChunkResult:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from mapper_dask.connections import ConnectionRef
 from mapper_dask.dialects.base import SourceQuery, TargetTable
 from mapper_dask.parallel_models import DtypeBackend, Transformation
+from mapper_dask.retries import DEFAULT_ATTEMPTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class ChunkTask:
     """None for a dry run."""
     function: Transformation | None = None
     dtype_backend: DtypeBackend = "pyarrow"
-    retries: int = 5
+    retries: int = DEFAULT_ATTEMPTS
     """Attempts at a chunk whose error may pass."""
     known_notes: frozenset[str] = field(default_factory=frozenset)
     """What the plan has said already of lossy conversions."""

@@ -314,7 +314,7 @@ def _cost_warning(
 ) -> list[str]:
     """Ask the planner whether one chunk costs about as much as the whole query does."""
     ranges = [chunk for chunk in chunks if chunk.lower is not None and chunk.upper is not None]
-    if len(ranges) < MIN_RANGES:
+    if len(ranges) < MIN_RANGES or seen.estimate.rows < MIN_ROWS:
         return []
     middle = dialect.chunk_query(conn, query, ranges[len(ranges) // 2])
     with attempt(dialect, conn) as refusals:
@@ -332,6 +332,9 @@ def _cost_warning(
 
 MIN_RANGES = 4
 """With fewer chunks, reading the whole query once for each is no matter."""
+
+MIN_ROWS = 10_000
+"""Smaller tables are read whole in the time an index would take."""
 
 COSTLY_SHARE = 0.5
 """A chunk that costs half of all is not reached through an index."""

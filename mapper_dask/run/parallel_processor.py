@@ -27,6 +27,7 @@ from mapper_dask.parallel_models import (
 )
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.chunk_plan import ChunkPlan
+from mapper_dask.retries import DEFAULT_ATTEMPTS
 from mapper_dask.run import job_record, report
 from mapper_dask.run.dask_engine import (
     Engine,
@@ -39,9 +40,6 @@ from mapper_dask.run.events import Counter, Hook, log_event, logger, progress_ho
 from mapper_dask.run.preflight import Prepared, prepare
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import Keeper, keep_snapshot
-
-DEFAULT_RETRIES = 8
-"""Attempts at a chunk whose error may pass: with the waits between, they outlast a server restart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,7 @@ class ParallelProcessor:
         *,
         client: Client | None = None,
         scheduler_address: str | None = None,
-        retries: int = DEFAULT_RETRIES,
+        retries: int = DEFAULT_ATTEMPTS,
         progress: Hook | bool | None = None,
     ) -> None:
         for name, value in (

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import RunNotFoundError
 from mapper_dask.ledger import Ledger, RunState, StoredRun
 from mapper_dask.parallel_models import Chunk, ChunkResult
+from mapper_dask.retries import attempts
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class RunLedger:
     def find(self) -> StoredRun | None:
         """Return the run as it is stored, None when the ledger does not know it."""
         try:
+            # Once only: it is the first contact, and a wrong address should be told at once.
             with self._session() as (ledger, conn):
                 return ledger.find_run(conn, self.run_id)
         except RunNotFoundError:
@@ -40,21 +44,32 @@ class RunLedger:
 
     def open(self, run: StoredRun, chunks: Sequence[Chunk]) -> bool:
         """Enter the run, in tables made where they are missing; False when it stands already."""
-        with self._session() as (ledger, conn):
+
+
+        def enter(ledger: Ledger, conn: Any) -> bool:
             ledger.create(conn)
             return ledger.open_run(conn, run, chunks)
 
+        return self._call(enter)
+
     def set_state(self, state: RunState, snapshot: str | None = None) -> None:
         """Move the run to another state."""
-        with self._session() as (ledger, conn):
-            ledger.set_state(conn, self.run_id, state, snapshot)
+        self._call(lambda ledger, conn: ledger.set_state(conn, self.run_id, state, snapshot))
 
     def chunks(self) -> list[tuple[Chunk, ChunkResult]]:
         """Return every chunk with what became of it."""
-        with self._session() as (ledger, conn):
-            return ledger.chunks(conn, self.run_id)
+        return self._call(lambda ledger, conn: ledger.chunks(conn, self.run_id))
 
     def note_failure(self, result: ChunkResult) -> None:
         """Note a failure that the worker could not, because it died."""
-        with self._session() as (ledger, conn):
-            ledger.fail(conn, self.run_id, result)
+        self._call(lambda ledger, conn: ledger.fail(conn, self.run_id, result))
+
+    def _call(self, work: Callable[[Ledger, Any], T]) -> T:
+        """Return what some work on the ledger returns, done in one transaction that may be retried.
+
+        All of it can be done twice: a commit whose answer was lost changes nothing the second time.
+        """
+        for attempt in attempts():
+            with attempt, self._session() as (ledger, conn):
+                return work(ledger, conn)
+        raise AssertionError  # pragma: no cover - attempts return or raise

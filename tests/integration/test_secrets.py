@@ -1,0 +1,122 @@
+"""No password where it could be read: graph, pickle, log, error, repr, report, ledger."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import cloudpickle
+import pytest
+import sqlalchemy as sa
+from distributed import Client
+
+from mapper_dask import ChunkManager, MapperError, MapperJob, ParallelProcessor, read_sql_query
+from mapper_dask.connections import reference, secrets_of
+from tests.database import Databases
+
+PASSWORD = "s3cret/§%40 @:x"
+
+
+@pytest.fixture
+def job(databases: Databases) -> MapperJob:
+    databases.source.execute("CREATE TABLE s AS SELECT g AS id, 'x' AS t FROM generate_series(1, 400) g")
+    databases.target.execute("CREATE TABLE d (id int, t text)")
+    return MapperJob(
+        source_conn=with_password(databases.source.url), source_sql="SELECT * FROM s", key_column="id",
+        target_conn=with_password(databases.target.url), target_table="d", chunk_size=50,
+        transformation_logic=lambda frame: frame,
+    )  # fmt: skip
+
+
+def with_password(url: str) -> sa.URL:
+    # The server trusts its socket, so any password opens it; this one must only stay hidden.
+    return sa.make_url(url).set(password=PASSWORD)
+
+
+def hidden(*seen: Any) -> bool:
+    """Return whether none of the password's spellings is in what was seen, shown or pickled."""
+    spellings = secrets_of(sa.URL.create("x", password=PASSWORD))
+    assert len(spellings) >= 2
+    text = " ".join(map(repr, seen)) + " ".join(map(str, seen))
+    pickles = b" ".join(cloudpickle.dumps(thing) for thing in seen)
+    return all(s not in text and s.encode() not in pickles for s in spellings)
+
+
+def test_what_is_sent_to_workers_holds_no_password(
+    job: MapperJob, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent: list[Any] = []
+    submit, run = Client.submit, Client.run
+
+    def seen_submit(self: Client, *args: Any, **kwargs: Any) -> Any:
+        sent.append((args, kwargs))
+        return submit(self, *args, **kwargs)
+
+    def seen_run(self: Client, *args: Any, **kwargs: Any) -> Any:
+        sent.append((args, kwargs))
+        return run(self, *args, **kwargs)
+
+    monkeypatch.setattr(Client, "submit", seen_submit)
+    monkeypatch.setattr(Client, "run", seen_run)
+    with caplog.at_level(logging.DEBUG):
+        result = ParallelProcessor(max_workers=2).run(job).raise_for_status()
+    assert len(sent) == 10, "eight chunks, the chunk of NULL keys and one check"
+    assert hidden(*sent, result)
+    assert caplog.text
+    assert hidden(caplog.text, [vars(record) for record in caplog.records if not record.exc_info].__repr__())
+
+
+def test_what_is_kept_holds_no_password(job: MapperJob, databases: Databases) -> None:
+    result = ParallelProcessor(enable_parallel=False).run(job)
+    ledger = [
+        databases.target.fetch(f"SELECT t::text FROM mapper_dask_{name} t")
+        for name in ("run", "chunk", "reject")
+    ]
+    plan = ChunkManager().plan(job)
+    assert hidden(ledger, str(plan), plan._repr_html_(), plan.to_json(), str(result), result.to_frame().to_dict())
+    with pytest.raises(MapperError, match="never stored: pass source_conn"):
+        ParallelProcessor().resume(result.run_id, target_conn=job.target_conn)
+
+
+def test_what_is_shown_holds_no_password(job: MapperJob) -> None:
+    assert hidden(reference(job.source_conn), reference(job.source_conn).shown)
+    assert PASSWORD not in repr(job)
+    engine = sa.create_engine(job.source_conn)
+    assert hidden(reference(engine))
+    engine.dispose()
+
+
+def test_errors_hold_no_password(job: MapperJob) -> None:
+    closed = sa.URL.create("postgresql+psycopg2", "u", PASSWORD, "127.0.0.1", 1, "x")
+    unknown = sa.make_url(job.source_conn).set(database="no_such_database")
+    for connection in (closed, unknown, f"postgresql+psycopg2://u:{PASSWORD}@[bad"):
+        with pytest.raises(MapperError) as caught:
+            ParallelProcessor().run(job.evolve(source_conn=connection))
+        error: BaseException | None = caught.value
+        while error is not None:
+            assert hidden(str(error), repr(error))
+            error = error.__cause__
+    with pytest.raises(MapperError) as caught:
+        ParallelProcessor().run(job.evolve(source_sql="SELECT nothing FROM s"))
+    assert hidden(str(caught.value))
+
+
+def test_a_dask_frame_holds_no_password(job: MapperJob) -> None:
+    frame = read_sql_query("SELECT * FROM s", job.source_conn, "id")
+    assert hidden(frame.optimize().__dask_graph__())
+    assert len(frame) == 400
+
+
+def test_a_worker_that_cannot_read_the_password_is_found_before_a_row_moves(
+    job: MapperJob, databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Another host is played by a process in which the file does not exist.
+    from mapper_dask.run import dask_engine
+
+    def elsewhere(refs: Any) -> None:
+        raise MapperError("a worker cannot read the password that was given inline")
+
+    monkeypatch.setattr(dask_engine, "_resolve_all", elsewhere)
+    with pytest.raises(MapperError, match="the workers cannot use the connections"):
+        ParallelProcessor(max_workers=2).run(job)
+    assert databases.target.fetch("SELECT to_regclass('mapper_dask_run')") == [(None,)]
