@@ -16,7 +16,7 @@ import secrets
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -74,7 +74,7 @@ class ConnectionRef:
         ConfigurationError
             When the variable, profile or vault entry does not exist here.
         """
-        finders = {
+        finders: dict[str, Callable[[str], str]] = {
             "url": str,
             "env": _from_environment,
             "profile": _from_profile,
@@ -153,7 +153,6 @@ def _in_url(text: str) -> str:
     return url.render_as_string(hide_password=False).removeprefix("x://u:").removesuffix("@h")
 
 
-
 def redact(text: str, url: sa.URL) -> str:
     """Return the text with the URL's secrets masked."""
     for secret in sorted(secrets_of(url), key=len, reverse=True):
@@ -161,9 +160,7 @@ def redact(text: str, url: sa.URL) -> str:
     return text
 
 
-def engine_for(
-    ref: ConnectionRef, *, connect_args: dict[str, Any]
-) -> sa.Engine:
+def engine_for(ref: ConnectionRef, *, connect_args: dict[str, Any]) -> sa.Engine:
     """Return this process's engine for a reference, made once.
 
     A forked child never shares its parent's sockets: the process id is part of the key.
@@ -207,14 +204,20 @@ def _from_environment(name: str) -> str:
     try:
         return os.environ[name]
     except KeyError:
-        message = f"environment variable {name} is not set in process {os.getpid()}; set it where the workers start"
+        message = (
+            f"environment variable {name} is not set in process {os.getpid()}; set it "
+            "where the workers start"
+        )
         raise ConfigurationError(message, field=f"env:{name}") from None
 
 
 def _from_profile(name: str) -> str:
     url = dask.config.get(f"mapper-dask.profiles.{name}.url", None)
     if url is None:
-        message = f"the Dask configuration has no mapper-dask.profiles.{name}.url in process {os.getpid()}"
+        message = (
+            f"the Dask configuration has no mapper-dask.profiles.{name}.url in process "
+            f"{os.getpid()}"
+        )
         raise ConfigurationError(message, field=f"profile:{name}")
     return _from_environment(url[4:]) if url.startswith("env:") else str(url)
 
@@ -226,8 +229,10 @@ def _from_vault(path: str) -> str:
         return Path(path).read_text(encoding="utf-8")
     except OSError:
         message = (
-            "a worker cannot read the password that was given inline, because it runs on another host "
-            "or as another user, or the session that held it has ended; pass 'env:NAME' or 'profile:NAME' instead"
+            "a worker cannot read the password that was given inline, because it "
+            "runs on another host "
+            "or as another user, or the session that held it has ended; pass "
+            "'env:NAME' or 'profile:NAME' instead"
         )
         raise ConfigurationError(message, field="source_conn, target_conn") from None
 
@@ -237,12 +242,12 @@ def _vault_entry(url: str) -> str:
         for path, known in _vault.items():
             if known == url and Path(path).exists():
                 return path
-        path = _private_directory() / secrets.token_hex(16)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        entry = _private_directory() / secrets.token_hex(16)
+        descriptor = os.open(entry, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(url)
-        _vault[str(path)] = url
-        return str(path)
+        _vault[str(entry)] = url
+        return str(entry)
 
 
 def _private_directory() -> Path:
@@ -319,7 +324,7 @@ def _give_back(pooled: Any) -> None:
     """Return a connection to its pool; one whose server went away meanwhile is dropped quietly."""
     try:
         pooled.driver_connection.rollback()
-    except Exception:  # noqa: BLE001 - the work was done, and a dead link has nothing to roll back
+    except Exception:  # noqa: BLE001
         pooled.invalidate()
     else:
         pooled.close()

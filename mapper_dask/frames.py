@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import dask
 import dask.dataframe as dd
 import pandas as pd
+import pyarrow as pa
 import sqlalchemy as sa
 
 from mapper_dask.chunk import extract, transform
 from mapper_dask.chunk.task import ReadTask
 from mapper_dask.connections import ConnectionRef, reference
-from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.parallel_models import (
     DEFAULT_CHUNK_SIZE,
     Chunk,
-    ChunkKind,
     DtypeBackend,
     MapperJob,
 )
@@ -125,14 +124,13 @@ def read_sql_query(
 
 
 def _frame(plan: ChunkPlan, reader: _Reader) -> dd.DataFrame:
-    import pyarrow as pa
-
     meta = reader.empty(pa.schema([(c.name, c.arrow) for c in plan.query.columns]))
     # Dask would turn every object column into text, and exact numerics with them.
     with dask.config.set({"dataframe.convert-string": False}):
-        return dd.from_map(
+        frame: dd.DataFrame = dd.from_map(
             reader, list(plan.chunks), meta=meta, label="mapper-read", enforce_metadata=True
         )
+    return frame
 
 
 def _plan(job: MapperJob, divisions: Sequence[Any] | None, npartitions: int | None) -> ChunkPlan:
@@ -153,11 +151,8 @@ def _plan(job: MapperJob, divisions: Sequence[Any] | None, npartitions: int | No
 def _text(sql: Any, source: ConnectionRef) -> str:
     if isinstance(sql, str):
         return sql
-    if isinstance(sql, sa.sql.expression.Selectable) or isinstance(sql, sa.sql.elements.TextClause):
+    if isinstance(sql, (sa.sql.expression.Selectable, sa.sql.elements.TextClause)):
         dialect = source.resolve().get_dialect()()
         return str(sql.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
     message = f"sql must be a query, as text or from SQLAlchemy; got {type(sql).__name__}"
     raise ConfigurationError(message, field="sql")
-
-
-__all__ = ["Callable", "ChunkKind", "dialect_for", "read_sql_query"]

@@ -3,7 +3,7 @@
 A chunk's rows and its ledger row commit in one transaction, or neither does. The order inside that
 transaction matters: the run's state is share-locked first, so that a stopped run commits nothing
 more; then the chunk's row is locked, so that a second copy of the chunk waits and then finds it
-PROCESSED. Every method works on a driver connection it is given and leaves committing to the caller.
+PROCESSED. Every method works on a driver connection it is given; the caller commits.
 """
 
 from __future__ import annotations
@@ -94,8 +94,9 @@ class Ledger:
     def set_state(
         self, conn: Any, run_id: str, state: RunState, snapshot: str | None = None
     ) -> None:
-        """Move a run to another state. Waits for the chunks being loaded; none commits afterwards
-        unless the state is RUNNING.
+        """Move a run to another state, once the chunks being loaded have ended.
+
+        None commits afterwards unless the state is RUNNING.
         """
         self.dialect.run(
             conn, "ledger_set_state", {"run_id": run_id, "state": state.value, "snapshot": snapshot}
@@ -107,7 +108,7 @@ class Ledger:
         return [_chunk_and_result(row) for row in rows]
 
     def assign(self, conn: Any, run_id: str, chunk_id: int, worker: str) -> int | None:
-        """Note that a worker begins a chunk; return which attempt it is, None when it is done already."""
+        """Note that a worker begins a chunk; return which attempt it is, None when it is done."""
         values = {"run_id": run_id, "chunk_id": chunk_id, "worker": worker}
         rows = self.dialect.run(conn, "ledger_assign", values)
         return int(rows[0][0]) if rows else None

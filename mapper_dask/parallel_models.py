@@ -81,7 +81,10 @@ class Chunk:
             case ChunkKind.NULL_KEY:
                 return "key IS NULL"
             case ChunkKind.WINDOW:
-                return f"rows {self.offset} to {'end' if self.limit is None else self.offset + self.limit}"
+                return (
+                    f"rows {self.offset} to "
+                    f"{'end' if self.limit is None else self.offset + self.limit}"
+                )
             case _:
                 return f"[{_bound_text(self.lower, '-∞')}, {_bound_text(self.upper, '+∞')})"
 
@@ -313,7 +316,7 @@ class MapperJob:
             When a field has a value that no run could use; names the field and the remedy.
         """
         _require(
-            isinstance(self.source_sql, str) and bool(self.source_sql.strip()),
+            bool(str(self.source_sql).strip()),
             "source_sql",
             "must be a query text",
         )
@@ -350,7 +353,8 @@ class MapperJob:
         _require(
             self.reject_limit == 0,
             "reject_limit",
-            "above 0 is not available in this version; use on_error='continue' to pass over failed chunks",
+            "above 0 is not available in this version; use on_error='continue' to "
+            "pass over failed chunks",
         )
         _require(
             self.columns is None or (not isinstance(self.columns, str) and len(self.columns) > 0),

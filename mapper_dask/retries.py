@@ -26,7 +26,7 @@ logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 
 def attempts(number: int = DEFAULT_ATTEMPTS) -> Any:
-    """Return the attempts to iterate over; each is a context that swallows an error that may pass."""
+    """Return the attempts to iterate over; each swallows an error that may pass."""
     return stamina.retry_context(
         on=may_pass, attempts=number, timeout=None, wait_initial=FIRST_WAIT, wait_max=LONGEST_WAIT
     )

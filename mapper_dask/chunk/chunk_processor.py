@@ -61,7 +61,7 @@ class ChunkProcessor:
                     return self._attempt(chunk, tally, started)
         except RunStoppedError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this chunk's outcome
+        except Exception as error:  # noqa: BLE001
             return self._failed(chunk, tally, started, error)
         raise AssertionError  # pragma: no cover - retry_context returns or raises
 

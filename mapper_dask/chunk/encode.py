@@ -93,7 +93,7 @@ def _from_pandas(series: pd.Series) -> pa.ChunkedArray:
 
 def is_text(arrow: pa.DataType) -> bool:
     """Return whether an Arrow type is text, of whichever layout."""
-    return pa.types.is_string(arrow) or pa.types.is_large_string(arrow)
+    return bool(pa.types.is_string(arrow) or pa.types.is_large_string(arrow))
 
 
 def _incoming(arrow: pa.DataType, column: Column) -> Incoming:
@@ -132,7 +132,10 @@ def _encoded(
 def _column(table: TargetTable, name: str) -> Column:
     column = table.column(name)
     if column is None:
-        message = f"{table.quoted} has no column {name!r}; it has: {', '.join(c.name for c in table.columns)}"
+        message = (
+            f"{table.quoted} has no column {name!r}; it has: "
+            f"{', '.join(c.name for c in table.columns)}"
+        )
         raise EncodeError(message)
     return column
 
@@ -187,7 +190,7 @@ def _to_decimal(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
 
 
 def _to_float(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
-    """Narrow floats as text: the database refuses one that is out of range, a cast makes it infinite."""
+    """Narrow floats as text: the database refuses one out of range, a cast makes it infinite."""
     if pa.types.is_floating(array.type) and array.type.bit_width > target.arrow.bit_width:
         return pc.cast(array, pa.string())
     return _cast(array, target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -47,8 +48,8 @@ def _is_missing(value: Any) -> bool:
         value is None
         or value is pd.NA
         or value is pd.NaT
-        or (isinstance(value, float) and value != value)
-    )  # noqa: PLR0124
+        or (isinstance(value, float) and math.isnan(value))
+    )
 
 
 def _all_numbers(values: Sequence[Any]) -> bool:

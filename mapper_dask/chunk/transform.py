@@ -36,7 +36,9 @@ def to_frame(
     a NaN among its values) is an object column of ``decimal.Decimal``: exact, and it still adds.
     """
     mapper = pd.ArrowDtype if dtype_backend == "pyarrow" else _NULLABLE.get
-    frame = rows.to_pandas(types_mapper=mapper, date_as_object=True, ignore_metadata=True)
+    frame: pd.DataFrame = rows.to_pandas(
+        types_mapper=mapper, date_as_object=True, ignore_metadata=True
+    )
     for place, column in enumerate(columns):
         values = rows.column(place)
         if column.family is TypeFamily.DECIMAL and pa.types.is_string(values.type):
@@ -68,7 +70,7 @@ def apply(function: Transformation, frame: pd.DataFrame) -> pd.DataFrame:
         DataFrame, or returns columns that no table could have.
     """
     try:
-        result = function(frame)
+        result: Any = function(frame)
     except Exception as error:
         message = f"the function raised {type(error).__name__}: {error}\n{_own_traceback(error)}"
         raise TransformError(message) from error

@@ -8,6 +8,7 @@ wrong. A loss is what a database would do without a word: round, drop a zone, as
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -15,6 +16,9 @@ import pyarrow as pa
 from mapper_dask.dialects.base import Column, TypeFamily
 
 _F = TypeFamily
+
+MICROSECONDS = 6
+"""Fractional digits of a second that reach a database; nanoseconds are refused on the way."""
 
 
 class Verdict(enum.Enum):
@@ -65,16 +69,15 @@ def incoming_from_arrow(arrow: pa.DataType) -> Incoming:
         return Incoming(_F.DECIMAL, str(arrow), arrow.precision, arrow.scale)
     if pa.types.is_timestamp(arrow):
         family = _F.TIMESTAMP if arrow.tz is None else _F.TIMESTAMP_TZ
-        return Incoming(family, str(arrow), precision=6)
-    for matches, family in _ARROW_FAMILIES:
+        return Incoming(family, str(arrow), precision=MICROSECONDS)
+    for matches, known in _ARROW_FAMILIES:
         if matches(arrow):
-            return Incoming(
-                family, str(arrow), bits=_bits(arrow), precision=6 if family is _F.TIME else None
-            )
+            precision = MICROSECONDS if known is _F.TIME else None
+            return Incoming(known, str(arrow), precision, bits=_bits(arrow))
     return Incoming(_F.OTHER, str(arrow))
 
 
-_ARROW_FAMILIES = (
+_ARROW_FAMILIES: tuple[tuple[Callable[[pa.DataType], bool], TypeFamily | None], ...] = (
     (pa.types.is_null, None),
     (pa.types.is_boolean, _F.BOOLEAN),
     (pa.types.is_integer, _F.INTEGER),
@@ -170,8 +173,11 @@ def _joined(*notes: str | None) -> str:
     return ", ".join(note for note in notes if note)
 
 
+Rule = Callable[[Incoming, Column], str | None]
+"""Returns what is lost: None for nothing, ``_NO`` for a way that does not exist."""
+
 _NUMBERS = (_F.INTEGER, _F.DECIMAL, _F.FLOAT)
-_RULES = {
+_RULES: dict[tuple[TypeFamily, TypeFamily], Rule] = {
     (_F.BOOLEAN, _F.BOOLEAN): _exact,
     (_F.BOOLEAN, _F.INTEGER): _exact,
     (_F.BINARY, _F.BINARY): _exact,

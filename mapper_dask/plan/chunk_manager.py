@@ -16,8 +16,8 @@ from mapper_dask.parallel_models import (
     DEFAULT_CHUNK_SIZE,
     Chunk,
     ChunkConfig,
-    ChunkKind,
     ChunkingStrategy,
+    ChunkKind,
     MapperJob,
 )
 from mapper_dask.plan import key_space
@@ -33,6 +33,15 @@ SAMPLE_A_CHUNK = 300
 
 LARGEST_SAMPLE = 1_000_000
 """Keys sampled at most."""
+
+MIN_RANGES = 4
+"""With fewer chunks, reading the whole query once for each is no matter."""
+
+MIN_ROWS = 10_000
+"""Smaller tables are read whole in the time an index would take."""
+
+COSTLY_SHARE = 0.5
+"""A chunk that costs half of all is not reached through an index."""
 
 HEAVY_NAMED = 3
 """Heavy keys named in a plan."""
@@ -325,16 +334,5 @@ def _cost_warning(
     if cost < seen.estimate.cost * COSTLY_SHARE:
         return []
     names = ", ".join(key.name for key in query.keys)
-    return [
-        f"each chunk costs about {cost / seen.estimate.cost:.0%} of the whole query: {names} has no index the database can use here"
-    ]
-
-
-MIN_RANGES = 4
-"""With fewer chunks, reading the whole query once for each is no matter."""
-
-MIN_ROWS = 10_000
-"""Smaller tables are read whole in the time an index would take."""
-
-COSTLY_SHARE = 0.5
-"""A chunk that costs half of all is not reached through an index."""
+    share = f"each chunk costs about {cost / seen.estimate.cost:.0%} of the whole query"
+    return [f"{share}: {names} has no index the database can use here"]

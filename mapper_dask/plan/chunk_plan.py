@@ -83,10 +83,7 @@ class ChunkPlan:
             ("read", _one_line(self.query.sql)),
             ("into", self.target or "nowhere: a dry run counts only"),
             ("rows", f"about {self.config.total_rows:,}"),
-            (
-                "cut",
-                f"{self.config.strategy.name} into {len(self.chunks):,} chunks of about {self.config.chunk_size:,}",
-            ),
+            ("cut", _cut_text(self.config, len(self.chunks))),
             ("why", self.config.reason),
             ("snapshot", _snapshot_text(consistent=self.consistent)),
         ]
@@ -95,6 +92,10 @@ class ChunkPlan:
             for c in _ends(self.chunks)
         ]
         return lines + [("note", note) for note in self.notes]
+
+
+def _cut_text(config: ChunkConfig, chunks: int) -> str:
+    return f"{config.strategy.name} into {chunks:,} chunks of about {config.chunk_size:,} rows"
 
 
 def _snapshot_text(*, consistent: bool) -> str:

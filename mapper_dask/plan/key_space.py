@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from mapper_dask.dialects.base import KeyMark
 from mapper_dask.parallel_models import Bound, Chunk, ChunkKind
@@ -75,7 +76,7 @@ def key_chunks(
 
 
 def bounded_chunks(bounds: Sequence[Bound]) -> list[Chunk]:
-    """Return the ranges between bounds a user gave, open at both ends, and the chunk of NULL keys."""
+    """Return the ranges between given bounds, open at both ends, and the chunk of NULL keys."""
     ranges = [
         Chunk(i, ChunkKind.KEY_RANGE, lower=a, upper=b)
         for i, (a, b) in enumerate(_pairs([None, *bounds, None]))
@@ -84,7 +85,7 @@ def bounded_chunks(bounds: Sequence[Bound]) -> list[Chunk]:
 
 
 def block_chunks(blocks: Sequence[tuple[Bound, int]]) -> list[Chunk]:
-    """Return ranges of row addresses from (first address, estimated rows) pairs, the last one open."""
+    """Return ranges of row addresses from (first address, estimated rows) pairs, the last open."""
     edges: list[Bound] = [None, *(bound for bound, _ in blocks[1:]), None]
     return [
         Chunk(i, ChunkKind.ROWID_RANGE, lower=lower, upper=upper, estimated_rows=rows)
@@ -122,4 +123,4 @@ def whole(rows: int | None) -> list[Chunk]:
 
 
 def _pairs(edges: Sequence[Bound]) -> Iterator[tuple[Bound, Bound]]:
-    return zip(edges, edges[1:], strict=False)
+    return pairwise(edges)

@@ -15,6 +15,9 @@ from sqlglot import exp
 from mapper_dask.dialects.base import Splice
 from mapper_dask.errors import PlanError
 
+_NOT_ALONE = ("joins", "only", "pivots", "sample", "laterals", "when")
+"""What may stand behind a table's name that row addresses would change the meaning of."""
+
 VOLATILE = frozenset(
     {
         "random",
@@ -48,7 +51,7 @@ class QueryShape:
     order_by: tuple[str, ...] = ()
     """Result columns it is ordered by, up to the first that is an expression."""
     table: str | None = None
-    """The one table it reads row by row, as written; None for joins, groups, unions and the like."""
+    """The one table it reads row by row, as written; None for joins, groups, unions and such."""
     plain: bool = False
     """Whether it reads that table whole: no WHERE."""
     splice: Splice | None = None
@@ -94,9 +97,9 @@ def analyse(sql: str, grammar: str) -> QueryShape:
         raise PlanError(message, field="source_sql")
     text = _without_semicolon(text, grammar)
     tree = statements[0]
-    if isinstance(tree, (exp.Command, exp.Semicolon)):
+    if isinstance(tree, (exp.Command, exp.Semicolon, exp.Values)):
         return QueryShape(text, parsed=False)
-    if not isinstance(tree, (exp.Query, exp.Values)):
+    if not isinstance(tree, exp.Expression) or not isinstance(tree, exp.Query):
         message = f"source_sql must be a query, found {tree.key.upper()}"
         raise PlanError(message, field="source_sql")
     return _shape(text, tree, grammar)
@@ -155,10 +158,9 @@ def _single_table(tree: exp.Expression) -> exp.Table | None:
         return None
     source = tree.args.get("from_") or tree.args.get("from")
     table = source.this if isinstance(source, exp.From) else None
-    plain = isinstance(table, exp.Table) and isinstance(table.this, exp.Identifier)
-    if not plain or any(
-        table.args.get(part) for part in ("joins", "only", "pivots", "sample", "laterals", "when")
-    ):
+    if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
+        return None
+    if any(table.args.get(part) for part in _NOT_ALONE):
         return None
     alias = table.args.get("alias")
     return None if alias is not None and alias.args.get("columns") else table

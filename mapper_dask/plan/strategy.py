@@ -64,7 +64,10 @@ def choose(
         message = f"{strategy.name} needs a key: {source}. Pass key_column, or order the query"
         raise PlanError(message, field="key_column")
     if strategy is ChunkingStrategy.OFFSET_LIMIT and not consistent:
-        message = "OFFSET_LIMIT needs consistent=True: without one snapshot its windows shift while they are read"
+        message = (
+            "OFFSET_LIMIT needs consistent=True: without one snapshot its windows shift "
+            "while they are read"
+        )
         raise PlanError(message, field="strategy")
     return Choice(strategy, found, f"{strategy.name} was asked for; key from {source}")
 
@@ -118,7 +121,8 @@ def warnings(survey: Survey, choice: Choice) -> list[str]:
         found.append(f"source_sql: {unsafe}; rows may be lost or doubled across chunks")
     if choice.strategy is ChunkingStrategy.OFFSET_LIMIT:
         found.append(
-            "OFFSET_LIMIT reads and drops all rows before each window: cost grows with the square of the table"
+            "OFFSET_LIMIT reads and drops all rows before each window: cost grows "
+            "with the square of the table"
         )
     if survey.shape.windows and choice.strategy is ChunkingStrategy.KEY_BASED:
         found.append("source_sql has window functions: each chunk computes them anew over all rows")

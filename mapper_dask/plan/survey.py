@@ -105,7 +105,10 @@ def _require_names(columns: Sequence[Column]) -> None:
     names = [column.name for column in columns]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        message = f"source_sql returns {', '.join(map(repr, twice))} more than once; give each column its own name with AS"
+        message = (
+            f"source_sql returns {', '.join(map(repr, twice))} more than once; give each "
+            "column its own name with AS"
+        )
         raise PlanError(message, field="source_sql")
     if not names:
         message = "source_sql returns no columns"

@@ -10,14 +10,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
 
 import cloudpickle
-from distributed import Client, LocalCluster, as_completed, default_client, get_client
-from distributed.worker import thread_state
+from distributed import Client, LocalCluster, as_completed, get_client
 
 from mapper_dask.chunk.chunk_processor import process_chunk
 from mapper_dask.chunk.task import ChunkTask
@@ -36,7 +35,7 @@ class Engine(Protocol):
     remote: bool
     """Whether chunks leave this process."""
 
-    def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Iterator[ChunkResult]:
+    def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Generator[ChunkResult]:
         """Yield what became of each chunk; closing the iterator gives up what is not done."""
         ...
 
@@ -46,7 +45,7 @@ class LoopEngine:
 
     remote = False
 
-    def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Iterator[ChunkResult]:
+    def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Generator[ChunkResult]:
         """Yield what became of each chunk, in order."""
         for chunk in chunks:
             yield process_chunk(task, chunk)
@@ -61,7 +60,7 @@ class DaskEngine:
     """Workers to keep busy at most; None: all there are."""
     remote: bool = field(default=True, init=False)
 
-    def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Iterator[ChunkResult]:
+    def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Generator[ChunkResult]:
         """Yield what became of each chunk as it ends, in any order."""
         waiting = iter(chunks)
         running: dict[str, Chunk] = {}
@@ -77,7 +76,7 @@ class DaskEngine:
                 pure=False,
                 retries=0,
             )
-            running[future.key], futures[future.key] = chunk, future
+            running[str(future.key)], futures[str(future.key)] = chunk, future
             completed.add(future)
 
         try:
@@ -101,11 +100,11 @@ class DaskEngine:
             for worker in self.client.scheduler_info(n_workers=-1)["workers"].values()
         )
         workers = max(1, min(threads, self.max_workers) if self.max_workers else threads)
-        return WINDOW * workers
+        return WINDOW * int(workers)
 
 
 def _lost(chunk: Chunk, outcome: Any) -> ChunkResult:
-    """Return the result of a chunk whose task died with its worker, again and again, or was stopped."""
+    """Return the result of a chunk whose task died with its worker too often, or was stopped."""
     error = outcome[1] if isinstance(outcome, tuple) else outcome
     if isinstance(error, RunStoppedError):
         return ChunkResult(chunk.chunk_id, ChunkState.UNASSIGNED, chunk.describe())
@@ -154,12 +153,11 @@ def open_engine(
 
 def current_client() -> Client | None:
     """Return the client this code runs under: a worker's own, or the session's default."""
-    if getattr(thread_state, "execution_state", None) is not None:
-        return get_client()
     try:
-        return default_client()
+        found: Client = get_client()
     except ValueError:
         return None
+    return found
 
 
 @contextlib.contextmanager
@@ -208,9 +206,10 @@ def require_picklable(function: Callable[..., Any] | None) -> None:
         return
     try:
         cloudpickle.dumps(function)
-    except Exception as error:  # noqa: BLE001 - any object may raise anything when pickled
+    except Exception as error:  # noqa: BLE001
         message = (
-            f"transformation_logic cannot be sent to worker processes: {type(error).__name__}: {error}. "
+            "transformation_logic cannot be sent to worker processes: "
+            f"{type(error).__name__}: {error}. "
             "Open connections, files and locks inside the function, or pass enable_parallel=False"
         )
         raise ConfigurationError(message, field="transformation_logic") from None

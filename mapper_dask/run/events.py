@@ -19,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from mapper_dask.parallel_models import ChunkResult
+from mapper_dask.parallel_models import ChunkResult, ChunkState
 
 logger = logging.getLogger("mapper_dask")
 
@@ -52,7 +52,10 @@ class RunEvent:
 
     def __str__(self) -> str:
         failed = f", {self.failed} failed" if self.failed else ""
-        return f"{self.done}/{self.total} chunks{failed}, {self.rows:,} rows, {self.rows_per_second:,.0f} rows/s"
+        return (
+            f"{self.done}/{self.total} chunks{failed}, {self.rows:,} rows, "
+            f"{self.rows_per_second:,.0f} rows/s"
+        )
 
 
 Hook = Callable[[RunEvent], None]
@@ -76,7 +79,7 @@ def log_event(event: RunEvent) -> None:
 
 
 @contextlib.contextmanager
-def progress_hook(progress: Hook | bool | None, total: int) -> Iterator[Hook]:
+def progress_hook(progress: Hook | bool | None, total: int) -> Iterator[Hook]:  # noqa: FBT001
     """Lend the function that shows events.
 
     Parameters
@@ -166,4 +169,5 @@ class Counter:
         return self._last.rows
 
 
-_NO_CHUNK = ChunkResult(-1, None)  # type: ignore[arg-type] - stands only until the first chunk ends
+_NO_CHUNK = ChunkResult(-1, ChunkState.UNASSIGNED)
+"""Stands until the first chunk ends."""

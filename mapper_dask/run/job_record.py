@@ -67,7 +67,8 @@ def require_same(job: MapperJob, stored: str, run_id: str) -> None:
     """
     if job_fingerprint(job) != stored:
         message = (
-            f"run_id {run_id!r} belongs to another job: its query, key, chunk_size, target or the name of its "
+            f"run_id {run_id!r} belongs to another job: its query, key, chunk_size, "
+            "target or the name of its "
             "function differ. Use a new run_id, or give the job as it was"
         )
         raise FingerprintError(message, field="run_id", run_id=run_id)
@@ -90,7 +91,10 @@ def restored(
     """
     source = source_conn if source_conn is not None else stored["source_conn"]
     if source is None:
-        message = f"run {run_id!r} read from a connection with a password, which is never stored: pass source_conn"
+        message = (
+            f"run {run_id!r} read from a connection with a password, which is never "
+            "stored: pass source_conn"
+        )
         raise ConfigurationError(message, field="source_conn")
     values = {
         name: stored[name] for name in (*_TEXTS, "key_column", "columns", "primary_key", "strategy")
@@ -129,6 +133,9 @@ def _imported(name: str | None, run_id: str) -> Transformation | None:
         or function_name(found) != name
         or isinstance(found, type)
     ):
-        message = f"run {run_id!r} used the function {name}, which cannot be imported here: pass transformation_logic"
+        message = (
+            f"run {run_id!r} used the function {name}, which cannot be imported here: "
+            "pass transformation_logic"
+        )
         raise ConfigurationError(message, field="transformation_logic")
     return found  # type: ignore[no-any-return]

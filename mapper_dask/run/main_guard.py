@@ -33,7 +33,8 @@ def require_main_guard() -> None:
         return  # not a script that workers could import either
     if not _is_guarded(tree, line):
         message = (
-            f"{path}, line {line}: worker processes import this script again, so it must start them under a guard.\n"
+            f"{path}, line {line}: worker processes import this script again, so it "
+            "must start them under a guard.\n"
             'Put that part of it under  if __name__ == "__main__":  or pass enable_parallel=False.'
         )
         raise MainGuardError(message)

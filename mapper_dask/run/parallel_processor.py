@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,12 @@ from distributed import Client
 
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections import ConnectionRef, reference
-from mapper_dask.errors import ConfigurationError, FingerprintError, RunNotFoundError
+from mapper_dask.errors import (
+    ConfigurationError,
+    FingerprintError,
+    MapperError,
+    RunNotFoundError,
+)
 from mapper_dask.ledger import RunState, StoredRun
 from mapper_dask.parallel_models import (
     DEFAULT_CHUNK_SIZE,
@@ -66,7 +71,7 @@ class ParallelProcessor:
     Parameters
     ----------
     max_workers
-        Worker processes to use; None: cores − 1, at least 1. With a client, how many of its
+        Worker processes to use; None: all cores but one, at least 1. With a client, how many of its
         threads to keep busy; None: all.
     chunk_size
         Rows wanted a chunk.
@@ -94,7 +99,7 @@ class ParallelProcessor:
         self,
         max_workers: int | None = None,
         chunk_size: int = DEFAULT_CHUNK_SIZE,
-        enable_parallel: bool = True,  # noqa: FBT001, FBT002 - the seed's signature
+        enable_parallel: bool = True,  # noqa: FBT001, FBT002
         *,
         client: Client | None = None,
         scheduler_address: str | None = None,
@@ -146,10 +151,13 @@ class ParallelProcessor:
         DatabaseError
             What a database answered before a row moved: unreachable, or bad SQL.
         """
-        unknown = set(options) - {field for field in MapperJob.__dataclass_fields__}
+        unknown = set(options) - set(MapperJob.__dataclass_fields__)
         if unknown:
-            message = f"unknown option {', '.join(sorted(unknown))}; known are {', '.join(sorted(MapperJob.__dataclass_fields__))}"
-            raise ConfigurationError(message, field=sorted(unknown)[0])
+            message = (
+                f"unknown option {', '.join(sorted(unknown))}; known are "
+                f"{', '.join(sorted(MapperJob.__dataclass_fields__))}"
+            )
+            raise ConfigurationError(message, field=min(unknown))
         options.setdefault("chunk_size", self.chunk_size)
         return self.run(
             MapperJob(
@@ -189,7 +197,7 @@ class ParallelProcessor:
         source_conn: Any = None,
         transformation_logic: Transformation | None = None,
     ) -> ParallelProcessingResult:
-        """Finish a run that was killed, stopped or left chunks behind; a finished one is only reported.
+        """Finish a run that was killed, stopped or left chunks behind; only report a finished one.
 
         Parameters
         ----------
@@ -272,7 +280,8 @@ class ParallelProcessor:
             try:
                 results, rows = self._process(engine, run, started)
             except BaseException:
-                _end(run, RunState.CANCELLED)
+                with contextlib.suppress(MapperError):  # what ended the run is what must be told
+                    _end(run, RunState.CANCELLED)
                 raise
             seconds = time.perf_counter() - started
         return self._aggregate_results(run, results, seconds, rows)
@@ -310,8 +319,8 @@ class ParallelProcessor:
 
     def _process_sequential(
         self, task: ChunkTask, chunks: Sequence[Chunk]
-    ) -> Iterator[ChunkResult]:
-        """Yield what became of each chunk, one after the other, by the function the workers call."""
+    ) -> Generator[ChunkResult]:
+        """Yield what became of each chunk, in order, by the function the workers call."""
         return LoopEngine().results(task, chunks)
 
     def _aggregate_results(
@@ -340,7 +349,7 @@ def _require_count(name: str, value: object) -> None:
 
 
 def _entered(run: _Run, snapshot: str | None, *, new: bool) -> bool:
-    """Enter a run in the ledger; return False when another coordinator was quicker with a new one."""
+    """Enter a run in the ledger; return False when another coordinator was quicker."""
     ledger = RunLedger(run.target, run.run_id) if run.target is not None else None
     if ledger is None:
         return True
@@ -387,6 +396,9 @@ def _replanned(
     plan = manager.restore(keeper.dialect, keeper.conn, job, stored.plan, chunks)
     columns = [[c.name, c.type_name] for c in plan.query.columns]
     if columns != [list(pair) for pair in stored.plan["columns"]]:
-        message = f"run {stored.run_id!r} cannot go on: the query's columns were {stored.plan['columns']}, now they are {columns}"
+        message = (
+            f"run {stored.run_id!r} cannot go on: the query's columns were "
+            f"{stored.plan['columns']}, now they are {columns}"
+        )
         raise FingerprintError(message, run_id=stored.run_id)
     return plan

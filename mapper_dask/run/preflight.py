@@ -30,7 +30,7 @@ SAMPLE_ROWS = 100
 """Rows the function is shown beforehand: it tells its columns by what it does to them."""
 
 PIECES = 2
-"""A chunk of up to this many times its size goes through the function whole; bounds are not exact."""
+"""A chunk up to this many times its size goes through the function whole: bounds are inexact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,10 @@ def _target_table(job: MapperJob, target: ConnectionRef, query: SourceQuery) -> 
             dialect.quote(part) for part in (job.target_schema, job.target_table) if part
         )
         columns = ", ".join(f"{dialect.quote(c.name)} {c.type_name}" for c in query.columns)
-        message = f"target_table {name} does not exist in {target}; for the query's own columns create it with: CREATE TABLE {name} ({columns})"
+        message = (
+            f"target_table {name} does not exist in {target}; for the query's own columns "
+            f"create it with: CREATE TABLE {name} ({columns})"
+        )
         raise TargetError(message, field="target_table")
     return table
 
@@ -103,11 +106,11 @@ def _target_table(job: MapperJob, target: ConnectionRef, query: SourceQuery) -> 
 def _outgoing(
     job: MapperJob, plan: ChunkPlan, keeper: Keeper, table: TargetTable
 ) -> dict[str, Incoming] | None:
-    """Return what each chunk will bring for each column; None when a function keeps it to itself."""
+    """Return what each chunk will bring for each column; None when the function does not tell."""
     if job.transformation_logic is None:
         return {column.name: incoming_from_column(column) for column in plan.query.columns}
     for rows in (SAMPLE_ROWS, 0):
-        sample = _sample(job, plan, keeper, rows)
+        sample = _sample(plan, keeper, rows)
         try:
             frame = transform.to_frame(sample, plan.query.columns, job.dtype_backend)
             result = transform.apply(job.transformation_logic, frame)
@@ -128,7 +131,7 @@ def _one_outgoing(series: pd.Series, target: Column | None, as_text: Collection[
     return incoming
 
 
-def _sample(job: MapperJob, plan: ChunkPlan, keeper: Keeper, rows: int) -> pa.Table:
+def _sample(plan: ChunkPlan, keeper: Keeper, rows: int) -> pa.Table:
     dialect = keeper.dialect
     with dialect.errors():
         sql = dialect.first_rows(dialect.chunk_query(keeper.conn, plan.query, plan.chunks[0]), rows)
@@ -182,7 +185,7 @@ def _unfilled(column: Column, names: Sequence[str]) -> bool:
 def _relay(
     job: MapperJob, plan: ChunkPlan, keeper: Keeper, target: ConnectionRef, table: TargetTable
 ) -> str | None:
-    """Return the wire format for a run that decodes nothing: no function, same database, same types."""
+    """Return the wire format of a run that decodes nothing: no function, same types."""
     same = dialect_for(target).name == keeper.dialect.name and keeper.dialect.capabilities.relay
     if job.transformation_logic is not None or not same:
         return None

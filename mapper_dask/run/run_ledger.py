@@ -45,7 +45,6 @@ class RunLedger:
     def open(self, run: StoredRun, chunks: Sequence[Chunk]) -> bool:
         """Enter the run, in tables made where they are missing; False when it stands already."""
 
-
         def enter(ledger: Ledger, conn: Any) -> bool:
             ledger.create(conn)
             return ledger.open_run(conn, run, chunks)

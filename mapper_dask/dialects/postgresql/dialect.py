@@ -35,7 +35,8 @@ KEEPALIVE = {
 
 SESSION = (
     "SET datestyle = 'ISO, YMD'; SET timezone = 'UTC'; SET intervalstyle = 'postgres'; "
-    "SET extra_float_digits = 1; SET bytea_output = 'hex'; SET client_encoding = 'UTF8'; SET xmloption = 'content'; "
+    "SET extra_float_digits = 1; SET bytea_output = 'hex'; SET client_encoding = "
+    "'UTF8'; SET xmloption = 'content'; "
     "SET synchronize_seqscans = off; SET client_min_messages = 'error'"
 )
 """Settings under which text is exact, and under which the same query scans in the same order."""
@@ -49,7 +50,7 @@ class PostgreSQL:
 
     name = "postgresql"
     grammar = "postgres"
-    drivers = ("psycopg2",)
+    drivers: tuple[str, ...] = ("psycopg2",)
     capabilities = Capabilities(snapshots=True, row_addresses=True, relay=True)
 
     def connect_args(self) -> dict[str, Any]:
@@ -81,7 +82,7 @@ class PostgreSQL:
     # -- reading --------------------------------------------------------------------------------
 
     def begin_read(self, conn: Any, snapshot: str | None) -> None:
-        """Begin a read-only transaction, in a snapshot that another session keeps where one is named."""
+        """Begin a read-only transaction, in the snapshot another session keeps if one is named."""
         conn.rollback()
         with conn.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -90,7 +91,7 @@ class PostgreSQL:
             cursor.execute(SESSION.replace("SET ", "SET LOCAL "))
 
     def export_snapshot(self, conn: Any) -> str:
-        """Return the name under which others join this transaction's snapshot, kept until it ends."""
+        """Return the name by which others join this transaction's snapshot, until it ends."""
         with conn.cursor() as cursor:
             cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             cursor.execute("SELECT pg_export_snapshot()")
@@ -196,13 +197,14 @@ class PostgreSQL:
     # -- writing --------------------------------------------------------------------------------
 
     def begin_load(self, conn: Any, application: str) -> None:
-        """Begin a transaction that loads; READ COMMITTED, so that a second copy sees the first's commit."""
+        """Begin a transaction that loads: READ COMMITTED, to see what another copy commits."""
         conn.rollback()
         with conn.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
             cursor.execute(SESSION.replace("SET ", "SET LOCAL "))
             cursor.execute(
-                "SELECT set_config('lock_timeout', %s, true), set_config('application_name', %s, true)",
+                "SELECT set_config('lock_timeout', %s, true), "
+                "set_config('application_name', %s, true)",
                 (LOCK_TIMEOUT, application),
             )
 

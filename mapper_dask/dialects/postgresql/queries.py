@@ -49,7 +49,10 @@ def chunk_query(query: SourceQuery, chunk: Chunk, literal: Literal) -> str:
         case ChunkKind.NULL_KEY:
             return f"{wrapped(query.sql, select)} WHERE {null_key(query.keys)}"
         case ChunkKind.KEY_RANGE:
-            return f"{wrapped(query.sql, select)} WHERE {key_range(query.keys, chunk.lower, chunk.upper, literal)}"
+            return (
+                f"{wrapped(query.sql, select)} WHERE "
+                f"{key_range(query.keys, chunk.lower, chunk.upper, literal)}"
+            )
         case ChunkKind.WINDOW:
             return f"{wrapped(query.sql, select)} {window(query.keys, chunk)}"
         case ChunkKind.ROWID_RANGE:

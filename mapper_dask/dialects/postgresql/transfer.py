@@ -6,7 +6,7 @@ import io
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 
@@ -33,7 +33,7 @@ class Spool:
         self._memory = io.BytesIO()
         self._file: Any = None
 
-    def __enter__(self) -> Spool:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -130,7 +130,8 @@ def _parsed(spool: Spool, columns: Sequence[Column], *, strict: bool) -> Iterato
 
 def _unfit(column: Column) -> EncodeError:
     return EncodeError(
-        f"column {column.name!r} ({column.type_name}) holds a value that {column.arrow} cannot hold, "
+        f"column {column.name!r} ({column.type_name}) holds a value that "
+        f"{column.arrow} cannot hold, "
         f"such as infinity or NaN; select it as text ({quote(column.name)}::text) or leave it out"
     )
 

@@ -10,7 +10,7 @@ import binascii
 import io
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
@@ -162,7 +162,7 @@ def to_binary(rows: pa.Table) -> io.BytesIO:
     return stream
 
 
-def to_csv(rows: pa.Table) -> BinaryIO:
+def to_csv(rows: pa.Table) -> Any:
     """Return rows as a CSV COPY stream. An empty text is quoted, NULL is not.
 
     Raises
@@ -187,7 +187,10 @@ def _as_text(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
         texts = (None if v is None else "\\x" + v.hex() for v in values.to_pylist())
         return pa.chunked_array([pa.array(texts, pa.string())])
     if pa.types.is_nested(values.type) or pa.types.is_dictionary(values.type):
-        message = f"column {name!r} holds {values.type}, which has no text form; return text from the function"
+        message = (
+            f"column {name!r} holds {values.type}, which has no text form; return text "
+            "from the function"
+        )
         raise EncodeError(message)
     return values
 
