@@ -13,7 +13,8 @@ SOURCE_SQL = "SELECT * FROM s"
 
 SETUP = f"""
 CREATE TABLE s AS
-SELECT CASE WHEN g % 50 = 0 THEN NULL WHEN g % 3 = 0 THEN 7 ELSE g END AS k, g AS id, (g % 977) * 1.01 AS v, md5(g::text) AS t
+SELECT CASE WHEN g % 50 = 0 THEN NULL WHEN g % 3 = 0 THEN 7 ELSE g END AS k,
+       g AS id, (g % 977) * 1.01 AS v, md5(g::text) AS t
 FROM generate_series(1, {ROWS}) g
 """.replace("%", "%%")
 

@@ -55,7 +55,7 @@ class LateLedger(Ledger):
 
     accounts: list[ChunkResult] = ()
 
-    def account(self, conn: Any, run_id: str, result: ChunkResult) -> None:
+    def account(self, _conn: Any, _run_id: str, result: ChunkResult) -> None:
         self.accounts.append(result)
 
 
@@ -80,7 +80,8 @@ class EarlyLedger(Ledger):
             return False
         with conn.cursor() as cursor:
             cursor.execute(
-                "UPDATE mapper_dask_chunk SET state = 'PROCESSED' WHERE run_id = %s AND chunk_id = %s",
+                "UPDATE mapper_dask_chunk SET state = 'PROCESSED' WHERE run_id = %s "
+                "AND chunk_id = %s",
                 (run_id, chunk_id),
             )
         conn.commit()

@@ -25,11 +25,13 @@ def run_doomed(
 ) -> ParallelProcessingResult:
     stage(databases)
     mark = tmp_path / "died"
-    for name, value in {
-        "SABOTAGE": point, "SABOTAGE_MARK": str(mark), "SABOTAGE_LOADER": loader, "SABOTAGE_TEST": str(os.getpid()),
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    result = ParallelProcessor(max_workers=2).run(job(databases.source.url, databases.target.url, doomed))
+    monkeypatch.setenv("SABOTAGE", point)
+    monkeypatch.setenv("SABOTAGE_MARK", str(mark))
+    monkeypatch.setenv("SABOTAGE_LOADER", loader)
+    monkeypatch.setenv("SABOTAGE_TEST", str(os.getpid()))
+    result = ParallelProcessor(max_workers=2).run(
+        job(databases.source.url, databases.target.url, doomed)
+    )
     assert mark.exists(), "no worker was killed, so this shows nothing"
     return result
 
@@ -46,7 +48,12 @@ def test_a_worker_killed_around_its_commit_neither_loses_nor_doubles_a_row(
 
 @pytest.mark.parametrize(("loader", "lost"), [("ledger_after", False), ("ledger_before", True)])
 def test_the_same_kill_breaks_a_loader_whose_ledger_is_outside_the_transaction(
-    databases: Databases, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, loader: str, lost: bool
+    databases: Databases,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    loader: str,
+    *,
+    lost: bool,
 ) -> None:
     run_doomed(databases, monkeypatch, tmp_path, loader, "between")
     [(rows, distinct)] = databases.target.fetch("SELECT count(*), count(DISTINCT id) FROM d")
@@ -56,7 +63,14 @@ def test_the_same_kill_breaks_a_loader_whose_ledger_is_outside_the_transaction(
 
 
 def killed_coordinator(databases: Databases, after_chunks: int) -> None:
-    command = [sys.executable, "-m", "tests.fault.coordinator", databases.source.url, databases.target.url, RUN]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.fault.coordinator",
+        databases.source.url,
+        databases.target.url,
+        RUN,
+    ]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as coordinator:
         assert coordinator.stdout is not None
         for line in coordinator.stdout:
@@ -90,7 +104,14 @@ def test_resuming_a_finished_run_moves_nothing(databases: Databases) -> None:
 def test_two_coordinators_share_one_run(databases: Databases) -> None:
     stage(databases)
     killed_coordinator(databases, after_chunks=3)
-    command = [sys.executable, "-m", "tests.fault.coordinator", databases.source.url, databases.target.url, RUN]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.fault.coordinator",
+        databases.source.url,
+        databases.target.url,
+        RUN,
+    ]
     both = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
     assert_every_row_once(databases)
@@ -100,21 +121,27 @@ def test_a_backend_ended_by_its_administrator_is_tried_again(databases: Database
     stage(databases)
     ended: list[int] = []
 
-    def end_one(event: RunEvent) -> None:
+    def end_one(_: RunEvent) -> None:
         rows = databases.target.fetch(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE %s", "mapper_dask:%"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE %s",
+            "mapper_dask:%",
         )
         ended.append(len(rows))
 
-    result = ParallelProcessor(max_workers=2, progress=end_one).run(job(databases.source.url, databases.target.url))
+    result = ParallelProcessor(max_workers=2, progress=end_one).run(
+        job(databases.source.url, databases.target.url)
+    )
     assert sum(ended) > 0
     assert result.raise_for_status().total_rows_successful == ROWS
     assert_every_row_once(databases)
 
 
-def test_a_crashed_server_is_waited_for_and_the_lost_snapshot_is_told(private_server: EmbeddedPostgres) -> None:
+def test_a_crashed_server_is_waited_for_and_the_lost_snapshot_is_told(
+    private_server: EmbeddedPostgres,
+) -> None:
     databases = Databases(
-        Database(private_server.create_database("source")), Database(private_server.create_database("target"))
+        Database(private_server.create_database("source")),
+        Database(private_server.create_database("target")),
     )
     stage(databases)
 
@@ -122,7 +149,9 @@ def test_a_crashed_server_is_waited_for_and_the_lost_snapshot_is_told(private_se
         if event.done == 5:
             private_server.restart()
 
-    result = ParallelProcessor(max_workers=2, progress=crash_once).run(job(databases.source.url, databases.target.url))
+    result = ParallelProcessor(max_workers=2, progress=crash_once).run(
+        job(databases.source.url, databases.target.url)
+    )
     assert result.raise_for_status().total_rows_successful == ROWS
     assert not result.consistent
     assert_every_row_once(databases)

@@ -19,13 +19,19 @@ PASSWORD = "s3cret/§%40 @:x"
 
 @pytest.fixture
 def job(databases: Databases) -> MapperJob:
-    databases.source.execute("CREATE TABLE s AS SELECT g AS id, 'x' AS t FROM generate_series(1, 400) g")
+    databases.source.execute(
+        "CREATE TABLE s AS SELECT g AS id, 'x' AS t FROM generate_series(1, 400) g"
+    )
     databases.target.execute("CREATE TABLE d (id int, t text)")
     return MapperJob(
-        source_conn=with_password(databases.source.url), source_sql="SELECT * FROM s", key_column="id",
-        target_conn=with_password(databases.target.url), target_table="d", chunk_size=50,
+        source_conn=with_password(databases.source.url),
+        source_sql="SELECT * FROM s",
+        key_column="id",
+        target_conn=with_password(databases.target.url),
+        target_table="d",
+        chunk_size=50,
         transformation_logic=lambda frame: frame,
-    )  # fmt: skip
+    )
 
 
 def with_password(url: str) -> sa.URL:
@@ -63,7 +69,9 @@ def test_what_is_sent_to_workers_holds_no_password(
     assert len(sent) == 10, "eight chunks, the chunk of NULL keys and one check"
     assert hidden(*sent, result)
     assert caplog.text
-    assert hidden(caplog.text, [vars(record) for record in caplog.records if not record.exc_info].__repr__())
+    assert hidden(
+        caplog.text, [vars(record) for record in caplog.records if not record.exc_info].__repr__()
+    )
 
 
 def test_what_is_kept_holds_no_password(job: MapperJob, databases: Databases) -> None:
@@ -73,7 +81,14 @@ def test_what_is_kept_holds_no_password(job: MapperJob, databases: Databases) ->
         for name in ("run", "chunk", "reject")
     ]
     plan = ChunkManager().plan(job)
-    assert hidden(ledger, str(plan), plan._repr_html_(), plan.to_json(), str(result), result.to_frame().to_dict())
+    assert hidden(
+        ledger,
+        str(plan),
+        plan._repr_html_(),
+        plan.to_json(),
+        str(result),
+        result.to_frame().to_dict(),
+    )
     with pytest.raises(MapperError, match="never stored: pass source_conn"):
         ParallelProcessor().resume(result.run_id, target_conn=job.target_conn)
 
@@ -113,8 +128,9 @@ def test_a_worker_that_cannot_read_the_password_is_found_before_a_row_moves(
     # Another host is played by a process in which the file does not exist.
     from mapper_dask.run import dask_engine
 
-    def elsewhere(refs: Any) -> None:
-        raise MapperError("a worker cannot read the password that was given inline")
+    def elsewhere(_: Any) -> None:
+        message = "a worker cannot read the password that was given inline"
+        raise MapperError(message)
 
     monkeypatch.setattr(dask_engine, "_resolve_all", elsewhere)
     with pytest.raises(MapperError, match="the workers cannot use the connections"):

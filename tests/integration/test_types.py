@@ -1,7 +1,10 @@
 """Every type of PostgreSQL, every way through: exact, or the plan or the load says what is not."""
 
+# ruff: noqa: E501 - a case is a line, however long its values are
+
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -104,9 +107,9 @@ def cases(postgres_server: Server) -> Iterator[Databases]:
 
 
 def _create(databases: Databases, case: Case) -> None:
-    tables = f"CREATE TABLE {case.name} (k int, v {case.type_name}); CREATE TABLE {case.name}_alone (v {case.type_name})"
     for database in (databases.source, databases.target):
-        database.execute(tables)
+        database.execute(f"CREATE TABLE {case.name} (k int, v {case.type_name})")
+        database.execute(f"CREATE TABLE {case.name}_alone (v {case.type_name})")
     for number, value in enumerate(case.values):
         databases.source.execute(
             f"INSERT INTO {case.name} VALUES (%s, %s::{case.type_name})", number, value
@@ -145,3 +148,62 @@ def test_every_value_arrives_as_it_left(
     backend = "numpy_nullable" if way == "nullable" else "pyarrow"
     move(cases, table, function, dtype_backend=backend)
     assert content(cases.target, table) == content(cases.source, table)
+
+
+LOSSY = [
+    ("numeric", "1.567", "numeric(10,2)", "rounded to 2 decimals"),
+    ("numeric(10,4)", "1.5678", "numeric(10,2)", "rounded to 2 decimals"),
+    ("float8", "0.1", "float4", "rounded to single precision"),
+    ("numeric(20,10)", "0.1234567891", "float8", "kept to the digits a float has"),
+    ("timestamptz", "2024-01-01 12:00:00+05", "timestamp", "the zone is dropped"),
+    ("timestamp", "2024-01-01 12:00:00", "timestamptz", "taken as UTC"),
+    ("timestamp", "2024-01-01 12:00:00.123456", "timestamp(3)", "rounded to 3 digits of a second"),
+    ("json", '{"b": 1,  "a": 2}', "jsonb", "white space, key order and repeated keys"),
+]
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "target", "note"), LOSSY, ids=lambda text: str(text)[:20]
+)
+@pytest.mark.parametrize("function", [None, unchanged], ids=["arrow", "pandas"])
+def test_a_conversion_that_loses_is_named_in_the_result(
+    databases: Databases, source: str, value: str, target: str, note: str, function: object
+) -> None:
+    databases.source.execute(f"CREATE TABLE t AS SELECT %s::{source} AS v", value)
+    databases.target.execute(f"CREATE TABLE t (v {target})")
+    result = ParallelProcessor().process_mapper_job(
+        databases.source.url, "SELECT * FROM t", function, databases.target.url, None, "t"
+    )
+    if (source, function) == ("json", unchanged):
+        return  # pandas holds json as text, and text into jsonb is what the user asked for
+    assert any("v" in warning and note in warning for warning in result.warnings)
+    assert result.raise_for_status().total_rows_successful == 1
+
+
+REFUSED = [
+    ("int4", "300000", "int2", "not in range"),
+    ("float8", "1.5", "int4", "truncated"),
+    ("numeric(6,2)", "1.50", "int4", "data loss"),
+    ("timestamp", "2024-01-01 12:00:00", "date", "time of day"),
+    ("text", "abcdef", "varchar(3)", "too long"),
+    ("numeric(10,0)", "12345", "numeric(4,0)", "overflow|fit"),
+    ("float8", "1e300", "float4", "out of range"),
+]
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "target", "words"), REFUSED, ids=lambda text: str(text)[:20]
+)
+def test_a_value_that_does_not_fit_is_refused_and_nothing_is_stored(
+    databases: Databases, source: str, value: str, target: str, words: str
+) -> None:
+    databases.source.execute(f"CREATE TABLE t AS SELECT %s::{source} AS v", value)
+    databases.target.execute(f"CREATE TABLE t (v {target})")
+    for function in (None, unchanged):
+        result = ParallelProcessor().process_mapper_job(
+            databases.source.url, "SELECT * FROM t", function, databases.target.url, None, "t"
+        )
+        [error] = result.errors
+        assert re.search(words, error), error
+        assert "v" in error
+    assert databases.target.fetch("SELECT count(*) FROM t") == [(0,)]
