@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from mapper_dask.errors import ConfigurationError, RunFailedError
-from mapper_dask.rendering import result_html, result_text
+from mapper_dask.rendering import Line, as_html, as_text
 
 Transformation = Callable[[pd.DataFrame], pd.DataFrame]
 OnError = Literal["abort", "continue"]
@@ -49,6 +49,9 @@ class ChunkState(enum.Enum):
     PROCESSED = "PROCESSED"
     PROCESSED_WITH_ERROR = "PROCESSED_WITH_ERROR"
 
+
+ERRORS_SHOWN = 3
+"""Failures printed with a result; the first ones say what is wrong."""
 
 Bound = tuple[str, ...] | None
 """One value a key column, as the source database writes it as text; None is an open end."""
@@ -251,10 +254,36 @@ class ParallelProcessingResult:
         return pd.DataFrame(rows, columns=[f.name for f in fields(ChunkResult)])
 
     def __str__(self) -> str:
-        return result_text(self)
+        notes = [f"{label}: {text}" for label, text in self._notes()]
+        return as_text(self._headline, self._lines(), notes=notes)
 
     def _repr_html_(self) -> str:
-        return result_html(self)
+        return as_html(self._headline, [*self._lines(), *self._notes()])
+
+    @property
+    def _headline(self) -> str:
+        return "run succeeded" if self.succeeded else "run FAILED"
+
+    def _lines(self) -> list[Line]:
+        return [
+            ("run", self.run_id or "dry run"),
+            ("chunks", f"{self.chunks_succeeded:,} of {self.chunks_total:,} {self._done}"),
+            ("rows read", f"{self.total_rows_processed:,}"),
+            ("rows successful", f"{self.total_rows_successful:,}"),
+            ("rows failed", f"{self.total_rows_failed:,}"),
+            ("time", f"{self.processing_time:.2f} s, {self.rows_per_second:,.0f} rows/s"),
+            ("one snapshot", "yes" if self.consistent else "no"),
+        ]
+
+    @property
+    def _done(self) -> str:
+        return "committed" if self.run_id else "read"
+
+    def _notes(self) -> list[Line]:
+        errors = [("error", text) for text in self.errors[:ERRORS_SHOWN]]
+        more = len(self.errors) - ERRORS_SHOWN
+        rest = [("error", f"and {more} more")] if more > 0 else []
+        return [*(("warning", text) for text in self.warnings), *errors, *rest]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

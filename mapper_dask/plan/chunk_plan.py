@@ -12,7 +12,7 @@ from mapper_dask.dialects.base import SourceQuery
 from mapper_dask.dialects.conversions import Conversion, Verdict
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.parallel_models import Chunk, ChunkConfig, ChunkingStrategy
-from mapper_dask.rendering import html_table
+from mapper_dask.rendering import Line, as_html, as_text
 
 CHUNKS_SHOWN = 4
 """Chunks printed from each end of a long plan."""
@@ -72,13 +72,12 @@ class ChunkPlan:
         Path(path).write_text(json.dumps(stored, indent=1, ensure_ascii=False), encoding="utf-8")
 
     def __str__(self) -> str:
-        lines = [f"{label:<8} {value}" for label, value in self._lines()]
-        return "\n".join(["plan", *(f"  {line}" for line in lines)])
+        return as_text("plan", self._lines())
 
     def _repr_html_(self) -> str:
-        return f"<b>plan</b>{html_table(self._lines())}"
+        return as_html("plan", self._lines())
 
-    def _lines(self) -> list[tuple[str, str]]:
+    def _lines(self) -> list[Line]:
         lines = [
             ("read", _one_line(self.query.sql)),
             ("into", self.target or "nowhere: a dry run counts only"),

@@ -12,6 +12,7 @@ from typing import Any
 
 from distributed import Client
 
+from mapper_dask.chunk.chunk_processor import ChunkProcessor
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections import ConnectionRef, reference
 from mapper_dask.errors import (
@@ -181,13 +182,38 @@ class ParallelProcessor:
         stored = RunLedger(target, job.run_id).find() if target is not None and job.run_id else None
         if stored is not None:
             return self._continue(job, stored)
-        run_id = job.run_id or uuid.uuid4().hex
         with contextlib.ExitStack() as stack:
             keeper = stack.enter_context(keep_snapshot(source, consistent=job.consistent))
-            plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, job)
-            prepared = prepare(job, plan, keeper, source, target, run_id, self.retries)
-            run = _Run(run_id, job, source, target, prepared, prepared.plan.chunks)
-            return self._execute(run, stack, keeper, new=True)
+            return self._execute(
+                self._planned(job, keeper, source, target), stack, keeper, new=True
+            )
+
+    def prepare(self, job: MapperJob) -> tuple[ChunkPlan, ChunkProcessor]:
+        """Return a job's plan, checked, and what processes its chunks here, one by one.
+
+        For a look at a single chunk: ``processor.process_chunk(plan.chunks[3])``. The run is
+        entered in the target's ledger, so what is loaded this way counts, and ``resume`` with the
+        result's run does the rest. Chunks are read without a common snapshot.
+        """
+        job = job.validated().evolve(consistent=False)
+        source = reference(job.source_conn, "source_conn")
+        target = None if job.target_conn is None else reference(job.target_conn, "target_conn")
+        with keep_snapshot(source, consistent=False) as keeper:
+            run = self._planned(job, keeper, source, target)
+        if not _entered(run, None, new=True):
+            message = (
+                f"run_id {run.run_id!r} stands in the ledger already; use resume, or a new run_id"
+            )
+            raise ConfigurationError(message, field="run_id")
+        return run.prepared.plan, ChunkProcessor(run.prepared.task)
+
+    def _planned(
+        self, job: MapperJob, keeper: Keeper, source: ConnectionRef, target: ConnectionRef | None
+    ) -> _Run:
+        run_id = job.run_id or uuid.uuid4().hex
+        plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, job)
+        prepared = prepare(job, plan, keeper, source, target, run_id, self.retries)
+        return _Run(run_id, job, source, target, prepared, prepared.plan.chunks)
 
     def resume(
         self,
