@@ -7,7 +7,6 @@ import os
 import time
 import uuid
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from distributed import Client
@@ -17,7 +16,6 @@ from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections import ConnectionRef, reference
 from mapper_dask.errors import (
     ConfigurationError,
-    FingerprintError,
     MapperError,
     RunNotFoundError,
 )
@@ -43,27 +41,10 @@ from mapper_dask.run.dask_engine import (
     require_reachable,
 )
 from mapper_dask.run.events import Counter, Hook, log_event, logger, progress_hook
-from mapper_dask.run.preflight import Prepared, prepare
+from mapper_dask.run.preflight import prepare
+from mapper_dask.run.run import Run, replanned
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import Keeper, keep_snapshot
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """One run under way in this process."""
-
-    run_id: str
-    job: MapperJob
-    source: ConnectionRef
-    target: ConnectionRef | None
-    prepared: Prepared
-    chunks: Sequence[Chunk]
-    """Those still to be done."""
-
-    @property
-    def ledger(self) -> RunLedger | None:
-        """The run in its target's ledger, None for a dry run."""
-        return None if self.target is None else RunLedger(self.target, self.run_id)
 
 
 class ParallelProcessor:
@@ -200,20 +181,20 @@ class ParallelProcessor:
         target = None if job.target_conn is None else reference(job.target_conn, "target_conn")
         with keep_snapshot(source, consistent=False) as keeper:
             run = self._planned(job, keeper, source, target)
-        if not _entered(run, None, new=True):
+        if not run.enter(None):
             message = (
                 f"run_id {run.run_id!r} stands in the ledger already; use resume, or a new run_id"
             )
             raise ConfigurationError(message, field="run_id")
-        return run.prepared.plan, ChunkProcessor(run.prepared.task)
+        return run.plan, ChunkProcessor(run.prepared.task)
 
     def _planned(
         self, job: MapperJob, keeper: Keeper, source: ConnectionRef, target: ConnectionRef | None
-    ) -> _Run:
+    ) -> Run:
         run_id = job.run_id or uuid.uuid4().hex
         plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, job)
         prepared = prepare(job, plan, keeper, source, target, run_id, self.retries)
-        return _Run(run_id, job, source, target, prepared, prepared.plan.chunks)
+        return Run(run_id, job, source, target, prepared, prepared.plan.chunks)
 
     def resume(
         self,
@@ -278,42 +259,42 @@ class ParallelProcessor:
             )
         with contextlib.ExitStack() as stack:
             keeper = stack.enter_context(keep_snapshot(source, consistent=job.consistent))
-            plan = _replanned(job, stored, keeper, [chunk for chunk, _ in known])
+            plan = replanned(job, stored, keeper, [chunk for chunk, _ in known])
             prepared = prepare(job, plan, keeper, source, target, stored.run_id, self.retries)
             return self._execute(
-                _Run(stored.run_id, job, source, target, prepared, todo), stack, keeper, new=False
+                Run(stored.run_id, job, source, target, prepared, todo), stack, keeper, new=False
             )
 
     def _execute(
-        self, run: _Run, stack: contextlib.ExitStack, keeper: Keeper, *, new: bool
+        self, run: Run, stack: contextlib.ExitStack, keeper: Keeper, *, new: bool
     ) -> ParallelProcessingResult:
         logger.info(
             "run=%s chunks=%d rows=%d cut=%s",
             run.run_id,
             len(run.chunks),
-            run.prepared.plan.config.total_rows,
-            run.prepared.plan.config.reason,
+            run.plan.config.total_rows,
+            run.plan.config.reason,
         )
-        for note in run.prepared.plan.notes:
+        for note in run.plan.notes:
             logger.warning("run=%s %s", run.run_id, note)
         if keeper.snapshot is None:
             stack.close()  # nothing to keep: planning is done
         with self._engine(run) as engine:
             require_reachable(engine, [ref for ref in (run.source, run.target) if ref is not None])
-            if run.ledger is not None and not _entered(run, keeper.snapshot, new=new):
-                return self._continue(run.job.evolve(run_id=run.run_id), _found(run))
+            if not (run.enter if new else run.reenter)(keeper.snapshot):
+                return self._continue(run.job.evolve(run_id=run.run_id), run.stored())
             started = time.perf_counter()
             try:
                 results, rows = self._process(engine, run, started)
             except BaseException:
                 with contextlib.suppress(MapperError):  # what ended the run is what must be told
-                    _end(run, RunState.CANCELLED)
+                    run.end(RunState.CANCELLED)
                 raise
             seconds = time.perf_counter() - started
         return self._aggregate_results(run, results, seconds, rows)
 
-    def _engine(self, run: _Run) -> contextlib.AbstractContextManager[Engine]:
-        fits_one = len(run.chunks) == 1 or run.prepared.plan.config.total_rows <= run.job.chunk_size
+    def _engine(self, run: Run) -> contextlib.AbstractContextManager[Engine]:
+        fits_one = len(run.chunks) == 1 or run.plan.config.total_rows <= run.job.chunk_size
         return open_engine(
             parallel=self.enable_parallel and not fits_one,
             client=self.client,
@@ -322,7 +303,7 @@ class ParallelProcessor:
             asked_workers=self._asked_workers,
         )
 
-    def _process(self, engine: Engine, run: _Run, started: float) -> tuple[list[ChunkResult], int]:
+    def _process(self, engine: Engine, run: Run, started: float) -> tuple[list[ChunkResult], int]:
         """Return the results of the chunks that ended, and the rows they read."""
         results: list[ChunkResult] = []
         counter = Counter(run.run_id if run.target else None, len(run.chunks))
@@ -338,7 +319,7 @@ class ParallelProcessor:
                 log_event(event)
                 show(event)
                 if result.state is ChunkState.PROCESSED_WITH_ERROR:
-                    _note_if_lost(run, result)
+                    run.note_if_lost(result)
                     if run.job.on_error == "abort":
                         break
         return results, counter.rows
@@ -350,10 +331,10 @@ class ParallelProcessor:
         return LoopEngine().results(task, chunks)
 
     def _aggregate_results(
-        self, run: _Run, results: Sequence[ChunkResult], seconds: float, rows: int
+        self, run: Run, results: Sequence[ChunkResult], seconds: float, rows: int
     ) -> ParallelProcessingResult:
         """Return the run's result: from the ledger, which alone knows what is committed."""
-        notes = run.prepared.plan.notes
+        notes = run.plan.notes
         if run.ledger is None:
             every = report.with_unbegun(results, run.chunks)
             return report.fold(
@@ -361,7 +342,7 @@ class ParallelProcessor:
             )
         # Before the report is read: once the run has left RUNNING, no straggler can commit.
         known = [result for _, result in run.ledger.chunks()]
-        _end(run, RunState.SUCCEEDED if all(r.succeeded for r in known) else RunState.FAILED)
+        run.end(RunState.SUCCEEDED if all(r.succeeded for r in known) else RunState.FAILED)
         known = [result for _, result in run.ledger.chunks()]
         return report.fold(
             known, run_id=run.run_id, seconds=seconds, rows_this_run=rows, warnings=notes
@@ -372,59 +353,3 @@ def _require_count(name: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         message = f"{name} must be an integer of at least 1, got {value!r}"
         raise ConfigurationError(message, field=name)
-
-
-def _entered(run: _Run, snapshot: str | None, *, new: bool) -> bool:
-    """Enter a run in the ledger; return False when another coordinator was quicker."""
-    ledger = RunLedger(run.target, run.run_id) if run.target is not None else None
-    if ledger is None:
-        return True
-    if not new:
-        ledger.set_state(RunState.RUNNING, snapshot)
-        return True
-    plan = {**run.prepared.plan.to_json(), "job": job_record.record(run.job, run.source)}
-    stored = StoredRun(
-        run.run_id, job_record.job_fingerprint(run.job), plan, snapshot, RunState.RUNNING
-    )
-    return ledger.open(stored, run.chunks)
-
-
-def _found(run: _Run) -> StoredRun:
-    found = run.ledger.find() if run.ledger is not None else None
-    if found is None:
-        message = f"run {run.run_id!r} vanished from the ledger"
-        raise RunNotFoundError(message, run_id=run.run_id)
-    return found
-
-
-def _end(run: _Run, state: RunState) -> None:
-    if run.ledger is not None:
-        run.ledger.set_state(state)
-
-
-def _note_if_lost(run: _Run, result: ChunkResult) -> None:
-    """Note a failure whose worker could not: one that died names no worker."""
-    if run.ledger is not None and not result.worker:
-        run.ledger.note_failure(result)
-
-
-def _replanned(
-    job: MapperJob, stored: StoredRun, keeper: Keeper, chunks: Sequence[Chunk]
-) -> ChunkPlan:
-    """Return the stored plan over the source as it is now.
-
-    Raises
-    ------
-    FingerprintError
-        When the query has other columns now.
-    """
-    manager = ChunkManager()
-    plan = manager.restore(keeper.dialect, keeper.conn, job, stored.plan, chunks)
-    columns = [[c.name, c.type_name] for c in plan.query.columns]
-    if columns != [list(pair) for pair in stored.plan["columns"]]:
-        message = (
-            f"run {stored.run_id!r} cannot go on: the query's columns were "
-            f"{stored.plan['columns']}, now they are {columns}"
-        )
-        raise FingerprintError(message, run_id=stored.run_id)
-    return plan
