@@ -1,0 +1,256 @@
+"""What a query's text tells: its order, its one table, and where that table stands."""
+
+from __future__ import annotations
+
+import pytest
+
+from mapper_dask.errors import PlanError
+from mapper_dask.plan.query import analyse
+
+
+def shape(sql: str):
+    return analyse(sql, "postgres")
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT id FROM t", ()),
+        ("SELECT id FROM t ORDER BY id", ("id",)),
+        ("SELECT * FROM t ORDER BY id", ("id",)),
+        ("SELECT id FROM t ORDER BY id DESC NULLS LAST", ("id",)),
+        ("SELECT ID FROM t ORDER BY Id", ("id",)),
+        ('SELECT "Id" FROM t ORDER BY "Id"', ("Id",)),
+        ('SELECT "a""b" FROM t ORDER BY "a""b"', ('a"b',)),
+        ("SELECT a, b FROM t ORDER BY 2, 1", ("b", "a")),
+        ("SELECT a AS x FROM t ORDER BY x", ("x",)),
+        ("SELECT a AS x FROM t ORDER BY a", ("x",)),
+        ("SELECT t.a AS x FROM t ORDER BY t.a", ("x",)),
+        ("SELECT a AS b, b AS a FROM t ORDER BY a", ("a",)),
+        ("SELECT t.a AS c, b AS a FROM t ORDER BY t.a", ("c",)),
+        ("SELECT upper(a) AS a FROM t ORDER BY a", ("a",)),
+        ("SELECT a, b FROM t ORDER BY a, lower(b)", ("a",)),
+        ("SELECT a, b FROM t ORDER BY lower(a), b", ()),
+        ('SELECT a FROM t ORDER BY a COLLATE "C"', ()),
+        ("SELECT * FROM t ORDER BY 1", ()),
+        ("SELECT a FROM t UNION SELECT b FROM u ORDER BY a", ("a",)),
+        ("SELECT a FROM (SELECT a FROM t ORDER BY b) s", ()),
+    ],
+)
+def test_order_by_is_read_as_result_columns(sql, expected):
+    assert shape(sql).order_by == expected
+
+
+@pytest.mark.xfail(strict=True, reason="the name of another result column is taken for the table's")
+def test_order_by_a_table_column_that_is_not_in_the_result_is_no_result_column():
+    assert shape("SELECT b AS a FROM t ORDER BY t.a").order_by == ()
+
+
+@pytest.mark.parametrize(
+    ("sql", "table"),
+    [
+        ("SELECT * FROM t", "t"),
+        ("SELECT a, b + 1 AS c FROM t WHERE a > 3 ORDER BY b", "t"),
+        ("SELECT x.a FROM t AS x", "t"),
+        ("SELECT * FROM s.t", "s.t"),
+        ("SELECT * FROM s . t", "s . t"),
+        ('SELECT * FROM "S"."T"', '"S"."T"'),
+        ("SELECT * FROM t WHERE a > (SELECT avg(a) FROM t)", "t"),
+        ("SELECT * FROM t WHERE EXISTS (SELECT FROM u)", "t"),
+    ],
+)
+def test_a_single_table_is_found(sql, table):
+    assert shape(sql).table == table
+
+
+NOT_ROW_BY_ROW = [
+    "SELECT 1 AS a",
+    "SELECT * FROM t, u",
+    "SELECT * FROM t JOIN u USING (a)",
+    "SELECT * FROM t NATURAL JOIN u",
+    "SELECT * FROM t CROSS JOIN LATERAL unnest(t.a) x",
+    "SELECT a FROM t GROUP BY a",
+    "SELECT max(a) FROM t",
+    "SELECT count(*) FILTER (WHERE a > 1) AS n FROM t",
+    "SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY a) AS p FROM t",
+    "SELECT 1 AS one FROM t HAVING count(*) > 1",
+    "SELECT DISTINCT a FROM t",
+    "SELECT DISTINCT ON (a) a, b FROM t ORDER BY a",
+    "SELECT * FROM t LIMIT 5",
+    "SELECT * FROM t OFFSET 5",
+    "SELECT * FROM t FETCH FIRST 5 ROWS ONLY",
+    "WITH t AS (SELECT 1 AS a) SELECT * FROM t",
+    "SELECT a FROM t UNION ALL SELECT a FROM t",
+    "SELECT * FROM (SELECT * FROM t) AS s",
+    "SELECT row_number() OVER (ORDER BY a) AS n FROM t",
+    "SELECT sum(a) OVER w AS n FROM t WINDOW w AS (ORDER BY a)",
+    "SELECT unnest(a) AS a FROM t",
+    "SELECT * FROM generate_series(1, 3)",
+    "SELECT * FROM t TABLESAMPLE BERNOULLI (10)",
+    "SELECT * FROM ONLY t",
+    "SELECT * FROM t AS x (p, q)",
+    "SELECT * FROM t FOR UPDATE",
+    "VALUES (1), (2)",
+]
+
+
+@pytest.mark.parametrize("sql", NOT_ROW_BY_ROW)
+def test_what_is_more_than_the_rows_of_one_table_has_no_single_table(sql):
+    seen = shape(sql)
+
+    assert seen.table is None
+    assert seen.splice is None
+
+
+@pytest.mark.xfail(strict=True, reason="only aggregates that the parser knows are noticed")
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT jsonb_agg(a) AS a FROM t",
+        "SELECT every(a) AS a FROM t",
+        "SELECT xmlagg(a) AS a FROM t",
+        "SELECT my_own_aggregate(a) AS a FROM t",
+        "SELECT 1 AS one FROM t ORDER BY max(a)",
+    ],
+)
+def test_every_aggregate_makes_one_row_of_many(sql):
+    assert shape(sql).table is None
+
+
+@pytest.mark.xfail(strict=True, reason="functions that return several rows are taken for one value")
+@pytest.mark.parametrize(
+    "function",
+    ["generate_series(1, 2)", "jsonb_array_elements(j)", "regexp_split_to_table(x, ',')"],
+)
+def test_a_function_that_returns_several_rows_ends_the_uniqueness_of_keys(function):
+    assert shape(f"SELECT id, {function} AS e FROM t").table is None
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a subselect cannot stand where TABLE or a system column does"
+)
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "TABLE t",
+        "SELECT ctid, a FROM t",
+        "SELECT xmin, a FROM t",
+        "SELECT public.t.a FROM public.t",
+    ],
+)
+def test_row_addresses_do_not_go_where_a_subselect_would_not_be_understood(sql):
+    assert shape(sql).splice is None
+
+
+SPLICED = [
+    ("SELECT * FROM t", "SELECT * FROM <R> AS t"),
+    ("SELECT x.a FROM t x WHERE x.a = 1", "SELECT x.a FROM <R> x WHERE x.a = 1"),
+    ('SELECT a FROM s."T" AS "X"', 'SELECT a FROM <R> AS "X"'),
+    ('SELECT "T".a FROM s."T"', 'SELECT "T".a FROM <R> AS "T"'),
+    ("SELECT 't FROM t' AS t FROM t", "SELECT 't FROM t' AS t FROM <R> AS t"),
+    ("SELECT 'é漢😀' AS x, a FROM t -- t", "SELECT 'é漢😀' AS x, a FROM <R> AS t -- t"),
+    ("SELECT '😀' AS é FROM 日本 WHERE a", "SELECT '😀' AS é FROM <R> AS 日本 WHERE a"),
+    ("SELECT a -- FROM t\nFROM\n\tt\n", "SELECT a -- FROM t\nFROM\n\t<R> AS t"),
+    ("SELECT /* t /* t */ */ a FROM/**/t", "SELECT /* t /* t */ */ a FROM/**/<R> AS t"),
+    ("SELECT $$ FROM t $$ AS a FROM t", "SELECT $$ FROM t $$ AS a FROM <R> AS t"),
+    (r"SELECT E'it\'s t' AS a FROM t", r"SELECT E'it\'s t' AS a FROM <R> AS t"),
+    ("SELECT t.t FROM t WHERE (TABLE t)", "SELECT t.t FROM <R> AS t WHERE (TABLE t)"),
+    ("SELECT * FROM t;", "SELECT * FROM <R> AS t"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("sql", "expected"), SPLICED)
+def test_only_the_tables_own_place_is_replaced(sql, expected):
+    assert shape(sql).splice.with_table("<R>") == expected
+
+
+@pytest.mark.parametrize(
+    ("sql", "kept"),
+    [
+        ("SELECT 1 AS a;", "SELECT 1 AS a"),
+        ("  SELECT 1 AS a ;; \n", "SELECT 1 AS a"),
+        ("SELECT 1 AS a -- the end", "SELECT 1 AS a -- the end"),
+        ("SELECT ';' AS a /* ; */;", "SELECT ';' AS a /* ; */"),
+        ("SELECT $$;$$ AS a", "SELECT $$;$$ AS a"),
+    ],
+)
+def test_only_a_closing_semicolon_is_taken_off(sql, kept):
+    assert shape(sql).sql == kept
+
+
+@pytest.mark.xfail(strict=True, reason="the comment counts as a second statement")
+@pytest.mark.parametrize("sql", ["SELECT 1 AS a; -- the end", "SELECT 1 AS a; /* the end */"])
+def test_a_comment_may_follow_the_semicolon(sql):
+    assert shape(sql).parsed
+
+
+@pytest.mark.parametrize("sql", ["", " ;", "-- nothing", "SELECT 1 AS a; SELECT 2 AS a"])
+def test_anything_but_one_query_is_refused(sql):
+    with pytest.raises(PlanError, match=r"^source_sql must (hold one query|be a query)"):
+        shape(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM t",
+        "INSERT INTO t VALUES (1)",
+        "UPDATE t SET a = 1",
+        "DROP TABLE t",
+        "TRUNCATE t",
+    ],
+)
+def test_a_statement_that_writes_is_refused(sql):
+    with pytest.raises(PlanError, match="source_sql must be a query"):
+        shape(sql)
+
+
+@pytest.mark.parametrize("sql", ["SELECT a FROM t ORDER BY a USING <", "SELECT FROM WHERE ((("])
+def test_a_text_the_parser_does_not_know_is_left_to_the_database(sql):
+    seen = shape(sql + ";")
+
+    assert not seen.parsed
+    assert seen.sql == sql
+    assert seen.table is None
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "random()", "pg_catalog.random()", "nextval('s')", "clock_timestamp()", "gen_random_uuid()",
+        "statement_timestamp()", "uuidv7()", "uuid_generate_v4()", "timeofday()", "RANDOM()",
+    ],
+)  # fmt: skip
+def test_a_volatile_function_is_noticed_anywhere(call):
+    assert shape(f"SELECT {call} AS x FROM t").unrepeatable
+    assert shape(f"SELECT a FROM t WHERE b IN (SELECT c FROM u WHERE {call} IS NULL)").unrepeatable
+
+
+def test_a_sample_is_noticed():
+    assert shape("SELECT * FROM t TABLESAMPLE SYSTEM (1)").unrepeatable == ("TABLESAMPLE",)
+
+
+def test_a_plain_query_repeats():
+    assert shape("SELECT lower(a) AS a, random AS r FROM t").unrepeatable == ()
+
+
+@pytest.mark.xfail(
+    strict=True, reason="each chunk's transaction has its own now(), so bounds shift"
+)
+@pytest.mark.parametrize("clock", ["now()", "current_timestamp", "current_date", "localtimestamp"])
+def test_a_clock_of_the_transaction_is_unrepeatable(clock):
+    assert shape(f"SELECT id, {clock} - made AS age FROM t").unrepeatable
+
+
+def test_limits_and_windows_are_noticed():
+    assert shape("SELECT * FROM t LIMIT 5").limited
+    assert shape("SELECT * FROM (SELECT * FROM t OFFSET 2) s").limited
+    assert not shape("SELECT * FROM t").limited
+    assert shape("SELECT rank() OVER (ORDER BY a) AS r FROM t").windows
+
+
+def test_result_columns_lead_back_to_the_tables():
+    seen = shape('SELECT a AS x, "B" AS y, lower(c) AS c FROM t')
+
+    assert [seen.table_column(name) for name in ("x", "y", "c", "a")] == ["a", "B", None, None]
+    assert shape("SELECT * FROM t").table_column("anything") == "anything"
