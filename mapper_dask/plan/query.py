@@ -123,7 +123,7 @@ def _shape(text: str, tree: exp.Expression, grammar: str) -> QueryShape:
         plain=table is not None and tree.args.get("where") is None,
         splice=None if table is None else _splice(text, table, grammar),
         column_of=tuple(_passed_columns(tree)) if table is not None else (),
-        passes_all=table is not None and any(isinstance(e, exp.Star) for e in tree.expressions),
+        passes_all=table is not None and any(e.is_star for e in tree.expressions),
         limited=any(tree.find(kind) is not None for kind in (exp.Limit, exp.Fetch, exp.Offset)),
         unrepeatable=tuple(sorted(set(_unrepeatable(tree)))),
         windows=tree.find(exp.Window) is not None,
