@@ -83,12 +83,16 @@ def array_literal(values: Any) -> str:
 def _element(value: Any) -> str:
     if _is_missing(value):
         return "NULL"
-    if isinstance(value, bool):
-        return "t" if value else "f"
-    if isinstance(value, (int, float, Decimal)):
+    if isinstance(value, (bool, int, float, Decimal)):
         return str(value)
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if hasattr(value, "__iter__"):
-        return array_literal(value)
-    return '"' + str(value) + '"'
+    if isinstance(value, dict):
+        return _quoted(json.dumps(value, default=str, ensure_ascii=False))
+    if isinstance(value, bytes):
+        return _quoted("\\x" + value.hex())
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+        return _quoted(str(value))
+    return array_literal(value)
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -48,7 +48,7 @@ class Column:
     scale: int | None = None
     """Digits after the point of a decimal; None: unlimited."""
     key_type: str = ""
-    """Type to which a bound's text is cast; without modifiers, so that nothing is cut."""
+    """Type to which a bound's text is cast, without modifiers; empty when it can be no key."""
     native: bool = False
     """Whether the type belongs to the database itself, and so means the same on any server."""
     not_null: bool = False
@@ -91,6 +91,17 @@ class Relation:
     """Column lists of unique indexes whose columns are NOT NULL, the primary key first."""
     indexed: tuple[str, ...]
     """First columns of its ordered indexes."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionFact:
+    """What the catalogue knows of functions of one name."""
+
+    name: str
+    reshapes: bool
+    """Whether one folds rows, looks at other rows, or returns several: rows are not the table's."""
+    volatile: bool
+    """Whether one may answer anew at every call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +216,14 @@ class Dialect(Protocol):
 
     def relation(self, conn: Any, table: str) -> Relation | None:
         """Return what the catalogue knows of a table, None when it knows none."""
+        ...
+
+    def functions(self, conn: Any, names: Sequence[str]) -> tuple[FunctionFact, ...]:
+        """Return what the catalogue knows of functions by these names that matter to a plan."""
+        ...
+
+    def whole_table(self, table: str) -> str:
+        """Return the table expression that stands for a table, unrestricted, in a splice."""
         ...
 
     def estimate(self, conn: Any, sql: str) -> Estimate:

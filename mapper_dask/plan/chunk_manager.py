@@ -256,9 +256,10 @@ def _require_order(dialect: Dialect, conn: Any, query: SourceQuery) -> None:
     empty = SourceQuery(f"SELECT * FROM (\n{query.sql}\n) AS o LIMIT 0", query.columns, query.keys)
     with attempt(dialect, conn) as refusals:
         dialect.key_marks(conn, empty.sql, query.keys, 1)
-    if refusals:
-        names = ", ".join(f"{key.name} ({key.type_name})" for key in query.keys)
-        message = f"key_column {names} cannot be cut by: {refusals[0]}"
+    unfit = [key for key in query.keys if not key.key_type]
+    if refusals or unfit:
+        names = ", ".join(f"{key.name} ({key.type_name})" for key in unfit or query.keys)
+        message = f"key_column {names} cannot be cut by: {[*refusals, 'it is a row type'][0]}"
         raise PlanError(message, field="key_column")
 
 

@@ -86,12 +86,11 @@ def bounded_chunks(bounds: Sequence[Bound]) -> list[Chunk]:
 
 def block_chunks(blocks: Sequence[tuple[Bound, int]]) -> list[Chunk]:
     """Return ranges of row addresses from (first address, estimated rows) pairs, the last open."""
-    edges: list[Bound] = [None, *(bound for bound, _ in blocks[1:]), None]
+    sized = blocks or [(None, 0)]  # an empty table may have rows by the time it is read
+    edges: list[Bound] = [None, *(bound for bound, _ in sized[1:]), None]
     return [
         Chunk(i, ChunkKind.ROWID_RANGE, lower=lower, upper=upper, estimated_rows=rows)
-        for i, ((lower, upper), (_, rows)) in enumerate(
-            zip(_pairs(edges), blocks or [(None, 0)], strict=True)
-        )
+        for i, ((lower, upper), (_, rows)) in enumerate(zip(_pairs(edges), sized, strict=True))
     ]
 
 

@@ -7,7 +7,8 @@ in the text is found by the parser and the text around it stays the user's own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import sqlglot
 from sqlglot import exp
@@ -15,29 +16,17 @@ from sqlglot import exp
 from mapper_dask.dialects.base import Splice
 from mapper_dask.errors import PlanError
 
+_CLOCKS = (
+    exp.CurrentTimestamp,
+    exp.CurrentDate,
+    exp.CurrentTime,
+    exp.CurrentDatetime,
+    exp.Localtime,
+    exp.Localtimestamp,
+)
+
 _NOT_ALONE = ("joins", "only", "pivots", "sample", "laterals", "when")
 """What may stand behind a table's name that row addresses would change the meaning of."""
-
-VOLATILE = frozenset(
-    {
-        "random",
-        "nextval",
-        "setseed",
-        "clock_timestamp",
-        "timeofday",
-        "gen_random_uuid",
-        "uuid_generate_v4",
-        "statement_timestamp",
-        "rand",
-        "uuid",
-        "uuidv4",
-        "uuidv7",
-        "currval",
-        "lastval",
-        "random_normal",
-    }
-)
-"""Functions that answer anew at every call: two chunks would see two different results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +41,6 @@ class QueryShape:
     """Result columns it is ordered by, up to the first that is an expression."""
     table: str | None = None
     """The one table it reads row by row, as written; None for joins, groups, unions and such."""
-    plain: bool = False
-    """Whether it reads that table whole: no WHERE."""
     splice: Splice | None = None
     """Where that table stands in the text; None when row addresses cannot go there."""
     column_of: tuple[tuple[str, str], ...] = ()
@@ -62,10 +49,20 @@ class QueryShape:
     """Whether a star passes every column of that table."""
     limited: bool = False
     """Whether a LIMIT, FETCH or OFFSET cuts the result."""
-    unrepeatable: tuple[str, ...] = ()
-    """What makes it give other rows each time it runs: volatile functions, TABLESAMPLE."""
+    limited_inside: bool = False
+    """Whether one cuts a part of the query, where its order is not looked at."""
+    clocks: bool = False
+    """Whether it asks for the time, which is another one in each chunk's transaction."""
+    sampled: bool = False
+    """Whether a TABLESAMPLE draws other rows each time."""
+    functions: tuple[str, ...] = ()
+    """Names that stand before a parenthesis: what the catalogue must be asked about."""
     windows: bool = False
     """Whether it has window functions, which the database computes anew for each chunk."""
+
+    def without_table(self) -> QueryShape:
+        """Return the shape of a query whose rows are not one table's, as an aggregate's are not."""
+        return replace(self, table=None, splice=None, column_of=(), passes_all=False)
 
     def table_column(self, name: str) -> str | None:
         """Return the table's column behind a result column, None where there is none."""
@@ -89,7 +86,11 @@ def analyse(sql: str, grammar: str) -> QueryShape:
     """
     text = sql.strip()
     try:
-        statements = [s for s in sqlglot.parse(text, read=grammar) if s is not None]
+        statements = [
+            s
+            for s in sqlglot.parse(text, read=grammar)
+            if s is not None and not isinstance(s, exp.Semicolon)
+        ]
     except sqlglot.errors.SqlglotError:
         return QueryShape(text.rstrip("; \t\r\n"), parsed=False)
     if len(statements) != 1:
@@ -97,7 +98,7 @@ def analyse(sql: str, grammar: str) -> QueryShape:
         raise PlanError(message, field="source_sql")
     text = _without_semicolon(text, grammar)
     tree = statements[0]
-    if isinstance(tree, (exp.Command, exp.Semicolon, exp.Values)):
+    if isinstance(tree, (exp.Command, exp.Values)):
         return QueryShape(text, parsed=False)
     if not isinstance(tree, exp.Expression) or not isinstance(tree, exp.Query):
         message = f"source_sql must be a query, found {tree.key.upper()}"
@@ -115,17 +116,21 @@ def _without_semicolon(text: str, grammar: str) -> str:
 
 def _shape(text: str, tree: exp.Expression, grammar: str) -> QueryShape:
     table = _single_table(tree)
+    limits = list(tree.find_all(exp.Limit, exp.Fetch, exp.Offset))
+    limited = any(limit.parent is tree for limit in limits)
     return QueryShape(
         sql=text,
         parsed=True,
         order_by=tuple(_order_by(tree)),
         table=None if table is None else _text_of(text, table),
-        plain=table is not None and tree.args.get("where") is None,
-        splice=None if table is None else _splice(text, table, grammar),
+        splice=None if table is None or limited else _splice(text, table, grammar),
         column_of=tuple(_passed_columns(tree)) if table is not None else (),
         passes_all=table is not None and any(e.is_star for e in tree.expressions),
-        limited=any(tree.find(kind) is not None for kind in (exp.Limit, exp.Fetch, exp.Offset)),
-        unrepeatable=tuple(sorted(set(_unrepeatable(tree)))),
+        limited=limited,
+        limited_inside=any(limit.parent is not tree for limit in limits),
+        clocks=tree.find(*_CLOCKS) is not None,
+        sampled=tree.find(exp.TableSample) is not None,
+        functions=tuple(sorted(_called(text, grammar))),
         windows=tree.find(exp.Window) is not None,
     )
 
@@ -140,8 +145,6 @@ def _single_table(tree: exp.Expression) -> exp.Table | None:
         "group",
         "having",
         "distinct",
-        "limit",
-        "offset",
         "with_",
         "with",
         "windows",
@@ -216,12 +219,24 @@ def _ordered_column(tree: exp.Expression, term: exp.Expression) -> str | None:
     if not isinstance(term, exp.Column):
         return None
     name = _folded(term.this)
-    if term.table or name not in named:
+    if term.table and not any(e.is_star for e in getattr(tree, "selects", [])):
+        return next((n for e, n in _plain(tree, named) if _same_column(e, term)), None)
+    if name not in named:
         for expression, output in zip(getattr(tree, "selects", []), named, strict=True):
             inner = expression.unalias()
             if isinstance(inner, exp.Column) and _same_column(inner, term):
                 return output
     return name
+
+
+def _plain(
+    tree: exp.Expression, named: list[str | None]
+) -> Iterator[tuple[exp.Column, str | None]]:
+    """Yield the result columns that are columns passed on, with their names."""
+    for expression, output in zip(getattr(tree, "selects", []), named, strict=True):
+        inner = expression.unalias()
+        if isinstance(inner, exp.Column):
+            yield inner, output
 
 
 def _same_column(one: exp.Column, other: exp.Column) -> bool:
@@ -253,15 +268,16 @@ def _folded(identifier: exp.Expression) -> str:
     return identifier.name if quoted else identifier.name.lower()
 
 
-def _unrepeatable(tree: exp.Expression) -> Iterator[str]:
-    for function in tree.find_all(exp.Func):
-        name = (
-            function.name if isinstance(function, exp.Anonymous) else function.sql_name()
-        ).lower()
-        if name in VOLATILE:
-            yield f"{name}()"
-    if tree.find(exp.TableSample) is not None:
-        yield "TABLESAMPLE"
+def _called(text: str, grammar: str) -> set[str]:
+    """Return every name before a parenthesis: read off the text, so that no function is missed.
 
-
-__all__ = ["QueryShape", "analyse"]
+    The parser knows some functions by other names than the database does, and others not at all.
+    """
+    tokens = sqlglot.tokenize(text, read=grammar)
+    opened = sqlglot.TokenType.L_PAREN
+    quoted = sqlglot.TokenType.IDENTIFIER
+    return {
+        name.text if name.token_type is quoted else name.text.lower()
+        for name, after in pairwise(tokens)
+        if after.token_type is opened and name.text
+    }

@@ -106,8 +106,11 @@ def unrepeatable(survey: Survey) -> str:
     A LIMIT repeats only over a total order: ties, or no order, let the database choose anew.
     """
     shape = survey.shape
-    if shape.unrepeatable:
-        return f"{', '.join(shape.unrepeatable)} gives other rows each time"
+    if survey.volatile or shape.sampled:
+        names = [*(f"{name}()" for name in survey.volatile), *["TABLESAMPLE"] * shape.sampled]
+        return f"{', '.join(names)} may give other rows each time (volatile)"
+    if shape.limited_inside:
+        return "a LIMIT inside it may let other rows through each time"
     if shape.limited and not any(shape.order_by[: len(key)] == key for key in survey.unique_keys):
         return "its LIMIT has no unique order, so each chunk could see other rows"
     return ""
@@ -124,6 +127,8 @@ def warnings(survey: Survey, choice: Choice) -> list[str]:
             "OFFSET_LIMIT reads and drops all rows before each window: cost grows "
             "with the square of the table"
         )
+    if survey.shape.clocks and choice.strategy is not None:
+        found.append("source_sql asks for the time: each chunk sees its own; pass it as a value")
     if survey.shape.windows and choice.strategy is ChunkingStrategy.KEY_BASED:
         found.append("source_sql has window functions: each chunk computes them anew over all rows")
     return found

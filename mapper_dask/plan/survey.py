@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from mapper_dask.dialects.base import Column, Dialect, Estimate, Relation, SourceQuery
+from mapper_dask.dialects.base import (
+    Column,
+    Dialect,
+    Estimate,
+    FunctionFact,
+    Relation,
+    SourceQuery,
+)
 from mapper_dask.errors import ConfigurationError, DatabaseError, PlanError
 from mapper_dask.plan.query import QueryShape, analyse
 
@@ -22,6 +29,8 @@ class Survey:
     relation: Relation | None
     """The single table behind it, None where there is none."""
     estimate: Estimate
+    volatile: tuple[str, ...] = ()
+    """Functions in it that may answer anew at every call."""
 
     @property
     def unique_keys(self) -> list[tuple[str, ...]]:
@@ -97,8 +106,35 @@ def survey(dialect: Dialect, conn: Any, sql: str) -> Survey:
     columns = dialect.describe_query(conn, shape.sql)
     _require_names(columns)
     with dialect.errors():
+        facts = dialect.functions(conn, shape.functions)
+        shape = _checked(dialect, conn, shape, columns, facts)
         relation = dialect.relation(conn, shape.table) if shape.table else None
-        return Survey(shape, columns, relation, dialect.estimate(conn, shape.sql))
+        volatile = tuple(fact.name for fact in facts if fact.volatile)
+        return Survey(shape, columns, relation, dialect.estimate(conn, shape.sql), volatile)
+
+
+def _checked(
+    dialect: Dialect,
+    conn: Any,
+    shape: QueryShape,
+    columns: Sequence[Column],
+    facts: Sequence[FunctionFact],
+) -> QueryShape:
+    """Return the shape less what the database contradicts.
+
+    An aggregate the parser does not know folds rows. A query that names its table's ctid, its
+    schema or its whole row cannot have a subselect in the table's place: asked of the database.
+    """
+    if any(fact.reshapes for fact in facts):
+        return shape.without_table()
+    if shape.splice is None:
+        return shape
+    spliced = shape.splice.with_table(dialect.whole_table(shape.splice.table))
+    described: tuple[Column, ...] = ()
+    with attempt(dialect, conn):
+        described = dialect.describe_query(conn, spliced)
+    same = [(c.name, c.type_name) for c in described] == [(c.name, c.type_name) for c in columns]
+    return shape if same else replace(shape, splice=None)
 
 
 def _require_names(columns: Sequence[Column]) -> None:

@@ -16,6 +16,7 @@ from mapper_dask.dialects.base import (
     Capabilities,
     Column,
     Estimate,
+    FunctionFact,
     KeyMark,
     Loaded,
     Relation,
@@ -138,6 +139,15 @@ class PostgreSQL:
             unique,
             tuple(columns[0] for _, columns in indexes),
         )
+
+    def functions(self, conn: Any, names: Sequence[str]) -> tuple[FunctionFact, ...]:
+        """Return what the catalogue knows of functions by these names that matter to a plan."""
+        rows = self.run(conn, "functions", {"names": list(names)}) if names else []
+        return tuple(FunctionFact(*row) for row in rows)
+
+    def whole_table(self, table: str) -> str:
+        """Return the table expression that stands for a table, unrestricted, in a splice."""
+        return f"(SELECT * FROM {table})"
 
     def estimate(self, conn: Any, sql: str) -> Estimate:
         """Return what the planner expects of a query."""

@@ -34,6 +34,7 @@ _FIXED: dict[str, tuple[TypeFamily, pa.DataType]] = {
 }
 _TIMES = (TypeFamily.TIME, TypeFamily.TIMESTAMP, TypeFamily.TIMESTAMP_TZ)
 _MODIFIER = re.compile(r"\((-?\d+)(?:,(-?\d+))?\)")
+_ROW_CATEGORY = "C"
 _TEXT_CATEGORY = "S"
 """``pg_type.typcategory`` of string types: what makes citext a text."""
 
@@ -52,6 +53,8 @@ def column(name: str, type_name: str, key_type: str, category: str, **flags: boo
     flags
         ``native``, ``not_null``, ``has_default``, ``generated``.
     """
+    if category == _ROW_CATEGORY:  # IS NULL looks inside a row, so no predicate tells its NULLs
+        return Column(name, type_name, TypeFamily.OTHER, pa.string(), None, None, "", **flags)
     match = _MODIFIER.search(type_name)
     first, second = (None, None) if match is None else match.groups()
     base = _MODIFIER.sub("", type_name, count=1) if match else type_name

@@ -3,7 +3,10 @@ SELECT format_type(c.type_id, m.modifier),
        format_type(c.type_id, -1),
        t.typcategory,
        c.type_id < 16384 AND coalesce(e.oid, 0) < 16384,
-       coalesce(a.attnotnull, false)
+       coalesce(a.attnotnull AND NOT EXISTS (
+           SELECT FROM pg_constraint n  -- NOT VALID or NO INHERIT: NULLs may stand there
+           WHERE n.conrelid = a.attrelid AND n.contype = 'n' AND (NOT n.convalidated OR n.connoinherit)
+             AND n.conkey = ARRAY[a.attnum]), false)
 FROM unnest(%(type_ids)s::oid[], %(tables)s::oid[], %(numbers)s::int2[], %(modifiers)s::int4[])
      WITH ORDINALITY AS c(type_id, table_id, number, modifier, place)
 JOIN pg_type t ON t.oid = c.type_id

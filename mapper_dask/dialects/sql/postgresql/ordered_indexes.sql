@@ -1,5 +1,8 @@
 -- Ordered indexes over plain columns: whether one proves a unique, never NULL key, and its columns.
-SELECT i.indisunique AND i.indpred IS NULL AND i.indimmediate AND bool_and(a.attnotnull)
+SELECT i.indisunique AND i.indpred IS NULL AND i.indimmediate AND bool_and(a.attnotnull AND NOT EXISTS (
+           SELECT FROM pg_constraint n  -- NOT VALID or NO INHERIT: NULLs may stand there
+           WHERE n.conrelid = a.attrelid AND n.contype = 'n' AND (NOT n.convalidated OR n.connoinherit)
+             AND n.conkey = ARRAY[a.attnum]))
        -- an inheritance parent's index says nothing of its children's rows
        AND (r.relkind = 'p' OR NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = r.oid)),
        array_agg(a.attname::text ORDER BY k.place)
