@@ -6,7 +6,8 @@
     ├── ConfigurationError        bad input, refused before a row moves (also a ValueError)
     │   ├── MainGuardError        a script starts worker processes without a __main__ guard
     │   ├── PlanError             the query cannot be cut as asked
-    │   └── TargetError           the target table does not fit the rows
+    │   ├── TargetError           the target table does not fit the rows
+    │   └── FingerprintError      the run_id belongs to another job
     ├── DatabaseError             what a database answered, with its SQLSTATE and position
     │   ├── ConnectionFailedError the database cannot be reached
     │   └── SnapshotLostError     the exported snapshot is gone
@@ -17,7 +18,6 @@
     │   └── LoadCountError        the database counted other rows than were sent
     ├── RunStoppedError           the run was stopped; this chunk must not commit
     ├── RunNotFoundError          the ledger does not know the run_id
-    ├── FingerprintError          the run_id belongs to another job
     └── RunFailedError            raised by ``raise_for_status()``; carries the result's errors
 
 All of them pickle, because Dask sends them between processes: they hold their message and

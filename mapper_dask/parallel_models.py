@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import numbers
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
@@ -345,7 +347,7 @@ class MapperJob:
             When a field has a value that no run could use; names the field and the remedy.
         """
         _require(
-            bool(str(self.source_sql).strip()),
+            isinstance(self.source_sql, str) and self.source_sql.strip() != "",  # type: ignore[redundant-expr]
             "source_sql",
             "must be a query text",
         )
@@ -386,11 +388,25 @@ class MapperJob:
             "pass over failed chunks",
         )
         _require(
-            self.columns is None or (not isinstance(self.columns, str) and len(self.columns) > 0),
+            self.columns is None or _are_names(self.columns),
             "columns",
-            "must be a list of column names, or None for all",
+            "must be a list of column names, each once, or None for all",
         )
-        return self.evolve(strategy=_strategy(self.strategy))
+        _require(
+            self.key_column is None
+            or isinstance(self.key_column, str)
+            or _are_names(self.key_column),
+            "key_column",
+            "must be a column name, a list of them, or None to have it detected",
+        )
+        size = operator.index(self.chunk_size)
+        return self.evolve(strategy=_strategy(self.strategy), chunk_size=size)
+
+
+def _are_names(value: object) -> bool:
+    if not isinstance(value, Sequence) or isinstance(value, str) or not value:
+        return False
+    return all(isinstance(name, str) for name in value) and len(set(value)) == len(value)
 
 
 def _strategy(value: ChunkingStrategy | str | None) -> ChunkingStrategy | None:
@@ -398,12 +414,13 @@ def _strategy(value: ChunkingStrategy | str | None) -> ChunkingStrategy | None:
         return value
     names = {s.value: s for s in ChunkingStrategy} | {s.name: s for s in ChunkingStrategy}
     known = ", ".join(s.name for s in ChunkingStrategy)
-    _require(value in names, "strategy", f"must be one of {known} or None, got {value!r}")
+    good = isinstance(value, str) and value in names  # type: ignore[redundant-expr]
+    _require(good, "strategy", f"must be one of {known} or None, got {value!r}")
     return names[value]
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return not isinstance(value, bool) and isinstance(value, numbers.Integral) and int(value) >= 1
 
 
 def _require(condition: bool, name: str, what: str) -> None:  # noqa: FBT001

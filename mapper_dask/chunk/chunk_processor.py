@@ -13,7 +13,7 @@ from mapper_dask.chunk import extract, transform
 from mapper_dask.chunk.encode import Encoded, encode_frame, encode_table
 from mapper_dask.chunk.extract import SourceSession, source_session
 from mapper_dask.chunk.load import TargetSession, assign, note_failure, target_session, worker_name
-from mapper_dask.chunk.task import ChunkTask, LoadTask
+from mapper_dask.chunk.task import ChunkTask, LoadTask, ReadTask
 from mapper_dask.errors import ChunkError, MapperError, RunStoppedError
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
 from mapper_dask.retries import attempts
@@ -134,6 +134,8 @@ class ChunkProcessor:
         """Return rows after the function, ready to load, and how many they are."""
         task, load = self.task, self.task.load
         as_text = extract.text_columns(task.read.query.columns, rows)
+        if load is not None:
+            as_text = _for_the_same_kind(as_text, task.read, load)
         if task.function is None:
             empty = Encoded(rows, ())
             encoded = (
@@ -210,3 +212,14 @@ def _done_already(chunk: Chunk) -> ChunkResult:
 def _text(error: Exception) -> str:
     kind = "" if isinstance(error, ChunkError) else f"{type(error).__name__}: "
     return f"{kind}{error}"
+
+
+def _for_the_same_kind(names: frozenset[str], read: ReadTask, load: LoadTask) -> frozenset[str]:
+    """Return those of the columns whose target is of their own kind.
+
+    Another kind would parse the text its own way: a date would drop a time of day.
+    """
+    families = {column.name: column.family for column in load.table.columns}
+    return frozenset(
+        c.name for c in read.query.columns if c.name in names and families.get(c.name) is c.family
+    )

@@ -78,6 +78,8 @@ def series_to_arrow(series: pd.Series, target: Column | None) -> tuple[pa.Chunke
         return objects_to_arrow(series, target)
     else:
         array = _from_pandas(series)
+    if isinstance(array.type, pa.BaseExtensionType):
+        raise EncodeError(_about(str(series.name), f"{series.dtype} has no column type; use text"))
     if pa.types.is_dictionary(array.type):
         array = array.cast(array.type.value_type)
     return array, incoming_from_arrow(array.type)

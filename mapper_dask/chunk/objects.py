@@ -40,6 +40,12 @@ def objects_to_arrow(series: pd.Series, target: Column | None) -> tuple[pa.Chunk
         kinds = sorted({type(value).__name__ for value in values if value is not None})
         message = f"column {series.name!r} holds {', '.join(kinds)} together: {error}"
         raise EncodeError(message) from None
+    if not pa.types.is_nested(array.type) and array.to_pylist() != values:
+        message = (
+            f"column {series.name!r} mixes kinds of values, or has finer times than microseconds: "
+            f"as {array.type} a part of them would be lost"
+        )
+        raise EncodeError(message)
     return array, incoming_from_arrow(array.type)
 
 
@@ -67,12 +73,17 @@ def _texts(values: Sequence[Any], write: Any) -> pa.ChunkedArray:
 
 def _writer(target: Column) -> Any:
     if target.type_name in _JSON:
-        return lambda value: (
-            value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-        )
+        return lambda value: value if isinstance(value, str) else _json(value)
     if target.type_name.endswith("[]"):
         return lambda value: value if isinstance(value, str) else array_literal(value)
-    return str
+    return _plain_text
+
+
+def _plain_text(value: Any) -> str:
+    if isinstance(value, pd.Timedelta) and value.nanoseconds:
+        message = f"{value} has finer times than microseconds; round it with .round('us')"
+        raise EncodeError(message)
+    return str(value)
 
 
 def array_literal(values: Any) -> str:
@@ -81,17 +92,26 @@ def array_literal(values: Any) -> str:
 
 
 def _element(value: Any) -> str:
-    if _is_missing(value):
+    if value is None or value is pd.NA or value is pd.NaT:
         return "NULL"
-    if isinstance(value, (bool, int, float, Decimal)):
-        return str(value)
-    if isinstance(value, dict):
-        return _quoted(json.dumps(value, default=str, ensure_ascii=False))
-    if isinstance(value, bytes):
-        return _quoted("\\x" + value.hex())
-    if isinstance(value, str) or not hasattr(value, "__iter__"):
-        return _quoted(str(value))
+    if isinstance(value, bool):
+        return "t" if value else "f"
+    if isinstance(value, (int, float, Decimal)):  # a NaN in an array is a number
+        return "NaN" if value != value else str(value)  # noqa: PLR0124
+    if isinstance(value, (dict, bytes, str)) or not hasattr(value, "__iter__"):
+        return _quoted(_scalar(value))
     return array_literal(value)
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, dict):
+        return _json(value)
+    return "\\x" + value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _json(value: Any) -> str:
+    plain = value.tolist() if hasattr(value, "tolist") else value
+    return json.dumps(plain, default=str, ensure_ascii=False)
 
 
 def _quoted(text: str) -> str:

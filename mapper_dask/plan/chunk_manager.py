@@ -267,7 +267,7 @@ def _cut_by_block(dialect: Dialect, seen: Survey, size: int) -> Cut:
     blocks = seen.relation.blocks if seen.relation else 0
     rows = seen.estimate.rows
     starts = key_space.block_starts(blocks, math.ceil(rows / size)) if blocks else []
-    ends = [*starts[1:], blocks]
+    ends = [*starts[1:], blocks] if starts else []
     sized = [
         (dialect.block_bound(a), round(rows * (b - a) / blocks))
         for a, b in zip(starts, ends, strict=True)

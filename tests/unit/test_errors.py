@@ -29,9 +29,6 @@ def test_the_docstring_draws_every_class_and_no_other():
     assert sorted(drawn_tree()) == sorted(cls.__name__ for cls in CLASSES)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="FingerprintError is drawn under MapperError, and is a ConfigurationError"
-)
 def test_the_docstring_draws_each_class_under_its_parent():
     actual = {cls.__name__: cls.__bases__[0].__name__ for cls in CLASSES if cls is not MapperError}
 
