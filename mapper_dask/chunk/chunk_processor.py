@@ -211,7 +211,8 @@ def _done_already(chunk: Chunk) -> ChunkResult:
 
 def _text(error: Exception) -> str:
     kind = "" if isinstance(error, ChunkError) else f"{type(error).__name__}: "
-    return f"{kind}{error}"
+    text = f"{kind}{error}".replace("\0", "\ufffd")  # no database text can hold a NUL
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _for_the_same_kind(names: frozenset[str], read: ReadTask, load: LoadTask) -> frozenset[str]:

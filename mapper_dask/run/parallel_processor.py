@@ -250,6 +250,8 @@ class ParallelProcessor:
         known = ledger.chunks()
         todo = [chunk for chunk, result in known if not result.succeeded]
         if not todo:
+            if stored.state is not RunState.SUCCEEDED:  # its coordinator died after the last chunk
+                ledger.set_state(RunState.SUCCEEDED)
             return report.fold(
                 (r for _, r in known),
                 run_id=stored.run_id,
