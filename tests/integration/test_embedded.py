@@ -137,6 +137,8 @@ def test_interrupted_process_leaves_nothing(number: signal.Signals):
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        # A shell that runs the tests in the background lets its children ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     with holder:
         directory = Path(holder.stdout.readline().strip())
