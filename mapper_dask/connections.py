@@ -66,6 +66,13 @@ class ConnectionRef:
             "profile": f"profile:{self.value}",
         }.get(self.kind)
 
+    @property
+    def address(self) -> str:
+        """Which database it leads to from here: host, port and name, and no login."""
+        url = self.resolve()
+        parts = [url.host, url.port, url.database, *(url.query.get(k) for k in ("host", "port"))]
+        return " ".join(str(part) for part in parts if part is not None)
+
     def resolve(self) -> sa.URL:
         """Return the URL, secret and all, for use in this process only.
 

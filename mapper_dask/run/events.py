@@ -1,30 +1,14 @@
-"""What a run tells while it works: one event a chunk, to a log, a screen, or a user's function."""
+"""What a run tells while it works: one event a chunk."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TextIO
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from mapper_dask.parallel_models import ChunkResult, ChunkState
 
 logger = logging.getLogger("mapper_dask")
-
-STEPS = 10
-"""Lines a log gets of one run: a tenth of the chunks each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,72 +60,6 @@ def log_event(event: RunEvent) -> None:
         chunk.worker,
         chunk.processing_time,
     )
-
-
-@contextlib.contextmanager
-def progress_hook(progress: Hook | bool | None, total: int) -> Iterator[Hook]:  # noqa: FBT001
-    """Lend the function that shows events.
-
-    Parameters
-    ----------
-    progress
-        A function of the user's; True to show; False not to; None to show on a terminal or in a
-        notebook only.
-    total
-        Chunks to come.
-    """
-    if callable(progress):
-        yield progress
-        return
-    console = Console(stderr=True)
-    interactive = console.is_terminal or console.is_jupyter
-    if progress is False or (progress is None and not interactive):
-        yield _silent
-    elif interactive:
-        with _bar(console, total) as hook:
-            yield hook
-    else:
-        yield _Lines(sys.stderr)
-
-
-@contextlib.contextmanager
-def _bar(console: Console, total: int) -> Iterator[Hook]:
-    columns: list[Any] = [
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("chunks  {task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TextColumn("ETA"),
-        TimeRemainingColumn(),
-    ]
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("mapper_dask", total=total, rate="")
-
-        def show(event: RunEvent) -> None:
-            failed = f", {event.failed} failed" if event.failed else ""
-            rate = f"{event.rows:,} rows, {event.rows_per_second:,.0f} rows/s{failed}"
-            bar.update(task, completed=event.done, rate=rate)
-
-        yield show
-
-
-class _Lines:
-    """A line for each tenth of the chunks, for a log or a CI job."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._shown = 0
-
-    def __call__(self, event: RunEvent) -> None:
-        tenth = event.done * STEPS // event.total
-        if tenth > self._shown:
-            self._shown = tenth
-            print(event, file=self._stream, flush=True)
-
-
-def _silent(_: RunEvent) -> None:
-    return None
 
 
 class Counter:

@@ -38,13 +38,14 @@ def record(job: MapperJob, source: ConnectionRef) -> dict[str, Any]:
     }
 
 
-def job_fingerprint(job: MapperJob) -> str:
-    """Return a digest of what a job reads, how it cuts it and where it writes.
+def job_fingerprint(job: MapperJob, source: ConnectionRef) -> str:
+    """Return a digest of what a job reads, from where, how it cuts it and where it writes.
 
     The function counts by its name only: one that was mended between two runs may go on.
     """
     strategy = job.strategy.name if isinstance(job.strategy, ChunkingStrategy) else job.strategy
     return fingerprint(
+        source.address,
         job.source_sql.strip(),
         job.key_columns,
         strategy,
@@ -57,7 +58,7 @@ def job_fingerprint(job: MapperJob) -> str:
     )
 
 
-def require_same(job: MapperJob, stored: str, run_id: str) -> None:
+def require_same(job: MapperJob, source: ConnectionRef, stored: str, run_id: str) -> None:
     """Refuse a job that is not the one of a run.
 
     Raises
@@ -65,11 +66,11 @@ def require_same(job: MapperJob, stored: str, run_id: str) -> None:
     FingerprintError
         When the digests differ.
     """
-    if job_fingerprint(job) != stored:
+    if job_fingerprint(job, source) != stored:
         message = (
-            f"run_id {run_id!r} belongs to another job: its query, key, chunk_size, "
-            "target or the name of its "
-            "function differ. Use a new run_id, or give the job as it was"
+            f"run_id {run_id!r} belongs to another job: its source's address, query, key, "
+            "chunk_size, target or the name of its function differ. Use a new run_id, or give "
+            "the job as it was"
         )
         raise FingerprintError(message, field="run_id", run_id=run_id)
 

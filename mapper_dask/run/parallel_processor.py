@@ -40,8 +40,9 @@ from mapper_dask.run.dask_engine import (
     require_picklable,
     require_reachable,
 )
-from mapper_dask.run.events import Counter, Hook, log_event, logger, progress_hook
+from mapper_dask.run.events import Counter, Hook, log_event, logger
 from mapper_dask.run.preflight import prepare
+from mapper_dask.run.progress import progress_hook
 from mapper_dask.run.run import Run, replanned
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import Keeper, keep_snapshot
@@ -239,13 +240,11 @@ class ParallelProcessor:
 
     def _continue(self, job: MapperJob, stored: StoredRun) -> ParallelProcessingResult:
         """Do the chunks of a stored plan that are not committed. It is never planned again."""
-        job_record.require_same(job, stored.fingerprint, stored.run_id)
+        source = reference(job.source_conn, "source_conn")
+        target = reference(job.target_conn, "target_conn")
+        job_record.require_same(job, source, stored.fingerprint, stored.run_id)
         if self.enable_parallel:
             require_picklable(job.transformation_logic)
-        source, target = (
-            reference(job.source_conn, "source_conn"),
-            reference(job.target_conn, "target_conn"),
-        )
         ledger = RunLedger(target, stored.run_id)
         known = ledger.chunks()
         todo = [chunk for chunk, result in known if not result.succeeded]

@@ -44,7 +44,7 @@ class Run:
         if self.ledger is None:
             return True
         plan = {**self.plan.to_json(), "job": job_record.record(self.job, self.source)}
-        fingerprint = job_record.job_fingerprint(self.job)
+        fingerprint = job_record.job_fingerprint(self.job, self.source)
         stored = StoredRun(self.run_id, fingerprint, plan, snapshot, RunState.RUNNING)
         return self.ledger.open(stored, self.chunks)
 

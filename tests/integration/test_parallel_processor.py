@@ -674,7 +674,6 @@ def test_another_job_under_the_same_run_id_is_refused(
     assert (count(shop.target, "sold"), count(shop.target, "other")) == (1000, 0)
 
 
-@pytest.mark.xfail(strict=True, reason="the source's address is not part of the fingerprint")
 def test_another_source_under_the_same_run_id_is_refused(shop: Databases) -> None:
     """The same text over another database is another job: its rows would be mixed in."""
     process(shop, fails_on_three_hundreds, on_error="continue", run_id="r")
