@@ -191,6 +191,13 @@ def _to_decimal(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
     return pc.cast(array, pa.string())
 
 
+def _to_integer(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
+    """Let a whole number of a numeric without a scale in: it comes as text such as 2.0."""
+    if is_text(array.type):
+        array = pc.cast(array, pa.decimal128(38, 18))
+    return _cast(array, target)
+
+
 def _to_float(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
     """Narrow floats as text: the database refuses one out of range, a cast makes it infinite."""
     if pa.types.is_floating(array.type) and array.type.bit_width > target.arrow.bit_width:
@@ -220,7 +227,7 @@ def _to_naive(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
 
 _FITTERS = {
     TypeFamily.BOOLEAN: _cast,
-    TypeFamily.INTEGER: _cast,
+    TypeFamily.INTEGER: _to_integer,
     TypeFamily.DECIMAL: _to_decimal,
     TypeFamily.FLOAT: _to_float,
     TypeFamily.BINARY: _cast,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from decimal import Decimal
@@ -10,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import simplejson
 
 from mapper_dask.dialects.base import Column, TypeFamily
 from mapper_dask.dialects.conversions import Incoming, incoming_from_arrow
@@ -110,8 +110,12 @@ def _scalar(value: Any) -> str:
 
 
 def _json(value: Any) -> str:
-    plain = value.tolist() if hasattr(value, "tolist") else value
-    return json.dumps(plain, default=str, ensure_ascii=False)
+    return simplejson.dumps(value, default=_plain, ensure_ascii=False, allow_nan=True)
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can say: NumPy's numbers and arrays as such, a date or an id as text."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _quoted(text: str) -> str:

@@ -173,15 +173,18 @@ def test_nan_in_an_array_is_a_number():
     assert encoded(values, "double precision[]").to_pylist() == ["{1.5,NaN,NULL}"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a numeric without a scale arrives as text; 2.0 is refused, loudly"
-)
 def test_a_whole_number_of_a_free_numeric_fits_an_integer():
     source = pg("c", "numeric")
 
     made = encode_table(pa.table({"c": ["2.0"]}), target("integer"), [source])
 
     assert made.rows["c"].to_pylist() == [2]
+
+
+@pytest.mark.parametrize("text", ["2.5", "NaN", "1e30"])
+def test_another_number_of_a_free_numeric_does_not_fit_an_integer(text):
+    with pytest.raises(EncodeError, match="does not fit integer"):
+        encode_table(pa.table({"c": [text]}), target("integer"), [pg("c", "numeric")])
 
 
 def test_columns_go_by_name_and_each_gets_its_own_type():
