@@ -11,10 +11,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format setup clean
+.PHONY: help demo test lint format notebooks setup clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Move 336,776 flights on a throwaway PostgreSQL and verify the count
 	@$(BIN)/python -m mapper_dask.demo $(ARGS)
@@ -30,6 +30,9 @@ lint: $(VENV)/.dev ## Check style, format and types
 format: $(VENV)/.dev ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+notebooks: $(VENV)/.dev ## Write each notebook anew from its Python file
+	@$(BIN)/jupytext --quiet --to ipynb --update notebooks/*.py
 
 setup: $(VENV)/.dev ## Make .venv with everything for development
 

@@ -66,6 +66,9 @@ DELAY_NAMES = ["early", "on time", "late", "very late"]
 
 MINUTE = pd.Timedelta(minutes=1)
 
+INTERRUPTED = 130
+"""Exit code of a program that Ctrl-C ended: 128 and the signal's number."""
+
 KEPT = ["id", "carrier", "flight", "tailnum", "origin", "dest", "distance"]
 
 
@@ -203,6 +206,14 @@ def _verified(source_url: str, target_url: str) -> bool:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo on a server that lasts as long as it; return the exit code."""
     options = _parser().parse_args(arguments)
+    try:
+        return _demonstrate(options)
+    except KeyboardInterrupt:
+        print("interrupted; the server and its data are gone", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _demonstrate(options: argparse.Namespace) -> int:
     print("starting a throwaway PostgreSQL …", flush=True)
     with embedded_postgres() as server:
         source, target = server.create_database("airline"), server.create_database("warehouse")
