@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import dask
 import psutil
@@ -87,7 +87,7 @@ class ConnectionRef:
             "profile": _from_profile,
             "vault": _from_vault,
         }
-        return parse_url(finders[self.kind](self.value))
+        return parse_url(finders[self.kind](self.value), self.shown)
 
 
 def reference(connection: Any, field: str = "source_conn") -> ConnectionRef:
@@ -129,19 +129,35 @@ def parse_url(text: str, field: str = "connection") -> sa.URL:
     """Return a URL with its driver named; never shows the text in an error.
 
     A bare ``postgresql://`` is taken as psycopg2, which SQLAlchemy 2.1 would read as psycopg 3.
+
+    Raises
+    ------
+    ConfigurationError
+        When the text is no URL, or a bare @ leaves open where its password ends.
     """
-    try:
-        url = sa.make_url(text)
-    except (sa.exc.ArgumentError, ValueError):
-        message = (
-            f"{field} is not a URL that SQLAlchemy can read (not shown: it may hold a password)"
-        )
-        raise ConfigurationError(message, field=field) from None
+    if _ends_openly(text):
+        message = f"{field} has an @ after its password began (not shown); write it as %40"
+        raise ConfigurationError(message, field=field)
+    with contextlib.suppress(sa.exc.ArgumentError, ValueError):
+        return _with_driver(sa.make_url(text))
+    # Raised after the parser's error has ended: that quotes the text, and would pickle along.
+    message = f"{field} is not a URL that SQLAlchemy can read (not shown: it may hold a password)"
+    raise ConfigurationError(message, field=field)
+
+
+def _with_driver(url: sa.URL) -> sa.URL:
     return (
         url.set(drivername="postgresql+psycopg2")
         if url.drivername in ("postgresql", "postgres")
         else url
     )
+
+
+def _ends_openly(text: str) -> bool:
+    """Return whether a second @ stands after the user: the password's rest would pass as host."""
+    _, _, place = text.partition("://")
+    _, _, after_user = place.partition("?")[0].partition(":")
+    return after_user.count("@") > 1
 
 
 def secrets_of(url: sa.URL) -> list[str]:
@@ -150,7 +166,11 @@ def secrets_of(url: sa.URL) -> list[str]:
     for key, value in url.query.items():
         if SECRET_QUERY_KEYS.search(key):
             found += [value] if isinstance(value, str) else list(value)
-    spellings = {form for text in found for form in (text, _in_url(text), quote(text, safe=""))}
+    spellings = {
+        form
+        for text in found
+        for form in (text, _in_url(text), quote(text, safe=""), quote_plus(text))
+    }
     return [text for text in spellings if text]
 
 
@@ -299,25 +319,33 @@ def fingerprint(*parts: object) -> str:
     return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
+def session_tag(run_id: str) -> str:
+    """Return the name that a run's sessions have in common, as administrators see them.
+
+    A database cuts an application's name at 63 bytes and blanks what is not ASCII, so a run_id
+    that would not survive is digested.
+    """
+    plain = re.fullmatch(r"[A-Za-z0-9._-]{1,36}", run_id) is not None
+    return f"mapper_dask:{run_id if plain else fingerprint(run_id)}"
+
+
 @contextlib.contextmanager
-def raw_connection(engine: sa.Engine) -> Iterator[Any]:
+def raw_connection(engine: sa.Engine, field: str = "") -> Iterator[Any]:
     """Lend a driver connection from the pool; a broken or interrupted one is never given back.
+
+    Parameters
+    ----------
+    engine
+        Whose pool.
+    field
+        The argument the connection was given as, for the error; empty where nobody gave one.
 
     Raises
     ------
     ConnectionFailedError
         When none can be had, with the driver's own words and no secret.
     """
-    try:
-        pooled = engine.raw_connection()
-    except (sa.exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
-        cause = getattr(error, "orig", None) or error
-        message = (
-            f"cannot connect to {_masked(engine.url)}: {redact(str(cause).strip(), engine.url)}"
-        )
-        raise ConnectionFailedError(
-            message, sqlstate=getattr(cause, "pgcode", None), transient=_may_pass(message)
-        ) from None
+    pooled = _pooled(engine, field)
     try:
         yield pooled.driver_connection
     except BaseException:
@@ -325,6 +353,21 @@ def raw_connection(engine: sa.Engine) -> Iterator[Any]:
         raise
     else:
         _give_back(pooled)
+
+
+def _pooled(engine: sa.Engine, field: str) -> Any:
+    try:
+        return engine.raw_connection()
+    except (sa.exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
+        cause = getattr(error, "orig", None) or error
+        message = (
+            f"cannot connect to {_masked(engine.url)}: {redact(str(cause).strip(), engine.url)}"
+        )
+        details = {"sqlstate": getattr(cause, "pgcode", None), "transient": _may_pass(message)}
+        if field:
+            message, details["field"] = f"{field}: {message}", field
+        refusal = ConnectionFailedError(message, **details)
+    raise refusal  # after the driver's error has ended: that is not redacted, and pickles along
 
 
 def _give_back(pooled: Any) -> None:

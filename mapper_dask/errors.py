@@ -15,7 +15,9 @@
     │   ├── TransformError        the user's function raised, or returned something else
     │   ├── SchemaDriftError      a chunk's columns differ from the plan's
     │   ├── EncodeError           a value does not fit its target column
+    │   ├── RejectLimitError      more rows were refused than the run allows
     │   └── LoadCountError        the database counted other rows than were sent
+    ├── PublishError              the rows are staged, and the target did not take them
     ├── RunStoppedError           the run was stopped; this chunk must not commit
     ├── RunNotFoundError          the ledger does not know the run_id
     └── RunFailedError            raised by ``raise_for_status()``; carries the result's errors
@@ -35,6 +37,8 @@ class MapperError(Exception):
 
     transient: bool = False
     """Whether the same work can succeed when tried again."""
+    stops_run: bool = False
+    """Whether what failed one chunk would fail the others too."""
 
     def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message)
@@ -42,6 +46,7 @@ class MapperError(Exception):
         self.details = details
         """What else is known: ``run_id``, ``chunk_id``, ``bounds``, ``sqlstate``, ``position``."""
         self.transient = bool(details.get("transient", type(self).transient))
+        self.stops_run = bool(details.get("stops_run", type(self).stops_run))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_rebuild, (type(self), self.message, self.details))
@@ -100,8 +105,18 @@ class EncodeError(ChunkError):
     """A value does not fit the target column's type."""
 
 
+class RejectLimitError(ChunkError):
+    """More rows were refused than ``reject_limit`` allows; the chunk was rolled back."""
+
+    stops_run = True
+
+
 class LoadCountError(ChunkError):
     """The target counted other rows than were sent; the transaction was rolled back."""
+
+
+class PublishError(MapperError):
+    """The staged rows did not fit the target as a whole; it is as it was."""
 
 
 class RunStoppedError(MapperError):

@@ -16,12 +16,8 @@ from mapper_dask.chunk import extract, transform
 from mapper_dask.chunk.task import ReadTask
 from mapper_dask.connections import ConnectionRef, reference
 from mapper_dask.errors import ConfigurationError
-from mapper_dask.parallel_models import (
-    DEFAULT_CHUNK_SIZE,
-    Chunk,
-    DtypeBackend,
-    MapperJob,
-)
+from mapper_dask.mapper_job import MapperJob
+from mapper_dask.parallel_models import DEFAULT_CHUNK_SIZE, Chunk, DtypeBackend
 from mapper_dask.plan import key_space
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.chunk_plan import ChunkPlan

@@ -14,9 +14,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mapper_dask.dialects.base import Dialect
-from mapper_dask.errors import LoadCountError, RunNotFoundError, RunStoppedError
-from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
+import simplejson
+
+from mapper_dask.dialects.base import Dialect, Publication
+from mapper_dask.errors import (
+    LoadCountError,
+    RejectLimitError,
+    RunNotFoundError,
+    RunStoppedError,
+)
+from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, Reject
 
 LEDGER_VERSION = "1"
 """Layout of the tables; a later library that changes it reads this first."""
@@ -29,6 +36,8 @@ class RunState(enum.Enum):
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
+    DISCARDED = "DISCARDED"
+    """Its staged rows were removed as a leftover: it cannot go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,19 @@ class StoredRun:
     """The plan without its chunks, as it was saved."""
     snapshot: str | None
     state: RunState
+    staging: str | None = None
+    """Name of the table where its rows wait, unquoted; None where they are loaded directly."""
+    notes: tuple[str, ...] = ()
+    """What every report of it says."""
+
+    @property
+    def publication(self) -> Publication | None:
+        """How its rows enter the target at the end; None where they are loaded directly."""
+        stored = self.plan.get("publication")
+        if stored is None:
+            return None
+        lists = {name: tuple(stored[name]) for name in ("columns", "defaulted", "key")}
+        return Publication(**{**stored, **lists})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +90,7 @@ class Ledger:
             "fingerprint": run.fingerprint,
             "plan": json.dumps(run.plan),
             "snapshot": run.snapshot,
+            "staging": run.staging,
             "version": LEDGER_VERSION,
         }
         if not self.dialect.run(conn, "ledger_open_run", values):
@@ -88,15 +111,24 @@ class Ledger:
         if not rows:
             message = f"the target's ledger has no run {run_id!r}"
             raise RunNotFoundError(message, run_id=run_id)
-        fingerprint, plan, snapshot, state = rows[0]
-        return StoredRun(run_id, fingerprint, json.loads(plan), snapshot, RunState(state))
+        fingerprint, plan, snapshot, state, staging, notes = rows[0]
+        return StoredRun(
+            run_id,
+            fingerprint,
+            json.loads(plan),
+            snapshot,
+            RunState(state),
+            staging,
+            tuple(json.loads(notes)),
+        )
 
     def set_state(
         self, conn: Any, run_id: str, state: RunState, snapshot: str | None = None
     ) -> None:
         """Move a run to another state, once the chunks being loaded have ended.
 
-        None commits afterwards unless the state is RUNNING.
+        None commits afterwards unless the state is RUNNING. A run that has ended already stays as
+        it is, unless it is let run again.
         """
         self.dialect.run(
             conn, "ledger_set_state", {"run_id": run_id, "state": state.value, "snapshot": snapshot}
@@ -108,10 +140,19 @@ class Ledger:
         return [_chunk_and_result(row) for row in rows]
 
     def assign(self, conn: Any, run_id: str, chunk_id: int, worker: str) -> int | None:
-        """Note that a worker begins a chunk; return which attempt it is, None when it is done."""
+        """Note that a worker begins a chunk; return which attempt it is, None when it is done.
+
+        Raises
+        ------
+        RunStoppedError
+            When the run is no longer running.
+        """
         values = {"run_id": run_id, "chunk_id": chunk_id, "worker": worker}
         rows = self.dialect.run(conn, "ledger_assign", values)
-        return int(rows[0][0]) if rows else None
+        if rows:
+            return int(rows[0][0])
+        self._require_running(self.dialect.run(conn, "ledger_state", values), run_id, chunk_id)
+        return None
 
     def claim(self, conn: Any, run_id: str, chunk_id: int) -> bool:
         """Hold a chunk until this transaction ends; return False when it is done already.
@@ -122,11 +163,97 @@ class Ledger:
             When the run is no longer running: this transaction must be rolled back.
         """
         shared = self.dialect.run(conn, "ledger_share_run", {"run_id": run_id})
-        if shared != [(RunState.RUNNING.value,)]:
-            message = f"run {run_id!r} was stopped; chunk {chunk_id} commits nothing"
-            raise RunStoppedError(message, run_id=run_id, chunk_id=chunk_id)
+        self._require_running(shared, run_id, chunk_id)
         claimed = self.dialect.run(conn, "ledger_claim", {"run_id": run_id, "chunk_id": chunk_id})
         return claimed != [(ChunkState.PROCESSED.value,)]
+
+    def _require_running(self, state: list[tuple[Any, ...]], run_id: str, chunk_id: int) -> None:
+        if state != [(RunState.RUNNING.value,)]:
+            message = f"run {run_id!r} was stopped; chunk {chunk_id} commits nothing"
+            raise RunStoppedError(message, run_id=run_id, chunk_id=chunk_id)
+
+    def reject(
+        self, conn: Any, run_id: str, chunk_id: int, rejects: Sequence[Reject], limit: int
+    ) -> None:
+        """Set rows aside in the transaction that loads the others of their chunk.
+
+        Chunks that do so commit one after the other, so that the limit of the run is exact.
+
+        Raises
+        ------
+        RejectLimitError
+            When the run would have more rejects than its limit: this transaction must be rolled
+            back.
+        """
+        [(before,)] = self.dialect.run(conn, "ledger_rejected", {"run_id": run_id})
+        if before + len(rejects) > limit:
+            message = (
+                f"{len(rejects)} rows are refused here after {before} in other chunks, over "
+                f"reject_limit={limit}. First, in stage {rejects[0].stage}: {rejects[0].reason}"
+            )
+            raise RejectLimitError(message, run_id=run_id, chunk_id=chunk_id)
+        stored = simplejson.dumps([reject.to_json() for reject in rejects], ensure_ascii=False)
+        values = {"run_id": run_id, "chunk_id": chunk_id, "rejects": stored}
+        self.dialect.run(conn, "ledger_reject", values)
+
+    def rejects(self, conn: Any, run_id: str) -> list[tuple[int, Reject]]:
+        """Return every row a run has set aside, with its chunk, in the plan's order."""
+        rows = self.dialect.run(conn, "ledger_rejects", {"run_id": run_id})
+        return [
+            (chunk_id, Reject(stage, reason, _parsed(row), _parsed(key)))
+            for chunk_id, stage, reason, key, row in rows
+        ]
+
+    def publish(self, conn: Any, run_id: str, publication: Publication | None) -> RunState:
+        """End a run all of whose chunks are committed, publishing what waits; return its state.
+
+        It is published once, whoever calls this and how often: the state changes in the same
+        transaction.
+
+        Raises
+        ------
+        PublishError
+            When the target does not take the staged rows.
+        LoadCountError
+            When other rows are staged than the chunks account for.
+        """
+        [(state,)] = self.dialect.run(conn, "ledger_hold_run", {"run_id": run_id})
+        [(missing, loaded)] = self.dialect.run(conn, "ledger_totals", {"run_id": run_id})
+        if state == RunState.SUCCEEDED.value or missing:
+            return RunState(state)
+        if publication is not None:
+            self._publish(conn, run_id, publication, loaded)
+        self.dialect.run(conn, "ledger_succeeded", {"run_id": run_id})
+        return RunState.SUCCEEDED
+
+    def _publish(self, conn: Any, run_id: str, publication: Publication, loaded: int) -> None:
+        published = self.dialect.publish(conn, publication)
+        if publication.newest_by:
+            note = f"merged {published:,} rows; {loaded - published:,} had a newer row of their key"
+            self.dialect.run(conn, "ledger_note", {"run_id": run_id, "note": note})
+        elif published != loaded:
+            message = (
+                f"{loaded} rows were staged for {publication.target}, {published} entered it; "
+                "nothing is changed"
+            )
+            raise LoadCountError(message, run_id=run_id)
+        self.dialect.drop_table(conn, publication.staging)
+
+    def sweep(self, conn: Any, publication: Publication, seconds: float) -> list[str]:
+        """Drop the staging tables beside a target that no run will come back for; return them."""
+        values = {"schema": publication.schema, "seconds": seconds}
+        stale = [name for (name,) in self.dialect.run(conn, "ledger_stale", values)]
+        for name in stale:
+            quoted = f"{self.dialect.quote(publication.schema)}.{self.dialect.quote(name)}"
+            self.dialect.drop_table(conn, quoted)
+            self.dialect.run(conn, "ledger_discarded", {"staging": name})
+        return stale
+
+    def forget(self, conn: Any, run: StoredRun) -> None:
+        """Remove a run, its chunks, its rejects and the rows it has staged."""
+        if run.publication is not None:
+            self.dialect.drop_table(conn, run.publication.staging)
+        self.dialect.run(conn, "ledger_forget", {"run_id": run.run_id})
 
     def account(self, conn: Any, run_id: str, result: ChunkResult) -> None:
         """Enter a chunk's counts in the transaction that holds its rows.
@@ -155,6 +282,10 @@ class Ledger:
     def fail(self, conn: Any, run_id: str, result: ChunkResult) -> None:
         """Note why a chunk failed, unless another copy has committed it."""
         self.dialect.run(conn, "ledger_fail", {**_counts(run_id, result), "error": result.error})
+
+
+def _parsed(text: str | None) -> Any:
+    return None if text is None else simplejson.loads(text, use_decimal=True)
 
 
 def _counts(run_id: str, result: ChunkResult) -> dict[str, Any]:

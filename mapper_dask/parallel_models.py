@@ -1,21 +1,18 @@
-"""The values that travel: a job, its chunks and what became of them. All of them frozen."""
+"""The values that travel: chunks, and what became of them and of their run. All of them frozen."""
 
 from __future__ import annotations
 
 import enum
-import numbers
-import operator
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 import pandas as pd
 
-from mapper_dask.errors import ConfigurationError, RunFailedError
+from mapper_dask.errors import RunFailedError
 from mapper_dask.rendering import Line, as_html, as_text
 
 Transformation = Callable[[pd.DataFrame], pd.DataFrame]
-OnError = Literal["abort", "continue"]
 DtypeBackend = Literal["pyarrow", "numpy_nullable"]
 
 DEFAULT_CHUNK_SIZE = 50_000
@@ -159,11 +156,31 @@ class ChunkResult:
     """What was converted with a loss, column by column, beyond what the plan says."""
     error: str | None = None
     """Why it failed, with the traceback of the user's function where that raised."""
+    stops_run: bool = False
+    """Whether what failed it would fail the others too: the reject limit, a full disk."""
 
     @property
     def succeeded(self) -> bool:
         """Whether the chunk's rows are committed."""
         return self.state is ChunkState.PROCESSED
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One row that was set aside."""
+
+    stage: Literal["transform", "encode", "load"]
+    """Who refused it: the function, the conversion to the target's types, or the database."""
+    reason: str
+    """Why, without the row's values."""
+    row: Mapping[str, Any]
+    """The row as it stood there, for JSON."""
+    key: Mapping[str, Any] | None = None
+    """Its key, where the row still has one."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a mapping for JSON."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +199,11 @@ class ParallelProcessingResult:
     """What the plan warned of, and every conversion with a loss."""
     rows_this_run: int = 0
     """Rows read in this process: a resumed run does not count what was done before."""
+    error: str | None = None
+    """What ended the run as a whole, beyond its chunks: its rows could not be published, or it was
+    cancelled."""
+    published: bool = True
+    """Whether what is committed is in the target; False while it waits in a staging table."""
 
     @property
     def total_rows_processed(self) -> int:
@@ -190,7 +212,11 @@ class ParallelProcessingResult:
 
     @property
     def total_rows_successful(self) -> int:
-        """Rows committed in the target; for a dry run, rows the function returned."""
+        """Rows that are in the target for good; for a dry run, rows the function returned."""
+        return self._rows_committed if self.published else 0
+
+    @property
+    def _rows_committed(self) -> int:
         done = (chunk for chunk in self.chunk_results if chunk.succeeded)
         return sum(chunk.rows_loaded if self.run_id else chunk.rows_out for chunk in done)
 
@@ -201,6 +227,11 @@ class ParallelProcessingResult:
             chunk.rows_rejected if chunk.succeeded else chunk.rows_read
             for chunk in self.chunk_results
         )
+
+    @property
+    def total_rows_rejected(self) -> int:
+        """Rows that stand in the reject table."""
+        return sum(chunk.rows_rejected for chunk in self.chunk_results if chunk.succeeded)
 
     @property
     def chunks_total(self) -> int:
@@ -219,15 +250,16 @@ class ParallelProcessingResult:
 
     @property
     def succeeded(self) -> bool:
-        """Whether every chunk of the plan is committed."""
-        return self.chunks_succeeded == self.chunks_total
+        """Whether every chunk of the plan is committed, and published where that comes after."""
+        complete = self.chunks_succeeded == self.chunks_total
+        return complete and self.published and self.error is None
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """One text a failed chunk: its id, its bounds and why."""
-        return tuple(
-            f"chunk {c.chunk_id} {c.bounds}: {c.error}" for c in self.chunk_results if c.error
-        )
+        """What ended the run, and a text for each failed chunk: its id, its bounds and why."""
+        whole = () if self.error is None else (self.error,)
+        failed = (c for c in self.chunk_results if c.error)
+        return (*whole, *(f"chunk {c.chunk_id} {c.bounds}: {c.error}" for c in failed))
 
     @property
     def rows_per_second(self) -> float:
@@ -247,7 +279,8 @@ class ParallelProcessingResult:
         missing = self.chunks_total - self.chunks_succeeded
         first = self.errors[0] if self.errors else "not begun"
         how = f"; finish with resume({self.run_id!r})" if self.run_id else ""
-        message = f"{missing} of {self.chunks_total} chunks are not committed{how}. First: {first}"
+        what = f"{missing} of {self.chunks_total} chunks are not committed" if missing else "failed"
+        message = f"{what}{how}. First: {first}"
         raise RunFailedError(message, run_id=self.run_id)
 
     def to_frame(self) -> pd.DataFrame:
@@ -271,11 +304,17 @@ class ParallelProcessingResult:
             ("run", self.run_id or "dry run"),
             ("chunks", f"{self.chunks_succeeded:,} of {self.chunks_total:,} {self._done}"),
             ("rows read", f"{self.total_rows_processed:,}"),
-            ("rows successful", f"{self.total_rows_successful:,}"),
+            ("rows successful", f"{self.total_rows_successful:,}{self._waiting}"),
             ("rows failed", f"{self.total_rows_failed:,}"),
+            ("rows rejected", f"{self.total_rows_rejected:,}"),
             ("time", f"{self.processing_time:.2f} s, {self.rows_per_second:,.0f} rows/s"),
             ("one snapshot", "yes" if self.consistent else "no"),
         ]
+
+    @property
+    def _waiting(self) -> str:
+        waiting = f" ({self._rows_committed:,} wait in a staging table, not published)"
+        return "" if self.published else waiting
 
     @property
     def _done(self) -> str:
@@ -286,144 +325,3 @@ class ParallelProcessingResult:
         more = len(self.errors) - ERRORS_SHOWN
         rest = [("error", f"and {more} more")] if more > 0 else []
         return [*(("warning", text) for text in self.warnings), *errors, *rest]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MapperJob:
-    """One job as a value: what to read, what to do to it, where it goes."""
-
-    source_conn: Any = field(repr=False)
-    """A URL, a SQLAlchemy URL or Engine, or a reference (``env:NAME``, ``profile:NAME``)."""
-    source_sql: str
-    """Any query; it is wrapped, never edited."""
-    transformation_logic: Transformation | None = None
-    """DataFrame → DataFrame; None moves the rows as they are."""
-    target_conn: Any = field(default=None, repr=False)
-    """As ``source_conn``; None makes a dry run that extracts, transforms and counts."""
-    target_schema: str | None = None
-    """Schema of the target table; None: the connection's search path decides."""
-    target_table: str | None = None
-    """Table that receives the rows."""
-    key_column: str | Sequence[str] | None = None
-    """Column(s) to cut by; None: detected."""
-    strategy: ChunkingStrategy | str | None = None
-    """How to cut; None: chosen, and the plan says why."""
-    chunk_size: int = DEFAULT_CHUNK_SIZE
-    """Rows wanted a chunk."""
-    columns: Sequence[str] | None = None
-    """Columns of the query to read; None: all."""
-    write_disposition: str = "append"
-    """How the rows enter the target."""
-    primary_key: Sequence[str] | None = None
-    """Key for the merge disposition."""
-    on_error: OnError = "abort"
-    """Whether a failed chunk stops the run or is counted and passed over."""
-    reject_limit: int = 0
-    """Rejected rows allowed in the run."""
-    consistent: bool = True
-    """Whether all chunks must read one snapshot."""
-    dtype_backend: DtypeBackend = "pyarrow"
-    """Dtypes the function sees."""
-    run_id: str | None = None
-    """Name of the run; one the ledger knows is continued. None: a new one."""
-
-    @property
-    def key_columns(self) -> tuple[str, ...]:
-        """``key_column`` as a tuple, empty when it is to be detected."""
-        if self.key_column is None:
-            return ()
-        return (self.key_column,) if isinstance(self.key_column, str) else tuple(self.key_column)
-
-    def evolve(self, **changes: Any) -> MapperJob:
-        """Return a copy with some fields changed."""
-        return replace(self, **changes)
-
-    def validated(self) -> MapperJob:
-        """Return the job with its fields in their canonical types.
-
-        Raises
-        ------
-        ConfigurationError
-            When a field has a value that no run could use; names the field and the remedy.
-        """
-        _require(
-            isinstance(self.source_sql, str) and self.source_sql.strip() != "",  # type: ignore[redundant-expr]
-            "source_sql",
-            "must be a query text",
-        )
-        _require(
-            _is_count(self.chunk_size),
-            "chunk_size",
-            f"must be an integer of at least 1, got {self.chunk_size!r}",
-        )
-        _require(
-            self.on_error in ("abort", "continue"),
-            "on_error",
-            f"must be 'abort' or 'continue', got {self.on_error!r}",
-        )
-        _require(
-            self.dtype_backend in ("pyarrow", "numpy_nullable"),
-            "dtype_backend",
-            f"must be 'pyarrow' or 'numpy_nullable', got {self.dtype_backend!r}",
-        )
-        _require(
-            self.transformation_logic is None or callable(self.transformation_logic),
-            "transformation_logic",
-            "must be a function DataFrame → DataFrame or None",
-        )
-        _require(
-            (self.target_conn is None) == (self.target_table is None),
-            "target_table",
-            "and target_conn go together: give both, or neither for a dry run",
-        )
-        _require(
-            self.write_disposition == "append",
-            "write_disposition",
-            f"{self.write_disposition!r} is not available in this version; use 'append'",
-        )
-        _require(
-            self.reject_limit == 0,
-            "reject_limit",
-            "above 0 is not available in this version; use on_error='continue' to "
-            "pass over failed chunks",
-        )
-        _require(
-            self.columns is None or _are_names(self.columns),
-            "columns",
-            "must be a list of column names, each once, or None for all",
-        )
-        _require(
-            self.key_column is None
-            or isinstance(self.key_column, str)
-            or _are_names(self.key_column),
-            "key_column",
-            "must be a column name, a list of them, or None to have it detected",
-        )
-        size = operator.index(self.chunk_size)
-        return self.evolve(strategy=_strategy(self.strategy), chunk_size=size)
-
-
-def _are_names(value: object) -> bool:
-    if not isinstance(value, Sequence) or isinstance(value, str) or not value:
-        return False
-    return all(isinstance(name, str) for name in value) and len(set(value)) == len(value)
-
-
-def _strategy(value: ChunkingStrategy | str | None) -> ChunkingStrategy | None:
-    if value is None or isinstance(value, ChunkingStrategy):
-        return value
-    names = {s.value: s for s in ChunkingStrategy} | {s.name: s for s in ChunkingStrategy}
-    known = ", ".join(s.name for s in ChunkingStrategy)
-    good = isinstance(value, str) and value in names  # type: ignore[redundant-expr]
-    _require(good, "strategy", f"must be one of {known} or None, got {value!r}")
-    return names[value]
-
-
-def _is_count(value: object) -> bool:
-    return not isinstance(value, bool) and isinstance(value, numbers.Integral) and int(value) >= 1
-
-
-def _require(condition: bool, name: str, what: str) -> None:  # noqa: FBT001
-    if not condition:
-        message = f"{name} {what}"
-        raise ConfigurationError(message, field=name)

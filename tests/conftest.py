@@ -12,8 +12,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-import stamina
 
+from mapper_dask import retries
 from mapper_dask.embedded import EmbeddedPostgres, embedded_postgres
 from tests.database import Databases, ExternalServer, Server, fresh_databases
 from tests.leftovers import processes_left, public_listeners
@@ -57,13 +57,12 @@ def private_server() -> Iterator[EmbeddedPostgres]:
 
 
 @pytest.fixture(autouse=True)
-def _retries_off_without_server(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Turn retries off where no database can be slow: there they only hide a fault."""
-    if any(request.node.get_closest_marker(name) for name in MARKED_FOLDERS):
-        yield
-    else:
-        with stamina.set_testing(True):
-            yield
+def _no_waits_without_server(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Try again at once where no database can be slow."""
+    if not any(request.node.get_closest_marker(name) for name in MARKED_FOLDERS):
+        monkeypatch.setattr(retries, "FIRST_WAIT", 0)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

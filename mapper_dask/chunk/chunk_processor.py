@@ -9,13 +9,14 @@ from itertools import chain
 
 import pyarrow as pa
 
-from mapper_dask.chunk import extract, transform
-from mapper_dask.chunk.encode import Encoded, encode_frame, encode_table
+from mapper_dask.chunk import extract
+from mapper_dask.chunk.encode import Encoded
 from mapper_dask.chunk.extract import SourceSession, source_session
 from mapper_dask.chunk.load import TargetSession, assign, note_failure, target_session, worker_name
-from mapper_dask.chunk.task import ChunkTask, LoadTask, ReadTask
+from mapper_dask.chunk.rows import refused_by_target, through
+from mapper_dask.chunk.task import ChunkTask, LoadTask
 from mapper_dask.errors import ChunkError, MapperError, RunStoppedError
-from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
+from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, Reject
 from mapper_dask.retries import attempts
 
 
@@ -27,6 +28,7 @@ class _Tally:
     out: int = 0
     loaded: int = 0
     snapshot: str | None = None
+    rejects: list[Reject] = field(default_factory=list)
     notes: dict[str, None] = field(default_factory=dict)
 
 
@@ -79,8 +81,7 @@ class ChunkProcessor:
 
     def _count_only(self, source: SourceSession, tally: _Tally) -> None:
         for rows in extract.read_batches(source, self.task.read):
-            tally.read += rows.num_rows
-            tally.out += self._transformed(rows)[1]
+            self._prepared(rows, tally)
 
     def _load_chunk(
         self,
@@ -104,8 +105,17 @@ class ChunkProcessor:
                 self._relay(source, target, load, tally)
             else:
                 self._load_batches(chain([first], batches), target, load, tally)
-            result = _result(chunk, tally, started, begun)
-            target.ledger.account(target.conn, load.run_id, result)
+            return self._accounted(target, load, _result(chunk, tally, started, begun), tally)
+
+    def _accounted(
+        self, target: TargetSession, load: LoadTask, result: ChunkResult, tally: _Tally
+    ) -> ChunkResult:
+        """Enter the rows that were set aside, and the counts, in the chunk's transaction."""
+        if tally.rejects:
+            target.ledger.reject(
+                target.conn, load.run_id, result.chunk_id, tally.rejects, self.task.reject_limit
+            )
+        target.ledger.account(target.conn, load.run_id, result)
         return result
 
     def _batches(self, source: SourceSession) -> Iterator[pa.Table]:
@@ -124,33 +134,23 @@ class ChunkProcessor:
         self, batches: Iterator[pa.Table], target: TargetSession, load: LoadTask, tally: _Tally
     ) -> None:
         for rows in batches:
-            tally.read += rows.num_rows
-            encoded, out = self._transformed(rows)
-            tally.out += out
-            self._note_losses(encoded, rows, tally)
-            tally.loaded += target.dialect.load(target.conn, load.table, encoded.rows).rows
+            encoded = self._prepared(rows, tally)
+            if self.task.reject_limit == 0:
+                tally.loaded += target.dialect.load(target.conn, load.table, encoded.rows).rows
+                continue
+            room = self.task.reject_limit - len(tally.rejects)
+            done = target.dialect.load_apart(target.conn, load.table, encoded.rows, room)
+            tally.loaded += done.rows
+            tally.rejects += refused_by_target(self.task, encoded.rows, dict(done.refused))
 
-    def _transformed(self, rows: pa.Table) -> tuple[Encoded, int]:
-        """Return rows after the function, ready to load, and how many they are."""
-        task, load = self.task, self.task.load
-        as_text = extract.text_columns(task.read.query.columns, rows)
-        if load is not None:
-            as_text = _for_the_same_kind(as_text, task.read, load)
-        if task.function is None:
-            empty = Encoded(rows, ())
-            encoded = (
-                empty
-                if load is None
-                else encode_table(rows, load.table, task.read.query.columns, as_text=as_text)
-            )
-            return encoded, rows.num_rows
-        frame = transform.apply(
-            task.function, transform.to_frame(rows, task.read.query.columns, task.dtype_backend)
-        )
-        if load is None:
-            return Encoded(rows, ()), len(frame)
-        frame = transform.in_expected_order(frame, load.expected)
-        return encode_frame(frame, load.table, as_text=as_text), len(frame)
+    def _prepared(self, rows: pa.Table, tally: _Tally) -> Encoded:
+        """Return rows after the function, ready to load, and count them."""
+        tally.read += rows.num_rows
+        batch = through(self.task, rows, self.task.reject_limit - len(tally.rejects))
+        tally.out += batch.out
+        tally.rejects += batch.rejects
+        self._note_losses(batch.encoded, rows, tally)
+        return batch.encoded
 
     def _note_losses(self, encoded: Encoded, rows: pa.Table, tally: _Tally) -> None:
         notes = [str(loss) for loss in encoded.losses]
@@ -168,7 +168,9 @@ class ChunkProcessor:
             state=ChunkState.PROCESSED_WITH_ERROR,
             rows_out=0,
             rows_loaded=0,
+            rows_rejected=0,
             error=_text(error),
+            stops_run=isinstance(error, MapperError) and error.stops_run,
         )
         load = self.task.load
         if load is not None:
@@ -196,6 +198,7 @@ def _result(chunk: Chunk, tally: _Tally, started: float, attempts: int) -> Chunk
         rows_read=tally.read,
         rows_out=tally.out,
         rows_loaded=tally.loaded,
+        rows_rejected=len(tally.rejects),
         attempts=attempts,
         worker=worker_name(),
         processing_time=time.perf_counter() - started,
@@ -213,14 +216,3 @@ def _text(error: Exception) -> str:
     kind = "" if isinstance(error, ChunkError) else f"{type(error).__name__}: "
     text = f"{kind}{error}".replace("\0", "\ufffd")  # no database text can hold a NUL
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _for_the_same_kind(names: frozenset[str], read: ReadTask, load: LoadTask) -> frozenset[str]:
-    """Return those of the columns whose target is of their own kind.
-
-    Another kind would parse the text its own way: a date would drop a time of day.
-    """
-    families = {column.name: column.family for column in load.table.columns}
-    return frozenset(
-        c.name for c in read.query.columns if c.name in names and families.get(c.name) is c.family
-    )

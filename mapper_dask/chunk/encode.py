@@ -61,7 +61,7 @@ def encode_table(
     """Return extracted rows for a table, without pandas in between."""
     kinds = {column.name: column for column in source}
     pairs = [
-        (name, rows[name], _incoming(rows[name].type, kinds[name])) for name in rows.column_names
+        (name, rows[name], incoming_of(rows[name].type, kinds[name])) for name in rows.column_names
     ]
     return _encoded(pairs, table, as_text, rows.num_rows)
 
@@ -98,7 +98,7 @@ def is_text(arrow: pa.DataType) -> bool:
     return bool(pa.types.is_string(arrow) or pa.types.is_large_string(arrow))
 
 
-def _incoming(arrow: pa.DataType, column: Column) -> Incoming:
+def incoming_of(arrow: pa.DataType, column: Column) -> Incoming:
     """Return a source column's own type where Arrow shows it only as text."""
     if pa.types.is_string(arrow):
         return Incoming(column.family, column.type_name, column.precision, column.scale)
@@ -111,24 +111,39 @@ def _encoded(
     as_text: Collection[str],
     rows: int,
 ) -> Encoded:
-    arrays, losses = [], []
-    for name, array, incoming in columns:
-        target = _column(table, name)
-        if name in as_text and is_text(array.type):
-            arrays.append(array.cast(pa.string()))
-            continue
-        conversion = judge(incoming, target)
-        if conversion.verdict is Verdict.IMPOSSIBLE:
-            raise EncodeError(_about(name, conversion.note))
-        if conversion.verdict is Verdict.LOSSY:
-            losses.append(conversion)
-        arrays.append(fitted(array, target))
-    names = [name for name, _, _ in columns]
-    made = pa.Table.from_arrays(arrays, names=names)
+    fits = [fit(name, array, incoming, table, as_text) for name, array, incoming in columns]
+    made = pa.Table.from_arrays(
+        [array for array, _ in fits], names=[name for name, _, _ in columns]
+    )
     if made.num_rows != rows:
         message = f"{rows} rows became {made.num_rows} on the way to {table.quoted}"
         raise EncodeError(message)
-    return Encoded(made, tuple(losses))
+    return Encoded(made, tuple(loss for _, loss in fits if loss is not None))
+
+
+def fit(
+    name: str,
+    array: pa.ChunkedArray,
+    incoming: Incoming,
+    table: TargetTable,
+    as_text: Collection[str],
+) -> tuple[pa.ChunkedArray, Conversion | None]:
+    """Return a column's values as its target takes them, and what that loses.
+
+    Raises
+    ------
+    EncodeError
+        When a value does not fit; with ``whole_column`` among its details, when no value of its
+        kind could.
+    """
+    target = _column(table, name)
+    if name in as_text and is_text(array.type):
+        return array.cast(pa.string()), None
+    conversion = judge(incoming, target)
+    if conversion.verdict is Verdict.IMPOSSIBLE:
+        raise EncodeError(_about(name, conversion.note), whole_column=True)
+    lossy = conversion.verdict is Verdict.LOSSY
+    return fitted(array, target), conversion if lossy else None
 
 
 def _column(table: TargetTable, name: str) -> Column:

@@ -41,18 +41,18 @@ def source_session(task: ReadTask, chunk: Chunk) -> Iterator[SourceSession]:
     dialect = dialect_for(task.source)
     engine = engine_for(task.source, connect_args=dialect.connect_args())
     with raw_connection(engine) as conn, dialect.errors(engine.url):
-        snapshot = _begin(dialect, conn, task)
+        snapshot = _begin(dialect, conn, task, f"{task.tag}:{chunk.chunk_id}" if task.tag else "")
         yield SourceSession(dialect, conn, dialect.chunk_query(conn, task.query, chunk), snapshot)
 
 
-def _begin(dialect: Dialect, conn: Any, task: ReadTask) -> str | None:
+def _begin(dialect: Dialect, conn: Any, task: ReadTask, application: str) -> str | None:
     try:
         with dialect.errors():
-            dialect.begin_read(conn, task.snapshot)
+            dialect.begin_read(conn, task.snapshot, application)
     except SnapshotLostError:
         if task.needs_snapshot:
             raise
-        dialect.begin_read(conn, None)
+        dialect.begin_read(conn, None, application)
         return None
     return task.snapshot
 

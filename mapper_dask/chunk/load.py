@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mapper_dask.chunk.task import LoadTask
-from mapper_dask.connections import engine_for, raw_connection
+from mapper_dask.connections import engine_for, raw_connection, session_tag
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
+from mapper_dask.errors import DatabaseError
 from mapper_dask.ledger import Ledger
 from mapper_dask.parallel_models import ChunkResult
 
@@ -36,14 +37,28 @@ def target_session(task: LoadTask, chunk_id: int) -> Iterator[TargetSession]:
     """Lend a connection inside a load transaction; commits at the end, rolls back on any error.
 
     A connection that failed is thrown away rather than rolled back: on a dead link a rollback
-    would only mask the cause.
+    would only mask the cause. A wait for a lock that lasted too long may have been for a frozen
+    copy of this chunk, which is ended then; the next attempt finds out.
     """
+    name = f"{session_tag(task.run_id)}:{chunk_id}"
+    try:
+        with _session(task, name) as session:
+            yield session
+            session.conn.commit()
+    except DatabaseError as error:
+        if error.details.get("waited_for_lock"):
+            with _session(task, session_tag(task.run_id)) as session:
+                session.dialect.end_frozen(session.conn, name, task.lock_timeout)
+        raise
+
+
+@contextlib.contextmanager
+def _session(task: LoadTask, application: str) -> Iterator[TargetSession]:
     dialect = dialect_for(task.target)
     engine = engine_for(task.target, connect_args=dialect.connect_args())
     with raw_connection(engine) as conn, dialect.errors(engine.url):
-        dialect.begin_load(conn, f"mapper_dask:{task.run_id}:{chunk_id}")
+        dialect.begin_load(conn, application, task.lock_timeout)
         yield TargetSession(dialect, conn, Ledger(dialect))
-        conn.commit()
 
 
 def assign(task: LoadTask, chunk_id: int) -> int | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from mapper_dask.connections import ConnectionRef
 from mapper_dask.dialects.base import SourceQuery, TargetTable
 from mapper_dask.parallel_models import DtypeBackend, Transformation
-from mapper_dask.retries import DEFAULT_ATTEMPTS
+from mapper_dask.retries import DEFAULT_ATTEMPTS, DEFAULT_LOCK_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,8 @@ class ReadTask:
     """Snapshot that the run's keeper holds open; None: each chunk reads what is committed."""
     needs_snapshot: bool = False
     """Whether the chunk must not be read without it: windows shift, ranges of keys do not."""
+    tag: str = ""
+    """Name the reading sessions of the run have in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class LoadTask:
     """Columns every chunk must return; None when the run could not learn them beforehand."""
     relay: str | None = None
     """Wire format in which bytes pass undecoded; None: they are decoded."""
+    lock_timeout: float = DEFAULT_LOCK_TIMEOUT
+    """Seconds a lock is waited for, before the chunk is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,5 +52,12 @@ class ChunkTask:
     dtype_backend: DtypeBackend = "pyarrow"
     retries: int = DEFAULT_ATTEMPTS
     """Attempts at a chunk whose error may pass."""
+    reject_limit: int = 0
+    """Rows the run may set aside."""
     known_notes: frozenset[str] = field(default_factory=frozenset)
     """What the plan has said already of lossy conversions."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Columns that tell a row of the source from the others."""
+        return tuple(column.name for column in self.read.query.keys)

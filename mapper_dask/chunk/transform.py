@@ -61,7 +61,7 @@ def _decimals(values: pa.ChunkedArray) -> list[Decimal | None]:
 def apply(function: Transformation, frame: pd.DataFrame) -> pd.DataFrame:
     """Return what the function makes of a frame, checked.
 
-    A named index, as ``groupby`` leaves it, becomes columns.
+    A level of the index that has a name, as ``groupby`` leaves it, becomes a column; others go.
 
     Raises
     ------
@@ -72,8 +72,9 @@ def apply(function: Transformation, frame: pd.DataFrame) -> pd.DataFrame:
     try:
         result: Any = function(frame)
     except Exception as error:
-        message = f"the function raised {type(error).__name__}: {error}\n{_own_traceback(error)}"
-        raise TransformError(message) from error
+        raised = f"{type(error).__name__}: {error}"
+        message = f"the function raised {raised}\n{_own_traceback(error)}"
+        raise TransformError(message, raised=raised) from error
     if not isinstance(result, pd.DataFrame):
         message = (
             f"the function returned {type(result).__name__}, it must return a pandas DataFrame"
@@ -91,13 +92,12 @@ def _own_traceback(error: BaseException) -> str:
 
 
 def _with_plain_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    if all(name is not None for name in frame.index.names):
-        frame = frame.reset_index()
-    names = list(frame.columns)
+    levels = [place for place, name in enumerate(frame.index.names) if name is not None]
+    names = [*(frame.index.names[place] for place in levels), *frame.columns]
     if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
         message = f"the function returned columns {names}; they must be texts, each once"
         raise TransformError(message)
-    return frame
+    return frame.reset_index(level=levels) if levels else frame
 
 
 def in_expected_order(frame: pd.DataFrame, expected: Sequence[str] | None) -> pd.DataFrame:

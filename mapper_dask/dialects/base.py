@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -73,10 +73,49 @@ class TargetTable:
     quoted: str
     """Schema and name as SQL writes them."""
     columns: tuple[Column, ...]
+    unique_keys: tuple[tuple[str, ...], ...] = ()
+    """Column lists of unique indexes whose columns are NOT NULL, the primary key first."""
+    primary_key: tuple[str, ...] = ()
+    """Columns of its primary key, empty without one."""
+    referring: tuple[str, ...] = ()
+    """Tables with a foreign key to it."""
+    staging: str | None = None
+    """Table that takes its rows until they are published, quoted; None: it takes them itself."""
+
+    @property
+    def into(self) -> str:
+        """The table rows are loaded into, quoted."""
+        return self.staging or self.quoted
 
     def column(self, name: str) -> Column | None:
         """Return the column of that name, None when there is none."""
         return next((column for column in self.columns if column.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """How rows that wait in a staging table enter the target, all at once."""
+
+    disposition: str
+    """``append``, ``replace`` or ``merge``."""
+    schema: str
+    """Where both tables are."""
+    target: str
+    """Quoted, with its schema."""
+    staging: str
+    """Quoted, with its schema."""
+    staging_name: str
+    """As the database holds it, unquoted."""
+    columns: tuple[str, ...]
+    """Columns the rows bring."""
+    defaulted: tuple[str, ...] = ()
+    """Columns they do not bring, which a replaced row has anew from their defaults."""
+    key: tuple[str, ...] = ()
+    """Columns by which a row is found again in the target."""
+    by_key: bool = False
+    """Whether rows that stay are changed in their place: a merge, or a table others refer to."""
+    newest_by: str | None = None
+    """Column whose greatest value wins among rows with one key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +211,8 @@ class Loaded:
 
     rows: int
     """Rows the database counted."""
+    refused: Mapping[int, str] = field(default_factory=dict)
+    """Rows it refused, by their place among those sent, and why."""
 
 
 class Dialect(Protocol):
@@ -202,8 +243,12 @@ class Dialect(Protocol):
         ...
 
     # reading
-    def begin_read(self, conn: Any, snapshot: str | None) -> None:
+    def begin_read(self, conn: Any, snapshot: str | None, application: str = "") -> None:
         """Begin a read-only transaction, in the named snapshot where there is one."""
+        ...
+
+    def ping(self, conn: Any) -> None:
+        """Raise when the session is gone."""
         ...
 
     def export_snapshot(self, conn: Any) -> str:
@@ -265,8 +310,31 @@ class Dialect(Protocol):
         ...
 
     # writing
-    def begin_load(self, conn: Any, application: str) -> None:
-        """Begin a transaction that loads, under a name an administrator can see."""
+    def begin_load(self, conn: Any, application: str, lock_timeout: float) -> None:
+        """Begin a transaction that loads, under a name an administrator can see.
+
+        A lock is waited for at most ``lock_timeout`` seconds.
+        """
+        ...
+
+    def end_sessions(self, conn: Any, tag: str) -> int:
+        """End every session that works on a chunk of a run; return how many there were."""
+        ...
+
+    def end_frozen(self, conn: Any, application: str, seconds: float) -> int:
+        """End a session whose client has been silent so long while it holds a chunk."""
+        ...
+
+    def create_staging(self, conn: Any, publication: Publication) -> None:
+        """Create the table where rows wait."""
+        ...
+
+    def drop_table(self, conn: Any, quoted: str) -> None:
+        """Drop a table if it is there."""
+        ...
+
+    def publish(self, conn: Any, publication: Publication) -> int:
+        """Let the staged rows enter the target; return how many there were."""
         ...
 
     def target_table(self, conn: Any, schema: str | None, table: str) -> TargetTable | None:
@@ -275,6 +343,10 @@ class Dialect(Protocol):
 
     def load(self, conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
         """Load Arrow rows; raise when the database counts other rows than were sent."""
+        ...
+
+    def load_apart(self, conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
+        """Load Arrow rows but for those the database refuses; raise at more than ``most``."""
         ...
 
     def relay_format(self, source: Sequence[Column], target: Sequence[Column]) -> str | None:

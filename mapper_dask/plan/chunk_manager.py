@@ -12,13 +12,13 @@ from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, r
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect, SourceQuery
 from mapper_dask.errors import PlanError
+from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import (
     DEFAULT_CHUNK_SIZE,
     Chunk,
     ChunkConfig,
     ChunkingStrategy,
     ChunkKind,
-    MapperJob,
 )
 from mapper_dask.plan import key_space
 from mapper_dask.plan.chunk_plan import MANY_CHUNKS, ChunkPlan

@@ -48,7 +48,11 @@ class LoopEngine:
     def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Generator[ChunkResult]:
         """Yield what became of each chunk, in order."""
         for chunk in chunks:
-            yield process_chunk(task, chunk)
+            try:
+                result = process_chunk(task, chunk)
+            except RunStoppedError as stopped:
+                result = _lost(chunk, stopped)
+            yield result
 
 
 @dataclass(slots=True)
@@ -164,7 +168,7 @@ def current_client() -> Client | None:
 def _connected(address: str) -> Iterator[Client]:
     try:
         client = Client(address, set_as_default=False)
-    except (OSError, TimeoutError) as error:
+    except (OSError, TimeoutError, ValueError) as error:  # a ValueError: it is no address
         message = f"scheduler_address {address!r} does not answer: {error}"
         raise ConfigurationError(message, field="scheduler_address") from None
     with client:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from mapper_dask.connections import ConnectionRef, fingerprint
 from mapper_dask.errors import ConfigurationError, FingerprintError
-from mapper_dask.parallel_models import ChunkingStrategy, MapperJob, Transformation
+from mapper_dask.ledger import RunState, StoredRun
+from mapper_dask.mapper_job import MapperJob
+from mapper_dask.parallel_models import ChunkingStrategy, Transformation
 
 _TEXTS = (
     "source_sql",
@@ -16,6 +19,8 @@ _TEXTS = (
     "target_table",
     "chunk_size",
     "write_disposition",
+    "atomic",
+    "newest_by",
     "on_error",
     "reject_limit",
     "consistent",
@@ -29,7 +34,7 @@ def record(job: MapperJob, source: ConnectionRef) -> dict[str, Any]:
         **{name: getattr(job, name) for name in _TEXTS},
         "key_column": list(job.key_columns) or None,
         "columns": None if job.columns is None else list(job.columns),
-        "primary_key": None if job.primary_key is None else list(job.primary_key),
+        "primary_key": list(job.merge_key) or None,
         "strategy": job.strategy.name
         if isinstance(job.strategy, ChunkingStrategy)
         else job.strategy,
@@ -54,19 +59,31 @@ def job_fingerprint(job: MapperJob, source: ConnectionRef) -> str:
         job.target_schema,
         job.target_table,
         job.write_disposition,
+        job.atomic,
+        job.merge_key,
+        job.newest_by,
         function_name(job.transformation_logic),
     )
 
 
-def require_same(job: MapperJob, source: ConnectionRef, stored: str, run_id: str) -> None:
-    """Refuse a job that is not the one of a run.
+def require_same(job: MapperJob, source: ConnectionRef, stored: StoredRun) -> None:
+    """Refuse a job that is not the one of a run, and a run that cannot go on.
 
     Raises
     ------
     FingerprintError
         When the digests differ.
+    ConfigurationError
+        When the run's staged rows were removed.
     """
-    if job_fingerprint(job, source) != stored:
+    run_id = stored.run_id
+    if stored.state is RunState.DISCARDED:
+        message = (
+            f"run_id {run_id!r} cannot go on: it had stood still so long that its staged rows "
+            "were removed. Use a new run_id"
+        )
+        raise ConfigurationError(message, field="run_id", run_id=run_id)
+    if job_fingerprint(job, source) != stored.fingerprint:
         message = (
             f"run_id {run_id!r} belongs to another job: its source's address, query, key, "
             "chunk_size, target or the name of its function differ. Use a new run_id, or give "
@@ -119,6 +136,9 @@ def function_name(function: Callable[..., Any] | None) -> str | None:
 
 
 def _imported(name: str | None, run_id: str) -> Transformation | None:
+    """Return the function the ledger names; never one of Python's own, such as one that runs
+    commands: who may write the ledger is not meant to run programs here.
+    """
     if name is None:
         return None
     module, _, path = name.partition(":")
@@ -131,6 +151,7 @@ def _imported(name: str | None, run_id: str) -> Transformation | None:
     if (
         found is None
         or module == "__main__"
+        or module.partition(".")[0] in sys.stdlib_module_names
         or function_name(found) != name
         or isinstance(found, type)
     ):

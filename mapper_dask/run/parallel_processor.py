@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 import uuid
 from collections.abc import Generator, Sequence
 from typing import Any
 
+import pandas as pd
 from distributed import Client
 
 from mapper_dask.chunk.chunk_processor import ChunkProcessor
@@ -20,19 +22,20 @@ from mapper_dask.errors import (
     RunNotFoundError,
 )
 from mapper_dask.ledger import RunState, StoredRun
+from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import (
     DEFAULT_CHUNK_SIZE,
     Chunk,
     ChunkResult,
     ChunkState,
-    MapperJob,
     ParallelProcessingResult,
     Transformation,
 )
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.chunk_plan import ChunkPlan
-from mapper_dask.retries import DEFAULT_ATTEMPTS
-from mapper_dask.run import job_record, report
+from mapper_dask.retries import DEFAULT_ATTEMPTS, DEFAULT_LOCK_TIMEOUT, Patience
+from mapper_dask.run import job_record, report, stored_runs
+from mapper_dask.run.arguments import require_count, require_known, require_seconds
 from mapper_dask.run.dask_engine import (
     Engine,
     LoopEngine,
@@ -40,10 +43,11 @@ from mapper_dask.run.dask_engine import (
     require_picklable,
     require_reachable,
 )
-from mapper_dask.run.events import Counter, Hook, log_event, logger
+from mapper_dask.run.events import Counter, Hook, log_event
+from mapper_dask.run.handle import RunHandle
 from mapper_dask.run.preflight import prepare
 from mapper_dask.run.progress import progress_hook
-from mapper_dask.run.run import Run, replanned
+from mapper_dask.run.run import Run, log_plan, replanned, require_same_columns
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import Keeper, keep_snapshot
 
@@ -68,6 +72,9 @@ class ParallelProcessor:
         A Dask scheduler to connect to, such as ``tcp://host:8786``.
     retries
         Attempts at a chunk whose error may pass.
+    lock_timeout
+        Seconds an attempt waits for a lock in the target. A worker that froze while it held a
+        chunk is found after that time, and its session ended.
     progress
         True to show progress, False not to, None to show it on a terminal or in a notebook; or a
         function that takes each :class:`~mapper_dask.run.events.RunEvent`.
@@ -87,6 +94,7 @@ class ParallelProcessor:
         client: Client | None = None,
         scheduler_address: str | None = None,
         retries: int = DEFAULT_ATTEMPTS,
+        lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
         progress: Hook | bool | None = None,
     ) -> None:
         for name, value in (
@@ -95,7 +103,10 @@ class ParallelProcessor:
             ("retries", retries),
         ):
             if value is not None:
-                _require_count(name, value)
+                require_count(name, value)
+        if client is not None and not hasattr(client, "submit"):
+            message = "client must be a Dask client; an address is given as scheduler_address"
+            raise ConfigurationError(message, field="client")
         if client is not None and scheduler_address is not None:
             message = "client and scheduler_address say the same thing twice; give one"
             raise ConfigurationError(message, field="scheduler_address")
@@ -106,7 +117,7 @@ class ParallelProcessor:
         self.enable_parallel = enable_parallel
         self.client = client
         self.scheduler_address = scheduler_address
-        self.retries = retries
+        self.patience = Patience(retries, require_seconds("lock_timeout", lock_timeout))
         self.progress = progress
         self._asked_workers = max_workers
 
@@ -134,13 +145,7 @@ class ParallelProcessor:
         DatabaseError
             What a database answered before a row moved: unreachable, or bad SQL.
         """
-        unknown = set(options) - set(MapperJob.__dataclass_fields__)
-        if unknown:
-            message = (
-                f"unknown option {', '.join(sorted(unknown))}; known are "
-                f"{', '.join(sorted(MapperJob.__dataclass_fields__))}"
-            )
-            raise ConfigurationError(message, field=min(unknown))
+        require_known(options, MapperJob.__dataclass_fields__)
         options.setdefault("chunk_size", self.chunk_size)
         return self.run(
             MapperJob(
@@ -156,6 +161,26 @@ class ParallelProcessor:
 
     def run(self, job: MapperJob) -> ParallelProcessingResult:
         """Run one job, or go on with it when the target's ledger knows its ``run_id``."""
+        return self._run(job, threading.Event())
+
+    def start(self, job: MapperJob) -> RunHandle:
+        """Begin a job in the background and return at once; see :class:`RunHandle`.
+
+        What is wrong with it is raised by the handle's ``result()``.
+        """
+        run_id = job.run_id or uuid.uuid4().hex
+        named = job.evolve(run_id=run_id)
+
+        def end() -> None:
+            if job.target_conn is None:
+                stored_runs.end_reading(reference(job.source_conn, "source_conn"), run_id)
+            else:
+                with contextlib.suppress(RunNotFoundError):  # not entered yet: it will see the flag
+                    self.cancel(run_id, target_conn=job.target_conn, source_conn=job.source_conn)
+
+        return RunHandle(run_id, lambda stop: self._run(named, stop), end)
+
+    def _run(self, job: MapperJob, stop: threading.Event) -> ParallelProcessingResult:
         job = job.validated()
         if self.enable_parallel:
             require_picklable(job.transformation_logic)
@@ -163,12 +188,13 @@ class ParallelProcessor:
         target = None if job.target_conn is None else reference(job.target_conn, "target_conn")
         stored = RunLedger(target, job.run_id).find() if target is not None and job.run_id else None
         if stored is not None:
-            return self._continue(job, stored)
+            return self._continue(job, stored, stop)
+        run_id = job.run_id or uuid.uuid4().hex
         with contextlib.ExitStack() as stack:
-            keeper = stack.enter_context(keep_snapshot(source, consistent=job.consistent))
-            return self._execute(
-                self._planned(job, keeper, source, target), stack, keeper, new=True
-            )
+            kept = keep_snapshot(source, consistent=job.consistent, run_id=run_id)
+            keeper = stack.enter_context(kept)
+            run = self._planned(job.evolve(run_id=run_id), keeper, source, target)
+            return self._execute(run, stack, keeper, stop, new=True)
 
     def prepare(self, job: MapperJob) -> tuple[ChunkPlan, ChunkProcessor]:
         """Return a job's plan, checked, and what processes its chunks here, one by one.
@@ -194,7 +220,7 @@ class ParallelProcessor:
     ) -> Run:
         run_id = job.run_id or uuid.uuid4().hex
         plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, job)
-        prepared = prepare(job, plan, keeper, source, target, run_id, self.retries)
+        prepared = prepare(job, plan, keeper, source, target, run_id, self.patience)
         return Run(run_id, job, source, target, prepared, prepared.plan.chunks)
 
     def resume(
@@ -204,6 +230,7 @@ class ParallelProcessor:
         target_conn: Any,
         source_conn: Any = None,
         transformation_logic: Transformation | None = None,
+        reject_limit: int | None = None,
     ) -> ParallelProcessingResult:
         """Finish a run that was killed, stopped or left chunks behind; only report a finished one.
 
@@ -216,6 +243,8 @@ class ParallelProcessor:
         source_conn, transformation_logic
             Needed when the run's own were not stored: a connection with a password, a function
             that cannot be imported.
+        reject_limit
+            Another limit for the whole run, when it stopped at the one it had.
 
         Raises
         ------
@@ -224,11 +253,73 @@ class ParallelProcessor:
         ConfigurationError
             When what is needed is not given, or belongs to another job.
         """
+        job, stored = self._recalled(run_id, target_conn, source_conn, transformation_logic)
+        if reject_limit is not None:
+            job = job.evolve(reject_limit=reject_limit).validated()
+        return self._continue(job, stored, threading.Event())
+
+    def cancel(self, run_id: str, *, target_conn: Any, source_conn: Any = None) -> None:
+        """Stop a run of this or another process at once; ``resume`` goes on with it.
+
+        The sessions that read and load its chunks are ended; once this returns, nothing of it can
+        commit. Workers stay alive. A run that has ended already stays as it is.
+
+        Parameters
+        ----------
+        run_id, target_conn
+            As for ``resume``.
+        source_conn
+            Needed to break off reading at once, when the run's own was not stored.
+
+        Raises
+        ------
+        RunNotFoundError
+            When the ledger has no such run.
+        """
         target = reference(target_conn, "target_conn")
-        stored = RunLedger(target, run_id).find()
-        if stored is None:
-            message = f"the ledger at {target} has no run {run_id!r}"
-            raise RunNotFoundError(message, run_id=run_id)
+        stored = stored_runs.found(target, run_id)
+        given = source_conn if source_conn is not None else stored.plan["job"]["source_conn"]
+        source = None if given is None else reference(given, "source_conn")
+        stored_runs.cancel(target, source, run_id)
+
+    def discard(self, run_id: str, *, target_conn: Any) -> None:
+        """Forget a run: stop it, drop the rows it has staged, remove it from the ledger.
+
+        What it has loaded into its target stays there, and nobody can tell any more that it did.
+
+        Raises
+        ------
+        RunNotFoundError
+            When the ledger has no such run.
+        """
+        stored_runs.discard(reference(target_conn, "target_conn"), run_id)
+
+    def rejects(self, run_id: str, *, target_conn: Any) -> pd.DataFrame:
+        """Return the rows a run has set aside.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row each, in the plan's order: ``chunk_id``, ``stage`` (``transform``, ``encode`` or
+            ``load``), ``reason``, ``key`` and ``row``, both as mappings.
+
+        Raises
+        ------
+        RunNotFoundError
+            When the ledger has no such run.
+        """
+        return stored_runs.rejects(reference(target_conn, "target_conn"), run_id)
+
+    def _recalled(
+        self,
+        run_id: str,
+        target_conn: Any,
+        source_conn: Any,
+        transformation_logic: Transformation | None,
+    ) -> tuple[MapperJob, StoredRun]:
+        """Return the job of a stored run, and the run."""
+        target = reference(target_conn, "target_conn")
+        stored = stored_runs.found(target, run_id)
         job = job_record.restored(
             stored.plan["job"],
             run_id=run_id,
@@ -236,60 +327,56 @@ class ParallelProcessor:
             source_conn=source_conn,
             transformation_logic=transformation_logic,
         )
-        return self._continue(job, stored)
+        return job, stored
 
-    def _continue(self, job: MapperJob, stored: StoredRun) -> ParallelProcessingResult:
+    def _continue(
+        self, job: MapperJob, stored: StoredRun, stop: threading.Event
+    ) -> ParallelProcessingResult:
         """Do the chunks of a stored plan that are not committed. It is never planned again."""
         source = reference(job.source_conn, "source_conn")
         target = reference(job.target_conn, "target_conn")
-        job_record.require_same(job, source, stored.fingerprint, stored.run_id)
+        job_record.require_same(job, source, stored)
         if self.enable_parallel:
             require_picklable(job.transformation_logic)
-        ledger = RunLedger(target, stored.run_id)
-        known = ledger.chunks()
+        known = RunLedger(target, stored.run_id).chunks()
         todo = [chunk for chunk, result in known if not result.succeeded]
         if not todo:
-            if stored.state is not RunState.SUCCEEDED:  # its coordinator died after the last chunk
-                ledger.set_state(RunState.SUCCEEDED)
-            return report.fold(
-                (r for _, r in known),
-                run_id=stored.run_id,
-                seconds=0.0,
-                rows_this_run=0,
-                warnings=stored.plan["warnings"],
-            )
+            return stored_runs.result_of(target, stored, [result for _, result in known])
         with contextlib.ExitStack() as stack:
-            keeper = stack.enter_context(keep_snapshot(source, consistent=job.consistent))
+            kept = keep_snapshot(source, consistent=job.consistent, run_id=stored.run_id)
+            keeper = stack.enter_context(kept)
             plan = replanned(job, stored, keeper, [chunk for chunk, _ in known])
-            prepared = prepare(job, plan, keeper, source, target, stored.run_id, self.retries)
-            return self._execute(
-                Run(stored.run_id, job, source, target, prepared, todo), stack, keeper, new=False
-            )
+            prepared = prepare(job, plan, keeper, source, target, stored.run_id, self.patience)
+            require_same_columns(prepared, stored)
+            run = Run(stored.run_id, job, source, target, prepared, todo)
+            return self._execute(run, stack, keeper, stop, new=False)
 
     def _execute(
-        self, run: Run, stack: contextlib.ExitStack, keeper: Keeper, *, new: bool
+        self,
+        run: Run,
+        stack: contextlib.ExitStack,
+        keeper: Keeper,
+        stop: threading.Event,
+        *,
+        new: bool,
     ) -> ParallelProcessingResult:
-        logger.info(
-            "run=%s chunks=%d rows=%d cut=%s",
-            run.run_id,
-            len(run.chunks),
-            run.plan.config.total_rows,
-            run.plan.config.reason,
-        )
-        for note in run.plan.notes:
-            logger.warning("run=%s %s", run.run_id, note)
+        log_plan(run)
         if keeper.snapshot is None:
             stack.close()  # nothing to keep: planning is done
         with self._engine(run) as engine:
             require_reachable(engine, [ref for ref in (run.source, run.target) if ref is not None])
             if not (run.enter if new else run.reenter)(keeper.snapshot):
-                return self._continue(run.job.evolve(run_id=run.run_id), run.stored())
+                return self._continue(run.job, run.stored(), stop)
             started = time.perf_counter()
             try:
-                results, rows = self._process(engine, run, started)
+                results, rows = self._process(engine, run, keeper, stop, started)
+                if stop.is_set():
+                    run.stop(RunState.CANCELLED)
+                elif len(results) < len(run.chunks):
+                    run.stop(RunState.FAILED)
             except BaseException:
                 with contextlib.suppress(MapperError):  # what ended the run is what must be told
-                    run.end(RunState.CANCELLED)
+                    run.stop(RunState.CANCELLED)
                 raise
             seconds = time.perf_counter() - started
         return self._aggregate_results(run, results, seconds, rows)
@@ -304,9 +391,13 @@ class ParallelProcessor:
             asked_workers=self._asked_workers,
         )
 
-    def _process(self, engine: Engine, run: Run, started: float) -> tuple[list[ChunkResult], int]:
+    def _process(
+        self, engine: Engine, run: Run, keeper: Keeper, stop: threading.Event, started: float
+    ) -> tuple[list[ChunkResult], int]:
         """Return the results of the chunks that ended, and the rows they read."""
         results: list[ChunkResult] = []
+        if stop.is_set():
+            return results, 0
         counter = Counter(run.run_id if run.target else None, len(run.chunks))
         ended = (
             self._process_sequential(run.prepared.task, run.chunks)
@@ -315,14 +406,15 @@ class ParallelProcessor:
         )
         with progress_hook(self.progress, len(run.chunks)) as show, contextlib.closing(ended):
             for result in ended:
+                if result.state is ChunkState.UNASSIGNED:  # somebody stopped the run
+                    break
                 results.append(result)
                 event = counter.event(result, time.perf_counter() - started)
                 log_event(event)
                 show(event)
-                if result.state is ChunkState.PROCESSED_WITH_ERROR:
-                    run.note_if_lost(result)
-                    if run.job.on_error == "abort":
-                        break
+                keeper.check()
+                if run.breaks_off(result) or stop.is_set():
+                    break
         return results, counter.rows
 
     def _process_sequential(
@@ -335,22 +427,18 @@ class ParallelProcessor:
         self, run: Run, results: Sequence[ChunkResult], seconds: float, rows: int
     ) -> ParallelProcessingResult:
         """Return the run's result: from the ledger, which alone knows what is committed."""
-        notes = run.plan.notes
-        if run.ledger is None:
+        if run.ledger is None or run.target is None:
             every = report.with_unbegun(results, run.chunks)
             return report.fold(
-                every, run_id=None, seconds=seconds, rows_this_run=rows, warnings=notes
+                every, run_id=None, seconds=seconds, rows_this_run=rows, warnings=run.plan.notes
             )
-        # Before the report is read: once the run has left RUNNING, no straggler can commit.
-        known = [result for _, result in run.ledger.chunks()]
-        run.end(RunState.SUCCEEDED if all(r.succeeded for r in known) else RunState.FAILED)
-        known = [result for _, result in run.ledger.chunks()]
+        outcome = stored_runs.finish(run.target, run.run_id, run.prepared.publication)
         return report.fold(
-            known, run_id=run.run_id, seconds=seconds, rows_this_run=rows, warnings=notes
+            [result for _, result in run.ledger.chunks()],
+            run_id=run.run_id,
+            seconds=seconds,
+            rows_this_run=rows,
+            warnings=[*run.plan.notes, *outcome.notes],
+            error=outcome.error,
+            published=outcome.published,
         )
-
-
-def _require_count(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        message = f"{name} must be an integer of at least 1, got {value!r}"
-        raise ConfigurationError(message, field=name)

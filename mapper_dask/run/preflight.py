@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import pyarrow as pa
 
 from mapper_dask.chunk import extract, transform
 from mapper_dask.chunk.encode import is_text, series_to_arrow
+from mapper_dask.chunk.rejects import REASON
 from mapper_dask.chunk.task import ChunkTask, LoadTask, ReadTask
-from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
+from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.base import Column, SourceQuery, TargetTable
+from mapper_dask.dialects.base import Column, Publication, SourceQuery, TargetTable
 from mapper_dask.dialects.conversions import (
     Conversion,
     Incoming,
@@ -21,13 +22,19 @@ from mapper_dask.dialects.conversions import (
     incoming_from_column,
     judge,
 )
-from mapper_dask.errors import MapperError, TargetError
-from mapper_dask.parallel_models import ChunkKind, MapperJob
+from mapper_dask.errors import DatabaseError, MapperError, TargetError
+from mapper_dask.mapper_job import MapperJob
+from mapper_dask.parallel_models import ChunkKind
 from mapper_dask.plan.chunk_plan import ChunkPlan
+from mapper_dask.retries import Patience
 from mapper_dask.run.snapshot import Keeper
+from mapper_dask.run.staging import publication_for
 
 SAMPLE_ROWS = 100
 """Rows the function is shown beforehand: it tells its columns by what it does to them."""
+
+ASKING_LOCK_TIMEOUT = 1.0
+"""Seconds to wait for a locked target when it is only asked."""
 
 PIECES = 2
 """A chunk up to this many times its size goes through the function whole: bounds are inexact."""
@@ -40,6 +47,8 @@ class Prepared:
     plan: ChunkPlan
     """With what is known of the target added."""
     task: ChunkTask
+    publication: Publication | None = None
+    """How the rows enter the target at the end; None where they are loaded directly."""
 
 
 def prepare(
@@ -49,7 +58,7 @@ def prepare(
     source: ConnectionRef,
     target: ConnectionRef | None,
     run_id: str,
-    retries: int,
+    patience: Patience,
 ) -> Prepared:
     """Return what the chunks need, after checking all that can be checked.
 
@@ -62,33 +71,44 @@ def prepare(
         nothing fills.
     """
     windowed = any(chunk.kind is ChunkKind.WINDOW for chunk in plan.chunks) and len(plan.chunks) > 1
-    read = ReadTask(source, plan.query, PIECES * job.chunk_size, keeper.snapshot, windowed)
-    task = ChunkTask(read, None, job.transformation_logic, job.dtype_backend, retries)
+    read = ReadTask(
+        source,
+        plan.query,
+        PIECES * job.chunk_size,
+        keeper.snapshot,
+        windowed,
+        session_tag(run_id),
+    )
+    task = ChunkTask(
+        read,
+        None,
+        job.transformation_logic,
+        job.dtype_backend,
+        patience.attempts,
+        job.reject_limit,
+    )
     if target is None:
         return Prepared(plan, task)
     table = _target_table(job, target, plan.query)
     outgoing = _outgoing(job, plan, keeper, table)
     conversions = _checked(outgoing, table) if outgoing is not None else ()
     plan = plan.evolve(target=table.quoted, conversions=conversions)
-    load = LoadTask(
-        run_id,
-        target,
-        table,
-        None if outgoing is None else tuple(outgoing),
-        _relay(job, plan, keeper, target, table),
-    )
-    return Prepared(
-        plan,
-        ChunkTask(
-            read, load, job.transformation_logic, job.dtype_backend, retries, frozenset(plan.notes)
-        ),
-    )
+    names = None if outgoing is None else tuple(outgoing)
+    publication = publication_for(job, table, names, run_id, dialect_for(target).quote)
+    relay = _relay(job, plan, keeper, target, table)
+    if publication is None and names:
+        _require_taken(target, table, names)
+    if publication is not None:
+        table = replace(table, staging=publication.staging)
+    load = LoadTask(run_id, target, table, names, relay, patience.lock_timeout)
+    known = frozenset(plan.notes)
+    return Prepared(plan, replace(task, load=load, known_notes=known), publication)
 
 
 def _target_table(job: MapperJob, target: ConnectionRef, query: SourceQuery) -> TargetTable:
-    dialect = dialect_for(target)
+    dialect = dialect_for(target, "target_conn")
     engine = engine_for(target, connect_args=dialect.connect_args())
-    with raw_connection(engine) as conn, dialect.errors(engine.url):
+    with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
         table = dialect.target_table(conn, job.target_schema, str(job.target_table))
     if table is None:
         name = ".".join(
@@ -103,6 +123,26 @@ def _target_table(job: MapperJob, target: ConnectionRef, query: SourceQuery) -> 
     return table
 
 
+def _require_taken(target: ConnectionRef, table: TargetTable, names: Sequence[str]) -> None:
+    """Let the database say whether it takes rows with these columns, by loading none.
+
+    A view without a trigger and a missing right are known to it alone. What may pass, such as a
+    lock, is left to the chunks: they try again.
+    """
+    dialect = dialect_for(target)
+    engine = engine_for(target, connect_args=dialect.connect_args())
+    columns = [column for name in names if (column := table.column(name)) is not None]
+    no_rows = pa.table({column.name: pa.array([], column.arrow) for column in columns})
+    try:
+        with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
+            dialect.begin_load(conn, "", ASKING_LOCK_TIMEOUT)
+            dialect.load(conn, table, no_rows)
+    except DatabaseError as error:
+        if not error.transient:
+            message = f"target_table {table.quoted} takes no rows: {error}"
+            raise TargetError(message, field="target_table", sqlstate=error.sqlstate) from None
+
+
 def _outgoing(
     job: MapperJob, plan: ChunkPlan, keeper: Keeper, table: TargetTable
 ) -> dict[str, Incoming] | None:
@@ -114,6 +154,7 @@ def _outgoing(
         try:
             frame = transform.to_frame(sample, plan.query.columns, job.dtype_backend)
             result = transform.apply(job.transformation_logic, frame)
+            result = result.drop(columns=REASON, errors="ignore")
             as_text = extract.text_columns(plan.query.columns, sample)
             return {
                 name: _one_outgoing(result[name], table.column(name), as_text)
@@ -187,7 +228,7 @@ def _relay(
 ) -> str | None:
     """Return the wire format of a run that decodes nothing: no function, same types."""
     same = dialect_for(target).name == keeper.dialect.name and keeper.dialect.capabilities.relay
-    if job.transformation_logic is not None or not same:
+    if job.transformation_logic is not None or job.reject_limit or not same:
         return None
     columns = [table.column(column.name) for column in plan.query.columns]
     return keeper.dialect.relay_format(plan.query.columns, [c for c in columns if c is not None])

@@ -14,10 +14,13 @@ def fold(
     seconds: float,
     rows_this_run: int,
     warnings: Sequence[str] = (),
+    error: str | None = None,
+    published: bool = True,
 ) -> ParallelProcessingResult:
     """Return the sum of chunk results, given in any order."""
     ordered = tuple(sorted(results, key=lambda result: result.chunk_id))
-    notes = dict.fromkeys([*warnings, *(note for result in ordered for note in result.warnings)])
+    told = (note for result in ordered for note in result.warnings)
+    notes = dict.fromkeys([*warnings, *told, *snapshot_notes(ordered)])
     return ParallelProcessingResult(
         chunk_results=ordered,
         run_id=run_id,
@@ -25,7 +28,25 @@ def fold(
         consistent=one_snapshot(ordered),
         warnings=tuple(notes),
         rows_this_run=rows_this_run,
+        error=error,
+        published=published,
     )
+
+
+def snapshot_notes(results: Sequence[ChunkResult]) -> list[str]:
+    """Return what to know of a run whose chunks were to read one snapshot and did not."""
+    done = [result.snapshot for result in results if result.succeeded]
+    if one_snapshot(results) or not any(done):
+        return []
+    states = len(set(done) - {None})
+    later = sum(snapshot is None for snapshot in done)
+    parts = [f"{states} snapshots" if states > 1 else "a snapshot"]
+    parts += [f"what was committed when each of {later:,} chunks was read"] if later else []
+    note = (
+        f"the source was not read in one state but in {' and '.join(parts)}: its keeper was lost, "
+        "or the run was resumed"
+    )
+    return [note]
 
 
 def one_snapshot(results: Sequence[ChunkResult]) -> bool:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from mapper_dask.connections import ConnectionRef
 from mapper_dask.errors import FingerprintError, RunNotFoundError
 from mapper_dask.ledger import RunState, StoredRun
-from mapper_dask.parallel_models import Chunk, ChunkResult, MapperJob
+from mapper_dask.mapper_job import MapperJob
+from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.chunk_plan import ChunkPlan
-from mapper_dask.run import job_record
+from mapper_dask.run import job_record, stored_runs
+from mapper_dask.run.events import logger
 from mapper_dask.run.preflight import Prepared
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import Keeper
@@ -45,8 +47,16 @@ class Run:
             return True
         plan = {**self.plan.to_json(), "job": job_record.record(self.job, self.source)}
         fingerprint = job_record.job_fingerprint(self.job, self.source)
-        stored = StoredRun(self.run_id, fingerprint, plan, snapshot, RunState.RUNNING)
-        return self.ledger.open(stored, self.chunks)
+        publication = self.prepared.publication
+        stored = StoredRun(
+            self.run_id,
+            fingerprint,
+            plan if publication is None else {**plan, "publication": asdict(publication)},
+            snapshot,
+            RunState.RUNNING,
+            None if publication is None else publication.staging_name,
+        )
+        return self.ledger.open(stored, self.chunks, publication)
 
     def reenter(self, snapshot: str | None) -> bool:
         """Let a run that stands in the ledger go on."""
@@ -54,10 +64,11 @@ class Run:
             self.ledger.set_state(RunState.RUNNING, snapshot)
         return True
 
-    def end(self, state: RunState) -> None:
-        """Stop the run: once this returns, no chunk of it can commit."""
+    def stop(self, state: RunState) -> None:
+        """Stop the run: what is being read and loaded is broken off, nothing commits any more."""
         if self.ledger is not None:
-            self.ledger.set_state(state)
+            self.ledger.stop(state)
+        stored_runs.end_reading(self.source, self.run_id)
 
     def stored(self) -> StoredRun:
         """Return the run as the ledger holds it.
@@ -67,16 +78,32 @@ class Run:
         RunNotFoundError
             When somebody removed it meanwhile.
         """
-        found = self.ledger.find() if self.ledger is not None else None
-        if found is None:
-            message = f"run {self.run_id!r} vanished from the ledger"
+        if self.target is None:
+            message = f"run {self.run_id!r} is a dry run; no ledger holds it"
             raise RunNotFoundError(message, run_id=self.run_id)
-        return found
+        return stored_runs.found(self.target, self.run_id)
 
-    def note_if_lost(self, result: ChunkResult) -> None:
-        """Note a failure whose worker could not: one that died names no worker."""
-        if self.ledger is not None and not result.worker:
+    def breaks_off(self, result: ChunkResult) -> bool:
+        """Return whether the run has to stop because of what became of a chunk."""
+        if result.state is not ChunkState.PROCESSED_WITH_ERROR:
+            return False
+        if self.ledger is not None and not result.worker:  # its worker died before it could note it
             self.ledger.note_failure(result)
+        return self.job.on_error == "abort" or result.stops_run
+
+
+def log_plan(run: Run) -> None:
+    """Write to the log what a run sets out to do."""
+    config = run.plan.config
+    logger.info(
+        "run=%s chunks=%d rows=%d cut=%s",
+        run.run_id,
+        len(run.chunks),
+        config.total_rows,
+        config.reason,
+    )
+    for note in run.plan.notes:
+        logger.warning("run=%s %s", run.run_id, note)
 
 
 def replanned(
@@ -99,3 +126,21 @@ def replanned(
         )
         raise FingerprintError(message, run_id=stored.run_id)
     return plan
+
+
+def require_same_columns(prepared: Prepared, stored: StoredRun) -> None:
+    """Refuse to go on staging rows with other columns than those that wait already.
+
+    Raises
+    ------
+    FingerprintError
+        When the function, mended meanwhile, returns other columns.
+    """
+    before, now = stored.publication, prepared.publication
+    if before is None or now is None or set(before.columns) == set(now.columns):
+        return
+    message = (
+        f"run {stored.run_id!r} cannot go on: its staged rows have the columns "
+        f"{', '.join(before.columns)}, the function now returns {', '.join(now.columns)}"
+    )
+    raise FingerprintError(message, run_id=stored.run_id)

@@ -7,14 +7,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
+from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
 from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.base import Publication
 from mapper_dask.errors import RunNotFoundError
 from mapper_dask.ledger import Ledger, RunState, StoredRun
-from mapper_dask.parallel_models import Chunk, ChunkResult
-from mapper_dask.retries import attempts
+from mapper_dask.parallel_models import Chunk, ChunkResult, Reject
+from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT, attempts
+from mapper_dask.run.events import logger
+from mapper_dask.run.staging import KEPT_SECONDS
 
 T = TypeVar("T")
+
+STOP_ATTEMPTS = 30
+"""Attempts at stopping a run, between which a chunk may have slipped in."""
+
+STOP_LOCK_TIMEOUT = 0.25
+"""Seconds to wait for the run's row before the sessions that hold it are looked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +34,11 @@ class RunLedger:
     run_id: str
 
     @contextlib.contextmanager
-    def _session(self) -> Iterator[tuple[Ledger, Any]]:
-        dialect = dialect_for(self.target)
+    def _session(self, lock_timeout: float = DEFAULT_LOCK_TIMEOUT) -> Iterator[tuple[Ledger, Any]]:
+        dialect = dialect_for(self.target, "target_conn")
         engine = engine_for(self.target, connect_args=dialect.connect_args())
-        with raw_connection(engine) as conn, dialect.errors(engine.url):
-            dialect.begin_load(conn, f"mapper_dask:{self.run_id}:coordinator")
+        with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
+            dialect.begin_load(conn, f"{session_tag(self.run_id)}:coordinator", lock_timeout)
             yield Ledger(dialect), conn
             conn.commit()
 
@@ -42,12 +51,24 @@ class RunLedger:
         except RunNotFoundError:
             return None
 
-    def open(self, run: StoredRun, chunks: Sequence[Chunk]) -> bool:
-        """Enter the run, in tables made where they are missing; False when it stands already."""
+    def open(
+        self, run: StoredRun, chunks: Sequence[Chunk], publication: Publication | None = None
+    ) -> bool:
+        """Enter the run, in tables made where they are missing; False when it stands already.
+
+        The table where its rows wait is made in the same transaction, and those of dead runs are
+        removed.
+        """
 
         def enter(ledger: Ledger, conn: Any) -> bool:
             ledger.create(conn)
-            return ledger.open_run(conn, run, chunks)
+            if not ledger.open_run(conn, run, chunks):
+                return False
+            if publication is not None:
+                for name in ledger.sweep(conn, publication, KEPT_SECONDS):
+                    logger.warning("dropped the staging table %s, left by a dead run", name)
+                ledger.dialect.create_staging(conn, publication)
+            return True
 
         return self._call(enter)
 
@@ -55,9 +76,38 @@ class RunLedger:
         """Move the run to another state."""
         self._call(lambda ledger, conn: ledger.set_state(conn, self.run_id, state, snapshot))
 
+    def stop(self, state: RunState) -> None:
+        """Stop the run at once: what is being loaded is broken off, and nothing commits afterwards.
+
+        A chunk that is being loaded holds the run's row. So its session is ended, again and again
+        until no other has taken its place.
+        """
+        for attempt in attempts(STOP_ATTEMPTS):
+            with attempt:
+                self.end_sessions()
+                with self._session(STOP_LOCK_TIMEOUT) as (ledger, conn):
+                    ledger.set_state(conn, self.run_id, state)
+
+    def end_sessions(self) -> int:
+        """End the sessions that load chunks of the run; return how many there were."""
+        with self._session() as (ledger, conn):
+            return ledger.dialect.end_sessions(conn, session_tag(self.run_id))
+
+    def publish(self, publication: Publication | None) -> RunState:
+        """End the run if all its chunks are committed, publishing what waits; return its state."""
+        return self._call(lambda ledger, conn: ledger.publish(conn, self.run_id, publication))
+
+    def forget(self, run: StoredRun) -> None:
+        """Remove the run and what it has staged."""
+        self._call(lambda ledger, conn: ledger.forget(conn, run))
+
     def chunks(self) -> list[tuple[Chunk, ChunkResult]]:
         """Return every chunk with what became of it."""
         return self._call(lambda ledger, conn: ledger.chunks(conn, self.run_id))
+
+    def rejects(self) -> list[tuple[int, Reject]]:
+        """Return every row that was set aside, with its chunk."""
+        return self._call(lambda ledger, conn: ledger.rejects(conn, self.run_id))
 
     def note_failure(self, result: ChunkResult) -> None:
         """Note a failure that the worker could not, because it died."""

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
+from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
+from mapper_dask.errors import DatabaseError
+from mapper_dask.run.events import logger
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Keeper:
     """A planning session; while it is open, its snapshot can be joined."""
 
@@ -20,20 +22,38 @@ class Keeper:
     conn: Any
     snapshot: str | None
     """Name for other sessions; None where the run reads without one."""
+    lost: bool = False
+    """Whether the session was found to be gone."""
+
+    def check(self) -> None:
+        """Notice when the snapshot is lost, and say so once."""
+        if self.snapshot is None or self.lost:
+            return
+        try:
+            with self.dialect.errors():
+                self.dialect.ping(self.conn)
+        except DatabaseError as error:
+            self.lost = True
+            logger.warning(
+                "the session that keeps the source's snapshot %s is gone (%s); chunks that have "
+                "not joined it read what is committed then",
+                self.snapshot,
+                error,
+            )
 
 
 @contextlib.contextmanager
-def keep_snapshot(source: ConnectionRef, *, consistent: bool) -> Iterator[Keeper]:
+def keep_snapshot(source: ConnectionRef, *, consistent: bool, run_id: str = "") -> Iterator[Keeper]:
     """Open the session a run plans in, and keep its snapshot to the end of the run.
 
     Its transaction also keeps the tables it planned over from being rewritten, so that row
     addresses stay what they are. It holds back VACUUM meanwhile; the plan says so.
     """
-    dialect = dialect_for(source)
+    dialect = dialect_for(source, "source_conn")
     engine = engine_for(source, connect_args=dialect.connect_args())
-    with raw_connection(engine) as conn:
+    with raw_connection(engine, "source_conn") as conn:
         with dialect.errors(engine.url):
-            dialect.begin_read(conn, None)
+            dialect.begin_read(conn, None, f"{session_tag(run_id)}:keeper" if run_id else "")
             shared = consistent and dialect.capabilities.snapshots
             snapshot = dialect.export_snapshot(conn) if shared else None
         yield Keeper(dialect, conn, snapshot)

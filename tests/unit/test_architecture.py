@@ -18,6 +18,7 @@ LAYERS = (
     "retries",
     "rendering",
     "parallel_models",
+    "mapper_job",
     "connections",
     "dialects",
     "ledger",

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from mapper_dask.errors import ConfigurationError, RunFailedError
+from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import (
     Chunk,
     ChunkingStrategy,
     ChunkKind,
     ChunkResult,
     ChunkState,
-    MapperJob,
     ParallelProcessingResult,
 )
 
@@ -68,8 +68,10 @@ REFUSED = {
     "on_error": ["ignore", None],
     "dtype_backend": ["numpy", None],
     "transformation_logic": ["upper", 3],
-    "write_disposition": ["replace", "merge", None],
-    "reject_limit": [1, -1],
+    "write_disposition": ["upsert", None],
+    "reject_limit": [-1, True, 1.5, "1", None],
+    "newest_by": ["a"],
+    "primary_key": [[], 3, ["a", "a"]],
     "columns": ["id", [], ()],
     "strategy": ["BY_HAND", 3],
     "target_table": ["t"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib import resources
@@ -19,11 +20,12 @@ from mapper_dask.dialects.base import (
     FunctionFact,
     KeyMark,
     Loaded,
+    Publication,
     Relation,
     SourceQuery,
     TargetTable,
 )
-from mapper_dask.dialects.postgresql import faults, queries, transfer, types
+from mapper_dask.dialects.postgresql import apart, faults, queries, staging, transfer, types
 from mapper_dask.parallel_models import Bound, Chunk
 
 KEEPALIVE = {
@@ -42,8 +44,24 @@ SESSION = (
 )
 """Settings under which text is exact, and under which the same query scans in the same order."""
 
-LOCK_TIMEOUT = "30s"
-"""A frozen copy of a chunk may hold its row; the wait ends and the chunk is tried again."""
+READ_LOCK_TIMEOUT = 30.0
+"""Seconds a reading session waits for a lock, such as a rewrite of its table, before it says so."""
+
+FENCES = {
+    "client_connection_check_interval": "10s",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+"""The server's side of the same: it notices a client that is gone, and gives its locks back. What
+a server does not know, or its system cannot do, is left out."""
+
+NEVER_IDLE = """
+SELECT set_config(name, '0', true) FROM pg_settings
+WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')
+"""
+"""For the session that keeps the snapshot: it is idle in its transaction for the whole run."""
 
 
 class PostgreSQL:
@@ -82,7 +100,7 @@ class PostgreSQL:
 
     # -- reading --------------------------------------------------------------------------------
 
-    def begin_read(self, conn: Any, snapshot: str | None) -> None:
+    def begin_read(self, conn: Any, snapshot: str | None, application: str = "") -> None:
         """Begin a read-only transaction, in the snapshot another session keeps if one is named."""
         conn.rollback()
         with conn.cursor() as cursor:
@@ -90,11 +108,17 @@ class PostgreSQL:
             if snapshot is not None:
                 cursor.execute("SET TRANSACTION SNAPSHOT %s", (snapshot,))
             cursor.execute(SESSION.replace("SET ", "SET LOCAL "))
+            fence(cursor, application, READ_LOCK_TIMEOUT)
+
+    def ping(self, conn: Any) -> None:
+        """Raise when the session is gone."""
+        with conn.cursor() as cursor:
+            cursor.execute("SELECT 1")
 
     def export_snapshot(self, conn: Any) -> str:
         """Return the name by which others join this transaction's snapshot, until it ends."""
         with conn.cursor() as cursor:
-            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            cursor.execute(NEVER_IDLE)
             cursor.execute("SELECT pg_export_snapshot()")
             return str(cursor.fetchone()[0])
 
@@ -132,12 +156,12 @@ class PostgreSQL:
             return None
         table_id, has_row_addresses, blocks = found[0]
         indexes = self.run(conn, "ordered_indexes", {"table_id": table_id})
-        unique = tuple(tuple(columns) for is_unique, columns in indexes if is_unique)
+        unique = tuple(tuple(columns) for is_unique, columns, _ in indexes if is_unique)
         return Relation(
             bool(has_row_addresses),
             int(blocks),
             unique,
-            tuple(columns[0] for _, columns in indexes),
+            tuple(columns[0] for _, columns, _ in indexes),
         )
 
     def functions(self, conn: Any, names: Sequence[str]) -> tuple[FunctionFact, ...]:
@@ -206,17 +230,36 @@ class PostgreSQL:
 
     # -- writing --------------------------------------------------------------------------------
 
-    def begin_load(self, conn: Any, application: str) -> None:
+    def begin_load(self, conn: Any, application: str, lock_timeout: float) -> None:
         """Begin a transaction that loads: READ COMMITTED, to see what another copy commits."""
         conn.rollback()
         with conn.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
             cursor.execute(SESSION.replace("SET ", "SET LOCAL "))
-            cursor.execute(
-                "SELECT set_config('lock_timeout', %s, true), "
-                "set_config('application_name', %s, true)",
-                (LOCK_TIMEOUT, application),
-            )
+            fence(cursor, application, lock_timeout)
+
+    def end_sessions(self, conn: Any, tag: str) -> int:
+        """End every session that works on a chunk of a run; return how many there were."""
+        pattern = f"^{re.escape(tag)}:[0-9]+$"
+        return len(self.run(conn, "sessions_end", {"pattern": pattern}))
+
+    def end_frozen(self, conn: Any, application: str, seconds: float) -> int:
+        """End a session whose client has been silent so long while it holds a chunk."""
+        values = {"application": application, "seconds": seconds}
+        return len(self.run(conn, "sessions_frozen", values))
+
+    def create_staging(self, conn: Any, publication: Publication) -> None:
+        """Create the table where rows wait."""
+        staging.create(conn, publication)
+
+    def drop_table(self, conn: Any, quoted: str) -> None:
+        """Drop a table if it is there."""
+        with conn.cursor() as cursor:
+            cursor.execute(f"DROP TABLE IF EXISTS {quoted}")
+
+    def publish(self, conn: Any, publication: Publication) -> int:
+        """Let the staged rows enter the target; return how many there were."""
+        return staging.publish(conn, publication)
 
     def target_table(self, conn: Any, schema: str | None, table: str) -> TargetTable | None:
         """Return a table and its columns, None when there is none of that name."""
@@ -238,13 +281,25 @@ class PostgreSQL:
             )
             for name, type_name, key_type, category, native, _, not_null, default, generated in rows
         )
+        indexes = self.run(conn, "ordered_indexes", {"table_id": table_id})
+        referring = self.run(conn, "referring_tables", {"table_id": table_id})
         return TargetTable(
-            schema, table, f"{queries.quote(schema)}.{queries.quote(table)}", columns
+            schema,
+            table,
+            f"{queries.quote(schema)}.{queries.quote(table)}",
+            columns,
+            unique_keys=tuple(tuple(names) for is_unique, names, _ in indexes if is_unique),
+            primary_key=next((tuple(names) for _, names, primary in indexes if primary), ()),
+            referring=tuple(name for (name,) in referring),
         )
 
     def load(self, conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
         """Load Arrow rows by COPY."""
         return transfer.load(conn, table, rows)
+
+    def load_apart(self, conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
+        """Load Arrow rows but for those the database refuses."""
+        return apart.load(conn, table, rows, most)
 
     def relay_format(self, source: Sequence[Column], target: Sequence[Column]) -> str | None:
         """Return how bytes may pass undecoded between these columns, None when they may not."""
@@ -261,6 +316,19 @@ class PostgreSQL:
     ) -> tuple[int, int]:
         """Pass a query's rows into a table undecoded; return rows read and rows loaded."""
         return transfer.relay(source_conn, sql, target_conn, table, names, wire)
+
+
+def fence(cursor: Any, application: str, lock_timeout: float) -> None:
+    """Bound this transaction's waits and name it, so that it can be found and ended."""
+    values = {**FENCES, "lock_timeout": f"{int(lock_timeout * 1000)}ms"}
+    if application:
+        values["application_name"] = application
+    cursor.execute(
+        "SELECT set_config(s.name, f.value, true) "
+        "FROM unnest(%s::text[], %s::text[]) AS f (name, value) JOIN pg_settings s USING (name) "
+        "WHERE s.name <> 'client_connection_check_interval' OR version() ~ 'linux'",
+        (list(values), list(values.values())),
+    )
 
 
 def _modifier(described: Any) -> int:

@@ -16,8 +16,18 @@ from mapper_dask.errors import DatabaseError, SnapshotLostError
 RETRYABLE = re.compile(r"08|57P0|53(?!100)|40|55P03")
 """SQLSTATEs that pass: links, shutdowns, resources (not a full disk), conflicts, lock timeouts."""
 
+DISK_FULL = "53100"
+"""The other chunks would meet it too: the run stops, and is resumed when there is room."""
+
+LOCK_NOT_AVAILABLE = "55P03"
+
+REFUSED_ROW = re.compile(r"22|23|44|P0001")
+"""SQLSTATEs that speak of a row: its values, a constraint, a view's check, a trigger's RAISE."""
+
 SNAPSHOT_GONE = re.compile(r"invalid snapshot identifier|snapshot .* does not exist")
 """Server texts of a lost snapshot: 22023 up to PostgreSQL 17, 42704 since."""
+
+_COPY_LINE = re.compile(r"^COPY .*?, line (\d+)", re.MULTILINE)
 
 _VALUE_IN_CONTEXT = re.compile(r"^(COPY [^\n]*?line \d+(?:, column [^:\n]+)?).*", re.DOTALL)
 
@@ -43,7 +53,12 @@ def _rewritten(error: psycopg2.Error, url: sa.URL | None, prefix: int) -> Databa
     sqlstate = error.pgcode
     text = _text(error)
     text = redact(text, url) if url is not None else text
-    details: dict[str, Any] = {"sqlstate": sqlstate, "transient": is_transient(error)}
+    details: dict[str, Any] = {
+        "sqlstate": sqlstate,
+        "transient": is_transient(error),
+        "stops_run": sqlstate == DISK_FULL,
+        "waited_for_lock": sqlstate == LOCK_NOT_AVAILABLE,
+    }
     position = error.diag.statement_position
     if position is not None:
         details["position"] = max(1, int(position) - prefix)
@@ -57,6 +72,23 @@ def is_transient(error: psycopg2.Error) -> bool:
     if error.pgcode is None:
         return isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError))
     return RETRYABLE.match(error.pgcode) is not None
+
+
+def refuses_row(error: psycopg2.Error) -> bool:
+    """Return whether the statement failed because of a row that was sent."""
+    return error.pgcode is not None and REFUSED_ROW.match(error.pgcode) is not None
+
+
+def reason(error: psycopg2.Error) -> str:
+    """Return why a row was refused, without its values or the line it stood in."""
+    primary, code = error.diag.message_primary, error.pgcode
+    return f"{primary} [{code}]"
+
+
+def copied_line(error: psycopg2.Error) -> int | None:
+    """Return the line of a COPY at which the error was met, from 1; None when it does not say."""
+    found = _COPY_LINE.search(error.diag.context or "")
+    return int(found.group(1)) if found else None
 
 
 def _text(error: psycopg2.Error) -> str:

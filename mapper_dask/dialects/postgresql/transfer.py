@@ -32,13 +32,15 @@ class Spool:
     def __init__(self) -> None:
         self._memory = io.BytesIO()
         self._file: Any = None
+        self._readers: list[Any] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
+        for file in (*self._readers, self._file):
+            if file is not None:
+                file.close()
 
     @property
     def in_memory(self) -> bool:
@@ -60,6 +62,7 @@ class Spool:
         self._file.flush()
         copy = os.fdopen(os.dup(self._file.fileno()), "rb")
         copy.seek(0)
+        self._readers.append(copy)
         return pa.PythonFile(copy, mode="r")
 
 
@@ -79,7 +82,7 @@ def copy_in(
     columns = ", ".join(quote(name) for name in names)
     with conn.cursor() as cursor:
         cursor.copy_expert(
-            f"COPY {table.quoted} ({columns}) FROM STDIN (FORMAT {wire_format}, ENCODING 'UTF8')",
+            f"COPY {table.into} ({columns}) FROM STDIN (FORMAT {wire_format}, ENCODING 'UTF8')",
             source,
             COPY_BLOCK,
         )

@@ -5,6 +5,8 @@ CREATE TABLE IF NOT EXISTS mapper_dask_run (
     plan         jsonb NOT NULL,
     snapshot     text,
     state        text NOT NULL,
+    staging      text,
+    notes        jsonb NOT NULL DEFAULT '[]',
     version      text NOT NULL,
     started_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     ended_at     timestamptz
@@ -37,3 +39,4 @@ CREATE TABLE IF NOT EXISTS mapper_dask_reject (
     "row"     jsonb NOT NULL,
     FOREIGN KEY (run_id, chunk_id) REFERENCES mapper_dask_chunk ON DELETE CASCADE
 );
+CREATE INDEX IF NOT EXISTS mapper_dask_reject_chunk ON mapper_dask_reject (run_id, chunk_id);

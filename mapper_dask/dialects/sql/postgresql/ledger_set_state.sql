@@ -1,6 +1,7 @@
 -- Move a run to another state; waits for the chunks that are being loaded, which hold a share lock.
+-- Only a running run ends: what was cancelled stays so when its coordinator comes to its end.
 UPDATE mapper_dask_run
 SET state = %(state)s,
     snapshot = CASE WHEN %(state)s = 'RUNNING' THEN %(snapshot)s ELSE snapshot END,
     ended_at = CASE WHEN %(state)s = 'RUNNING' THEN NULL ELSE clock_timestamp() END
-WHERE run_id = %(run_id)s
+WHERE run_id = %(run_id)s AND (state = 'RUNNING' OR %(state)s = 'RUNNING')

@@ -1,11 +1,13 @@
--- Ordered indexes over plain columns: whether one proves a unique, never NULL key, and its columns.
+-- Ordered indexes over plain columns: whether one proves a unique, never NULL key, its columns, and
+-- whether it is the primary key.
 SELECT i.indisunique AND i.indpred IS NULL AND i.indimmediate AND bool_and(a.attnotnull AND NOT EXISTS (
            SELECT FROM pg_constraint n  -- NOT VALID or NO INHERIT: NULLs may stand there
            WHERE n.conrelid = a.attrelid AND n.contype = 'n' AND (NOT n.convalidated OR n.connoinherit)
              AND n.conkey = ARRAY[a.attnum]))
        -- an inheritance parent's index says nothing of its children's rows
        AND (r.relkind = 'p' OR NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = r.oid)),
-       array_agg(a.attname::text ORDER BY k.place)
+       array_agg(a.attname::text ORDER BY k.place),
+       i.indisprimary
 FROM pg_index i
 JOIN pg_class r ON r.oid = i.indrelid
 JOIN pg_class x ON x.oid = i.indexrelid

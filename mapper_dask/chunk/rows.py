@@ -1,0 +1,142 @@
+"""One batch of rows on its way: through the function, into the target's types, or set aside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow as pa
+
+from mapper_dask.chunk import extract, rejects, sieve, transform
+from mapper_dask.chunk.encode import Encoded, encode_frame, encode_table
+from mapper_dask.chunk.task import ChunkTask, LoadTask, ReadTask
+from mapper_dask.errors import EncodeError, RejectLimitError, TransformError
+from mapper_dask.parallel_models import Reject
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch that is ready to load."""
+
+    encoded: Encoded
+    out: int
+    """Rows the function returned, or refused."""
+    rejects: tuple[Reject, ...] = ()
+
+
+def through(task: ChunkTask, rows: pa.Table, room: int) -> Batch:
+    """Return what becomes of a batch on its way to the target.
+
+    Parameters
+    ----------
+    room
+        Rows that may still be set aside in this chunk.
+
+    Raises
+    ------
+    TransformError, SchemaDriftError, EncodeError
+        When the batch is refused, and not because of single rows, or none may be set aside.
+    RejectLimitError
+        When more rows would be set aside than there is room for.
+    """
+    if task.function is None:
+        return _unchanged(task, rows, room)
+    frame, refused = _transformed(task, rows, room)
+    out = len(frame) + len(refused)
+    frame, marked = rejects.split_marked(frame)
+    refused += rejects.as_rejects("transform", marked, task.keys)
+    _require_room(refused, room)
+    if task.load is None:
+        return Batch(Encoded(rows, ()), out, tuple(refused))
+    frame = transform.in_expected_order(frame, task.load.expected)
+    as_text = _for_the_same_kind(extract.text_columns(task.read.query.columns, rows), task)
+    try:
+        encoded = encode_frame(frame, task.load.table, as_text=as_text)
+    except EncodeError:
+        most = room - len(refused)
+        if most <= 0:
+            raise
+        bad = sieve.refused_in_frame(frame, task.load.table, as_text=as_text, most=most)
+        refused += _encode_rejects(bad, frame, task)
+        kept = sieve.without(frame, bad, len(frame))
+        encoded = encode_frame(kept, task.load.table, as_text=as_text)
+    return Batch(encoded, out, tuple(refused))
+
+
+def _transformed(task: ChunkTask, rows: pa.Table, room: int) -> tuple[pd.DataFrame, list[Reject]]:
+    """Return what the function makes of the rows at which it does not raise, and the others.
+
+    It is called once more on all the rows that pass, so that it never depends on the halving.
+    """
+    function = task.function
+    assert function is not None  # noqa: S101 - for the type checker
+    frame = transform.to_frame(rows, task.read.query.columns, task.dtype_backend)
+    try:
+        return transform.apply(function, frame), []
+    except TransformError as error:
+        if room <= 0 or "raised" not in error.details:
+            raise
+        whole = error
+    frame = transform.to_frame(rows, task.read.query.columns, task.dtype_backend)
+    try:
+        bad = sieve.refused_by_function(function, frame, room)
+    except RejectLimitError as beyond:  # more likely a fault of the function than of the rows
+        message = f"{beyond.message}\nWith all rows, {whole.message}"
+        raise RejectLimitError(message) from None
+    kept = transform.apply(function, sieve.without(frame, bad, len(frame)))
+    named = [(why, rows.slice(place, 1).to_pylist()[0]) for place, why in sorted(bad.items())]
+    return kept, rejects.as_rejects("transform", named, task.keys)
+
+
+def _unchanged(task: ChunkTask, rows: pa.Table, room: int) -> Batch:
+    if task.load is None:
+        return Batch(Encoded(rows, ()), rows.num_rows)
+    columns, table = task.read.query.columns, task.load.table
+    as_text = _for_the_same_kind(extract.text_columns(columns, rows), task)
+    try:
+        return Batch(encode_table(rows, table, columns, as_text=as_text), rows.num_rows)
+    except EncodeError:
+        if room <= 0:
+            raise
+    bad = sieve.refused_in_table(rows, table, columns, as_text=as_text, most=room)
+    named = [(why, rows.slice(place, 1).to_pylist()[0]) for place, why in sorted(bad.items())]
+    refused = rejects.as_rejects("encode", named, task.keys)
+    kept = sieve.without(rows, bad, rows.num_rows)
+    encoded = encode_table(kept, table, columns, as_text=as_text)
+    return Batch(encoded, rows.num_rows, tuple(refused))
+
+
+def _encode_rejects(bad: dict[int, str], frame: pd.DataFrame, task: ChunkTask) -> list[Reject]:
+    places = sorted(bad)
+    named = zip((bad[place] for place in places), rejects.records(frame.iloc[places]), strict=True)
+    return rejects.as_rejects("encode", named, task.keys)
+
+
+def _require_room(refused: list[Reject], room: int) -> None:
+    if len(refused) > room:
+        message = (
+            f"{len(refused)} rows are refused by the function, over reject_limit; first: "
+            f"{refused[0].reason}"
+        )
+        raise RejectLimitError(message)
+
+
+def refused_by_target(task: ChunkTask, rows: pa.Table, refused: dict[int, str]) -> list[Reject]:
+    """Return the rows the database refused as they are written down."""
+    places = sorted(refused)
+    sent = rows.take(places).to_pylist()
+    named = zip((refused[place] for place in places), sent, strict=True)
+    return rejects.as_rejects("load", named, task.keys)
+
+
+def _for_the_same_kind(names: frozenset[str], task: ChunkTask) -> frozenset[str]:
+    """Return those of the columns whose target is of their own kind.
+
+    Another kind would parse the text its own way: a date would drop a time of day.
+    """
+    read: ReadTask = task.read
+    load: LoadTask | None = task.load
+    families = {} if load is None else {c.name: c.family for c in load.table.columns}
+    return frozenset(
+        c.name for c in read.query.columns if c.name in names and families.get(c.name) is c.family
+    )

@@ -1,0 +1,136 @@
+"""Finds the rows that are refused, by halving, so that the others can go on. Pure.
+
+A batch that is refused as a whole is halved until single rows are left; a half that passes is done
+with. So it costs a few attempts for each refused row, and one where there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from mapper_dask.chunk.encode import fit, incoming_of, series_to_arrow
+from mapper_dask.chunk.transform import apply
+from mapper_dask.dialects.base import Column, TargetTable
+from mapper_dask.errors import EncodeError, RejectLimitError, TransformError
+from mapper_dask.parallel_models import Transformation
+
+Probe = Callable[[int, int], str | None]
+"""Why the rows from one place to another (excluded) are refused; None when they pass."""
+
+
+def refused_rows(count: int, probe: Probe, most: int) -> dict[int, str]:
+    """Return the places of the rows that are refused by themselves, and why.
+
+    Raises
+    ------
+    RejectLimitError
+        When they are more than ``most``.
+    """
+    refused: dict[int, str] = {}
+    ranges = [(0, count)]
+    while ranges:
+        start, stop = ranges.pop()
+        why = probe(start, stop) if start < stop else None
+        if why is None:
+            continue
+        if stop - start > 1:
+            middle = (start + stop) // 2
+            ranges += [(middle, stop), (start, middle)]
+            continue
+        refused[start] = why
+        if len(refused) > most:
+            message = f"more than reject_limit={most} rows are refused; last: {why}"
+            raise RejectLimitError(message)
+    return refused
+
+
+def refused_by_function(function: Transformation, frame: pd.DataFrame, most: int) -> dict[int, str]:
+    """Return the rows at which the function raises when it sees them without the others."""
+
+    def probe(start: int, stop: int) -> str | None:
+        try:
+            apply(function, frame.iloc[start:stop].reset_index(drop=True))
+        except TransformError as error:
+            if "raised" not in error.details:
+                raise
+            return str(error.details["raised"])
+        return None
+
+    return refused_rows(len(frame), probe, most)
+
+
+def refused_in_frame(
+    frame: pd.DataFrame, table: TargetTable, *, as_text: Collection[str], most: int
+) -> dict[int, str]:
+    """Return the rows of a frame that hold a value which does not fit its column."""
+
+    def prober(name: str) -> Probe:
+        series = frame[name]
+
+        def convert(start: int, stop: int) -> None:
+            part = series.iloc[start:stop]
+            fit(name, *series_to_arrow(part, table.column(name)), table, as_text)
+
+        # Of a column of objects each row may be of a kind of its own; any other has one kind, and
+        # one that never fits is no matter of rows.
+        return _probe(convert, by_kind=series.dtype == object)
+
+    return _refused_in_columns(list(frame.columns), len(frame), prober, most)
+
+
+def refused_in_table(
+    rows: pa.Table,
+    table: TargetTable,
+    source: Collection[Column],
+    *,
+    as_text: Collection[str],
+    most: int,
+) -> dict[int, str]:
+    """Return the rows of an Arrow table that hold a value which does not fit its column."""
+    kinds = {column.name: column for column in source}
+
+    def prober(name: str) -> Probe:
+        values = rows[name]
+
+        def convert(start: int, stop: int) -> None:
+            part = values.slice(start, stop - start)
+            fit(name, part, incoming_of(part.type, kinds[name]), table, as_text)
+
+        return _probe(convert, by_kind=False)
+
+    return _refused_in_columns(rows.column_names, rows.num_rows, prober, most)
+
+
+def _refused_in_columns(
+    names: list[str], count: int, prober: Callable[[str], Probe], most: int
+) -> dict[int, str]:
+    refused: dict[int, str] = {}
+    for name in names:
+        for place, why in refused_rows(count, prober(name), most).items():
+            refused.setdefault(place, why)
+    return refused
+
+
+def _probe(convert: Callable[[int, int], None], *, by_kind: bool) -> Probe:
+    def probe(start: int, stop: int) -> str | None:
+        try:
+            convert(start, stop)
+        except EncodeError as error:
+            if error.details.get("whole_column") and not by_kind:
+                raise
+            return error.message
+        return None
+
+    return probe
+
+
+def without(rows: Any, refused: Collection[int], count: int) -> Any:
+    """Return a frame or an Arrow table without the rows at some places."""
+    kept = [place for place in range(count) if place not in refused]
+    if isinstance(rows, pd.DataFrame):
+        return rows.iloc[kept].reset_index(drop=True)
+    return rows.take(kept)

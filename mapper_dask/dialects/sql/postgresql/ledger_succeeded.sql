@@ -1,0 +1,3 @@
+-- End a run whose rows are all in the target.
+UPDATE mapper_dask_run SET state = 'SUCCEEDED', ended_at = clock_timestamp()
+WHERE run_id = %(run_id)s

@@ -1,0 +1,216 @@
+"""One job as a value: what to read, what to do to it, where it goes. Frozen."""
+
+from __future__ import annotations
+
+import numbers
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
+
+from mapper_dask.errors import ConfigurationError
+from mapper_dask.parallel_models import (
+    DEFAULT_CHUNK_SIZE,
+    ChunkingStrategy,
+    DtypeBackend,
+    Transformation,
+)
+
+OnError = Literal["abort", "continue"]
+WriteDisposition = Literal["append", "replace", "merge"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapperJob:
+    """One job as a value: what to read, what to do to it, where it goes."""
+
+    source_conn: Any = field(repr=False)
+    """A URL, a SQLAlchemy URL or Engine, or a reference (``env:NAME``, ``profile:NAME``)."""
+    source_sql: str
+    """Any query; it is wrapped, never edited."""
+    transformation_logic: Transformation | None = None
+    """DataFrame → DataFrame; None moves the rows as they are."""
+    target_conn: Any = field(default=None, repr=False)
+    """As ``source_conn``; None makes a dry run that extracts, transforms and counts."""
+    target_schema: str | None = None
+    """Schema of the target table; None: the connection's search path decides."""
+    target_table: str | None = None
+    """Table that receives the rows."""
+    key_column: str | Sequence[str] | None = None
+    """Column(s) to cut by; None: detected."""
+    strategy: ChunkingStrategy | str | None = None
+    """How to cut; None: chosen, and the plan says why."""
+    chunk_size: int = DEFAULT_CHUNK_SIZE
+    """Rows wanted a chunk."""
+    columns: Sequence[str] | None = None
+    """Columns of the query to read; None: all."""
+    write_disposition: WriteDisposition = "append"
+    """How the rows enter the target: added to it, in place of all its rows, or each in place of
+    the row with its key."""
+    atomic: bool = False
+    """Whether rows that are appended appear all at once, at the end; the others always do."""
+    primary_key: str | Sequence[str] | None = None
+    """Key by which rows are merged; None: the target's primary key."""
+    newest_by: str | None = None
+    """For a merge: of several rows with one key, the one with the greatest value here wins. None:
+    they are an error, as is a tie."""
+    on_error: OnError = "abort"
+    """Whether a failed chunk stops the run or is counted and passed over."""
+    reject_limit: int = 0
+    """Rows the run may set aside in ``mapper_dask_reject``. 0: the first one fails its chunk."""
+    consistent: bool = True
+    """Whether all chunks must read one snapshot."""
+    dtype_backend: DtypeBackend = "pyarrow"
+    """Dtypes the function sees."""
+    run_id: str | None = None
+    """Name of the run; one the ledger knows is continued. None: a new one."""
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """``key_column`` as a tuple, empty when it is to be detected."""
+        if self.key_column is None:
+            return ()
+        return (self.key_column,) if isinstance(self.key_column, str) else tuple(self.key_column)
+
+    @property
+    def merge_key(self) -> tuple[str, ...]:
+        """``primary_key`` as a tuple, empty when it is the target's."""
+        if self.primary_key is None:
+            return ()
+        return (self.primary_key,) if isinstance(self.primary_key, str) else tuple(self.primary_key)
+
+    @property
+    def staged(self) -> bool:
+        """Whether rows are gathered in a staging table and published at the end."""
+        return self.atomic or self.write_disposition != "append"
+
+    def evolve(self, **changes: Any) -> MapperJob:
+        """Return a copy with some fields changed."""
+        return replace(self, **changes)
+
+    def validated(self) -> MapperJob:
+        """Return the job with its fields in their canonical types.
+
+        Raises
+        ------
+        ConfigurationError
+            When a field has a value that no run could use; names the field and the remedy.
+        """
+        _require(
+            isinstance(self.source_sql, str) and self.source_sql.strip() != "",  # type: ignore[redundant-expr]
+            "source_sql",
+            "must be a query text",
+        )
+        _require(
+            _is_count(self.chunk_size),
+            "chunk_size",
+            f"must be an integer of at least 1, got {self.chunk_size!r}",
+        )
+        _require(
+            self.on_error in ("abort", "continue"),
+            "on_error",
+            f"must be 'abort' or 'continue', got {self.on_error!r}",
+        )
+        _require(
+            self.dtype_backend in ("pyarrow", "numpy_nullable"),
+            "dtype_backend",
+            f"must be 'pyarrow' or 'numpy_nullable', got {self.dtype_backend!r}",
+        )
+        _require(
+            self.transformation_logic is None or callable(self.transformation_logic),
+            "transformation_logic",
+            "must be a function DataFrame → DataFrame or None",
+        )
+        _require(
+            (self.target_conn is None) == (self.target_table is None),
+            "target_table",
+            "and target_conn go together: give both, or neither for a dry run",
+        )
+        _require(
+            _is_whole(self.reject_limit),
+            "reject_limit",
+            f"must be an integer of at least 0, got {self.reject_limit!r}",
+        )
+        self._require_texts()
+        self._require_a_disposition()
+        _require(
+            self.columns is None or _are_names(self.columns),
+            "columns",
+            "must be a list of column names, each once, or None for all",
+        )
+        _require(
+            self.key_column is None
+            or isinstance(self.key_column, str)
+            or _are_names(self.key_column),
+            "key_column",
+            "must be a column name, a list of them, or None to have it detected",
+        )
+        return self.evolve(
+            strategy=_strategy(self.strategy),
+            chunk_size=operator.index(self.chunk_size),
+            reject_limit=operator.index(self.reject_limit),
+        )
+
+    def _require_texts(self) -> None:
+        for name in ("target_schema", "target_table", "run_id"):
+            value = getattr(self, name)
+            good = value is None or (isinstance(value, str) and value != "")
+            _require(good, name, f"must be a name or None, got {value!r}")
+        for name in ("atomic", "consistent"):
+            value = getattr(self, name)
+            _require(isinstance(value, bool), name, f"must be True or False, got {value!r}")
+
+    def _require_a_disposition(self) -> None:
+        known = get_args(WriteDisposition)
+        _require(
+            self.write_disposition in known,
+            "write_disposition",
+            f"must be one of {', '.join(known)}, got {self.write_disposition!r}",
+        )
+        _require(
+            self.write_disposition == "append" or self.target_table is not None,
+            "target_table",
+            f"is needed to {self.write_disposition} rows",
+        )
+        _require(
+            self.primary_key is None
+            or isinstance(self.primary_key, str)
+            or _are_names(self.primary_key),
+            "primary_key",
+            "must be a column name, a list of them, or None for the target's primary key",
+        )
+        _require(
+            self.newest_by is None or self.write_disposition == "merge",
+            "newest_by",
+            "says which of several rows with one key is merged; it needs write_disposition='merge'",
+        )
+
+
+def _are_names(value: object) -> bool:
+    if not isinstance(value, Sequence) or isinstance(value, str) or not value:
+        return False
+    return all(isinstance(name, str) for name in value) and len(set(value)) == len(value)
+
+
+def _strategy(value: ChunkingStrategy | str | None) -> ChunkingStrategy | None:
+    if value is None or isinstance(value, ChunkingStrategy):
+        return value
+    names = {s.value: s for s in ChunkingStrategy} | {s.name: s for s in ChunkingStrategy}
+    known = ", ".join(s.name for s in ChunkingStrategy)
+    good = isinstance(value, str) and value in names  # type: ignore[redundant-expr]
+    _require(good, "strategy", f"must be one of {known} or None, got {value!r}")
+    return names[value]
+
+
+def _is_count(value: object) -> bool:
+    return _is_whole(value) and int(value) >= 1  # type: ignore[call-overload]
+
+
+def _is_whole(value: object) -> bool:
+    return not isinstance(value, bool) and isinstance(value, numbers.Integral) and int(value) >= 0
+
+
+def _require(condition: bool, name: str, what: str) -> None:  # noqa: FBT001
+    if not condition:
+        message = f"{name} {what}"
+        raise ConfigurationError(message, field=name)

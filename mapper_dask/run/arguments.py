@@ -1,0 +1,30 @@
+"""What the processor's own arguments must be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mapper_dask.errors import ConfigurationError
+
+
+def require_count(name: str, value: object) -> None:
+    """Refuse what is no number of things."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        message = f"{name} must be an integer of at least 1, got {value!r}"
+        raise ConfigurationError(message, field=name)
+
+
+def require_seconds(name: str, value: object) -> float:
+    """Return a time in seconds; refuse what is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        message = f"{name} must be a number of seconds above 0, got {value!r}"
+        raise ConfigurationError(message, field=name)
+    return float(value)
+
+
+def require_known(options: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse options of a name that nothing has."""
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        message = f"unknown option {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+        raise ConfigurationError(message, field=unknown[0])

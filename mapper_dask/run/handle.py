@@ -1,0 +1,78 @@
+"""A run in the background: look at it, wait for it, cancel it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Self
+
+from mapper_dask.parallel_models import ParallelProcessingResult
+
+
+class RunHandle:
+    """A run that goes on while its caller does something else; made by ``ParallelProcessor.start``.
+
+    As a context manager it leaves nothing running behind: what has not ended at the end of the
+    ``with`` block is cancelled.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        work: Callable[[threading.Event], ParallelProcessingResult],
+        end: Callable[[], None],
+    ) -> None:
+        self.run_id = run_id
+        self._end = end
+        self._stop = threading.Event()
+        self._future: Future[ParallelProcessingResult] = Future()
+        self._thread = threading.Thread(
+            target=self._work, args=(work,), name=f"mapper_dask-{run_id}", daemon=True
+        )
+        self._thread.start()
+
+    def _work(self, work: Callable[[threading.Event], ParallelProcessingResult]) -> None:
+        try:
+            self._future.set_result(work(self._stop))
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
+            self._future.set_exception(error)
+
+    def done(self) -> bool:
+        """Return whether the run has ended."""
+        return self._future.done()
+
+    def result(self, timeout: float | None = None) -> ParallelProcessingResult:
+        """Wait for the run and return its result.
+
+        Raises
+        ------
+        TimeoutError
+            When it has not ended after so many seconds; it goes on.
+        MapperError
+            What the run raised.
+        """
+        return self._future.result(timeout)
+
+    def cancel(self) -> None:
+        """Stop the run: what is being loaded is broken off, and nothing commits once this returns.
+
+        The ledger then says CANCELLED; ``resume`` goes on where it stopped.
+        """
+        if self.done():
+            return
+        self._stop.set()
+        self._end()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.cancel()
+        self._thread.join()

@@ -1,0 +1,117 @@
+"""Runs as the ledger holds them: find one, end it, stop it, forget it, read its rejects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
+from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.base import Publication
+from mapper_dask.errors import MapperError, RunNotFoundError
+from mapper_dask.ledger import RunState, StoredRun
+from mapper_dask.parallel_models import ChunkResult, ParallelProcessingResult
+from mapper_dask.run import report
+from mapper_dask.run.run_ledger import RunLedger
+
+
+def found(target: ConnectionRef, run_id: str) -> StoredRun:
+    """Return a run.
+
+    Raises
+    ------
+    RunNotFoundError
+        When the ledger has none of that name.
+    """
+    stored = RunLedger(target, run_id).find()
+    if stored is None:
+        message = f"the ledger at {target} has no run {run_id!r}"
+        raise RunNotFoundError(message, run_id=run_id)
+    return stored
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    error: str | None
+    """Why it failed as a whole, beyond its chunks."""
+    published: bool
+    """Whether its rows are in the target; False while they wait in a staging table."""
+    notes: tuple[str, ...]
+    """What the ledger has to say of it."""
+
+
+def finish(target: ConnectionRef, run_id: str, publication: Publication | None) -> Outcome:
+    """End a run, publishing its rows where that comes last; return how it ended.
+
+    Its chunks are counted in the ledger, and once it has left RUNNING no straggler can commit.
+    """
+    ledger = RunLedger(target, run_id)
+    error = None
+    try:
+        ledger.publish(publication)
+    except MapperError as unpublished:
+        error = (
+            f"all chunks are staged, and the target did not take them: {unpublished}. It is as it "
+            "was; mend what stands against it and resume"
+        )
+    ledger.set_state(RunState.FAILED)  # does nothing to a run that has ended
+    stored = found(target, run_id)
+    if stored.state is RunState.CANCELLED:
+        error = "the run was cancelled; what is committed stays accounted for"
+    published = publication is None or stored.state is RunState.SUCCEEDED
+    return Outcome(error, published, stored.notes)
+
+
+def result_of(
+    target: ConnectionRef, stored: StoredRun, known: Sequence[ChunkResult]
+) -> ParallelProcessingResult:
+    """Return the result of a run all of whose chunks are committed, publishing it if need be."""
+    outcome = Outcome(None, published=True, notes=stored.notes)
+    if stored.state is not RunState.SUCCEEDED:  # its coordinator died after the last chunk
+        outcome = finish(target, stored.run_id, stored.publication)
+    return report.fold(
+        known,
+        run_id=stored.run_id,
+        seconds=0.0,
+        rows_this_run=0,
+        warnings=[*stored.plan["warnings"], *outcome.notes],
+        error=outcome.error,
+        published=outcome.published,
+    )
+
+
+def cancel(target: ConnectionRef, source: ConnectionRef | None, run_id: str) -> None:
+    """Stop a run at once; nothing of it commits once this returns."""
+    RunLedger(target, run_id).stop(RunState.CANCELLED)
+    if source is not None:
+        end_reading(source, run_id)
+
+
+def end_reading(source: ConnectionRef, run_id: str) -> None:
+    """End the sessions that read chunks of a run."""
+    dialect = dialect_for(source)
+    engine = engine_for(source, connect_args=dialect.connect_args())
+    with raw_connection(engine) as conn, dialect.errors(engine.url):
+        dialect.end_sessions(conn, session_tag(run_id))
+
+
+def discard(target: ConnectionRef, run_id: str) -> None:
+    """Stop a run, drop what it has staged, remove it from the ledger."""
+    stored = found(target, run_id)
+    ledger = RunLedger(target, run_id)
+    ledger.stop(RunState.CANCELLED)
+    ledger.forget(stored)
+
+
+def rejects(target: ConnectionRef, run_id: str) -> pd.DataFrame:
+    """Return the rows a run has set aside."""
+    found(target, run_id)
+    rows = [
+        (chunk_id, reject.stage, reject.reason, reject.key, reject.row)
+        for chunk_id, reject in RunLedger(target, run_id).rejects()
+    ]
+    return pd.DataFrame(rows, columns=["chunk_id", "stage", "reason", "key", "row"])
