@@ -111,7 +111,9 @@ def _(value: int) -> Any:  # and bool
 @_plain.register(float)
 @_plain.register(Decimal)
 def _(value: float | Decimal) -> Any:
-    return value if math.isfinite(value) else str(value)
+    if math.isnan(value):
+        return "NaN"
+    return value if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 @_plain.register(bytes)

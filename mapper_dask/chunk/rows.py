@@ -124,7 +124,7 @@ def _require_room(refused: list[Reject], room: int) -> None:
 def refused_by_target(task: ChunkTask, rows: pa.Table, refused: dict[int, str]) -> list[Reject]:
     """Return the rows the database refused as they are written down."""
     places = sorted(refused)
-    sent = rows.take(places).to_pylist()
+    sent = sieve.taken(rows, places).to_pylist()
     named = zip((refused[place] for place in places), sent, strict=True)
     return rejects.as_rejects("load", named, task.keys)
 

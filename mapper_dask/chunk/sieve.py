@@ -6,7 +6,7 @@ with. So it costs a few attempts for each refused row, and one where there is no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import pandas as pd
@@ -133,4 +133,9 @@ def without(rows: Any, refused: Collection[int], count: int) -> Any:
     kept = [place for place in range(count) if place not in refused]
     if isinstance(rows, pd.DataFrame):
         return rows.iloc[kept].reset_index(drop=True)
-    return rows.take(kept)
+    return taken(rows, kept)
+
+
+def taken(rows: pa.Table, places: Sequence[int]) -> pa.Table:
+    """Return the rows of an Arrow table at some places, also at none."""
+    return rows.take(pa.array(places, pa.int64()))

@@ -103,7 +103,8 @@ def survey(dialect: Dialect, conn: Any, sql: str) -> Survey:
         When two result columns share a name, or there is no column at all.
     """
     shape = analyse(sql, dialect.grammar)
-    columns = dialect.describe_query(conn, shape.sql)
+    indent = " " * (len(sql) - len(sql.lstrip()))  # it counts in the position of an error
+    columns = dialect.describe_query(conn, indent + shape.sql)
     _require_names(columns)
     with dialect.errors():
         facts = dialect.functions(conn, shape.functions)

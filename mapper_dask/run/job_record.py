@@ -136,8 +136,10 @@ def function_name(function: Callable[..., Any] | None) -> str | None:
 
 
 def _imported(name: str | None, run_id: str) -> Transformation | None:
-    """Return the function the ledger names; never one of Python's own, such as one that runs
-    commands: who may write the ledger is not meant to run programs here.
+    """Return the function the ledger names.
+
+    Never one of Python's own, such as one that runs commands: who may write the ledger is not meant
+    to run programs here.
     """
     if name is None:
         return None

@@ -1,4 +1,4 @@
-"""Replace, merge and atomic append: for every reader the target is as it was, or as it should be."""
+"""Replace, merge, atomic append: for every reader the target is as it was or as it should be."""
 
 from __future__ import annotations
 
