@@ -92,10 +92,10 @@ def analyse(sql: str, grammar: str) -> QueryShape:
             if s is not None and not isinstance(s, exp.Semicolon)
         ]
     except sqlglot.errors.SqlglotError:
-        return QueryShape(text.rstrip("; \t\r\n"), parsed=False)
-    if len(statements) != 1:
-        message = f"source_sql must hold one query, found {len(statements)} statements"
-        raise PlanError(message, field="source_sql")
+        text = text.rstrip("; \t\r\n")
+        _require_one(_semicolons(text, grammar) + 1)
+        return QueryShape(text, parsed=False)
+    _require_one(len(statements))
     text = _without_semicolon(text, grammar)
     tree = statements[0]
     if isinstance(tree, (exp.Command, exp.Values)):
@@ -104,6 +104,24 @@ def analyse(sql: str, grammar: str) -> QueryShape:
         message = f"source_sql must be a query, found {tree.key.upper()}"
         raise PlanError(message, field="source_sql")
     return _shape(text, tree, grammar)
+
+
+def _require_one(statements: int) -> None:
+    if statements != 1:
+        message = f"source_sql must hold one query, found {statements} statements"
+        raise PlanError(message, field="source_sql")
+
+
+def _semicolons(text: str, grammar: str) -> int:
+    """Return how many stand in a text, outside its quotes and comments; 0 when that is not clear.
+
+    A text that does not parse may close the bracket it is wrapped in; what stood behind would run.
+    """
+    try:
+        tokens = sqlglot.tokenize(text, read=grammar)
+    except sqlglot.errors.SqlglotError:
+        return 0
+    return sum(token.token_type is sqlglot.TokenType.SEMICOLON for token in tokens)
 
 
 def _without_semicolon(text: str, grammar: str) -> str:

@@ -28,7 +28,7 @@ def require_main_guard() -> None:
         return
     path, line = place
     try:
-        tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+        tree = ast.parse(Path(path).read_bytes())  # bytes: Python heeds a coding line or a BOM
     except (OSError, SyntaxError, ValueError):
         return  # not a script that workers could import either
     if not _is_guarded(tree, line):
@@ -54,7 +54,10 @@ def _top_level_call() -> tuple[str, int] | None:
 
 
 def _is_guarded(tree: ast.Module, line: int) -> bool:
-    for statement in tree.body:
-        if statement.lineno <= line <= (statement.end_lineno or statement.lineno):
-            return isinstance(statement, ast.If) and "__main__" in ast.unparse(statement.test)
-    return False
+    """Return whether the line stands in a guard, at whatever depth: in a ``try`` or an ``elif``."""
+    return any(
+        isinstance(node, ast.If)
+        and node.lineno <= line <= (node.end_lineno or node.lineno)
+        and "__main__" in ast.unparse(node.test)
+        for node in ast.walk(tree)
+    )
