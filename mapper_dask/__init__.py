@@ -18,6 +18,7 @@ from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.run.handle import RunHandle
 from mapper_dask.run.parallel_processor import ParallelProcessor
+from mapper_dask.run.reconcile import Reconciliation
 
 __all__ = [
     "Chunk",
@@ -31,6 +32,7 @@ __all__ = [
     "MapperJob",
     "ParallelProcessingResult",
     "ParallelProcessor",
+    "Reconciliation",
     "RunHandle",
     "read_sql_query",
     "reject",

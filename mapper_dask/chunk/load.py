@@ -40,15 +40,15 @@ def target_session(task: LoadTask, chunk_id: int) -> Iterator[TargetSession]:
     would only mask the cause. A wait for a lock that lasted too long may have been for a frozen
     copy of this chunk, which is ended then; the next attempt finds out.
     """
-    name = f"{session_tag(task.run_id)}:{chunk_id}"
+    tag = session_tag(task.run_id)
     try:
-        with _session(task, name) as session:
+        with _session(task, f"{tag}:{chunk_id}") as session:
             yield session
             session.conn.commit()
     except DatabaseError as error:
         if error.details.get("waited_for_lock"):
-            with _session(task, session_tag(task.run_id)) as session:
-                session.dialect.end_frozen(session.conn, name, task.lock_timeout)
+            with _session(task, tag) as session:
+                session.dialect.end_frozen(session.conn, tag, chunk_id, task.lock_timeout)
         raise
 
 

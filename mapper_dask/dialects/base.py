@@ -279,6 +279,10 @@ class Dialect(Protocol):
         """Return a query's rows, and those among them that have every key."""
         ...
 
+    def digest(self, conn: Any, sql: str, *, wanted: bool) -> tuple[int, str | None]:
+        """Return a query's rows and, if wanted, the sum of a digest of each, in any order."""
+        ...
+
     def key_marks(self, conn: Any, sql: str, keys: Sequence[Column], step: int) -> list[KeyMark]:
         """Return every ``step``-th key of a query, in the database's own order."""
         ...
@@ -321,8 +325,11 @@ class Dialect(Protocol):
         """End every session that works on a chunk of a run; return how many there were."""
         ...
 
-    def end_frozen(self, conn: Any, application: str, seconds: float) -> int:
-        """End a session whose client has been silent so long while it holds a chunk."""
+    def end_frozen(self, conn: Any, tag: str, chunk_id: int | None, seconds: float) -> int:
+        """End sessions of a run whose clients have been silent so long while they hold a chunk.
+
+        Only those of one chunk, where one is named.
+        """
         ...
 
     def create_staging(self, conn: Any, publication: Publication) -> None:
@@ -347,6 +354,12 @@ class Dialect(Protocol):
 
     def load_apart(self, conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
         """Load Arrow rows but for those the database refuses; raise at more than ``most``."""
+        ...
+
+    def delete_range(
+        self, conn: Any, table: TargetTable, keys: Sequence[Column], chunk: Chunk
+    ) -> None:
+        """Delete a chunk's range of keys from a table."""
         ...
 
     def relay_format(self, source: Sequence[Column], target: Sequence[Column]) -> str | None:

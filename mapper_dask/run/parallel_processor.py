@@ -1,58 +1,42 @@
-"""A whole run: plan, check, enter in the ledger, run the chunks, report from the ledger."""
+"""The front door: one object that runs jobs, and looks after the runs it has begun."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import threading
-import time
 import uuid
-from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 from distributed import Client
 
 from mapper_dask.chunk.chunk_processor import ChunkProcessor
-from mapper_dask.chunk.task import ChunkTask
-from mapper_dask.connections import ConnectionRef, reference
+from mapper_dask.connections import reference
 from mapper_dask.errors import (
     ConfigurationError,
-    MapperError,
     RunNotFoundError,
 )
-from mapper_dask.ledger import RunState, StoredRun
+from mapper_dask.ledger import StoredRun
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import (
     DEFAULT_CHUNK_SIZE,
-    Chunk,
-    ChunkResult,
-    ChunkState,
     ParallelProcessingResult,
     Transformation,
 )
-from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.retries import DEFAULT_ATTEMPTS, DEFAULT_LOCK_TIMEOUT, Patience
-from mapper_dask.run import job_record, report, stored_runs
+from mapper_dask.run import job_record, stored_runs
 from mapper_dask.run.arguments import require_count, require_known, require_seconds
-from mapper_dask.run.dask_engine import (
-    Engine,
-    LoopEngine,
-    open_engine,
-    require_picklable,
-    require_reachable,
-)
-from mapper_dask.run.events import Counter, Hook, log_event
+from mapper_dask.run.events import Hook
+from mapper_dask.run.execution_engine import ExecutionEngine
 from mapper_dask.run.handle import RunHandle
-from mapper_dask.run.preflight import prepare
-from mapper_dask.run.progress import progress_hook
-from mapper_dask.run.run import Run, log_plan, replanned, require_same_columns
-from mapper_dask.run.run_ledger import RunLedger
-from mapper_dask.run.snapshot import Keeper, keep_snapshot
+from mapper_dask.run.reconcile import Reconciliation, as_it_is, reconciler
+from mapper_dask.run.snapshot import keep_snapshot
 
 
-class ParallelProcessor:
+class ParallelProcessor(ExecutionEngine):
     """Moves the result of a query through a pandas function into a table.
 
     Parameters
@@ -119,7 +103,7 @@ class ParallelProcessor:
         self.scheduler_address = scheduler_address
         self.patience = Patience(retries, require_seconds("lock_timeout", lock_timeout))
         self.progress = progress
-        self._asked_workers = max_workers
+        self.asked_workers = max_workers
 
     def process_mapper_job(
         self,
@@ -180,22 +164,6 @@ class ParallelProcessor:
 
         return RunHandle(run_id, lambda stop: self._run(named, stop), end)
 
-    def _run(self, job: MapperJob, stop: threading.Event) -> ParallelProcessingResult:
-        job = job.validated()
-        if self.enable_parallel:
-            require_picklable(job.transformation_logic)
-        source = reference(job.source_conn, "source_conn")
-        target = None if job.target_conn is None else reference(job.target_conn, "target_conn")
-        stored = RunLedger(target, job.run_id).find() if target is not None and job.run_id else None
-        if stored is not None:
-            return self._continue(job, stored, stop)
-        run_id = job.run_id or uuid.uuid4().hex
-        with contextlib.ExitStack() as stack:
-            kept = keep_snapshot(source, consistent=job.consistent, run_id=run_id)
-            keeper = stack.enter_context(kept)
-            run = self._planned(job.evolve(run_id=run_id), keeper, source, target)
-            return self._execute(run, stack, keeper, stop, new=True)
-
     def prepare(self, job: MapperJob) -> tuple[ChunkPlan, ChunkProcessor]:
         """Return a job's plan, checked, and what processes its chunks here, one by one.
 
@@ -214,14 +182,6 @@ class ParallelProcessor:
             )
             raise ConfigurationError(message, field="run_id")
         return run.plan, ChunkProcessor(run.prepared.task)
-
-    def _planned(
-        self, job: MapperJob, keeper: Keeper, source: ConnectionRef, target: ConnectionRef | None
-    ) -> Run:
-        run_id = job.run_id or uuid.uuid4().hex
-        plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, job)
-        prepared = prepare(job, plan, keeper, source, target, run_id, self.patience)
-        return Run(run_id, job, source, target, prepared, prepared.plan.chunks)
 
     def resume(
         self,
@@ -310,6 +270,52 @@ class ParallelProcessor:
         """
         return stored_runs.rejects(reference(target_conn, "target_conn"), run_id)
 
+    def reconcile(
+        self,
+        run_id: str,
+        *,
+        target_conn: Any,
+        source_conn: Any = None,
+        transformation_logic: Transformation | None = None,
+        checksum: bool = False,
+        repair: bool = False,
+    ) -> Reconciliation:
+        """Count a run's rows once more, chunk by chunk: in source, ledger and target.
+
+        The source is counted in the run's snapshot while that lives, else as it is now, so rows
+        that were written since show as differences. In the target a chunk's rows are counted where
+        its range of keys tells them: without a function, by a key that is a number or a time.
+
+        Parameters
+        ----------
+        run_id, target_conn, source_conn, transformation_logic
+            As for ``resume``.
+        checksum
+            Compare the contents too, in any order; for runs without a function.
+        repair
+            Load the chunks that differ anew. What the target holds in their ranges is deleted.
+
+        Raises
+        ------
+        RunNotFoundError
+            When the ledger has no such run.
+        ConfigurationError
+            When this run does not allow what is asked for.
+        """
+        named = stored_runs.found(reference(target_conn, "target_conn"), run_id).plan["job"]
+        if transformation_logic is None and named["transformation_logic"] is not None:
+            transformation_logic = as_it_is  # nothing is transformed here
+        job, stored = self._recalled(run_id, target_conn, source_conn, transformation_logic)
+        counting = reconciler(job, stored)
+        counting.require(checksum=checksum, repair=repair)
+        found = counting.run(checksum=checksum)
+        if not repair or not found.differences:
+            return found
+        counting.clear(found.differences)
+        self._continue(job, stored, threading.Event())
+        mended = reconciler(job, stored).run(checksum=checksum)
+        return replace(mended, repaired=tuple(check.chunk_id for check in found.differences))
+
     def _recalled(
         self,
         run_id: str,
@@ -328,117 +334,3 @@ class ParallelProcessor:
             transformation_logic=transformation_logic,
         )
         return job, stored
-
-    def _continue(
-        self, job: MapperJob, stored: StoredRun, stop: threading.Event
-    ) -> ParallelProcessingResult:
-        """Do the chunks of a stored plan that are not committed. It is never planned again."""
-        source = reference(job.source_conn, "source_conn")
-        target = reference(job.target_conn, "target_conn")
-        job_record.require_same(job, source, stored)
-        if self.enable_parallel:
-            require_picklable(job.transformation_logic)
-        known = RunLedger(target, stored.run_id).chunks()
-        todo = [chunk for chunk, result in known if not result.succeeded]
-        if not todo:
-            return stored_runs.result_of(target, stored, [result for _, result in known])
-        with contextlib.ExitStack() as stack:
-            kept = keep_snapshot(source, consistent=job.consistent, run_id=stored.run_id)
-            keeper = stack.enter_context(kept)
-            plan = replanned(job, stored, keeper, [chunk for chunk, _ in known])
-            prepared = prepare(job, plan, keeper, source, target, stored.run_id, self.patience)
-            require_same_columns(prepared, stored)
-            run = Run(stored.run_id, job, source, target, prepared, todo)
-            return self._execute(run, stack, keeper, stop, new=False)
-
-    def _execute(
-        self,
-        run: Run,
-        stack: contextlib.ExitStack,
-        keeper: Keeper,
-        stop: threading.Event,
-        *,
-        new: bool,
-    ) -> ParallelProcessingResult:
-        log_plan(run)
-        if keeper.snapshot is None:
-            stack.close()  # nothing to keep: planning is done
-        with self._engine(run) as engine:
-            require_reachable(engine, [ref for ref in (run.source, run.target) if ref is not None])
-            if not (run.enter if new else run.reenter)(keeper.snapshot):
-                return self._continue(run.job, run.stored(), stop)
-            started = time.perf_counter()
-            try:
-                results, rows = self._process(engine, run, keeper, stop, started)
-                if stop.is_set():
-                    run.stop(RunState.CANCELLED)
-                elif len(results) < len(run.chunks):
-                    run.stop(RunState.FAILED)
-            except BaseException:
-                with contextlib.suppress(MapperError):  # what ended the run is what must be told
-                    run.stop(RunState.CANCELLED)
-                raise
-            seconds = time.perf_counter() - started
-        return self._aggregate_results(run, results, seconds, rows)
-
-    def _engine(self, run: Run) -> contextlib.AbstractContextManager[Engine]:
-        fits_one = len(run.chunks) == 1 or run.plan.config.total_rows <= run.job.chunk_size
-        return open_engine(
-            parallel=self.enable_parallel and not fits_one,
-            client=self.client,
-            scheduler_address=self.scheduler_address,
-            max_workers=self.max_workers,
-            asked_workers=self._asked_workers,
-        )
-
-    def _process(
-        self, engine: Engine, run: Run, keeper: Keeper, stop: threading.Event, started: float
-    ) -> tuple[list[ChunkResult], int]:
-        """Return the results of the chunks that ended, and the rows they read."""
-        results: list[ChunkResult] = []
-        if stop.is_set():
-            return results, 0
-        counter = Counter(run.run_id if run.target else None, len(run.chunks))
-        ended = (
-            self._process_sequential(run.prepared.task, run.chunks)
-            if not engine.remote
-            else engine.results(run.prepared.task, run.chunks)
-        )
-        with progress_hook(self.progress, len(run.chunks)) as show, contextlib.closing(ended):
-            for result in ended:
-                if result.state is ChunkState.UNASSIGNED:  # somebody stopped the run
-                    break
-                results.append(result)
-                event = counter.event(result, time.perf_counter() - started)
-                log_event(event)
-                show(event)
-                keeper.check()
-                if run.breaks_off(result) or stop.is_set():
-                    break
-        return results, counter.rows
-
-    def _process_sequential(
-        self, task: ChunkTask, chunks: Sequence[Chunk]
-    ) -> Generator[ChunkResult]:
-        """Yield what became of each chunk, in order, by the function the workers call."""
-        return LoopEngine().results(task, chunks)
-
-    def _aggregate_results(
-        self, run: Run, results: Sequence[ChunkResult], seconds: float, rows: int
-    ) -> ParallelProcessingResult:
-        """Return the run's result: from the ledger, which alone knows what is committed."""
-        if run.ledger is None or run.target is None:
-            every = report.with_unbegun(results, run.chunks)
-            return report.fold(
-                every, run_id=None, seconds=seconds, rows_this_run=rows, warnings=run.plan.notes
-            )
-        outcome = stored_runs.finish(run.target, run.run_id, run.prepared.publication)
-        return report.fold(
-            [result for _, result in run.ledger.chunks()],
-            run_id=run.run_id,
-            seconds=seconds,
-            rows_this_run=rows,
-            warnings=[*run.plan.notes, *outcome.notes],
-            error=outcome.error,
-            published=outcome.published,
-        )

@@ -89,7 +89,7 @@ def prepare(
     )
     if target is None:
         return Prepared(plan, task)
-    table = _target_table(job, target, plan.query)
+    table = target_table(job, target, plan.query)
     outgoing = _outgoing(job, plan, keeper, table)
     conversions = _checked(outgoing, table) if outgoing is not None else ()
     plan = plan.evolve(target=table.quoted, conversions=conversions)
@@ -105,7 +105,14 @@ def prepare(
     return Prepared(plan, replace(task, load=load, known_notes=known), publication)
 
 
-def _target_table(job: MapperJob, target: ConnectionRef, query: SourceQuery) -> TargetTable:
+def target_table(job: MapperJob, target: ConnectionRef, query: SourceQuery) -> TargetTable:
+    """Return the table that receives a job's rows.
+
+    Raises
+    ------
+    TargetError
+        When there is none, with a statement that makes it for the query's own columns.
+    """
     dialect = dialect_for(target, "target_conn")
     engine = engine_for(target, connect_args=dialect.connect_args())
     with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):

@@ -39,7 +39,8 @@ class Run:
     @property
     def ledger(self) -> RunLedger | None:
         """The run in its target's ledger, None for a dry run."""
-        return None if self.target is None else RunLedger(self.target, self.run_id)
+        load = self.prepared.task.load
+        return None if load is None else RunLedger(load.target, self.run_id, load.lock_timeout)
 
     def enter(self, snapshot: str | None) -> bool:
         """Enter a new run in the ledger; return False when another coordinator was quicker."""
@@ -61,7 +62,7 @@ class Run:
     def reenter(self, snapshot: str | None) -> bool:
         """Let a run that stands in the ledger go on."""
         if self.ledger is not None:
-            self.ledger.set_state(RunState.RUNNING, snapshot)
+            self.ledger.reopen(snapshot)
         return True
 
     def stop(self, state: RunState) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Publication
-from mapper_dask.errors import RunNotFoundError
+from mapper_dask.errors import DatabaseError, RunNotFoundError
 from mapper_dask.ledger import Ledger, RunState, StoredRun
 from mapper_dask.parallel_models import Chunk, ChunkResult, Reject
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT, attempts
@@ -32,13 +32,16 @@ class RunLedger:
 
     target: ConnectionRef
     run_id: str
+    lock_timeout: float = DEFAULT_LOCK_TIMEOUT
+    """Seconds a lock is waited for, before a frozen worker's session is looked for and ended."""
 
     @contextlib.contextmanager
-    def _session(self, lock_timeout: float = DEFAULT_LOCK_TIMEOUT) -> Iterator[tuple[Ledger, Any]]:
+    def _session(self, lock_timeout: float | None = None) -> Iterator[tuple[Ledger, Any]]:
         dialect = dialect_for(self.target, "target_conn")
         engine = engine_for(self.target, connect_args=dialect.connect_args())
         with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
-            dialect.begin_load(conn, f"{session_tag(self.run_id)}:coordinator", lock_timeout)
+            name = f"{session_tag(self.run_id)}:coordinator"
+            dialect.begin_load(conn, name, lock_timeout or self.lock_timeout)
             yield Ledger(dialect), conn
             conn.commit()
 
@@ -72,9 +75,18 @@ class RunLedger:
 
         return self._call(enter)
 
-    def set_state(self, state: RunState, snapshot: str | None = None) -> None:
+    def reopen(self, snapshot: str | None) -> None:
+        """Let the run go on; one that another coordinator has under way is left as it is."""
+
+        def reopen(ledger: Ledger, conn: Any) -> None:
+            if ledger.find_run(conn, self.run_id).state is not RunState.RUNNING:
+                ledger.set_state(conn, self.run_id, RunState.RUNNING, snapshot)
+
+        self._call(reopen)
+
+    def set_state(self, state: RunState) -> None:
         """Move the run to another state."""
-        self._call(lambda ledger, conn: ledger.set_state(conn, self.run_id, state, snapshot))
+        self._call(lambda ledger, conn: ledger.set_state(conn, self.run_id, state))
 
     def stop(self, state: RunState) -> None:
         """Stop the run at once: what is being loaded is broken off, and nothing commits afterwards.
@@ -119,6 +131,18 @@ class RunLedger:
         All of it can be done twice: a commit whose answer was lost changes nothing the second time.
         """
         for attempt in attempts():
-            with attempt, self._session() as (ledger, conn):
-                return work(ledger, conn)
+            with attempt:
+                try:
+                    with self._session() as (ledger, conn):
+                        return work(ledger, conn)
+                except DatabaseError as error:
+                    self._end_frozen(error)
+                    raise
         raise AssertionError  # pragma: no cover - attempts return or raise
+
+    def _end_frozen(self, error: DatabaseError) -> None:
+        """End the sessions of frozen workers, when a lock was waited for in vain."""
+        if error.details.get("waited_for_lock"):
+            with self._session() as (ledger, conn):
+                tag = session_tag(self.run_id)
+                ledger.dialect.end_frozen(conn, tag, None, self.lock_timeout)

@@ -44,12 +44,11 @@ class Outcome:
     """What the ledger has to say of it."""
 
 
-def finish(target: ConnectionRef, run_id: str, publication: Publication | None) -> Outcome:
+def finish(ledger: RunLedger, publication: Publication | None) -> Outcome:
     """End a run, publishing its rows where that comes last; return how it ended.
 
     Its chunks are counted in the ledger, and once it has left RUNNING no straggler can commit.
     """
-    ledger = RunLedger(target, run_id)
     error = None
     try:
         ledger.publish(publication)
@@ -59,7 +58,7 @@ def finish(target: ConnectionRef, run_id: str, publication: Publication | None) 
             "was; mend what stands against it and resume"
         )
     ledger.set_state(RunState.FAILED)  # does nothing to a run that has ended
-    stored = found(target, run_id)
+    stored = found(ledger.target, ledger.run_id)
     if stored.state is RunState.CANCELLED:
         error = "the run was cancelled; what is committed stays accounted for"
     published = publication is None or stored.state is RunState.SUCCEEDED
@@ -67,12 +66,12 @@ def finish(target: ConnectionRef, run_id: str, publication: Publication | None) 
 
 
 def result_of(
-    target: ConnectionRef, stored: StoredRun, known: Sequence[ChunkResult]
+    ledger: RunLedger, stored: StoredRun, known: Sequence[ChunkResult]
 ) -> ParallelProcessingResult:
     """Return the result of a run all of whose chunks are committed, publishing it if need be."""
     outcome = Outcome(None, published=True, notes=stored.notes)
     if stored.state is not RunState.SUCCEEDED:  # its coordinator died after the last chunk
-        outcome = finish(target, stored.run_id, stored.publication)
+        outcome = finish(ledger, stored.publication)
     return report.fold(
         known,
         run_id=stored.run_id,

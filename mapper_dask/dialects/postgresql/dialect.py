@@ -189,6 +189,13 @@ class PostgreSQL:
             total, keyed = cursor.fetchone()
         return int(total), int(keyed)
 
+    def digest(self, conn: Any, sql: str, *, wanted: bool) -> tuple[int, str | None]:
+        """Return a query's rows and, if wanted, the sum of a digest of each, in any order."""
+        with conn.cursor() as cursor:
+            cursor.execute(queries.wrapped(sql, queries.DIGEST if wanted else "count(*), NULL"))
+            rows, digest = cursor.fetchone()
+        return int(rows), digest
+
     def key_marks(self, conn: Any, sql: str, keys: Sequence[Column], step: int) -> list[KeyMark]:
         """Return every ``step``-th key in the database's own order."""
         with conn.cursor() as cursor:
@@ -207,12 +214,7 @@ class PostgreSQL:
 
     def chunk_query(self, conn: Any, query: SourceQuery, chunk: Chunk) -> str:
         """Return the query of one chunk, its bounds quoted by the driver for this connection."""
-
-        def literal(text: str) -> str:
-            with conn.cursor() as cursor:
-                return str(cursor.mogrify("%s", (text,)).decode("utf-8"))
-
-        return queries.chunk_query(query, chunk, literal)
+        return queries.chunk_query(query, chunk, _literal(conn))
 
     def first_rows(self, sql: str, rows: int) -> str:
         """Return a query for some rows of a query."""
@@ -243,9 +245,10 @@ class PostgreSQL:
         pattern = f"^{re.escape(tag)}:[0-9]+$"
         return len(self.run(conn, "sessions_end", {"pattern": pattern}))
 
-    def end_frozen(self, conn: Any, application: str, seconds: float) -> int:
-        """End a session whose client has been silent so long while it holds a chunk."""
-        values = {"application": application, "seconds": seconds}
+    def end_frozen(self, conn: Any, tag: str, chunk_id: int | None, seconds: float) -> int:
+        """End sessions of a run whose clients have been silent so long while they hold a chunk."""
+        which = "[0-9]+" if chunk_id is None else str(int(chunk_id))
+        values = {"pattern": f"^{re.escape(tag)}:{which}$", "seconds": seconds}
         return len(self.run(conn, "sessions_frozen", values))
 
     def create_staging(self, conn: Any, publication: Publication) -> None:
@@ -301,6 +304,15 @@ class PostgreSQL:
         """Load Arrow rows but for those the database refuses."""
         return apart.load(conn, table, rows, most)
 
+    def delete_range(
+        self, conn: Any, table: TargetTable, keys: Sequence[Column], chunk: Chunk
+    ) -> None:
+        """Delete a chunk's range of keys from a table."""
+        with conn.cursor() as cursor:
+            cursor.execute(
+                f"DELETE FROM {table.quoted} AS q{queries.predicate(keys, chunk, _literal(conn))}"
+            )
+
     def relay_format(self, source: Sequence[Column], target: Sequence[Column]) -> str | None:
         """Return how bytes may pass undecoded between these columns, None when they may not."""
         return transfer.relay_format(source, target)
@@ -316,6 +328,16 @@ class PostgreSQL:
     ) -> tuple[int, int]:
         """Pass a query's rows into a table undecoded; return rows read and rows loaded."""
         return transfer.relay(source_conn, sql, target_conn, table, names, wire)
+
+
+def _literal(conn: Any) -> queries.Literal:
+    """Return what quotes a text for this connection."""
+
+    def literal(text: str) -> str:
+        with conn.cursor() as cursor:
+            return str(cursor.mogrify("%s", (text,)).decode("utf-8"))
+
+    return literal
 
 
 def fence(cursor: Any, application: str, lock_timeout: float) -> None:

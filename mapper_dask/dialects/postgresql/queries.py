@@ -17,6 +17,9 @@ Literal = Callable[[str], str]
 SELECT_ALL = "SELECT * FROM (\n"
 TAIL = "\n) AS q"
 
+DIGEST = "count(*), coalesce(sum(('x' || left(md5(q::text), 15))::bit(60)::int8::numeric), 0)::text"
+"""Rows of q, and a sum over them that tells one content from another in whatever order."""
+
 
 def quote(identifier: str) -> str:
     """Return an identifier as SQL writes it; the only function that quotes one."""
@@ -44,19 +47,26 @@ def chunk_query(query: SourceQuery, chunk: Chunk, literal: Literal) -> str:
     """
     select = select_list(query.columns)
     match chunk.kind:
-        case ChunkKind.WHOLE:
-            return wrapped(query.sql, select)
-        case ChunkKind.NULL_KEY:
-            return f"{wrapped(query.sql, select)} WHERE {null_key(query.keys)}"
-        case ChunkKind.KEY_RANGE:
-            return (
-                f"{wrapped(query.sql, select)} WHERE "
-                f"{key_range(query.keys, chunk.lower, chunk.upper, literal)}"
-            )
         case ChunkKind.WINDOW:
             return f"{wrapped(query.sql, select)} {window(query.keys, chunk)}"
         case ChunkKind.ROWID_RANGE:
             return wrapped(row_address_range(query, chunk, literal), select)
+        case _:
+            return f"{wrapped(query.sql, select)}{predicate(query.keys, chunk, literal)}"
+
+
+def predicate(keys: Sequence[Column], chunk: Chunk, literal: Literal) -> str:
+    """Return the WHERE clause that tells a chunk's rows by their key; empty for all rows."""
+    match chunk.kind:
+        case ChunkKind.WHOLE:
+            return ""
+        case ChunkKind.NULL_KEY:
+            return f" WHERE {null_key(keys)}"
+        case ChunkKind.KEY_RANGE:
+            return f" WHERE {key_range(keys, chunk.lower, chunk.upper, literal)}"
+        case _:
+            message = f"chunk {chunk.chunk_id} is no range of keys"
+            raise ValueError(message)
 
 
 def key_range(keys: Sequence[Column], lower: Bound, upper: Bound, literal: Literal) -> str:

@@ -1,7 +1,7 @@
--- End a session that holds a chunk and has waited for its client longer than a lock is waited for:
--- its worker is frozen or gone. A session that works is left alone.
+-- End the sessions that hold a chunk and have waited for their clients longer than a lock is waited
+-- for: the workers are frozen or gone. A session that works is left alone.
 SELECT pg_terminate_backend(pid)
 FROM pg_stat_activity
-WHERE application_name = %(application)s AND pid <> pg_backend_pid() AND usename = current_user
+WHERE application_name ~ %(pattern)s AND pid <> pg_backend_pid() AND usename = current_user
   AND wait_event = 'ClientRead'
   AND clock_timestamp() - greatest(state_change, query_start) > make_interval(secs => %(seconds)s)

@@ -1,0 +1,284 @@
+"""Counts a run's rows once more: at the source, in the ledger, in the target; and repairs chunks.
+
+What is counted in the target is the rows in a chunk's range of keys. So it needs a plan by key, and
+rows that keep their keys; and it sees whatever else stands in that range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from mapper_dask.chunk.extract import source_session
+from mapper_dask.chunk.task import ReadTask
+from mapper_dask.connections import (
+    ConnectionRef,
+    engine_for,
+    raw_connection,
+    reference,
+    session_tag,
+)
+from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.base import Dialect, SourceQuery, TargetTable, TypeFamily
+from mapper_dask.errors import ConfigurationError
+from mapper_dask.ledger import StoredRun
+from mapper_dask.mapper_job import MapperJob
+from mapper_dask.parallel_models import Chunk, ChunkKind, ChunkResult
+from mapper_dask.rendering import Line, as_html, as_text
+from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
+from mapper_dask.run.preflight import target_table
+from mapper_dask.run.run import replanned
+from mapper_dask.run.run_ledger import RunLedger
+from mapper_dask.run.snapshot import keep_snapshot
+
+COMPARABLE = (
+    TypeFamily.INTEGER,
+    TypeFamily.DECIMAL,
+    TypeFamily.DATE,
+    TypeFamily.TIMESTAMP,
+    TypeFamily.TIMESTAMP_TZ,
+)
+"""Families of keys that both databases order alike; texts depend on their collations."""
+
+SHOWN = 10
+"""Differing chunks that are printed; a frame of all of them is at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkCheck:
+    """One chunk, counted again."""
+
+    chunk_id: int
+    bounds: str
+    """Which rows it stands for, in words."""
+    committed: bool
+    """Whether the ledger holds it as committed."""
+    source_rows: int
+    """Rows in the source now, or in the run's snapshot while it lives."""
+    read_rows: int
+    """Rows the ledger says were read."""
+    loaded_rows: int
+    """Rows the ledger says were loaded."""
+    target_rows: int | None = None
+    """Rows in the chunk's range in the target; None where they cannot be told apart."""
+    source_sum: str | None = None
+    """Sum of a digest of each row, in any order; None unless asked for."""
+    target_sum: str | None = None
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything does not add up."""
+        return (
+            not self.committed
+            or self.source_rows != self.read_rows
+            or (self.target_rows is not None and self.target_rows != self.loaded_rows)
+            or self.source_sum != self.target_sum
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """What counting again has shown."""
+
+    run_id: str
+    checks: tuple[ChunkCheck, ...]
+    """One a chunk, in the plan's order."""
+    same_snapshot: bool
+    """Whether the source was counted in the very snapshot the run has read; else as it is now."""
+    target_rows: int
+    """Rows in the target, other runs' among them."""
+    repaired: tuple[int, ...] = ()
+    """Chunks that were loaded anew before this count."""
+
+    @property
+    def differences(self) -> tuple[ChunkCheck, ...]:
+        """Chunks that do not add up."""
+        return tuple(check for check in self.checks if check.differs)
+
+    @property
+    def matches(self) -> bool:
+        """Whether every chunk adds up, and the target holds at least what was loaded."""
+        return not self.differences and self.target_rows >= self._loaded
+
+    @property
+    def _loaded(self) -> int:
+        return sum(check.loaded_rows for check in self.checks)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the checks as a pandas frame, one row a chunk."""
+        return pd.DataFrame([{**asdict(c), "differs": c.differs} for c in self.checks])
+
+    def __str__(self) -> str:
+        return as_text(self._headline, self._lines())
+
+    def _repr_html_(self) -> str:
+        return as_html(self._headline, self._lines())
+
+    @property
+    def _headline(self) -> str:
+        return "run adds up" if self.matches else "run DOES NOT ADD UP"
+
+    def _lines(self) -> list[Line]:
+        source = sum(check.source_rows for check in self.checks)
+        state = "in the run's own snapshot" if self.same_snapshot else "as it is now"
+        lines = [
+            ("run", self.run_id),
+            ("rows at the source", f"{source:,}, {state}"),
+            ("rows read", f"{sum(check.read_rows for check in self.checks):,}"),
+            ("rows loaded", f"{self._loaded:,}"),
+            ("rows in the target", f"{self.target_rows:,}"),
+            ("chunks that differ", f"{len(self.differences):,} of {len(self.checks):,}"),
+        ]
+        lines += [("chunk", _told(check)) for check in self.differences[:SHOWN]]
+        return lines + ([("repaired", ", ".join(map(str, self.repaired)))] if self.repaired else [])
+
+
+def _told(check: ChunkCheck) -> str:
+    if not check.committed:
+        return f"{check.chunk_id} {check.bounds}: not committed"
+    target = "" if check.target_rows is None else f", {check.target_rows:,} in the target"
+    sums = "" if check.source_sum == check.target_sum else ", of other content"
+    return (
+        f"{check.chunk_id} {check.bounds}: {check.source_rows:,} at the source, "
+        f"{check.read_rows:,} read, {check.loaded_rows:,} loaded{target}{sums}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """Counts the chunks of one stored run."""
+
+    job: MapperJob
+    stored: StoredRun
+    source: ConnectionRef
+    target: ConnectionRef
+    query: SourceQuery
+    """What the chunks read."""
+    known: Sequence[tuple[Chunk, ChunkResult]]
+    table: TargetTable
+
+    @property
+    def by_range(self) -> bool:
+        """Whether a chunk's rows can be told apart in the target."""
+        keys = [self.table.column(key.name) for key in self.query.keys]
+        kinds = {ChunkKind.KEY_RANGE, ChunkKind.NULL_KEY, ChunkKind.WHOLE}
+        return (
+            self.job.transformation_logic is None
+            and {chunk.kind for chunk, _ in self.known} <= kinds
+            and all(
+                key is not None and key.family in COMPARABLE and key.family is of_source.family
+                for key, of_source in zip(keys, self.query.keys, strict=True)
+            )
+        )
+
+    def require(self, *, checksum: bool, repair: bool) -> None:
+        """Refuse what this run does not allow.
+
+        Raises
+        ------
+        ConfigurationError
+            Says which, and why.
+        """
+        if (checksum or repair) and not self.by_range:
+            message = (
+                f"{'checksum' if checksum else 'repair'} needs a run without a function whose key "
+                "is a number or a time that the target has too: only then is a chunk's range of "
+                "keys the same rows there"
+            )
+            raise ConfigurationError(message, field="checksum" if checksum else "repair")
+        if repair and self.job.staged:
+            message = (
+                "repair loads into the target directly, which is not how this run's rows enter it: "
+                "run the job again under another run_id"
+            )
+            raise ConfigurationError(message, field="repair")
+        unlike = [c.name for c in self.query.columns if not self._alike(c.name, c.type_name)]
+        if checksum and unlike:
+            message = f"checksum compares texts; {', '.join(unlike)} have other types in the target"
+            raise ConfigurationError(message, field="checksum")
+
+    def _alike(self, name: str, type_name: str) -> bool:
+        column = self.table.column(name)
+        return column is not None and column.type_name == type_name
+
+    def run(self, *, checksum: bool) -> Reconciliation:
+        """Count every chunk."""
+        dialect = dialect_for(self.target)
+        engine = engine_for(self.target, connect_args=dialect.connect_args())
+        with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
+            dialect.begin_read(conn, None)
+            counted = list(self._checks(dialect, conn, checksum=checksum))
+            total, _ = dialect.count(conn, f"SELECT * FROM {self.table.quoted}")
+        checks = tuple(check for check, _ in counted)
+        same = self.stored.snapshot is not None and all(kept for _, kept in counted)
+        return Reconciliation(self.stored.run_id, checks, same, total)
+
+    def _checks(
+        self, dialect: Dialect, conn: Any, *, checksum: bool
+    ) -> Iterator[tuple[ChunkCheck, bool]]:
+        tag = session_tag(self.stored.run_id)
+        read = ReadTask(self.source, self.query, 1, self.stored.snapshot, tag=tag)
+        for chunk, result in self.known:
+            with source_session(read, chunk) as session:
+                rows, digest = session.dialect.digest(session.conn, session.sql, wanted=checksum)
+            check = ChunkCheck(
+                chunk.chunk_id,
+                chunk.describe(),
+                result.succeeded,
+                rows,
+                result.rows_read,
+                result.rows_loaded,
+                source_sum=digest,
+            )
+            if self.by_range:
+                sql = dialect.chunk_query(conn, self._in_target(), chunk)
+                there, digest = dialect.digest(conn, sql, wanted=checksum)
+                check = replace(check, target_rows=there, target_sum=digest)
+            yield check, session.snapshot is not None
+
+    def _in_target(self) -> SourceQuery:
+        return replace(self.query, sql=f"SELECT * FROM {self.table.quoted}", splice=None)
+
+    def clear(self, checks: Sequence[ChunkCheck]) -> None:
+        """Remove the rows of some chunks from the target, and let the ledger forget their counts.
+
+        Both in one transaction: a resumed run loads exactly what is not there.
+        """
+        wanted = {check.chunk_id for check in checks}
+        dialect = dialect_for(self.target)
+        engine = engine_for(self.target, connect_args=dialect.connect_args())
+        with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
+            dialect.begin_load(
+                conn, f"{session_tag(self.stored.run_id)}:repair", DEFAULT_LOCK_TIMEOUT
+            )
+            for chunk, _ in self.known:
+                if chunk.chunk_id in wanted:
+                    dialect.delete_range(conn, self.table, self.query.keys, chunk)
+                    values = {"run_id": self.stored.run_id, "chunk_id": chunk.chunk_id}
+                    dialect.run(conn, "ledger_unassign", values)
+            conn.commit()
+
+
+def reconciler(job: MapperJob, stored: StoredRun) -> Reconciler:
+    """Return what counts a stored run, over its source and its target as they are now.
+
+    Raises
+    ------
+    TargetError
+        When the target is gone.
+    """
+    source = reference(job.source_conn, "source_conn")
+    target = reference(job.target_conn, "target_conn")
+    known = RunLedger(target, stored.run_id).chunks()
+    with keep_snapshot(source, consistent=False) as keeper:
+        plan = replanned(job, stored, keeper, [chunk for chunk, _ in known])
+    table = target_table(job, target, plan.query)
+    return Reconciler(job, stored, source, target, plan.query, known, table)
+
+
+def as_it_is(frame: pd.DataFrame) -> pd.DataFrame:
+    """Stand for a function that is not at hand, and not needed to count."""
+    return frame
