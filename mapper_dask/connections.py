@@ -182,9 +182,9 @@ def _in_url(text: str) -> str:
 
 def redact(text: str, url: sa.URL) -> str:
     """Return the text with the URL's secrets masked."""
-    for secret in sorted(secrets_of(url), key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return text
+    longest_first = sorted(secrets_of(url), key=len, reverse=True)
+    # In one pass: a secret such as * must not be found in the mask of another.
+    return re.sub("|".join(map(re.escape, longest_first)), "***", text) if longest_first else text
 
 
 def engine_for(ref: ConnectionRef, *, connect_args: dict[str, Any]) -> sa.Engine:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from mapper_dask.chunk.encode import fit, incoming_of, series_to_arrow
 from mapper_dask.chunk.transform import apply
 from mapper_dask.dialects.base import Column, TargetTable
+from mapper_dask.dialects.conversions import Incoming
 from mapper_dask.errors import EncodeError, RejectLimitError, TransformError
 from mapper_dask.parallel_models import Transformation
 
@@ -31,21 +32,27 @@ def refused_rows(count: int, probe: Probe, most: int) -> dict[int, str]:
         When they are more than ``most``.
     """
     refused: dict[int, str] = {}
-    ranges = [(0, count)]
+    ranges = [(0, count, False)]
     while ranges:
-        start, stop = ranges.pop()
-        why = probe(start, stop) if start < stop else None
-        if why is None:
-            continue
-        if stop - start > 1:
-            middle = (start + stop) // 2
-            ranges += [(middle, stop), (start, middle)]
-            continue
-        refused[start] = why
-        if len(refused) > most:
-            message = f"more than reject_limit={most} rows are refused; last: {why}"
-            raise RejectLimitError(message)
+        start, stop, bad = ranges.pop()  # bad: known to be refused, as the other half has passed
+        single = stop - start == 1
+        why = probe(start, stop) if start < stop and (single or not bad) else None
+        if single and why is not None:
+            refused[start] = why
+            if len(refused) > most:
+                message = f"more than reject_limit={most} rows are refused; last: {why}"
+                raise RejectLimitError(message)
+        elif bad or why is not None:
+            ranges += _halves(start, stop, probe) if not single else ()
     return refused
+
+
+def _halves(start: int, stop: int, probe: Probe) -> list[tuple[int, int, bool]]:
+    """Return the halves of a range that is refused, the first one last, to be dealt with next."""
+    middle = (start + stop) // 2
+    if probe(start, middle) is None:
+        return [(middle, stop, True)]
+    return [(middle, stop, False), (start, middle, True)]
 
 
 def refused_by_function(function: Transformation, frame: pd.DataFrame, most: int) -> dict[int, str]:
@@ -69,15 +76,14 @@ def refused_in_frame(
     """Return the rows of a frame that hold a value which does not fit its column."""
 
     def prober(name: str) -> Probe:
-        series = frame[name]
+        series, target = frame[name], table.column(name)
+        if series.dtype != object:
+            return _arrow_probe(name, *series_to_arrow(series, target), table, as_text)
 
         def convert(start: int, stop: int) -> None:
-            part = series.iloc[start:stop]
-            fit(name, *series_to_arrow(part, table.column(name)), table, as_text)
+            fit(name, *series_to_arrow(series.iloc[start:stop], target), table, as_text)
 
-        # Of a column of objects each row may be of a kind of its own; any other has one kind, and
-        # one that never fits is no matter of rows.
-        return _probe(convert, by_kind=series.dtype == object)
+        return _probe(convert, by_kind=True)  # each row may be of a kind of its own
 
     return _refused_in_columns(list(frame.columns), len(frame), prober, most)
 
@@ -95,14 +101,26 @@ def refused_in_table(
 
     def prober(name: str) -> Probe:
         values = rows[name]
-
-        def convert(start: int, stop: int) -> None:
-            part = values.slice(start, stop - start)
-            fit(name, part, incoming_of(part.type, kinds[name]), table, as_text)
-
-        return _probe(convert, by_kind=False)
+        return _arrow_probe(name, values, incoming_of(values.type, kinds[name]), table, as_text)
 
     return _refused_in_columns(rows.column_names, rows.num_rows, prober, most)
+
+
+def _arrow_probe(
+    name: str,
+    values: pa.ChunkedArray,
+    incoming: Incoming,
+    table: TargetTable,
+    as_text: Collection[str],
+) -> Probe:
+    whole = values.combine_chunks() if values.num_chunks > 1 else values
+
+    def convert(start: int, stop: int) -> None:
+        part = whole.slice(start, stop - start)
+        chunked = part if isinstance(part, pa.ChunkedArray) else pa.chunked_array([part])
+        fit(name, chunked, incoming, table, as_text)
+
+    return _probe(convert, by_kind=False)
 
 
 def _refused_in_columns(

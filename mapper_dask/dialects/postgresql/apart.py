@@ -1,8 +1,10 @@
 """Loads rows but for those the database refuses: found piece by piece, between savepoints.
 
-COPY stops at the first row it refuses and names its line, so the rows before it are sent again and
-the piece after it follows. Where it names none, as for a foreign key, the piece is halved. Pieces
-grow while all is well and shrink where rows are refused, so that few rows are sent in vain.
+COPY stops at the first row it refuses and names its line. So a piece is sent again without that
+row, until it passes: one COPY for each refused row, and one more. Where the line cannot be trusted
+(a value holds a line break, which COPY counts too) the rows before it have to pass first, and where
+there is none, as for a foreign key, the piece is halved. Pieces are about as long as to hold a few
+refused rows.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import Any
 
 import psycopg2
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mapper_dask.dialects.base import Loaded, TargetTable
 from mapper_dask.dialects.postgresql import faults, transfer
@@ -19,6 +22,10 @@ from mapper_dask.errors import RejectLimitError
 
 SMALLEST = 16
 """Rows of a piece at least, after a refusal."""
+
+WANTED = 2
+"""Refused rows a piece should hold: with fewer there are more pieces, with more each is sent again
+more often."""
 
 SAVEPOINT = "mapper_dask_piece"
 
@@ -31,60 +38,96 @@ class _Loading:
     table: TargetTable
     rows: pa.Table
     most: int
+    exact: bool
+    """Whether the line that COPY names is the row's number."""
     refused: dict[int, str] = field(default_factory=dict)
     loaded: int = 0
 
     def go(self) -> Loaded:
+        self._say(f"SAVEPOINT {SAVEPOINT}")
         place, size = 0, self.rows.num_rows
         while place < self.rows.num_rows:
             size = min(size, self.rows.num_rows - place)
-            error = self._attempt(place, size)
+            error = self._attempt(self.rows.slice(place, size))
             if error is None:
                 place, size = place + size, size * 2
-            else:
-                done = self._apart(place, size, error)
-                place, size = place + done, max(SMALLEST, 2 * done)
+                continue
+            before = len(self.refused)
+            done = self._apart(place, size, error)
+            found = len(self.refused) - before
+            place, size = place + done, max(SMALLEST, WANTED * done // max(found, 1))
         return Loaded(self.loaded, self.refused)
 
     def _apart(self, place: int, size: int, error: psycopg2.Error) -> int:
         """Deal with the beginning of a piece that was refused; return how many rows that was."""
+        line = faults.copied_line(error)
         if size == 1:
             self._refuse(place, error)
             return 1
-        line = faults.copied_line(error)
-        good = line - 1 if line is not None and 1 <= line <= size else None
-        if good is not None and (good == 0 or self._attempt(place, good) is None):
-            self._refuse(place + good, error)
-            return good + 1
-        half = size // 2  # no line, or one counted past a line break within a value
-        again = self._attempt(place, half)
+        if line is None or line > size:
+            return self._halved(place, size)
+        if self.exact:
+            return self._sifted(place, min(size, max(SMALLEST, WANTED * line)), line, error)
+        if line == 1 or self._attempt(self.rows.slice(place, line - 1)) is None:
+            self._refuse(place + line - 1, error)
+            return line
+        return self._halved(place, size)
+
+    def _sifted(self, place: int, size: int, line: int, error: psycopg2.Error) -> int:
+        """Send a piece again without each row it was refused for, until it passes."""
+        kept, piece = list(range(place, place + size)), self.rows.slice(place, size)
+        again: psycopg2.Error | None = error
+        while again is not None:
+            self._refuse(kept.pop(line - 1), again)
+            piece = pa.concat_tables([piece.slice(0, line - 1), piece.slice(line)])
+            again = self._attempt(piece) if kept else None
+            found = None if again is None else faults.copied_line(again)
+            if again is not None and (found is None or found > len(kept)):
+                return self._one_by_one(kept, size)
+            line = found or 1
+        return size
+
+    def _one_by_one(self, kept: list[int], size: int) -> int:
+        """Send the rest of a piece that mixes refusals with and without a line."""
+        for place in kept:
+            again = self._attempt(self.rows.slice(place, 1))
+            if again is not None:
+                self._refuse(place, again)
+        return size
+
+    def _halved(self, place: int, size: int) -> int:
+        half = size // 2
+        again = self._attempt(self.rows.slice(place, half))
         return half if again is None else self._apart(place, half, again)
 
-    def _attempt(self, place: int, size: int) -> psycopg2.Error | None:
+    def _attempt(self, rows: pa.Table) -> psycopg2.Error | None:
         """Load some rows, or none of them; return why they were refused."""
-        self._say(f"SAVEPOINT {SAVEPOINT}")
         try:
-            count = transfer.load(self.conn, self.table, self.rows.slice(place, size)).rows
+            count = transfer.load(self.conn, self.table, rows).rows
         except psycopg2.Error as error:
             if not faults.refuses_row(error):
                 raise
-            self._say(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}; RELEASE SAVEPOINT {SAVEPOINT}")
+            self._say(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
             return error
-        self._say(f"RELEASE SAVEPOINT {SAVEPOINT}")
+        self._say(f"RELEASE SAVEPOINT {SAVEPOINT}; SAVEPOINT {SAVEPOINT}")
         self.loaded += count
         return None
 
     def _refuse(self, place: int, error: psycopg2.Error) -> None:
         self.refused[place] = faults.reason(error)
         if len(self.refused) > self.most:
-            message = (
-                f"more than reject_limit={self.most} rows are refused; last: {self.refused[place]}"
-            )
+            last = self.refused[place]
+            message = f"more than reject_limit={self.most} rows are refused; last: {last}"
             raise RejectLimitError(message)
 
     def _say(self, statement: str) -> None:
         with self.conn.cursor() as cursor:
             cursor.execute(statement)
+
+
+def _holds_line_breaks(rows: pa.Table) -> bool:
+    texts = (column for column in rows.columns if pa.types.is_string(column.type))
+    return any(pc.any(pc.match_substring(text, "\n")).as_py() for text in texts)
 
 
 def load(conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
@@ -97,4 +140,4 @@ def load(conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
     """
     with conn.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    return _Loading(conn, table, rows, most).go()
+    return _Loading(conn, table, rows, most, exact=not _holds_line_breaks(rows)).go()
