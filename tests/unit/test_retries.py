@@ -11,15 +11,17 @@ from mapper_dask.errors import ConfigurationError, ConnectionFailedError, Databa
 from mapper_dask.retries import DEFAULT_ATTEMPTS, attempts, may_pass
 
 
-def failing(error: Exception, *, times: int, of: int = DEFAULT_ATTEMPTS) -> int:
-    """Run a work that fails some times; return how often it was begun."""
-    begun = 0
+def failing(
+    error: BaseException, *, times: int, of: int = DEFAULT_ATTEMPTS, begun: list[int] | None = None
+) -> int:
+    """Run a work that fails some times; return how often it was begun, and note each in a list."""
+    begun = [] if begun is None else begun
     for attempt in attempts(of):
         with attempt:
-            begun += 1
-            if begun <= times:
+            begun.append(attempt.retry_state.attempt_number)
+            if len(begun) <= times:
                 raise error
-    return begun
+    return len(begun)
 
 
 @pytest.mark.parametrize("times", range(DEFAULT_ATTEMPTS))
@@ -29,14 +31,11 @@ def test_work_that_fails_for_a_while_succeeds(times):
 
 @pytest.mark.parametrize("number", [1, 2, 5, DEFAULT_ATTEMPTS])
 def test_the_last_attempt_raises_the_error_itself(number):
-    begun = []
+    begun: list[int] = []
     error = ConnectionFailedError("refused", transient=True)
 
     with pytest.raises(ConnectionFailedError) as caught:
-        for attempt in attempts(number):
-            with attempt:
-                begun.append(attempt.retry_state.attempt_number)
-                raise error
+        failing(error, times=100, of=number, begun=begun)
 
     assert caught.value is error
     assert begun == list(range(1, number + 1))
@@ -54,28 +53,25 @@ def test_the_last_attempt_raises_the_error_itself(number):
     ids=lambda error: type(error).__name__,
 )
 def test_an_error_that_cannot_pass_ends_the_first_attempt(error):
-    begun = 0
+    begun: list[int] = []
 
     with pytest.raises(type(error)):
-        for attempt in attempts():
-            with attempt:
-                begun += 1
-                raise error
+        failing(error, times=100, begun=begun)
 
-    assert begun == 1
+    assert begun == [1]
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_an_interruption_is_never_swallowed(interruption):
+    begun: list[int] = []
+
     with pytest.raises(interruption):
-        for attempt in attempts():
-            with attempt:
-                raise interruption
+        failing(interruption(), times=100, begun=begun)
+
+    assert begun == [1]
 
 
-KINDS = [
-    kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, MapperError)
-]  # fmt: skip
+KINDS = [v for v in vars(errors).values() if isinstance(v, type) and issubclass(v, MapperError)]
 
 
 @pytest.mark.parametrize("kind", KINDS)

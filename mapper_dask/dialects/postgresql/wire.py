@@ -25,6 +25,9 @@ BLOCK = 1 << 20
 BINARY_ROWS = 16_384
 """Rows encoded at a time: keeps the encoder's buffer small."""
 
+BYTE_ORDER_MARK = "\ufeff".encode()
+"""What Arrow takes away from the beginning of a CSV; to the database it is a value's own."""
+
 _REFUSED = re.compile(r"In CSV column #(\d+)")
 
 BINARY_TYPES = frozenset(
@@ -88,7 +91,7 @@ def _batches(source: Any, types: list[pa.DataType], block: int) -> Iterator[pa.R
     names = [str(number) for number in range(len(types))]
     try:
         yield from pyarrow.csv.open_csv(
-            source,
+            pa.PythonFile(_Feed(source), "r"),
             read_options=pyarrow.csv.ReadOptions(
                 column_names=names, block_size=block, use_threads=False
             ),
@@ -108,6 +111,31 @@ def _batches(source: Any, types: list[pa.DataType], block: int) -> Iterator[pa.R
     except pa.ArrowInvalid as error:
         if "Empty CSV" not in str(error):
             raise
+
+
+class _Feed:
+    """A file as Arrow's CSV reader takes it without loss.
+
+    The reader drops a byte order mark that comes first, and a line feed that begins a block when
+    the one before ended in a carriage return, even where they are a value's own. So a mark is put
+    first for it to drop, and a block never ends between those two (apache/arrow issue 51368).
+    """
+
+    closed = False
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+        self._held = BYTE_ORDER_MARK
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, at most ``size``; none at the end."""
+        more = self._source.read(size - len(self._held))
+        data: bytes = self._held + more
+        self._held = b"\r" if more and data.endswith(b"\r") else b""
+        return data.removesuffix(self._held)
+
+    def close(self) -> None:
+        """Leave the source to its owner."""
 
 
 def _csv_type(column: Column) -> pa.DataType:
