@@ -110,7 +110,7 @@ def reference(connection: Any, field: str = "source_conn") -> ConnectionRef:
         case ConnectionRef():
             return connection
         case sa.Engine():
-            return _url_reference(connection.url)
+            return _url_reference(_url_of_engine(connection, field))
         case sa.URL():
             return _url_reference(connection)
         case str() if connection.startswith(("env:", "profile:")):
@@ -123,6 +123,55 @@ def reference(connection: Any, field: str = "source_conn") -> ConnectionRef:
         f"Engine, 'env:NAME' or 'profile:NAME'; got {type(connection).__name__}"
     )
     raise ConfigurationError(message, field=field)
+
+
+def _url_of_engine(engine: sa.Engine, field: str) -> sa.URL:
+    """Return a URL that connects as an engine does, its ``connect_args`` included.
+
+    An engine cannot be sent to a worker. What it was given beside its URL, such as how to verify
+    the server, must not be lost on the way: it becomes a part of the URL, or is refused.
+    """
+    plain = engine.dialect.create_connect_args(engine.url)[1]
+    added = {k: v for k, v in _connect_args(engine, field).items() if plain.get(k) != v}
+    url = engine.url
+    if "password" in added:
+        url = url.set(password=str(added.pop("password")))
+    unsayable = sorted(name for name, value in added.items() if not isinstance(value, (str, int)))
+    if unsayable:
+        message = (
+            f"{field} is an Engine whose connect_args hold {', '.join(unsayable)}, which a URL "
+            "cannot say; pass a URL, 'env:NAME' or 'profile:NAME'"
+        )
+        raise ConfigurationError(message, field=field)
+    return url.update_query_dict({name: str(value) for name, value in added.items()})
+
+
+class _NotConnectingError(Exception):
+    """Breaks off a connection once it is known what it would be made with."""
+
+
+def _connect_args(engine: sa.Engine, field: str) -> dict[str, Any]:
+    own = getattr(engine.pool._creator, "__module__", "") != "sqlalchemy.engine.create"  # noqa: SLF001
+    if own or engine.dialect.dispatch.do_connect:
+        message = (
+            f"{field} is an Engine that connects by code of its own (creator, do_connect), which "
+            "a worker cannot run; pass a URL, 'env:NAME' or 'profile:NAME'"
+        )
+        raise ConfigurationError(message, field=field)
+    seen: dict[str, Any] = {}
+
+    def look(_dialect: Any, _record: Any, _args: Any, kwargs: dict[str, Any]) -> None:
+        seen.update(kwargs)
+        raise _NotConnectingError
+
+    sa.event.listen(engine, "do_connect", look)
+    try:
+        engine.pool.recreate().connect()
+    except _NotConnectingError:
+        pass
+    finally:
+        sa.event.remove(engine, "do_connect", look)
+    return seen
 
 
 def parse_url(text: str, field: str = "connection") -> sa.URL:
@@ -195,9 +244,11 @@ def engine_for(ref: ConnectionRef, *, connect_args: dict[str, Any]) -> sa.Engine
     key = (os.getpid(), ref.kind, ref.value)
     with _lock:
         if key not in _engines:
+            url = ref.resolve()
             _engines[key] = sa.create_engine(
-                ref.resolve(),
-                connect_args=connect_args,
+                url,
+                # What the URL says itself, such as a timeout, is not overruled.
+                connect_args={k: v for k, v in connect_args.items() if k not in url.query},
                 poolclass=QueuePool,
                 pool_size=POOL_SIZE,
                 max_overflow=-1,

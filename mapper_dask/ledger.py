@@ -22,11 +22,15 @@ from mapper_dask.errors import (
     RejectLimitError,
     RunNotFoundError,
     RunStoppedError,
+    TargetError,
 )
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, Reject
 
 LEDGER_VERSION = "1"
 """Layout of the tables; a later library that changes it reads this first."""
+
+
+TABLES = ("mapper_dask_run", "mapper_dask_chunk", "mapper_dask_reject")
 
 
 class RunState(enum.Enum):
@@ -76,6 +80,15 @@ class Ledger:
         """Create the tables where they are missing; needs no right to create where they stand."""
         if self.dialect.run(conn, "ledger_exists") == [(True,)]:
             return
+        [(schema, user, path, allowed)] = self.dialect.run(conn, "ledger_room")
+        if not allowed:
+            where = f"schema {schema}" if schema else f"any schema of the search path ({path})"
+            message = (
+                f"the ledger's tables {', '.join(TABLES)} are not there, and {user} may not make "
+                f"them in {where}: GRANT CREATE ON SCHEMA {schema or '…'} TO {user}, or let an "
+                "administrator run one job first"
+            )
+            raise TargetError(message, field="target_conn")
         self.dialect.run(conn, "ledger_lock")
         self.dialect.run(conn, "ledger_create")
 

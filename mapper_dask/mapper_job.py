@@ -156,6 +156,9 @@ class MapperJob:
             value = getattr(self, name)
             good = value is None or (isinstance(value, str) and value != "")
             _require(good, name, f"must be a name or None, got {value!r}")
+        for name in ("source_sql", "target_schema", "target_table", "run_id"):
+            text = getattr(self, name) or ""
+            _require(_is_storable(text), name, "holds a character that no database text can hold")
         for name in ("atomic", "consistent"):
             value = getattr(self, name)
             _require(isinstance(value, bool), name, f"must be True or False, got {value!r}")
@@ -184,6 +187,11 @@ class MapperJob:
             "newest_by",
             "says which of several rows with one key is merged; it needs write_disposition='merge'",
         )
+
+
+def _is_storable(text: str) -> bool:
+    """Return whether a text is Unicode without a NUL."""
+    return "\0" not in text and text == text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _are_names(value: object) -> bool:

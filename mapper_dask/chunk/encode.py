@@ -142,8 +142,10 @@ def fit(
     conversion = judge(incoming, target)
     if conversion.verdict is Verdict.IMPOSSIBLE:
         raise EncodeError(_about(name, conversion.note), whole_column=True)
-    lossy = conversion.verdict is Verdict.LOSSY
-    return fitted(array, target), conversion if lossy else None
+    made = fitted(array, target)
+    if is_text(made.type) and pc.any(pc.match_substring(made, "\0")).as_py():
+        raise EncodeError(_about(name, "a text holds a NUL character, which no column can hold"))
+    return made, conversion if conversion.verdict is Verdict.LOSSY else None
 
 
 def _column(table: TargetTable, name: str) -> Column:

@@ -31,9 +31,9 @@ def objects_to_arrow(series: pd.Series, target: Column | None) -> tuple[pa.Chunk
     """
     values = [None if _is_missing(value) else value for value in series.tolist()]
     if target is not None and target.family is TypeFamily.DECIMAL and _all_numbers(values):
-        return _texts(values, str), Incoming(TypeFamily.DECIMAL, "Decimal")
+        return _texts(series.name, values, str), Incoming(TypeFamily.DECIMAL, "Decimal")
     if target is not None and target.family is TypeFamily.OTHER:
-        return _texts(values, _writer(target)), Incoming(TypeFamily.TEXT, "object")
+        return _texts(series.name, values, _writer(target)), Incoming(TypeFamily.TEXT, "object")
     try:
         array = pa.chunked_array([pa.array(values, from_pandas=False)])
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
@@ -65,10 +65,12 @@ def _all_numbers(values: Sequence[Any]) -> bool:
     )
 
 
-def _texts(values: Sequence[Any], write: Any) -> pa.ChunkedArray:
-    return pa.chunked_array(
-        [pa.array([None if v is None else write(v) for v in values], pa.string())]
-    )
+def _texts(name: Any, values: Sequence[Any], write: Any) -> pa.ChunkedArray:
+    texts = [None if value is None else write(value) for value in values]
+    try:
+        return pa.chunked_array([pa.array(texts, pa.string())])
+    except UnicodeEncodeError as error:
+        raise EncodeError(f"column {name!r} holds a text that is not Unicode: {error}") from None
 
 
 def _writer(target: Column) -> Any:

@@ -175,8 +175,9 @@ class ExecutionEngine:
                 every, run_id=None, seconds=seconds, rows_this_run=rows, warnings=run.plan.notes
             )
         outcome = stored_runs.finish(run.ledger, run.prepared.publication)
+        known = [result for _, result in run.ledger.chunks()]
         return report.fold(
-            [result for _, result in run.ledger.chunks()],
+            report.with_errors(known, results),
             run_id=run.run_id,
             seconds=seconds,
             rows_this_run=rows,

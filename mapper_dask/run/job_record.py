@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import importlib.util
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from mapper_dask.connections import ConnectionRef, fingerprint
@@ -12,6 +15,9 @@ from mapper_dask.errors import ConfigurationError, FingerprintError
 from mapper_dask.ledger import RunState, StoredRun
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import ChunkingStrategy, Transformation
+
+INSTALLED = {"site-packages", "dist-packages"}
+"""Folders of packages that were installed."""
 
 _TEXTS = (
     "source_sql",
@@ -136,30 +142,35 @@ def function_name(function: Callable[..., Any] | None) -> str | None:
 
 
 def _imported(name: str | None, run_id: str) -> Transformation | None:
-    """Return the function the ledger names.
+    """Return the function the ledger names, where it is one of the user's own.
 
-    Never one of Python's own, such as one that runs commands: who may write the ledger is not meant
-    to run programs here.
+    Whoever may write the ledger is not meant to run programs here. So nothing of Python's own or of
+    an installed package is imported for it: some of those run commands.
     """
     if name is None:
         return None
     module, _, path = name.partition(":")
-    try:
-        found: Any = importlib.import_module(module)
-        for part in path.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError):
-        found = None
-    if (
-        found is None
-        or module == "__main__"
-        or module.partition(".")[0] in sys.stdlib_module_names
-        or function_name(found) != name
-        or isinstance(found, type)
-    ):
+    found: Any = None
+    with contextlib.suppress(ImportError, AttributeError, ValueError):
+        if _is_users_own(module):
+            found = importlib.import_module(module)
+            for part in path.split("."):
+                found = getattr(found, part)
+    if found is None or function_name(found) != name or isinstance(found, type):
         message = (
-            f"run {run_id!r} used the function {name}, which cannot be imported here: "
-            "pass transformation_logic"
+            f"run {run_id!r} used the function {name}, which is not taken from the ledger: it "
+            "cannot be imported here, or not from a folder of yours: pass transformation_logic"
         )
         raise ConfigurationError(message, field="transformation_logic")
     return found  # type: ignore[no-any-return]
+
+
+def _is_users_own(module: str) -> bool:
+    top = module.partition(".")[0]
+    if top == "__main__" or top in sys.stdlib_module_names:
+        return False
+    spec = importlib.util.find_spec(top)
+    if spec is None:
+        return False
+    places = [spec.origin, *(spec.submodule_search_locations or ())]
+    return not any(INSTALLED & set(Path(place).parts) for place in places if place)

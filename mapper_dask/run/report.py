@@ -64,3 +64,12 @@ def with_unbegun(results: Iterable[ChunkResult], chunks: Sequence[Chunk]) -> lis
         )
         for chunk in chunks
     ]
+
+
+def with_errors(known: Iterable[ChunkResult], seen: Iterable[ChunkResult]) -> list[ChunkResult]:
+    """Return results as the ledger holds them, with the errors that no worker could enter there."""
+    told = {result.chunk_id: result for result in seen if result.error}
+    return [
+        result if result.succeeded or result.error else told.get(result.chunk_id, result)
+        for result in known
+    ]

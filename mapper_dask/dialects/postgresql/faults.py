@@ -29,7 +29,7 @@ SNAPSHOT_GONE = re.compile(r"invalid snapshot identifier|snapshot .* does not ex
 
 _COPY_LINE = re.compile(r"^COPY .*?, line (\d+)", re.MULTILINE)
 
-_VALUE_IN_CONTEXT = re.compile(r"^(COPY [^\n]*?line \d+(?:, column [^:\n]+)?).*", re.DOTALL)
+_PLACE_IN_CONTEXT = re.compile(r"^COPY [^\n]*?line \d+(?:, column [^:\n]+)?", re.MULTILINE)
 
 
 @contextlib.contextmanager
@@ -96,6 +96,6 @@ def _text(error: psycopg2.Error) -> str:
     diag = error.diag
     if diag.message_primary is None:
         return str(error).strip()
-    place = _VALUE_IN_CONTEXT.match(diag.context or "")
-    parts = [diag.message_primary, diag.message_hint, place.group(1) if place else None]
+    place = _PLACE_IN_CONTEXT.search(diag.context or "")
+    parts = [diag.message_primary, diag.message_hint, place.group() if place else None]
     return "; ".join(part for part in parts if part)

@@ -113,13 +113,15 @@ def sampled(query: SourceQuery, percent: float) -> str:
 def key_marks(sql: str, keys: Sequence[Column], step: int) -> str:
     """Return the query for every ``step``-th key in the database's own order, as text."""
     names = ", ".join(f"q.{quote(key.name)}" for key in keys)
-    texts = ", ".join(f"s.{quote(key.name)}::text" for key in keys)
+    # Under names of their own: a key may be called anything.
+    aliases = ", ".join(f"q.{quote(key.name)} AS k{place}" for place, key in enumerate(keys))
+    texts = ", ".join(f"s.k{place}::text" for place in range(len(keys)))
     present = " AND ".join(f"q.{quote(key.name)} IS NOT NULL" for key in keys)
-    numbered = f"{names}, row_number() OVER (ORDER BY {names}) - 1 AS mapper_dask_position"
+    numbered = f"{aliases}, row_number() OVER (ORDER BY {names}) - 1 AS place"
     inner = f"{wrapped(sql, numbered)} WHERE {present}"
     return (
-        f"SELECT s.mapper_dask_position, {texts} FROM (\n{inner}\n) AS s "
-        f"WHERE s.mapper_dask_position % {int(step)} = 0 ORDER BY s.mapper_dask_position"
+        f"SELECT s.place, {texts} FROM (\n{inner}\n) AS s "
+        f"WHERE s.place % {int(step)} = 0 ORDER BY s.place"
     )
 
 
