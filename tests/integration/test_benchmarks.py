@@ -41,3 +41,14 @@ def test_one_worker_is_refused_where_workers_are_measured():
 
     assert done.returncode == 1
     assert "no worker process" in done.stderr
+
+
+@pytest.mark.slow
+def test_rejects_verifies_every_kind_and_prints_a_table():
+    done = run_script(
+        *("benchmarks/rejects.py", "--rows", 6_000, "--rounds", 1, "--chunk-size", 2_000)
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    kinds = [line.split(" | ")[0] for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert kinds == ["| bad rows", "| marked", "| unfit", "| constraint", "| mixed", "| raised"]
