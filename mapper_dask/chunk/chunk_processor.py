@@ -186,8 +186,15 @@ class ChunkProcessor:
 
 
 def process_chunk(task: ChunkTask, chunk: Chunk) -> ChunkResult:
-    """Process one chunk: what each engine calls, in a loop or as a Dask task."""
-    return ChunkProcessor(task).process_chunk(chunk)
+    """Process one chunk: what each engine calls, in a loop or as a Dask task.
+
+    A chunk of a run that was stopped comes back UNASSIGNED. Raised, it would be a failure to Dask,
+    which logs those with their tracebacks.
+    """
+    try:
+        return ChunkProcessor(task).process_chunk(chunk)
+    except RunStoppedError:
+        return ChunkResult(chunk.chunk_id, ChunkState.UNASSIGNED, chunk.describe())
 
 
 def _result(chunk: Chunk, tally: _Tally, started: float, attempts: int) -> ChunkResult:

@@ -21,7 +21,7 @@ from distributed import Client, LocalCluster, as_completed, get_client
 from mapper_dask.chunk.chunk_processor import process_chunk
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections import ConnectionRef
-from mapper_dask.errors import ConfigurationError, MapperError, RunStoppedError
+from mapper_dask.errors import ConfigurationError, MapperError
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
 from mapper_dask.run.main_guard import require_main_guard
 
@@ -48,11 +48,7 @@ class LoopEngine:
     def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Generator[ChunkResult]:
         """Yield what became of each chunk, in order."""
         for chunk in chunks:
-            try:
-                result = process_chunk(task, chunk)
-            except RunStoppedError as stopped:
-                result = _lost(chunk, stopped)
-            yield result
+            yield process_chunk(task, chunk)
 
 
 @dataclass(slots=True)
@@ -108,10 +104,8 @@ class DaskEngine:
 
 
 def _lost(chunk: Chunk, outcome: Any) -> ChunkResult:
-    """Return the result of a chunk whose task died with its worker too often, or was stopped."""
+    """Return the result of a chunk whose task died with its worker too often."""
     error = outcome[1] if isinstance(outcome, tuple) else outcome
-    if isinstance(error, RunStoppedError):
-        return ChunkResult(chunk.chunk_id, ChunkState.UNASSIGNED, chunk.describe())
     text = f"{type(error).__name__}: {error}"
     return ChunkResult(
         chunk.chunk_id, ChunkState.PROCESSED_WITH_ERROR, chunk.describe(), error=text

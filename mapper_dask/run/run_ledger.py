@@ -19,7 +19,7 @@ from mapper_dask.run.staging import KEPT_SECONDS
 
 T = TypeVar("T")
 
-STOP_ATTEMPTS = 30
+STOP_ATTEMPTS = 12
 """Attempts at stopping a run, between which a chunk may have slipped in."""
 
 STOP_LOCK_TIMEOUT = 0.25

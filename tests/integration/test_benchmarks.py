@@ -52,3 +52,10 @@ def test_rejects_verifies_every_kind_and_prints_a_table():
     assert done.returncode == 0, done.stdout + done.stderr
     kinds = [line.split(" | ")[0] for line in done.stdout.splitlines() if line.startswith("| ")]
     assert kinds == ["| bad rows", "| marked", "| unfit", "| constraint", "| mixed", "| raised"]
+
+
+def test_cancel_stops_and_prints_a_table():
+    done = run_script("benchmarks/cancel.py", "--rounds", 1)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "| 1 | " in done.stdout
