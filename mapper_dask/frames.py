@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import numbers
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,7 @@ import sqlalchemy as sa
 from mapper_dask.chunk import extract, transform
 from mapper_dask.chunk.task import ReadTask
 from mapper_dask.connections import ConnectionRef, reference
-from mapper_dask.errors import ConfigurationError
+from mapper_dask.errors import ConfigurationError, DatabaseError
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import DEFAULT_CHUNK_SIZE, Chunk, DtypeBackend
 from mapper_dask.plan import key_space
@@ -24,6 +26,12 @@ from mapper_dask.plan.chunk_plan import ChunkPlan
 
 UNBOUNDED = 2**62
 """Rows a partition holds at most: a partition is one frame, so it is never cut in pieces."""
+
+DATA_EXCEPTION = "22"
+"""Class of the SQLSTATEs by which a database refuses a text as a value of a type."""
+
+_ARGUMENTS = {"source_sql": "sql", "key_column": "index_col"}
+"""What a job's fields are called here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +83,17 @@ def read_sql_query(
         the key is detected. Rows with a NULL here have a partition of their own, so the divisions
         are not known.
     divisions
-        Inner bounds of the partitions, in the database's order. They bound nothing: the first
-        and the last partition are open.
+        Inner bounds of the partitions, in any order: the database sorts them. They bound
+        nothing: the first and the last partition are open. They say more than ``npartitions``.
     npartitions
-        Partitions wanted; None: as many as ``chunk_size`` gives.
+        Partitions wanted, beside the one of NULL keys: fewer where the rows or keys are few. None:
+        as many as ``chunk_size`` gives.
     chunk_size
         Rows wanted a partition, 50,000 by default.
     columns
         Columns to read; None: all.
     strategy
-        As for :class:`~mapper_dask.MapperJob`.
+        As for :class:`~mapper_dask.MapperJob`. OFFSET_LIMIT is refused: it needs one snapshot.
     dtype_backend
         ``pyarrow`` (exact) or ``numpy_nullable``.
 
@@ -102,6 +111,7 @@ def read_sql_query(
         What the database answered to the query.
     """
     source = reference(con, "con")
+    _require_name(index_col)
     job = MapperJob(
         source_conn=source,
         source_sql=_text(sql, source),
@@ -112,7 +122,8 @@ def read_sql_query(
         dtype_backend=dtype_backend,
         consistent=False,
     )
-    plan = _plan(job.validated(), divisions, npartitions)
+    with _own_names():
+        plan = _plan(job.validated(), divisions, npartitions)
     if index_col is not None and index_col not in [c.name for c in plan.query.columns]:
         message = f"index_col {index_col!r} must be among columns"
         raise ConfigurationError(message, field="columns")
@@ -129,26 +140,81 @@ def _frame(plan: ChunkPlan, reader: _Reader) -> dd.DataFrame:
     return frame
 
 
-def _plan(job: MapperJob, divisions: Sequence[Any] | None, npartitions: int | None) -> ChunkPlan:
+def _plan(job: MapperJob, divisions: Iterable[Any] | None, npartitions: int | None) -> ChunkPlan:
+    if npartitions is not None:
+        _require_count(npartitions)
     manager = ChunkManager()
     plan = manager.plan(job)
     if divisions is not None:
-        bounds = [(str(value),) for value in divisions]
-        return plan.evolve(chunks=tuple(key_space.bounded_chunks(bounds)))
+        return plan.evolve(chunks=tuple(_divided(job.source_conn, plan, divisions)))
     if npartitions is None:
         return plan
-    if npartitions < 1:
-        message = f"npartitions must be at least 1, got {npartitions}"
-        raise ConfigurationError(message, field="npartitions")
-    size = max(1, -(-plan.config.total_rows // npartitions))
+    size = max(1, -(-plan.config.total_rows // int(npartitions)))
     return manager.plan(job.evolve(chunk_size=size))
+
+
+def _require_name(index_col: Any) -> None:
+    if index_col is not None and not isinstance(index_col, str):
+        message = f"index_col must be the name of one column, got {index_col!r}"
+        raise ConfigurationError(message, field="index_col")
+
+
+def _require_count(npartitions: Any) -> None:
+    whole = isinstance(npartitions, numbers.Integral) and not isinstance(npartitions, bool)
+    if not whole or npartitions < 1:
+        message = f"npartitions must be at least 1, and an integer; got {npartitions!r}"
+        raise ConfigurationError(message, field="npartitions")
+
+
+def _divided(source: ConnectionRef, plan: ChunkPlan, divisions: Any) -> list[Chunk]:
+    """Return the ranges between divisions. Out of order, they would overlap."""
+    if len(plan.query.keys) != 1:
+        message = "divisions need one key that they divide; name it with index_col"
+        raise ConfigurationError(message, field="divisions")
+    if isinstance(divisions, (str, bytes)) or not isinstance(divisions, Iterable):
+        message = f"divisions must be a list of keys, got {type(divisions).__name__}"
+        raise ConfigurationError(message, field="divisions")
+    bounds = [(str(value),) for value in divisions]
+    task = ReadTask(source, plan.query, UNBOUNDED)
+    try:
+        with extract.source_session(task, plan.chunks[0]) as session:
+            ordered = session.dialect.sorted_bounds(session.conn, plan.query, bounds)
+    except DatabaseError as error:
+        if not (error.sqlstate or "").startswith(DATA_EXCEPTION):
+            raise
+        [key] = plan.query.keys
+        answer = error.message.partition(" (at character")[0]  # a place in our text, not theirs
+        message = f"divisions must be keys of {key.name} ({key.type_name}): {answer}"
+        raise ConfigurationError(message, field="divisions") from error
+    return key_space.bounded_chunks(ordered)
+
+
+@contextlib.contextmanager
+def _own_names() -> Iterator[None]:
+    """Let an error name the argument that was passed, not the field of the job made of it."""
+    try:
+        yield
+    except ConfigurationError as error:
+        field = error.details.get("field")
+        if field not in _ARGUMENTS:
+            raise
+        message = error.message.replace(field, _ARGUMENTS[field])
+        details = {**error.details, "field": _ARGUMENTS[field]}
+        raise type(error)(message, **details) from error.__cause__
 
 
 def _text(sql: Any, source: ConnectionRef) -> str:
     if isinstance(sql, str):
         return sql
-    if isinstance(sql, (sa.sql.expression.Selectable, sa.sql.elements.TextClause)):
-        dialect = source.resolve().get_dialect()()
+    if not isinstance(sql, (sa.sql.expression.Selectable, sa.sql.elements.TextClause)):
+        message = f"sql must be a query, as text or from SQLAlchemy; got {type(sql).__name__}"
+        raise ConfigurationError(message, field="sql")
+    # With psycopg2's own style every percent sign would be doubled, in literals too.
+    make_dialect: Any = source.resolve().get_dialect()
+    dialect = make_dialect(paramstyle="named")
+    try:
+        sql.compile(dialect=dialect).construct_params()  # a parameter without a value is no NULL
         return str(sql.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
-    message = f"sql must be a query, as text or from SQLAlchemy; got {type(sql).__name__}"
-    raise ConfigurationError(message, field="sql")
+    except sa.exc.SQLAlchemyError as error:
+        message = f"sql cannot be written as text with its values: {error}"
+        raise ConfigurationError(message, field="sql") from error

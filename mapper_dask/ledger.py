@@ -84,9 +84,9 @@ class Ledger:
         if not allowed:
             where = f"schema {schema}" if schema else f"any schema of the search path ({path})"
             message = (
-                f"the ledger's tables {', '.join(TABLES)} are not there, and {user} may not make "
-                f"them in {where}: GRANT CREATE ON SCHEMA {schema or '…'} TO {user}, or let an "
-                "administrator run one job first"
+                f"target_conn leads to no ledger: {', '.join(TABLES)} are not there, and "
+                f"{user} may not make them in {where}. GRANT CREATE ON SCHEMA {schema or '…'} TO "
+                f"{user}, or let an administrator run one job first"
             )
             raise TargetError(message, field="target_conn")
         self.dialect.run(conn, "ledger_lock")

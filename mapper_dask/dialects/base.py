@@ -287,6 +287,12 @@ class Dialect(Protocol):
         """Return every ``step``-th key of a query, in the database's own order."""
         ...
 
+    def sorted_bounds(
+        self, conn: Any, query: SourceQuery, bounds: Sequence[tuple[str, ...]]
+    ) -> list[tuple[str, ...]]:
+        """Return bounds of a query's key in the database's own order."""
+        ...
+
     def sampled(self, query: SourceQuery, percent: float) -> str:
         """Return the query over a random share of its rows."""
         ...

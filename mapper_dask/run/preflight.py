@@ -134,7 +134,7 @@ def _require_taken(target: ConnectionRef, table: TargetTable, names: Sequence[st
     """Let the database say whether it takes rows with these columns, by loading none.
 
     A view without a trigger and a missing right are known to it alone. What may pass, such as a
-    lock, is left to the chunks: they try again.
+    lock, and what broke the question off, such as a timeout, is left to the chunks to meet.
     """
     dialect = dialect_for(target)
     engine = engine_for(target, connect_args=dialect.connect_args())
@@ -145,7 +145,7 @@ def _require_taken(target: ConnectionRef, table: TargetTable, names: Sequence[st
             dialect.begin_load(conn, "", ASKING_LOCK_TIMEOUT)
             dialect.load(conn, table, no_rows)
     except DatabaseError as error:
-        if not error.transient:
+        if not error.transient and not error.details.get("interrupted"):
             message = f"target_table {table.quoted} takes no rows: {error}"
             raise TargetError(message, field="target_table", sqlstate=error.sqlstate) from None
 

@@ -277,7 +277,9 @@ def test_the_reader_can_neither_write_nor_create(estate: Estate) -> None:
 def cases(*titles: str) -> list[Any]:
     """Return each grant of some blocks as a case."""
     return [
-        pytest.param(grant, id=str(grant)) for title in titles for grant in grants(block(title))
+        pytest.param(grant, id=str(grant))
+        for title in titles
+        for grant in sorted(grants(block(title)), key=str)
     ]
 
 

@@ -328,9 +328,8 @@ def test_a_right_to_insert_is_all_it_takes(shop: Databases, role: str) -> None:
 def test_no_right_to_make_the_ledger(refused: Refused, shop: Databases, role: str) -> None:
     shop.target.execute(f"GRANT INSERT ON sold TO {role}")
     shop.target.execute(f"REVOKE CREATE ON SCHEMA public FROM {role}")
-    error = refused(DatabaseError, target_conn=acting_as(role, shop.target), processor=ParallelProcessor(1, SIZE))  # fmt: skip
-    assert error.details["sqlstate"] == "42501"
-    assert "permission denied for schema public" in str(error)
+    error = refused(TargetError, "target_conn", target_conn=acting_as(role, shop.target), processor=ParallelProcessor(1, SIZE))  # fmt: skip
+    assert f"GRANT CREATE ON SCHEMA public TO {role}" in str(error)
 
 
 @pytest.mark.parametrize("grant", [None, "SELECT (id)"], ids=["table", "column"])

@@ -198,6 +198,13 @@ class PostgreSQL:
             cursor.execute(queries.key_marks(sql, keys, step))
             return [KeyMark(int(position), tuple(key)) for position, *key in cursor.fetchall()]
 
+    def sorted_bounds(
+        self, conn: Any, query: SourceQuery, bounds: Sequence[tuple[str, ...]]
+    ) -> list[tuple[str, ...]]:
+        """Return bounds of a query's key in the database's own order."""
+        sql = queries.bounds(query, bounds, _literal(conn))
+        return [mark.key for mark in self.key_marks(conn, sql, query.keys, 1)]
+
     def sampled(self, query: SourceQuery, percent: float) -> str:
         """Return the query over a random share of its rows."""
         return queries.sampled(query, percent)

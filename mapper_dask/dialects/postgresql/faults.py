@@ -20,6 +20,7 @@ DISK_FULL = "53100"
 """The other chunks would meet it too: the run stops, and is resumed when there is room."""
 
 LOCK_NOT_AVAILABLE = "55P03"
+QUERY_CANCELED = "57014"
 
 REFUSED_ROW = re.compile(r"22|23|44|P0001")
 """SQLSTATEs that speak of a row: its values, a constraint, a view's check, a trigger's RAISE."""
@@ -58,6 +59,7 @@ def _rewritten(error: psycopg2.Error, url: sa.URL | None, prefix: int) -> Databa
         "transient": is_transient(error),
         "stops_run": sqlstate == DISK_FULL,
         "waited_for_lock": sqlstate == LOCK_NOT_AVAILABLE,
+        "interrupted": sqlstate == QUERY_CANCELED,
     }
     position = error.diag.statement_position
     if position is not None:

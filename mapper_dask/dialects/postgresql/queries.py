@@ -125,6 +125,18 @@ def key_marks(sql: str, keys: Sequence[Column], step: int) -> str:
     )
 
 
+def bounds(query: SourceQuery, values: Sequence[tuple[str, ...]], literal: Literal) -> str:
+    """Return the query of some bounds: rows with the type and the collation of the query's key."""
+    keys = query.keys
+    none = f"{wrapped(query.sql, select_list(keys))} WHERE false"
+    rows = (
+        "SELECT "
+        + ", ".join(f"{literal(text)}::{k.key_type}" for k, text in zip(keys, value, strict=True))
+        for value in values
+    )
+    return "\nUNION ALL ".join([none, *rows])
+
+
 def duplicates(sql: str, keys: Sequence[str]) -> str:
     """Return the query that finds one key standing in two rows; NULLs count as equal."""
     names = ", ".join(f"q.{quote(key)}" for key in keys)
