@@ -9,9 +9,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
+# Tests wait for servers and workers much of the time, so two processes suit two cores.
+PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format notebooks setup clean
+.PHONY: help demo test chaos lint format notebooks setup clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +22,10 @@ demo: $(VENV)/.demo ## Move 336,776 flights on a throwaway PostgreSQL and verify
 	@$(BIN)/python -m mapper_dask.demo $(ARGS)
 
 test: $(VENV)/.dev ## Run every test; ARGS="-k name" is passed to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile $(ARGS)
+
+chaos: $(VENV)/.dev ## Kill runs a hundred times: no row may be lost or doubled; ARGS="--seed 2"
+	@$(BIN)/python -m tests.fault.chaos $(ARGS)
 
 lint: $(VENV)/.dev ## Check style, format and types
 	@$(BIN)/ruff check .

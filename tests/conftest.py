@@ -15,7 +15,7 @@ import pytest
 
 from mapper_dask import retries
 from mapper_dask.embedded import EmbeddedPostgres, embedded_postgres
-from tests.database import Databases, ExternalServer, Server, fresh_databases
+from tests.database import TEST_SETTINGS, Databases, ExternalServer, Server, fresh_databases
 from tests.leftovers import processes_left, public_listeners
 
 DSN_VARIABLE = "MAPPER_DASK_TEST_PG_DSN"
@@ -23,13 +23,21 @@ DSN_VARIABLE = "MAPPER_DASK_TEST_PG_DSN"
 # What a test needs stands in its folder's name.
 MARKED_FOLDERS = {"integration": pytest.mark.integration, "fault": pytest.mark.fault}
 
-# fsync guards against a power cut, and the data is thrown away: a crash of the server, which the
-# fault tests cause, loses nothing without it. 200 connections: a cluster beside the test's own.
-TEST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
-
 # Examples that open a connection are slow at first; a deadline would fail them at random.
 hypothesis.settings.register_profile("mapper_dask", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("mapper_dask")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_left_behind() -> Iterator[None]:
+    """Fail a session that leaves a process or a public listener behind, naming each.
+
+    It is made before every other fixture, and so ends after them; when the tests are spread over
+    processes, each of those looks after its own.
+    """
+    yield
+    offenders = [*processes_left(), *public_listeners()]
+    assert not offenders, "left behind: " + "; ".join(offenders)
 
 
 @pytest.fixture(scope="session")
@@ -81,14 +89,3 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         open_to_all = public_listeners()
         assert not open_to_all, "\n".join(open_to_all)
     return result
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a session that leaves a process or a public listener behind, naming each."""
-    offenders = [*processes_left(), *public_listeners()]
-    if offenders:
-        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-        for offender in offenders:
-            reporter.write_line(f"left behind: {offender}", red=True)
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED

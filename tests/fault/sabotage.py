@@ -1,8 +1,9 @@
-"""A function whose module, imported by a worker, makes that worker die at a chosen point, once.
+"""A function whose module, imported by a worker, changes that worker's loader.
 
-``SABOTAGE`` names the point and ``SABOTAGE_MARK`` a file that says it has happened. Two mutants
-of the loader stand beside the real one: with them, a death at the same point must lose or double
-rows, or the tests that use this prove nothing.
+The variable ``SABOTAGE`` names a folder of orders: a file called like a kill point makes the next
+worker that gets there die, once. A run is loaded as its name says: the part before the dash is
+``honest``, or one of three mutants of the loader. With those, a death at the same point must lose
+or double rows, or the tests that use this prove nothing.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -23,8 +26,11 @@ from mapper_dask.ledger import Ledger
 from mapper_dask.parallel_models import ChunkResult
 from tests.fault.moving import shout
 
-CHUNK = 3
-"""The chunk at which it happens."""
+ORDERS = "SABOTAGE"
+""":func:`sabotaged` sets it. It matters to a process that has it when it imports this module: a
+worker. The test's own process is as it was."""
+
+Loader = Callable[[LoadTask, int], AbstractContextManager[TargetSession]]
 
 
 def doomed(frame: pd.DataFrame) -> pd.DataFrame:
@@ -32,11 +38,17 @@ def doomed(frame: pd.DataFrame) -> pd.DataFrame:
     return shout(frame)
 
 
-def die_once(point: str, chunk_id: int) -> None:
-    if os.environ.get("SABOTAGE") != point or chunk_id != CHUNK:
+def order(folder: Path, point: str) -> Path:
+    """Order one death at a point; the file that is returned vanishes with it."""
+    (folder / point).touch()
+    return folder / point
+
+
+def die_if_ordered(point: str) -> None:
+    if ORDERS not in os.environ:
         return
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(os.environ["SABOTAGE_MARK"], os.O_CREAT | os.O_EXCL))
+    with contextlib.suppress(FileNotFoundError):
+        (Path(os.environ[ORDERS]) / point).unlink()  # of several workers, one succeeds
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -45,8 +57,27 @@ def honest(task: LoadTask, chunk_id: int) -> Iterator[TargetSession]:
     """Load as the library does."""
     with target_session(task, chunk_id) as session:
         yield session
-        die_once("before_commit", chunk_id)
-    die_once("after_commit", chunk_id)
+        die_if_ordered("before_commit")
+    die_if_ordered("after_commit")
+
+
+@dataclass(frozen=True)
+class NoLedger(Ledger):
+    """Neither asks what is done nor says so."""
+
+    def claim(self, _conn: Any, _run_id: str, _chunk_id: int) -> bool:
+        return True
+
+    def account(self, conn: Any, run_id: str, result: ChunkResult) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def no_ledger(task: LoadTask, chunk_id: int) -> Iterator[TargetSession]:
+    """Mutant: commit the rows, and trust Dask to run each chunk once."""
+    with target_session(task, chunk_id) as session:
+        yield replace(session, ledger=NoLedger(session.dialect))
+    die_if_ordered("after_commit")
 
 
 @dataclass(frozen=True)
@@ -65,7 +96,7 @@ def ledger_after(task: LoadTask, chunk_id: int) -> Iterator[TargetSession]:
     accounts: list[ChunkResult] = []
     with target_session(task, chunk_id) as session:
         yield replace(session, ledger=LateLedger(session.dialect, accounts))
-    die_once("between", chunk_id)
+    die_if_ordered("between")
     with target_session(task, chunk_id) as session:
         for result in accounts:
             session.ledger.account(session.conn, task.run_id, result)
@@ -85,7 +116,7 @@ class EarlyLedger(Ledger):
                 (run_id, chunk_id),
             )
         conn.commit()
-        die_once("between", chunk_id)
+        die_if_ordered("between")
         return True
 
     def account(self, conn: Any, run_id: str, result: ChunkResult) -> None:
@@ -99,8 +130,37 @@ def ledger_before(task: LoadTask, chunk_id: int) -> Iterator[TargetSession]:
         yield replace(session, ledger=EarlyLedger(session.dialect))
 
 
-LOADERS = {"honest": honest, "ledger_after": ledger_after, "ledger_before": ledger_before}
+@dataclass(frozen=True)
+class Sabotaged:
+    """A loader, and the points around its commit at which a worker can be made to die."""
 
-# Only in the processes that a test has told so: in the test's own, nothing is changed.
-if "SABOTAGE" in os.environ and os.environ.get("SABOTAGE_TEST") != str(os.getpid()):
-    chunk_processor.target_session = LOADERS[os.environ.get("SABOTAGE_LOADER", "honest")]
+    load: Loader
+    points: tuple[str, ...]
+
+
+LOADERS = {
+    "honest": Sabotaged(honest, ("before_commit", "after_commit")),
+    "no_ledger": Sabotaged(no_ledger, ("after_commit",)),
+    "ledger_before": Sabotaged(ledger_before, ("between",)),
+    "ledger_after": Sabotaged(ledger_after, ("between",)),
+}
+MUTANTS = tuple(name for name in LOADERS if name != "honest")
+
+
+def as_named(task: LoadTask, chunk_id: int) -> AbstractContextManager[TargetSession]:
+    """Load as the run's name says."""
+    return LOADERS[task.run_id.partition("-")[0]].load(task, chunk_id)
+
+
+@contextlib.contextmanager
+def sabotaged(orders: Path) -> Iterator[None]:
+    """Let the workers that are started meanwhile take orders from a folder."""
+    os.environ[ORDERS] = str(orders)
+    try:
+        yield
+    finally:
+        del os.environ[ORDERS]
+
+
+if ORDERS in os.environ:  # in a worker
+    chunk_processor.target_session = as_named

@@ -355,7 +355,9 @@ MORE = [
 ]
 
 
-@pytest.mark.parametrize(("more", "options"), MORE, indirect=["more"], ids=str)
+@pytest.mark.parametrize(
+    ("more", "options"), MORE, indirect=["more"], ids=["atomic", "replace", "merge", "rejects"]
+)
 def test_with_the_further_grants_the_further_things_work(
     more: Estate, options: dict[str, Any]
 ) -> None:

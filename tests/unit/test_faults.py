@@ -126,3 +126,15 @@ def test_a_password_in_the_drivers_text_is_masked():
 def test_other_errors_pass_through_unchanged():
     with pytest.raises(KeyError), faults.translated(None, 0):
         raise KeyError
+
+
+def test_an_error_that_the_driver_leaves_hanging_is_its_own():
+    """psycopg2 does, when a session ends while COPY asks for more rows."""
+    hanging = Answer("terminated", "57P01", message_primary="terminated")
+
+    with pytest.raises(DatabaseError) as caught, faults.translated(None, 0):
+        raise SystemError("returned a result with an exception set") from hanging
+
+    assert caught.value.transient
+    with pytest.raises(SystemError), faults.translated(None, 0):
+        raise SystemError("something else")

@@ -48,6 +48,13 @@ def translated(url: sa.URL | None, prefix: int) -> Iterator[None]:
         yield
     except psycopg2.Error as error:
         raise _rewritten(error, url, prefix) from None
+    except SystemError as error:
+        # A session that ends while COPY asks for more rows: psycopg2 leaves its error hanging, and
+        # the interpreter finds it.
+        cause = error.__cause__ or error.__context__
+        if not isinstance(cause, psycopg2.Error):
+            raise
+        raise _rewritten(cause, url, prefix) from None
 
 
 def _rewritten(error: psycopg2.Error, url: sa.URL | None, prefix: int) -> DatabaseError:
