@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tests.database import Databases
-from tests.fault.forked import Coordinator
+from tests.fault.forked import Coordinator, End
 from tests.fault.kills import AT_COMMIT, KINDS, Scene, hundredths
 from tests.fault.moving import ROWS, compare
 from tests.fault.playground import Playground, playground
@@ -52,6 +52,8 @@ class Outcome:
     """Kills that hit nothing, and were tried again."""
     repeated: int = 0
     """Times a chunk was begun again: kills that hit work."""
+    strays: list[str] = field(default_factory=list)
+    """Errors that a run raised and that are not the library's: rows are safe, but it is rude."""
     seconds: float = 0.0
 
     @property
@@ -91,17 +93,18 @@ class Campaign:
         databases = self.ground.fresh()
         watch = Watch(databases.target)
         most = self.outcome.starts + 3 * len(self.kinds) + 10
-        why = "?"
         try:
-            over = False
-            while not over:
-                assert self.outcome.starts < most, f"{run_id} does not come to its end: {why}"
+            end = End(over=False)
+            while not end.over:
+                assert self.outcome.starts < most, f"{run_id} does not come to its end: {end.why}"
                 self.outcome.starts += 1
                 coordinator = self.ground.coordinator(run_id, databases, chunk_size)
                 try:
-                    over, why = self._pursue(coordinator, databases, watch)
+                    end = self._pursue(coordinator, databases, watch)
                 finally:
                     coordinator.close()
+                if end.stray:
+                    self.outcome.strays.append(end.why)
         finally:
             watch.close()
         verdict = compare(databases)
@@ -114,10 +117,8 @@ class Campaign:
         self.outcome.doubled += verdict.doubled
         self.outcome.misbooked += abs(verdict.booked - ROWS)
 
-    def _pursue(
-        self, coordinator: Coordinator, databases: Databases, watch: Watch
-    ) -> tuple[bool, str]:
-        """Kill around one coordinator until it ends; return whether the run is over, or why not."""
+    def _pursue(self, coordinator: Coordinator, databases: Databases, watch: Watch) -> End:
+        """Kill around one coordinator until it ends, and return how."""
         scene = Scene(self.ground, databases, coordinator, watch, self.outcome.loader, self.chance)
         after = self.chance.randint(0, LONGEST_PAUSE)
         while coordinator.alive:
@@ -126,7 +127,7 @@ class Campaign:
                 after = coordinator.chunks + self.chance.randint(0, LONGEST_PAUSE)
             else:
                 coordinator.listen()
-        return coordinator.end or (False, "killed")
+        return coordinator.end or End(over=False, why="killed")
 
     def _strike(self, scene: Scene) -> None:
         kind = self.kinds[0]
@@ -165,6 +166,8 @@ def main() -> int:
     with playground() as ground:
         outcome = honest(ground, asked.kills, asked.seed)
         tell(outcome)
+        for stray in outcome.strays:
+            tell(f"  not an error of the library: {stray.splitlines()[0]}")
         mutated = [mutant(ground, loader, asked.seed) for loader in MUTANTS]
     escaped = [each.loader for each in mutated if each.exact]
     for each in mutated:

@@ -11,8 +11,7 @@ import multiprocessing
 import signal
 import time
 from multiprocessing.connection import Connection
-
-from distributed.comm import CommClosedError
+from typing import NamedTuple
 
 from mapper_dask import MapperError, ParallelProcessor
 from mapper_dask.run.events import RunEvent
@@ -22,6 +21,17 @@ from tests.fault.sabotage import doomed
 
 LONGEST_SILENCE = 120.0
 """Seconds after which a coordinator that tells nothing hangs: a failure, not a wait."""
+
+
+class End(NamedTuple):
+    """How a coordinator ended by itself."""
+
+    over: bool
+    """Whether the run is."""
+    why: str = ""
+    """Why it is not."""
+    stray: bool = False
+    """Whether what was raised is not an error of the library's."""
 
 
 class Coordinator:
@@ -39,8 +49,8 @@ class Coordinator:
         self._heard = time.monotonic()
         self.chunks = 0
         """Chunks it has told of."""
-        self.end: tuple[bool, str] | None = None
-        """Whether its run is over, and why not; None while it works, or when it was killed."""
+        self.end: End | None = None
+        """None while it works, or when it was killed."""
         self.alive = True
 
     def listen(self, seconds: float = LONGEST_SILENCE) -> None:
@@ -90,10 +100,11 @@ def coordinate(
     work = job(source, target, doomed, key_column="id", chunk_size=chunk_size, run_id=run_id)
     try:
         result = ParallelProcessor(scheduler_address=scheduler, progress=tell).run(work)
-    except (MapperError, CommClosedError) as error:  # Dask's: a worker died while it was asked
-        news.send((False, f"{type(error).__name__}: {error}"))
+    except Exception as error:  # noqa: BLE001 - counted, and the run is begun again
+        why = f"{type(error).__name__}: {error}"
+        news.send(End(over=False, why=why, stray=not isinstance(error, MapperError)))
         return
     over = result.succeeded
     if run_id.startswith("no_ledger") and events:  # nobody but Dask says that it is done
         over = events[-1].done == events[-1].total and not events[-1].failed
-    news.send((over, "".join(result.errors[:1])))
+    news.send(End(over, why="".join(result.errors[:1])))
