@@ -19,6 +19,13 @@ from tests.fault.moving import ROWS, assert_every_row_once, job, shout, stage
 
 ROOT = Path(__file__).parents[2]
 RUN = "stopped"
+
+INTERRUPTIBLE = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+from tests.fault.coordinator import main
+main(*sys.argv[1:])
+"""
 LOADING = "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ '^mapper_dask:.*:[0-9]+$'"
 STUCK = """
 SELECT count(*) FROM pg_stat_activity
@@ -129,13 +136,13 @@ def test_workers_of_a_users_own_cluster_stay_alive(tar_pit: Databases, own_clust
 def test_ctrl_c_in_a_script_stops_its_run(tar_pit: Databases) -> None:
     tar_pit.source.execute("ALTER TABLE s ADD PRIMARY KEY (id)")
     urls = (tar_pit.source.url, tar_pit.target.url)
-    command = [sys.executable, "-m", "tests.fault.coordinator", *urls, RUN]
+    command = [sys.executable, "-c", INTERRUPTIBLE, *urls, RUN]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as script:
         wait_until_stuck(tar_pit.target, 2)
         script.send_signal(signal.SIGINT)
-        _, complaint = script.communicate()
+        _, complaint = script.communicate(timeout=60)
     assert script.returncode != 0
     assert "KeyboardInterrupt" in complaint
     assert_stopped(tar_pit)

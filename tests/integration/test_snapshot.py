@@ -132,10 +132,9 @@ def standby_of(primary: EmbeddedPostgres) -> Iterator[EmbeddedPostgres]:
     with embedded_postgres(settings={"fsync": "off"}) as standby:
         standby.stop()
         shutil.rmtree(standby.data_directory)
-        programs = embedded._programs(embedded._wheel_directory(), primary.directory)
         socket = str(primary.directory)
         backup = subprocess.run(
-            [programs / "pg_basebackup", "--pgdata", standby.data_directory, "--host", socket,
+            [program(primary, "pg_basebackup"), "--pgdata", standby.data_directory, "--host", socket,
              "--username", "postgres", "--checkpoint", "fast", "--write-recovery-conf"],
             cwd="/", env=embedded._environment(), check=False, capture_output=True, text=True,
             **embedded._identity(),
@@ -147,6 +146,13 @@ def standby_of(primary: EmbeddedPostgres) -> Iterator[EmbeddedPostgres]:
         give_to_server(own)
         standby.start()
         yield standby
+
+
+def program(server: EmbeddedPostgres, name: str) -> Path:
+    """Return one of the server's programs, from its own copy where it has one."""
+    for copied in (server.directory / "programs").rglob(name):
+        return copied
+    return embedded._programs(embedded._wheel_directory(), server.directory) / name
 
 
 def give_to_server(path: Path) -> None:
