@@ -129,12 +129,13 @@ def test_the_snapshot_outlives_the_servers_patience(databases: Databases, limit:
 @contextmanager
 def standby_of(primary: EmbeddedPostgres) -> Iterator[EmbeddedPostgres]:
     """Run a hot standby of a server, made from its base backup."""
+    pg_basebackup = program(primary, "pg_basebackup")
     with embedded_postgres(settings={"fsync": "off"}) as standby:
         standby.stop()
         shutil.rmtree(standby.data_directory)
         socket = str(primary.directory)
         backup = subprocess.run(
-            [program(primary, "pg_basebackup"), "--pgdata", standby.data_directory, "--host", socket,
+            [pg_basebackup, "--pgdata", standby.data_directory, "--host", socket,
              "--username", "postgres", "--checkpoint", "fast", "--write-recovery-conf"],
             cwd="/", env=embedded._environment(), check=False, capture_output=True, text=True,
             **embedded._identity(),
