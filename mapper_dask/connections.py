@@ -36,6 +36,16 @@ POOL_SIZE = 2
 """Connections kept a process and database: a chunk uses one to read and one to load, which may be
 the same database. More are opened where a worker has more threads, and closed after use."""
 
+DRIVERS = {
+    "postgresql": "postgresql+psycopg2",
+    "postgres": "postgresql+psycopg2",
+    "oracle": "oracle+oracledb",
+}
+"""What a URL without a driver means here, whatever version of SQLAlchemy reads it."""
+
+PLACES = ("host", "port", "service_name", "sid")
+"""Parts of a URL's query that say which database it leads to."""
+
 _VAULT_PREFIX = "mapper-dask-"
 _lock = threading.Lock()
 _engines: dict[tuple[int, str, str], sa.Engine] = {}
@@ -70,7 +80,7 @@ class ConnectionRef:
     def address(self) -> str:
         """Which database it leads to from here: host, port and name, and no login."""
         url = self.resolve()
-        parts = [url.host, url.port, url.database, *(url.query.get(k) for k in ("host", "port"))]
+        parts = [url.host, url.port, url.database, *(url.query.get(k) for k in PLACES)]
         return " ".join(str(part) for part in parts if part is not None)
 
     def resolve(self) -> sa.URL:
@@ -195,11 +205,7 @@ def parse_url(text: str, field: str = "connection") -> sa.URL:
 
 
 def _with_driver(url: sa.URL) -> sa.URL:
-    return (
-        url.set(drivername="postgresql+psycopg2")
-        if url.drivername in ("postgresql", "postgres")
-        else url
-    )
+    return url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
 
 
 def _ends_openly(text: str) -> bool:
@@ -432,7 +438,8 @@ def _give_back(pooled: Any) -> None:
 
 
 PERMANENT = re.compile(
-    r"authentication failed|does not exist|no pg_hba|could not translate host name|no password",
+    r"authentication failed|does not exist|no pg_hba|could not translate host name|no password"
+    r"|ORA-01017|ORA-28000|ORA-01045",
     re.IGNORECASE,
 )
 """Login refusals that no retry mends; everything else may be a server that is starting."""

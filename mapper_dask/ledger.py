@@ -108,8 +108,11 @@ class Ledger:
         }
         if not self.dialect.run(conn, "ledger_open_run", values):
             return False
-        stored = json.dumps([chunk.to_json() for chunk in chunks])
-        self.dialect.run(conn, "ledger_open_chunks", {"run_id": run.run_id, "chunks": stored})
+        rows = [
+            {"run_id": run.run_id, "chunk_id": c.chunk_id, "bounds": json.dumps(c.to_json())}
+            for c in chunks
+        ]
+        self.dialect.run_each(conn, "ledger_open_chunks", rows)
         return True
 
     def find_run(self, conn: Any, run_id: str) -> StoredRun:
@@ -175,9 +178,9 @@ class Ledger:
         RunStoppedError
             When the run is no longer running: this transaction must be rolled back.
         """
-        shared = self.dialect.run(conn, "ledger_share_run", {"run_id": run_id})
-        self._require_running(shared, run_id, chunk_id)
-        claimed = self.dialect.run(conn, "ledger_claim", {"run_id": run_id, "chunk_id": chunk_id})
+        values = {"run_id": run_id, "chunk_id": chunk_id}
+        self._require_running(self.dialect.run(conn, "ledger_share_run", values), run_id, chunk_id)
+        claimed = self.dialect.run(conn, "ledger_claim", values)
         return claimed != [(ChunkState.PROCESSED.value,)]
 
     def _require_running(self, state: list[tuple[Any, ...]], run_id: str, chunk_id: int) -> None:
@@ -205,9 +208,8 @@ class Ledger:
                 f"reject_limit={limit}. First, in stage {rejects[0].stage}: {rejects[0].reason}"
             )
             raise RejectLimitError(message, run_id=run_id, chunk_id=chunk_id)
-        stored = simplejson.dumps([reject.to_json() for reject in rejects], ensure_ascii=False)
-        values = {"run_id": run_id, "chunk_id": chunk_id, "rejects": stored}
-        self.dialect.run(conn, "ledger_reject", values)
+        rows = [{"run_id": run_id, "chunk_id": chunk_id, **_as_texts(r)} for r in rejects]
+        self.dialect.run_each(conn, "ledger_reject", rows)
 
     def rejects(self, conn: Any, run_id: str) -> list[tuple[int, Reject]]:
         """Return every row a run has set aside, with its chunk, in the plan's order."""
@@ -237,20 +239,21 @@ class Ledger:
         if publication is not None:
             self._publish(conn, run_id, publication, loaded)
         self.dialect.run(conn, "ledger_succeeded", {"run_id": run_id})
+        if publication is not None:  # last: where DDL commits, it must commit all of the above
+            self.dialect.drop_table(conn, publication.staging)
         return RunState.SUCCEEDED
 
     def _publish(self, conn: Any, run_id: str, publication: Publication, loaded: int) -> None:
         published = self.dialect.publish(conn, publication)
         if publication.newest_by:
             note = f"merged {published:,} rows; {loaded - published:,} had a newer row of their key"
-            self.dialect.run(conn, "ledger_note", {"run_id": run_id, "note": note})
+            self.dialect.run(conn, "ledger_note", {"run_id": run_id, "note": json.dumps(note)})
         elif published != loaded:
             message = (
                 f"{loaded} rows were staged for {publication.target}, {published} entered it; "
                 "nothing is changed"
             )
             raise LoadCountError(message, run_id=run_id)
-        self.dialect.drop_table(conn, publication.staging)
 
     def sweep(self, conn: Any, publication: Publication, seconds: float) -> list[str]:
         """Drop the staging tables beside a target that no run will come back for; return them."""
@@ -295,6 +298,17 @@ class Ledger:
     def fail(self, conn: Any, run_id: str, result: ChunkResult) -> None:
         """Note why a chunk failed, unless another copy has committed it."""
         self.dialect.run(conn, "ledger_fail", {**_counts(run_id, result), "error": result.error})
+
+
+def _as_texts(reject: Reject) -> dict[str, Any]:
+    stored = reject.to_json()
+    key = stored["key"]
+    return {
+        "stage": stored["stage"],
+        "reason": stored["reason"],
+        "key": None if key is None else simplejson.dumps(key, ensure_ascii=False),
+        "row": simplejson.dumps(stored["row"], ensure_ascii=False),
+    }
 
 
 def _parsed(text: str | None) -> Any:

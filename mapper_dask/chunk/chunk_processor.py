@@ -15,7 +15,7 @@ from mapper_dask.chunk.extract import SourceSession, source_session
 from mapper_dask.chunk.load import TargetSession, assign, note_failure, target_session, worker_name
 from mapper_dask.chunk.rows import refused_by_target, through
 from mapper_dask.chunk.task import ChunkTask, LoadTask
-from mapper_dask.errors import ChunkError, MapperError, RunStoppedError
+from mapper_dask.errors import ChunkError, MapperError, RunStoppedError, SnapshotLostError
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, Reject
 from mapper_dask.retries import attempts
 
@@ -30,6 +30,13 @@ class _Tally:
     snapshot: str | None = None
     rejects: list[Reject] = field(default_factory=list)
     notes: dict[str, None] = field(default_factory=dict)
+
+    def clear(self) -> None:
+        """Count anew."""
+        self.read = self.out = self.loaded = 0
+        self.snapshot = None
+        self.rejects.clear()
+        self.notes.clear()
 
 
 class ChunkProcessor:
@@ -60,12 +67,26 @@ class ChunkProcessor:
             for attempt in attempts(self.task.retries):
                 with attempt:
                     tally = _Tally()
-                    return self._attempt(chunk, tally, started)
+                    return self._in_snapshot_or_without(chunk, tally, started)
         except RunStoppedError:
             raise
         except Exception as error:  # noqa: BLE001
             return self._failed(chunk, tally, started, error)
         raise AssertionError  # pragma: no cover - retry_context returns or raises
+
+    def _in_snapshot_or_without(self, chunk: Chunk, tally: _Tally, started: float) -> ChunkResult:
+        """Read what is committed now where the server has lost the snapshot on the way.
+
+        Nothing of the first try is committed; the result tells that it was read without.
+        """
+        try:
+            return self._attempt(chunk, tally, started)
+        except SnapshotLostError:
+            if self.task.read.snapshot is None or self.task.read.needs_snapshot:
+                raise
+            self.task = replace(self.task, read=replace(self.task.read, snapshot=None))
+            tally.clear()
+            return self._attempt(chunk, tally, started)
 
     def _attempt(self, chunk: Chunk, tally: _Tally, started: float) -> ChunkResult:
         load = self.task.load

@@ -42,7 +42,8 @@ def source_session(task: ReadTask, chunk: Chunk) -> Iterator[SourceSession]:
     engine = engine_for(task.source, connect_args=dialect.connect_args())
     with raw_connection(engine) as conn, dialect.errors(engine.url):
         snapshot = _begin(dialect, conn, task, f"{task.tag}:{chunk.chunk_id}" if task.tag else "")
-        yield SourceSession(dialect, conn, dialect.chunk_query(conn, task.query, chunk), snapshot)
+        query = dialect.as_of(task.query, snapshot)
+        yield SourceSession(dialect, conn, dialect.chunk_query(conn, query, chunk), snapshot)
 
 
 def _begin(dialect: Dialect, conn: Any, task: ReadTask, application: str) -> str | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from mapper_dask.connections import ConnectionRef
 from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.oracle import Oracle
 from mapper_dask.dialects.postgresql import PostgreSQL
 from mapper_dask.errors import ConfigurationError
 
-_DIALECTS: dict[str, Dialect] = {"postgresql": PostgreSQL()}
+_DIALECTS: dict[str, Dialect] = {"oracle": Oracle(), "postgresql": PostgreSQL()}
 
 
 def dialect_for(ref: ConnectionRef, field: str = "") -> Dialect:

@@ -57,6 +57,10 @@ class Column:
     """Whether a row may leave it out (tables only)."""
     generated: bool = False
     """Whether the database computes it and refuses values (tables only)."""
+    digits: int | None = None
+    """Significant digits a number keeps, however they stand; None: all of them."""
+    empty_is_null: bool = False
+    """Whether the database stores an empty value as NULL."""
 
     @property
     def typed(self) -> bool:
@@ -156,7 +160,7 @@ class Splice:
 
     def with_table(self, replacement: str) -> str:
         """Return the query over another table expression."""
-        alias = f" AS {self.alias}" if self.alias else ""
+        alias = f" {self.alias}" if self.alias else ""  # without AS, which Oracle refuses there
         return f"{self.before}{replacement}{alias}{self.after}"
 
 
@@ -179,8 +183,8 @@ class Estimate:
     """What the database expects of a query, before it runs."""
 
     rows: int
-    cost: float
-    """In the database's own unit; only ratios of it mean something."""
+    cost: float | None = None
+    """In the database's own unit; only ratios of it mean something. None: it does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +207,10 @@ class Capabilities:
     """Whether a table can be cut by physical addresses."""
     relay: bool
     """Whether bytes can pass from source to target undecoded."""
+    kept_snapshots: bool = True
+    """Whether a snapshot lives as long as the session that exported it; else the server decides."""
+    transactional_ddl: bool = True
+    """Whether a table made in a transaction goes when that is rolled back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,10 +244,22 @@ class Dialect(Protocol):
         """Return an identifier as SQL writes it."""
         ...
 
+    def folded(self, identifier: str, *, quoted: bool) -> str:
+        """Return an identifier of a query's text as this library shows it."""
+        ...
+
+    def ddl_type(self, column: Column) -> str:
+        """Return a type of this database that holds a column of another one."""
+        ...
+
     def run(
         self, conn: Any, name: str, params: Mapping[str, Any] | None = None
     ) -> list[tuple[Any, ...]]:
         """Run a query of ``sql/<dialect>/`` with bound values; return its rows."""
+        ...
+
+    def run_each(self, conn: Any, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a statement of ``sql/<dialect>/`` once for each of some rows of bound values."""
         ...
 
     # reading
@@ -251,8 +271,24 @@ class Dialect(Protocol):
         """Raise when the session is gone."""
         ...
 
-    def export_snapshot(self, conn: Any) -> str:
-        """Return the name by which other sessions join this transaction's snapshot."""
+    def export_snapshot(self, conn: Any) -> str | None:
+        """Return the name by which other sessions read this state; None when it may not be had."""
+        ...
+
+    def unfreezable(self, sql: str) -> str:
+        """Return why a query cannot be read in a snapshot; empty when it can."""
+        ...
+
+    def as_of(self, query: SourceQuery, snapshot: str | None) -> SourceQuery:
+        """Return a query that reads a snapshot, where the session alone does not see to it."""
+        ...
+
+    def mark(self, conn: Any) -> None:
+        """Mark a point in the transaction, before something the database may refuse."""
+        ...
+
+    def back_to_mark(self, conn: Any) -> None:
+        """Let the transaction go on from the mark, after a refusal."""
         ...
 
     def describe_query(self, conn: Any, sql: str) -> tuple[Column, ...]:
@@ -309,8 +345,13 @@ class Dialect(Protocol):
         """Return a query for at most some rows of a query."""
         ...
 
-    def block_bound(self, block: int) -> Bound:
-        """Return the row address at which a block begins."""
+    def address_bounds(
+        self, conn: Any, table: str, blocks: int, starts: Sequence[int]
+    ) -> list[Bound]:
+        """Return the row addresses at which some of a table's blocks begin, in their order.
+
+        Fewer than were asked for, when the database does not tell more apart.
+        """
         ...
 
     def read(

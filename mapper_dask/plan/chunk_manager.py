@@ -82,8 +82,16 @@ class ChunkManager:
         with _planning(reference(job.source_conn)) as (dialect, conn):
             return self.plan_on(dialect, conn, job)
 
-    def plan_on(self, dialect: Dialect, conn: Any, job: MapperJob) -> ChunkPlan:
-        """Return the plan of a validated job, made inside the transaction of an open connection."""
+    def plan_on(
+        self, dialect: Dialect, conn: Any, job: MapperJob, snapshot: str | None = None
+    ) -> ChunkPlan:
+        """Return the plan of a validated job, made inside the transaction of an open connection.
+
+        Parameters
+        ----------
+        snapshot
+            The state that the chunks are going to read.
+        """
         seen = survey(dialect, conn, job.source_sql)
         for key in job.key_columns:
             seen.column(key, "key_column")
@@ -92,7 +100,8 @@ class ChunkManager:
         )
         spliced = choice.strategy is ChunkingStrategy.ROWID_BASED
         query = seen.source_query(choice.keys, job.columns, spliced=spliced)
-        cut = _cut(dialect, conn, seen, choice, query, job.chunk_size)
+        frozen = dialect.as_of(query, snapshot)
+        cut = _cut(dialect, conn, seen, choice, frozen, job.chunk_size)
         config = ChunkConfig(
             choice.strategy or ChunkingStrategy.KEY_BASED,
             job.chunk_size,
@@ -211,7 +220,7 @@ def _cut(
             case ChunkingStrategy.KEY_BASED:
                 return _cut_by_key(dialect, conn, seen, query, size)
             case ChunkingStrategy.ROWID_BASED:
-                return _cut_by_block(dialect, seen, size)
+                return _cut_by_block(dialect, conn, seen, size)
             case ChunkingStrategy.OFFSET_LIMIT:
                 return _cut_by_offset(dialect, conn, seen, query, size)
     return Cut(key_space.whole(seen.estimate.rows), seen.estimate.rows)
@@ -253,9 +262,8 @@ def _share(rows: int, size: int) -> float:
 
 def _require_order(dialect: Dialect, conn: Any, query: SourceQuery) -> None:
     """Let the database say whether it can order by the key, before anything is built on it."""
-    empty = SourceQuery(f"SELECT * FROM (\n{query.sql}\n) AS o LIMIT 0", query.columns, query.keys)
     with attempt(dialect, conn) as refusals:
-        dialect.key_marks(conn, empty.sql, query.keys, 1)
+        dialect.key_marks(conn, dialect.first_rows(query.sql, 0), query.keys, 1)
     unfit = [key for key in query.keys if not key.key_type]
     if refusals or unfit:
         names = ", ".join(f"{key.name} ({key.type_name})" for key in unfit or query.keys)
@@ -263,14 +271,17 @@ def _require_order(dialect: Dialect, conn: Any, query: SourceQuery) -> None:
         raise PlanError(message, field="key_column")
 
 
-def _cut_by_block(dialect: Dialect, seen: Survey, size: int) -> Cut:
+def _cut_by_block(dialect: Dialect, conn: Any, seen: Survey, size: int) -> Cut:
     blocks = seen.relation.blocks if seen.relation else 0
     rows = seen.estimate.rows
     starts = key_space.block_starts(blocks, math.ceil(rows / size)) if blocks else []
+    bounds = dialect.address_bounds(conn, str(seen.shape.table), blocks, starts)
+    even = len(bounds) == len(starts)
     ends = [*starts[1:], blocks] if starts else []
+    shares = [(b - a) / blocks for a, b in zip(starts, ends, strict=True)]
     sized = [
-        (dialect.block_bound(a), round(rows * (b - a) / blocks))
-        for a, b in zip(starts, ends, strict=True)
+        (bound, round(rows * (share if even else 1 / len(bounds))))
+        for bound, share in zip(bounds, shares, strict=False)
     ]
     chunks = key_space.block_chunks(sized)
     return Cut(
@@ -332,7 +343,7 @@ def _cost_warning(
     if refusals:
         message = f"the query cannot be read in chunks: {refusals[0]}"
         raise PlanError(message, field="source_sql")
-    if cost < seen.estimate.cost * COSTLY_SHARE:
+    if not cost or not seen.estimate.cost or cost < seen.estimate.cost * COSTLY_SHARE:
         return []
     names = ", ".join(key.name for key in query.keys)
     share = f"each chunk costs about {cost / seen.estimate.cost:.0%} of the whole query"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Protocol
 
 import sqlglot
 from sqlglot import exp
@@ -25,8 +26,26 @@ _CLOCKS = (
     exp.Localtimestamp,
 )
 
-_NOT_ALONE = ("joins", "only", "pivots", "sample", "laterals", "when")
+_NOT_ALONE = (
+    "joins",
+    "only",
+    "pivots",
+    "sample",
+    "laterals",
+    "when",
+    "version",
+    "partition",
+    "changes",
+)
 """What may stand behind a table's name that row addresses would change the meaning of."""
+
+
+class Fold(Protocol):
+    """How a database folds the case of a name that is written without quotes."""
+
+    def __call__(self, identifier: str, *, quoted: bool) -> str:
+        """Return the name as a result shows it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +88,11 @@ class QueryShape:
         return dict(self.column_of).get(name, name if self.passes_all else None)
 
 
-def analyse(sql: str, grammar: str) -> QueryShape:
+def _lower_case(identifier: str, *, quoted: bool) -> str:
+    return identifier if quoted else identifier.lower()
+
+
+def analyse(sql: str, grammar: str, fold: Fold = _lower_case) -> QueryShape:
     """Return what a query's text tells.
 
     Parameters
@@ -78,6 +101,8 @@ def analyse(sql: str, grammar: str) -> QueryShape:
         The user's query.
     grammar
         Name under which sqlglot knows the database.
+    fold
+        How the database folds the case of names.
 
     Raises
     ------
@@ -103,6 +128,9 @@ def analyse(sql: str, grammar: str) -> QueryShape:
     if not isinstance(tree, exp.Expression) or not isinstance(tree, exp.Query):
         message = f"source_sql must be a query, found {tree.key.upper()}"
         raise PlanError(message, field="source_sql")
+    for identifier in tree.find_all(exp.Identifier):
+        quoted = bool(identifier.args.get("quoted"))
+        identifier.meta["folded"] = fold(identifier.name, quoted=quoted)
     return _shape(text, tree, grammar)
 
 
@@ -145,11 +173,21 @@ def _shape(text: str, tree: exp.Expression, grammar: str) -> QueryShape:
         column_of=tuple(_passed_columns(tree)) if table is not None else (),
         passes_all=table is not None and any(e.is_star for e in tree.expressions),
         limited=limited,
-        limited_inside=any(limit.parent is not tree for limit in limits),
+        limited_inside=any(limit.parent is not tree for limit in limits)
+        or _numbers_rows(tree, grammar),
         clocks=tree.find(*_CLOCKS) is not None,
         sampled=tree.find(exp.TableSample) is not None,
         functions=tuple(sorted(_called(text, grammar))),
         windows=tree.find(exp.Window) is not None,
+    )
+
+
+def _numbers_rows(tree: exp.Expression, grammar: str) -> bool:
+    """Return whether rows are counted as they come, which limits them in no order."""
+    known = sqlglot.Dialect.get_or_raise(grammar).PSEUDOCOLUMNS
+    names = tree.find_all(exp.Column, exp.Pseudocolumn)
+    return "ROWNUM" in known and any(
+        name.name.upper() == "ROWNUM" and not name.args.get("table") for name in names
     )
 
 
@@ -172,6 +210,7 @@ def _single_table(tree: exp.Expression) -> exp.Table | None:
         "sample",
         "pivots",
         "match",
+        "connect",
     )
     if any(tree.args.get(part) for part in joined):
         return None
@@ -281,9 +320,8 @@ def _output_name(expression: exp.Expression) -> str | None:
 
 
 def _folded(identifier: exp.Expression) -> str:
-    """Return a name as the database holds it: unquoted ones fold to lower case."""
-    quoted = bool(identifier.args.get("quoted"))
-    return identifier.name if quoted else identifier.name.lower()
+    """Return a name as the result shows it."""
+    return str(identifier.meta.get("folded", identifier.name))
 
 
 def _called(text: str, grammar: str) -> set[str]:

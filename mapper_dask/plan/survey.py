@@ -102,7 +102,7 @@ def survey(dialect: Dialect, conn: Any, sql: str) -> Survey:
     PlanError
         When two result columns share a name, or there is no column at all.
     """
-    shape = analyse(sql, dialect.grammar)
+    shape = analyse(sql, dialect.grammar, dialect.folded)
     indent = " " * (len(sql) - len(sql.lstrip()))  # it counts in the position of an error
     columns = dialect.describe_query(conn, indent + shape.sql)
     _require_names(columns)
@@ -156,12 +156,10 @@ def _require_names(columns: Sequence[Column]) -> None:
 def attempt(dialect: Dialect, conn: Any) -> Iterator[list[DatabaseError]]:
     """Try something the database may refuse; its transaction and snapshot go on after a refusal."""
     refusals: list[DatabaseError] = []
-    with conn.cursor() as cursor:
-        cursor.execute("SAVEPOINT mapper_dask_attempt")
+    dialect.mark(conn)
     try:
         with dialect.errors():
             yield refusals
     except DatabaseError as error:
-        with conn.cursor() as cursor:
-            cursor.execute("ROLLBACK TO SAVEPOINT mapper_dask_attempt")
+        dialect.back_to_mark(conn)
         refusals.append(error)

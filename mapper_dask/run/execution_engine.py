@@ -66,7 +66,8 @@ class ExecutionEngine:
         self, job: MapperJob, keeper: Keeper, source: ConnectionRef, target: ConnectionRef | None
     ) -> Run:
         run_id = job.run_id or uuid.uuid4().hex
-        plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, job)
+        keeper.give_up_for(job.source_sql)
+        plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, job, keeper.snapshot)
         prepared = prepare(job, plan, keeper, source, target, run_id, self.patience)
         return Run(run_id, job, source, target, prepared, prepared.plan.chunks)
 
@@ -87,6 +88,7 @@ class ExecutionEngine:
         with contextlib.ExitStack() as stack:
             kept = keep_snapshot(source, consistent=job.consistent, run_id=stored.run_id)
             keeper = stack.enter_context(kept)
+            keeper.give_up_for(job.source_sql)
             plan = replanned(job, stored, keeper, [chunk for chunk, _ in known])
             prepared = prepare(job, plan, keeper, source, target, stored.run_id, self.patience)
             require_same_columns(prepared, stored)

@@ -12,7 +12,13 @@ from mapper_dask.chunk import extract, transform
 from mapper_dask.chunk.encode import is_text, series_to_arrow
 from mapper_dask.chunk.rejects import REASON
 from mapper_dask.chunk.task import ChunkTask, LoadTask, ReadTask
-from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
+from mapper_dask.connections import (
+    ConnectionRef,
+    engine_for,
+    raw_connection,
+    reference,
+    session_tag,
+)
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Column, Publication, SourceQuery, TargetTable
 from mapper_dask.dialects.conversions import (
@@ -121,7 +127,11 @@ def target_table(job: MapperJob, target: ConnectionRef, query: SourceQuery) -> T
         name = ".".join(
             dialect.quote(part) for part in (job.target_schema, job.target_table) if part
         )
-        columns = ", ".join(f"{dialect.quote(c.name)} {c.type_name}" for c in query.columns)
+        kin = dialect_for(reference(job.source_conn)).name == dialect.name
+        columns = ", ".join(
+            f"{dialect.quote(c.name)} {c.type_name if kin else dialect.ddl_type(c)}"
+            for c in query.columns
+        )
         message = (
             f"target_table {name} does not exist in {target}; for the query's own columns "
             f"create it with: CREATE TABLE {name} ({columns})"

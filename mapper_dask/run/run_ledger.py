@@ -65,12 +65,16 @@ class RunLedger:
 
         def enter(ledger: Ledger, conn: Any) -> bool:
             ledger.create(conn)
+            with_run = ledger.dialect.capabilities.transactional_ddl
+            if publication is not None and not with_run:  # the run must not stand without it
+                ledger.dialect.create_staging(conn, publication)
             if not ledger.open_run(conn, run, chunks):
                 return False
             if publication is not None:
                 for name in ledger.sweep(conn, publication, KEPT_SECONDS):
                     logger.warning("dropped the staging table %s, left by a dead run", name)
-                ledger.dialect.create_staging(conn, publication)
+                if with_run:
+                    ledger.dialect.create_staging(conn, publication)
             return True
 
         return self._call(enter)

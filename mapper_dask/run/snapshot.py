@@ -27,7 +27,8 @@ class Keeper:
 
     def check(self) -> None:
         """Notice when the snapshot is lost, and say so once."""
-        if self.snapshot is None or self.lost:
+        kept = self.dialect.capabilities.kept_snapshots
+        if self.snapshot is None or self.lost or not kept:
             return
         try:
             with self.dialect.errors():
@@ -40,6 +41,13 @@ class Keeper:
                 self.snapshot,
                 error,
             )
+
+    def give_up_for(self, sql: str) -> None:
+        """Read without a snapshot, and say so, where the query cannot be read in one."""
+        why = self.dialect.unfreezable(sql) if self.snapshot is not None else ""
+        if why:
+            self.snapshot = None
+            logger.warning("the query is read without a snapshot: %s", why)
 
 
 @contextlib.contextmanager
@@ -56,4 +64,8 @@ def keep_snapshot(source: ConnectionRef, *, consistent: bool, run_id: str = "") 
             dialect.begin_read(conn, None, f"{session_tag(run_id)}:keeper" if run_id else "")
             shared = consistent and dialect.capabilities.snapshots
             snapshot = dialect.export_snapshot(conn) if shared else None
+        if shared and snapshot is None:
+            logger.warning(
+                "source_conn may not read the database's state number; no snapshot is read"
+            )
         yield Keeper(dialect, conn, snapshot)

@@ -100,7 +100,7 @@ def test_row_addresses_restrict_the_table_where_it_stands(lower, upper, predicat
 
     sql = chunk_sql(chunk, splice=splice)
 
-    assert f"FROM (\nSELECT * FROM (SELECT * FROM s.t{predicate}) AS t -- mine\n) AS q" in sql
+    assert f"FROM (\nSELECT * FROM (SELECT * FROM s.t{predicate}) t -- mine\n) AS q" in sql
 
 
 def test_row_addresses_without_a_table_are_a_mistake():

@@ -99,19 +99,19 @@ def test_what_is_more_than_the_rows_of_one_table_has_no_single_table(sql):
 
 
 SPLICED = [
-    ("SELECT * FROM t", "SELECT * FROM <R> AS t"),
+    ("SELECT * FROM t", "SELECT * FROM <R> t"),
     ("SELECT x.a FROM t x WHERE x.a = 1", "SELECT x.a FROM <R> x WHERE x.a = 1"),
     ('SELECT a FROM s."T" AS "X"', 'SELECT a FROM <R> AS "X"'),
-    ('SELECT "T".a FROM s."T"', 'SELECT "T".a FROM <R> AS "T"'),
-    ("SELECT 't FROM t' AS t FROM t", "SELECT 't FROM t' AS t FROM <R> AS t"),
-    ("SELECT 'é漢😀' AS x, a FROM t -- t", "SELECT 'é漢😀' AS x, a FROM <R> AS t -- t"),
-    ("SELECT '😀' AS é FROM 日本 WHERE a", "SELECT '😀' AS é FROM <R> AS 日本 WHERE a"),
-    ("SELECT a -- FROM t\nFROM\n\tt\n", "SELECT a -- FROM t\nFROM\n\t<R> AS t"),
-    ("SELECT /* t /* t */ */ a FROM/**/t", "SELECT /* t /* t */ */ a FROM/**/<R> AS t"),
-    ("SELECT $$ FROM t $$ AS a FROM t", "SELECT $$ FROM t $$ AS a FROM <R> AS t"),
-    (r"SELECT E'it\'s t' AS a FROM t", r"SELECT E'it\'s t' AS a FROM <R> AS t"),
-    ("SELECT t.t FROM t WHERE (TABLE t)", "SELECT t.t FROM <R> AS t WHERE (TABLE t)"),
-    ("SELECT * FROM t;", "SELECT * FROM <R> AS t"),
+    ('SELECT "T".a FROM s."T"', 'SELECT "T".a FROM <R> "T"'),
+    ("SELECT 't FROM t' AS t FROM t", "SELECT 't FROM t' AS t FROM <R> t"),
+    ("SELECT 'é漢😀' AS x, a FROM t -- t", "SELECT 'é漢😀' AS x, a FROM <R> t -- t"),
+    ("SELECT '😀' AS é FROM 日本 WHERE a", "SELECT '😀' AS é FROM <R> 日本 WHERE a"),
+    ("SELECT a -- FROM t\nFROM\n\tt\n", "SELECT a -- FROM t\nFROM\n\t<R> t"),
+    ("SELECT /* t /* t */ */ a FROM/**/t", "SELECT /* t /* t */ */ a FROM/**/<R> t"),
+    ("SELECT $$ FROM t $$ AS a FROM t", "SELECT $$ FROM t $$ AS a FROM <R> t"),
+    (r"SELECT E'it\'s t' AS a FROM t", r"SELECT E'it\'s t' AS a FROM <R> t"),
+    ("SELECT t.t FROM t WHERE (TABLE t)", "SELECT t.t FROM <R> t WHERE (TABLE t)"),
+    ("SELECT * FROM t;", "SELECT * FROM <R> t"),
 ]  # fmt: skip
 
 

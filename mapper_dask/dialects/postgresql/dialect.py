@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from importlib import resources
 from typing import Any
 
+import psycopg2.extras
 import pyarrow as pa
 import sqlalchemy as sa
 
@@ -81,6 +82,14 @@ class PostgreSQL:
         """Return an identifier as SQL writes it."""
         return queries.quote(identifier)
 
+    def folded(self, identifier: str, *, quoted: bool) -> str:
+        """Return an identifier as the database holds it: unquoted ones fold to lower case."""
+        return identifier if quoted else identifier.lower()
+
+    def ddl_type(self, column: Column) -> str:
+        """Return a type that holds a column of another database."""
+        return types.ddl_type(column)
+
     @functools.cache  # noqa: B019 - one dialect lives as long as the process
     def statement(self, name: str) -> str:
         """Return the text of a catalogue or ledger query."""
@@ -94,6 +103,11 @@ class PostgreSQL:
         with conn.cursor() as cursor:
             cursor.execute(self.statement(name), params)
             return list(cursor.fetchall()) if cursor.description else []
+
+    def run_each(self, conn: Any, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a named statement once for each of some rows of bound values, many in a message."""
+        with conn.cursor() as cursor:
+            psycopg2.extras.execute_batch(cursor, self.statement(name), rows, page_size=1000)
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -112,11 +126,31 @@ class PostgreSQL:
         with conn.cursor() as cursor:
             cursor.execute("SELECT 1")
 
-    def export_snapshot(self, conn: Any) -> str:
+    def export_snapshot(self, conn: Any) -> str | None:
         """Return the name by which others join this transaction's snapshot, until it ends."""
         with conn.cursor() as cursor:
             cursor.execute("SELECT pg_export_snapshot()")
             return str(cursor.fetchone()[0])
+
+    def unfreezable(self, sql: str) -> str:
+        """Return nothing: a session in a snapshot reads all of it."""
+        del sql
+        return ""
+
+    def as_of(self, query: SourceQuery, snapshot: str | None) -> SourceQuery:
+        """Return the query as it is: the session stands in the snapshot."""
+        del snapshot
+        return query
+
+    def mark(self, conn: Any) -> None:
+        """Mark a point in the transaction, which an error would end."""
+        with conn.cursor() as cursor:
+            cursor.execute("SAVEPOINT mapper_dask_mark")
+
+    def back_to_mark(self, conn: Any) -> None:
+        """Let the transaction go on from the mark."""
+        with conn.cursor() as cursor:
+            cursor.execute("ROLLBACK TO SAVEPOINT mapper_dask_mark")
 
     def describe_query(self, conn: Any, sql: str) -> tuple[Column, ...]:
         """Return a query's columns without reading a row.
@@ -223,9 +257,12 @@ class PostgreSQL:
         """Return a query for some rows of a query."""
         return f"{queries.wrapped(sql)} LIMIT {int(rows)}"
 
-    def block_bound(self, block: int) -> Bound:
-        """Return the address of a block's beginning."""
-        return (f"({int(block)},0)",)
+    def address_bounds(
+        self, conn: Any, table: str, blocks: int, starts: Sequence[int]
+    ) -> list[Bound]:
+        """Return the addresses at which blocks begin: their numbers."""
+        del conn, table, blocks
+        return [(f"({int(block)},0)",) for block in starts]
 
     def read(
         self, conn: Any, sql: str, columns: Sequence[Column], *, batch_rows: int, strict: bool

@@ -85,3 +85,29 @@ def _decimal(precision: int | None, scale: int | None) -> pa.DataType:
     if precision is None or scale is None or not 0 <= scale <= precision <= LARGEST_DECIMAL:
         return pa.string()
     return pa.decimal128(precision, scale)
+
+
+def ddl_type(column: Column) -> str:
+    """Return a type that holds a column of another database."""
+    whole = column.precision
+    match column.family:
+        case TypeFamily.DECIMAL if whole is not None and column.scale is not None:
+            return f"numeric({whole},{column.scale})"
+        case TypeFamily.FLOAT:
+            return "real" if column.arrow == pa.float32() else "double precision"
+        case TypeFamily.INTEGER:
+            return "bigint"
+        case TypeFamily.TEXT if whole is not None:
+            return f"varchar({whole})"
+    return _HOLDING.get(column.family, "text")
+
+
+_HOLDING = {
+    TypeFamily.BOOLEAN: "boolean",
+    TypeFamily.DECIMAL: "numeric",
+    TypeFamily.BINARY: "bytea",
+    TypeFamily.DATE: "date",
+    TypeFamily.TIME: "time",
+    TypeFamily.TIMESTAMP: "timestamp",
+    TypeFamily.TIMESTAMP_TZ: "timestamptz",
+}

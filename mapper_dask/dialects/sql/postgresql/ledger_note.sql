@@ -1,2 +1,2 @@
 -- Remember a sentence for every later report of a run.
-UPDATE mapper_dask_run SET notes = notes || to_jsonb(%(note)s::text) WHERE run_id = %(run_id)s
+UPDATE mapper_dask_run SET notes = notes || %(note)s::jsonb WHERE run_id = %(run_id)s

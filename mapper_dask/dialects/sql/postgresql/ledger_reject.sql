@@ -1,4 +1,3 @@
--- Set rows aside, in the transaction that loads the others of their chunk.
+-- Set a row aside, in the transaction that loads the others of its chunk.
 INSERT INTO mapper_dask_reject (run_id, chunk_id, key, stage, reason, "row")
-SELECT %(run_id)s, %(chunk_id)s, nullif(r -> 'key', 'null'), r ->> 'stage', r ->> 'reason', r -> 'row'
-FROM jsonb_array_elements(%(rejects)s::jsonb) r
+VALUES (%(run_id)s, %(chunk_id)s, %(key)s, %(stage)s, %(reason)s, %(row)s)

@@ -1,0 +1,334 @@
+"""Oracle as the library sees it: the session, the plan, and what the files beside say."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Any
+
+import oracledb
+import pyarrow as pa
+import sqlalchemy as sa
+
+from mapper_dask.dialects.base import (
+    Capabilities,
+    Column,
+    Estimate,
+    FunctionFact,
+    KeyMark,
+    Loaded,
+    Publication,
+    Relation,
+    SourceQuery,
+    Splice,
+    TargetTable,
+)
+from mapper_dask.dialects.oracle import (
+    catalogue,
+    faults,
+    flashback,
+    names,
+    queries,
+    session,
+    staging,
+    transfer,
+    types,
+)
+from mapper_dask.errors import PlanError
+from mapper_dask.parallel_models import Bound, Chunk
+
+UNIQUE_VIOLATED = "ORA-00001"
+
+
+class Oracle:
+    """The dialect of Oracle 12.1 and later, through python-oracledb in its thin mode."""
+
+    name = "oracle"
+    grammar = flashback.GRAMMAR
+    drivers: tuple[str, ...] = ("oracledb",)
+    capabilities = Capabilities(
+        snapshots=True,
+        row_addresses=True,
+        relay=False,
+        kept_snapshots=False,
+        transactional_ddl=False,
+    )
+
+    def connect_args(self) -> dict[str, Any]:
+        """Return what every connection is opened with."""
+        return dict(session.CONNECT)
+
+    def errors(self, url: sa.URL | None = None, *, prefix: int = 0) -> AbstractContextManager[None]:
+        """Return a context in which the driver's errors become this library's."""
+        return faults.translated(url, prefix)
+
+    def quote(self, identifier: str) -> str:
+        """Return an identifier as SQL writes it."""
+        return names.quote(identifier)
+
+    def folded(self, identifier: str, *, quoted: bool) -> str:
+        """Return an identifier of a query's text as this library shows it."""
+        return names.folded(identifier if quoted else identifier.upper())
+
+    def ddl_type(self, column: Column) -> str:
+        """Return a type that holds a column of another database."""
+        return types.ddl_type(column)
+
+    def run(
+        self, conn: Any, name: str, params: Mapping[str, Any] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Run a named script; return the last statement's rows, or how many it changed."""
+        try:
+            return session.run(conn, name, params or {})
+        except oracledb.IntegrityError as error:
+            if name == "ledger_open_run" and faults.code_of(error) == UNIQUE_VIOLATED:
+                return []  # another coordinator entered it in the same moment
+            raise
+
+    def run_each(self, conn: Any, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a named statement once for each of some rows of bound values."""
+        session.run_each(conn, name, rows)
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def begin_read(self, conn: Any, snapshot: str | None, application: str = "") -> None:
+        """Begin to read. The snapshot is a part of each query: see ``as_of``."""
+        del snapshot
+        session.begin(conn, application, None)
+
+    def ping(self, conn: Any) -> None:
+        """Raise when the session is gone."""
+        conn.ping()
+
+    def export_snapshot(self, conn: Any) -> str | None:
+        """Return the present state's system change number, None when the login may not read it."""
+        return session.state_number(conn)
+
+    def unfreezable(self, sql: str) -> str:
+        """Return why a query cannot be read as of an SCN; empty when it can."""
+        return flashback.places(sql.strip().rstrip("; \t\r\n")).problem
+
+    def as_of(self, query: SourceQuery, snapshot: str | None) -> SourceQuery:
+        """Return a query with ``AS OF SCN`` behind each of its tables."""
+        if snapshot is None:
+            return query
+        found = flashback.places(query.sql)
+        if found.problem:
+            message = f"source_sql cannot be read as of an SCN: {found.problem}"
+            raise PlanError(message, field="source_sql")
+        frozen = flashback.with_clause(query.sql, found.ends, snapshot)
+        return replace(query, sql=frozen, splice=_frozen_splice(query.splice, found.ends, snapshot))
+
+    def mark(self, conn: Any) -> None:
+        """Do nothing: a statement that is refused undoes itself alone."""
+
+    def back_to_mark(self, conn: Any) -> None:
+        """Do nothing, as ``mark`` does."""
+
+    def describe_query(self, conn: Any, sql: str) -> tuple[Column, ...]:
+        """Return a query's columns without reading a row.
+
+        Raises
+        ------
+        DatabaseError
+            The database's own message for bad SQL.
+        PlanError
+            Names a column whose type cannot be read.
+        """
+        with conn.cursor() as cursor:
+            with self.errors(prefix=len(queries.SELECT_ALL)):
+                cursor.execute(f"{queries.wrapped(sql)} WHERE 1 = 0")
+            return tuple(types.column_of_result(info) for info in cursor.description)
+
+    def relation(self, conn: Any, table: str) -> Relation | None:
+        """Return what the dictionary knows of a table as a FROM clause writes it."""
+        return catalogue.relation(conn, table)
+
+    def functions(self, conn: Any, names: Sequence[str]) -> tuple[FunctionFact, ...]:
+        """Return what is known of functions by these names that matter to a plan."""
+        return catalogue.functions(conn, names)
+
+    def whole_table(self, table: str) -> str:
+        """Return the table expression that stands for a table, unrestricted, in a splice."""
+        return f"(SELECT * FROM {table})"
+
+    def estimate(self, conn: Any, sql: str) -> Estimate:
+        """Return what the optimizer expects; where it may not be asked, the rows are counted."""
+        mark = f"mapper_dask_{uuid.uuid4().hex[:12]}"
+        with conn.cursor() as cursor:
+            try:
+                cursor.execute(f"EXPLAIN PLAN SET STATEMENT_ID = '{mark}' FOR {sql}")
+                cursor.execute(
+                    "SELECT cardinality, cost FROM plan_table "
+                    "WHERE statement_id = :mark AND id = 0",
+                    {"mark": mark},
+                )
+                rows, cost = cursor.fetchone() or (None, None)
+            except oracledb.DatabaseError:
+                rows = cost = None
+        conn.rollback()
+        if rows is None:
+            return Estimate(self.count(conn, sql)[0])
+        return Estimate(int(rows), None if cost is None else float(cost))
+
+    def count(self, conn: Any, sql: str, keys: Sequence[str] = ()) -> tuple[int, int]:
+        """Return a query's rows, and those among them that have every key."""
+        ((total, keyed),) = _fetched(conn, queries.count(sql, keys))
+        return int(total), int(keyed)
+
+    def digest(self, conn: Any, sql: str, *, wanted: bool) -> tuple[int, str | None]:
+        """Return a query's rows and, if wanted, two sums of hashes over them, in any order.
+
+        Raises
+        ------
+        PlanError
+            When a column holds large objects, which the database does not hash.
+        """
+        if not wanted:
+            return self.count(conn, sql)[0], None
+        columns = self.describe_query(conn, sql)
+        large = [c.name for c in columns if c.type_name in types.LARGE]
+        if large:
+            message = f"checksum: Oracle hashes no large objects: {', '.join(large)}"
+            raise PlanError(message, field="checksum")
+        ((rows, digest),) = _fetched(conn, queries.digest(sql, columns))
+        return int(rows), digest
+
+    def key_marks(self, conn: Any, sql: str, keys: Sequence[Column], step: int) -> list[KeyMark]:
+        """Return every ``step``-th key in the database's own order."""
+        rows = _fetched(conn, queries.key_marks(sql, keys, step))
+        return [KeyMark(int(place), tuple(map(str, key))) for place, *key in rows]
+
+    def sorted_bounds(
+        self, conn: Any, query: SourceQuery, bounds: Sequence[tuple[str, ...]]
+    ) -> list[tuple[str, ...]]:
+        """Return bounds of a query's key in the database's own order."""
+        if not bounds:
+            return []
+        marks = self.key_marks(conn, queries.bounds(query, bounds), query.keys, 1)
+        return [mark.key for mark in marks]
+
+    def sampled(self, query: SourceQuery, percent: float) -> str:
+        """Return the query over a random share of its rows."""
+        return queries.sampled(query, percent)
+
+    def has_duplicates(self, conn: Any, sql: str, keys: Sequence[str]) -> bool:
+        """Return whether one key stands in two rows of the query; NULLs count as equal."""
+        ((found,),) = _fetched(conn, queries.duplicates(sql, keys))
+        return bool(found)
+
+    def chunk_query(self, conn: Any, query: SourceQuery, chunk: Chunk) -> str:
+        """Return the query of one chunk."""
+        return queries.chunk_query(query, chunk, int(conn.version.split(".")[0]))
+
+    def first_rows(self, sql: str, rows: int) -> str:
+        """Return a query for some rows of a query."""
+        return queries.first_rows(sql, rows)
+
+    def address_bounds(
+        self, conn: Any, table: str, blocks: int, starts: Sequence[int]
+    ) -> list[Bound]:
+        """Return the row addresses at which shares of a table begin."""
+        return catalogue.address_bounds(conn, table, blocks, starts)
+
+    def read(
+        self, conn: Any, sql: str, columns: Sequence[Column], *, batch_rows: int, strict: bool
+    ) -> Iterator[pa.Table]:
+        """Yield a query's rows as Arrow tables."""
+        return transfer.read(conn, sql, columns, batch_rows=batch_rows, strict=strict)
+
+    # -- writing --------------------------------------------------------------------------------
+
+    def begin_load(self, conn: Any, application: str, lock_timeout: float) -> None:
+        """Begin a transaction that loads; each statement sees what is committed before it."""
+        session.begin(conn, application, lock_timeout)
+
+    def end_sessions(self, conn: Any, tag: str) -> int:
+        """End every session that works on a chunk of a run; return how many there were."""
+        return session.end_others(conn, f"^{re.escape(tag)}:[0-9]+$")
+
+    def end_frozen(self, conn: Any, tag: str, chunk_id: int | None, seconds: float) -> int:
+        """End sessions of a run whose clients have been silent so long while they hold a chunk."""
+        which = "[0-9]+" if chunk_id is None else str(int(chunk_id))
+        return session.end_others(conn, f"^{re.escape(tag)}:{which}$", seconds)
+
+    def create_staging(self, conn: Any, publication: Publication) -> None:
+        """Create the table where rows wait; it commits."""
+        target = publication.target.replace('"', "").split(".")
+        schema, table = (names.folded(part) for part in target)
+        found = catalogue.target_table(conn, schema, table)
+        keys = found.unique_keys if found else ()
+        checks = catalogue.checks(conn, schema, table)
+        ((ledger,),) = self.run(conn, "ledger_object")
+        staging.create(conn, publication, keys, checks, int(ledger))
+
+    def drop_table(self, conn: Any, quoted: str) -> None:
+        """Drop a table if it is there; it commits."""
+        staging.drop(conn, quoted)
+
+    def publish(self, conn: Any, publication: Publication) -> int:
+        """Let the staged rows enter the target; return how many there were."""
+        conn.call_timeout = 0  # one statement moves them all
+        return staging.publish(conn, publication)
+
+    def target_table(self, conn: Any, schema: str | None, table: str) -> TargetTable | None:
+        """Return a table and its columns, None when there is none of that name."""
+        session.begin(conn, "", None)
+        return catalogue.target_table(conn, schema, table)
+
+    def load(self, conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
+        """Load Arrow rows by array DML."""
+        return transfer.load(conn, table, rows)
+
+    def load_apart(self, conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
+        """Load Arrow rows but for those the database refuses."""
+        return transfer.load_apart(conn, table, rows, most)
+
+    def delete_range(
+        self, conn: Any, table: TargetTable, keys: Sequence[Column], chunk: Chunk
+    ) -> None:
+        """Delete a chunk's range of keys from a table."""
+        with conn.cursor() as cursor:
+            cursor.execute(f"DELETE FROM {table.quoted} q{queries.predicate(keys, chunk)}")
+
+    def relay_format(self, source: Sequence[Column], target: Sequence[Column]) -> str | None:
+        """Return None: rows are decoded, whatever their types."""
+        del source, target
+        return None
+
+    def relay(
+        self,
+        source_conn: Any,
+        sql: str,
+        target_conn: Any,
+        table: TargetTable,
+        names: Sequence[str],
+        wire: str,
+    ) -> tuple[int, int]:
+        """Raise: ``relay_format`` never offers it."""
+        raise NotImplementedError
+
+
+def _frozen_splice(splice: Splice | None, ends: Sequence[int], scn: str) -> Splice | None:
+    """Return a splice whose table and whose surroundings are read as of an SCN."""
+    if splice is None:
+        return None
+    table_end = len(splice.before) + len(splice.table)
+    before = tuple(end for end in ends if end <= len(splice.before))
+    table = tuple(end - len(splice.before) for end in ends if len(splice.before) < end <= table_end)
+    after = tuple(end - table_end for end in ends if end > table_end)
+    return replace(
+        splice,
+        before=flashback.with_clause(splice.before, before, scn),
+        table=flashback.with_clause(splice.table, table, scn),
+        after=flashback.with_clause(splice.after, after, scn),
+    )
+
+
+def _fetched(conn: Any, sql: str) -> list[tuple[Any, ...]]:
+    with conn.cursor() as cursor:
+        cursor.execute(sql)
+        return list(cursor.fetchall())

@@ -1,0 +1,26 @@
+"""Names as Oracle holds them, and as this library shows them. Pure."""
+
+from __future__ import annotations
+
+
+def folded(name: str) -> str:
+    """Return the other spelling of a name: shown for held, held for shown.
+
+    Oracle folds a name without quotes to upper case; pandas, SQLAlchemy and other databases show
+    such names in lower case, and so does this library. A name in lower case, which needs quotes
+    there, is shown in upper case, so that no two names become one. Mixed case stays.
+    """
+    lower, upper = name.lower(), name.upper()
+    if name == upper and lower.upper() == name:
+        return lower
+    if name == lower and upper.lower() == name:
+        return upper
+    return name
+
+
+def quote(name: str) -> str:
+    """Return a name that is shown as SQL writes it; the only function that quotes one."""
+    if '"' in name or "\0" in name:
+        message = "an identifier of Oracle cannot hold a double quote or a NUL character"
+        raise ValueError(message)
+    return f'"{folded(name)}"'

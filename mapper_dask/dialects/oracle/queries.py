@@ -1,0 +1,230 @@
+"""The SQL that reads chunks from Oracle. Pure: builds text, opens no connection.
+
+The user's text stands between a head and a tail of ours, as for every database. Oracle compares no
+row values, so a key of several columns is compared column by column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mapper_dask.dialects.base import Column, SourceQuery, Splice
+from mapper_dask.dialects.oracle.names import quote
+from mapper_dask.dialects.oracle.types import select_expression
+from mapper_dask.parallel_models import Bound, Chunk, ChunkKind
+
+SELECT_ALL = "SELECT * FROM (\n"
+TAIL = "\n) q"
+
+ROW_LIMITING = 12
+"""Version of the server since which OFFSET … FETCH is known; before, rows are numbered."""
+
+PLACE = '"mapper_dask place"'
+"""Name of the numbers of rows; a column of the user's may have any other."""
+
+_DATE = "'SYYYY-MM-DD HH24:MI:SS'"
+_TIMESTAMP = "'SYYYY-MM-DD HH24:MI:SS.FF9'"
+
+_AS_TEXT = {
+    "number": "TO_CHAR({0}, 'TM9')",
+    "float": "TO_CHAR({0})",
+    "date": f"TO_CHAR({{0}}, {_DATE})",
+    "timestamp": f"TO_CHAR({{0}}, {_TIMESTAMP})",
+    "timestamptz": f"TO_CHAR(SYS_EXTRACT_UTC({{0}}), {_TIMESTAMP})",
+    "raw": "RAWTOHEX({0})",
+    "text": "{0}",
+}
+"""A key of each kind as text."""
+
+_FROM_TEXT = {
+    "number": "TO_NUMBER({0})",
+    "float": "TO_BINARY_DOUBLE({0})",
+    "date": f"TO_DATE({{0}}, {_DATE})",
+    "timestamp": f"TO_TIMESTAMP({{0}}, {_TIMESTAMP})",
+    "timestamptz": f"FROM_TZ(TO_TIMESTAMP({{0}}, {_TIMESTAMP}), 'UTC')",
+    "raw": "HEXTORAW({0})",
+    "text": "{0}",
+}
+"""And back."""
+
+
+def literal(text: str) -> str:
+    """Return a text as SQL writes it; Oracle knows no escape but the doubled quote."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def wrapped(sql: str, select: str = "*") -> str:
+    """Return a query over the user's query, which is named q."""
+    return f"SELECT {select} FROM (\n{sql}{TAIL}"
+
+
+def select_list(columns: Sequence[Column]) -> str:
+    """Return columns of q as a select list, each in the form in which it is read exactly."""
+    return ", ".join(
+        f"{select_expression(column, _name(column))} AS {quote(column.name)}" for column in columns
+    )
+
+
+def chunk_query(query: SourceQuery, chunk: Chunk, version: int) -> str:
+    """Return the query that reads one chunk's rows.
+
+    The predicates of a plan's chunks are disjoint and cover every row, whatever the bounds are.
+    """
+    select = select_list(query.columns)
+    match chunk.kind:
+        case ChunkKind.WINDOW:
+            return _window(query, chunk, select, version)
+        case ChunkKind.ROWID_RANGE:
+            return wrapped(row_address_range(query, chunk), select)
+        case _:
+            return f"{wrapped(query.sql, select)}{predicate(query.keys, chunk)}"
+
+
+def predicate(keys: Sequence[Column], chunk: Chunk) -> str:
+    """Return the WHERE clause that tells a chunk's rows by their key; empty for all rows."""
+    match chunk.kind:
+        case ChunkKind.WHOLE:
+            return ""
+        case ChunkKind.NULL_KEY:
+            return f" WHERE {null_key(keys)}"
+        case ChunkKind.KEY_RANGE:
+            return f" WHERE {key_range(keys, chunk.lower, chunk.upper)}"
+        case _:
+            message = f"chunk {chunk.chunk_id} is no range of keys"
+            raise ValueError(message)
+
+
+def key_range(keys: Sequence[Column], lower: Bound, upper: Bound) -> str:
+    """Return ``lower <= key < upper``; never true for a key with a NULL in it."""
+    parts = [_not_below(keys, lower)] if lower is not None else []
+    parts += [_below(keys, upper)] if upper is not None else []
+    if len(keys) > 1 or not parts:
+        parts += [f"{_name(key)} IS NOT NULL" for key in keys]
+    return " AND ".join(parts)
+
+
+def null_key(keys: Sequence[Column]) -> str:
+    """Return the predicate of the rows that no range holds."""
+    return " OR ".join(f"{_name(key)} IS NULL" for key in keys)
+
+
+def row_address_range(query: SourceQuery, chunk: Chunk) -> str:
+    """Return the user's query over one range of row addresses of its table."""
+    ends = ((chunk.lower, ">="), (chunk.upper, "<"))
+    parts = [
+        f"ROWID {sign} CHARTOROWID({literal(bound[0])})"
+        for bound, sign in ends
+        if bound is not None
+    ]
+    where = f" WHERE {' AND '.join(parts)}" if parts else ""
+    splice = _splice(query)
+    return splice.with_table(f"(SELECT * FROM {splice.table}{where})")
+
+
+def sampled(query: SourceQuery, percent: float) -> str:
+    """Return the query over a random share of its rows: of its table where it has just one."""
+    if query.splice is None:
+        return f"{wrapped(query.sql)} WHERE DBMS_RANDOM.VALUE < {percent / 100:.9f}"
+    # Oracle takes shares from a millionth to under a hundred.
+    share = min(max(percent, 0.000001), 99.999999)
+    table = f"(SELECT * FROM {query.splice.table} SAMPLE ({share:.6f}))"
+    return query.splice.with_table(table)
+
+
+def key_marks(sql: str, keys: Sequence[Column], step: int) -> str:
+    """Return the query for every ``step``-th key in the database's own order, as text."""
+    names = ", ".join(map(_name, keys))
+    aliases = ", ".join(f"{_name(key)} AS k{place}" for place, key in enumerate(keys))
+    texts = ", ".join(
+        _AS_TEXT.get(key.key_type, "{0}").format(f"s.k{place}") for place, key in enumerate(keys)
+    )
+    present = " AND ".join(f"{_name(key)} IS NOT NULL" for key in keys)
+    numbered = f"{aliases}, ROW_NUMBER() OVER (ORDER BY {names}) - 1 AS place"
+    inner = f"{wrapped(sql, numbered)} WHERE {present}"
+    return (
+        f"SELECT s.place, {texts} FROM (\n{inner}\n) s "
+        f"WHERE MOD(s.place, {int(step)}) = 0 ORDER BY s.place"
+    )
+
+
+def bounds(query: SourceQuery, values: Sequence[tuple[str, ...]]) -> str:
+    """Return the query of some bounds: rows with the type of the query's key."""
+    rows = (
+        "SELECT "
+        + ", ".join(f"{_value(key, text)} AS {quote(key.name)}"
+                    for key, text in zip(query.keys, value, strict=True))
+        + " FROM DUAL"
+        for value in values
+    )  # fmt: skip
+    return "\nUNION ALL ".join(rows)
+
+
+def duplicates(sql: str, keys: Sequence[str]) -> str:
+    """Return the query that finds one key standing in two rows; NULLs count as equal."""
+    names = ", ".join(f"q.{quote(key)}" for key in keys)
+    found = f"{wrapped(sql, names)} GROUP BY {names} HAVING COUNT(*) > 1"
+    return f"SELECT COUNT(*) FROM (\n{found}\n) d WHERE ROWNUM <= 1"
+
+
+def first_rows(sql: str, rows: int) -> str:
+    """Return a query for at most some rows of a query."""
+    return f"{wrapped(sql)} WHERE ROWNUM <= {int(rows)}"
+
+
+def count(sql: str, keys: Sequence[str]) -> str:
+    """Return the query for a query's rows, and for those among them that have every key."""
+    present = " AND ".join(f"q.{quote(key)} IS NOT NULL" for key in keys) or "1 = 1"
+    return wrapped(sql, f"COUNT(*), COUNT(CASE WHEN {present} THEN 1 END)")
+
+
+def digest(sql: str, columns: Sequence[Column]) -> str:
+    """Return the query for a query's rows and two sums of hashes over them."""
+    texts = [_AS_TEXT.get(c.key_type, "TO_CHAR({0})").format(_name(c)) for c in columns]
+    hashes = " || ':' || ".join(f"ORA_HASH({text})" for text in texts)
+    sums = " || ' ' || ".join(
+        f"TO_CHAR(SUM(ORA_HASH({hashes}, 4294967295, {seed})))" for seed in (0, 1)
+    )
+    return wrapped(sql, f"COUNT(*), {sums}")
+
+
+def _window(query: SourceQuery, chunk: Chunk, select: str, version: int) -> str:
+    order = ", ".join(map(_name, query.keys))
+    offset, limit = int(chunk.offset), None if chunk.limit is None else int(chunk.limit)
+    if version >= ROW_LIMITING:
+        fetch = "" if limit is None else f" FETCH NEXT {limit} ROWS ONLY"
+        return f"{wrapped(query.sql, select)} ORDER BY {order} OFFSET {offset} ROWS{fetch}"
+    ordered = f"SELECT q.* FROM (\n{query.sql}{TAIL} ORDER BY {order}"
+    until = "" if limit is None else f" WHERE ROWNUM <= {offset + limit}"
+    numbered = f"SELECT o.*, ROWNUM AS {PLACE} FROM (\n{ordered}\n) o{until}"
+    return f"SELECT {select} FROM (\n{numbered}{TAIL} WHERE q.{PLACE} > {offset}"
+
+
+def _not_below(keys: Sequence[Column], bound: tuple[str, ...]) -> str:
+    name, value = _name(keys[0]), _value(keys[0], bound[0])
+    if len(keys) == 1:
+        return f"{name} >= {value}"
+    rest = _not_below(keys[1:], bound[1:])
+    return f"({name} > {value} OR ({name} = {value} AND {rest}))"
+
+
+def _below(keys: Sequence[Column], bound: tuple[str, ...]) -> str:
+    name, value = _name(keys[0]), _value(keys[0], bound[0])
+    if len(keys) == 1:
+        return f"{name} < {value}"
+    rest = _below(keys[1:], bound[1:])
+    return f"({name} < {value} OR ({name} = {value} AND {rest}))"
+
+
+def _name(column: Column) -> str:
+    return f"q.{quote(column.name)}"
+
+
+def _value(key: Column, text: str) -> str:
+    return _FROM_TEXT.get(key.key_type, "{0}").format(literal(text))
+
+
+def _splice(query: SourceQuery) -> Splice:
+    if query.splice is None:
+        message = "a chunk of row addresses needs a query over a single table"
+        raise ValueError(message)
+    return query.splice

@@ -1,0 +1,146 @@
+"""One connection: its settings, the library's own statements, its state number, its kin."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import re
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+import oracledb
+
+from mapper_dask.dialects.oracle import faults
+
+CONNECT = {"tcp_connect_timeout": 10, "expire_time": 1}
+"""Seconds to wait for a listener; minutes after which a silent link is looked after."""
+
+PROGRAM = "mapper_dask"
+
+IDENTIFIER_BYTES = 64
+"""Length of the name under which an administrator sees a session."""
+
+LEAST_WAIT = 1
+"""Seconds: the shortest wait for a lock that can be asked for, but for none."""
+
+BATCH_SECONDS = 600.0
+"""A message of a load takes so long at most, beside its wait for a lock."""
+
+STATE_NUMBERS = (
+    "SELECT DBMS_FLASHBACK.GET_SYSTEM_CHANGE_NUMBER FROM DUAL",
+    "SELECT CURRENT_SCN FROM V$DATABASE",
+    "SELECT TIMESTAMP_TO_SCN(SYSTIMESTAMP) FROM DUAL",
+)
+"""Ways to the present state's number; each needs another privilege, the last needs none. That one
+is right to three seconds only, which matters to nobody: it is one state, and that is asked for."""
+
+_waits: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
+_QUOTED = re.compile(r"'(?:[^']|'')*'")
+_BIND = re.compile(r":([a-z_]+)")
+_COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
+
+
+@functools.cache
+def statements(name: str) -> tuple[str, ...]:
+    """Return the statements of a file of ``sql/oracle``; a line with a slash stands between two."""
+    folder = resources.files("mapper_dask.dialects") / "sql" / "oracle"
+    text = _COMMENT.sub("", (folder / f"{name}.sql").read_text(encoding="utf-8"))
+    return tuple(part.strip() for part in re.split(r"^/$", text, flags=re.MULTILINE))
+
+
+def begin(conn: Any, application: str, lock_timeout: float | None) -> None:
+    """Begin a transaction under settings that make text exact, and under a name.
+
+    Parameters
+    ----------
+    lock_timeout
+        Seconds to wait for a lock; None: the session asks for none.
+    """
+    conn.rollback()
+    conn.outputtypehandler = None  # SQLAlchemy's, which would stand between us and Arrow
+    conn.call_timeout = 0
+    conn.module = PROGRAM
+    name = application or PROGRAM
+    conn.client_identifier = name.encode()[:IDENTIFIER_BYTES].decode("utf-8", "ignore")
+    if lock_timeout is not None:
+        _waits[conn] = lock_timeout
+        conn.call_timeout = math.ceil((lock_timeout + BATCH_SECONDS) * 1000)
+    run(conn, "session", {})
+
+
+def run(conn: Any, name: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Run a file's statements with bound values; return what the last one gives.
+
+    Those are its rows; for a statement that changes rows, their number, or nothing when it is 0.
+    A table that is there already is no error.
+    """
+    rows: list[tuple[Any, ...]] = []
+    with conn.cursor() as cursor:
+        for statement in statements(name):
+            text = statement.replace("{wait}", _wait(conn))
+            with _unless_made_already(text):
+                cursor.execute(text, _bound(text, params), fetch_lobs=False)
+                rows = _result(cursor)
+    return rows
+
+
+def run_each(conn: Any, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Run a file's one statement for each of some rows of values, in one message."""
+    (statement,) = statements(name)
+    names = list(dict.fromkeys(_BIND.findall(_QUOTED.sub("", statement))))
+    if rows:
+        with conn.cursor() as cursor:
+            cursor.executemany(statement, [{key: row[key] for key in names} for row in rows])
+
+
+def state_number(conn: Any) -> str | None:
+    """Return the number of the database's present state; None when no way to it is open."""
+    for query in STATE_NUMBERS:
+        with contextlib.suppress(oracledb.DatabaseError), conn.cursor() as cursor:
+            cursor.execute(query)
+            return str(int(cursor.fetchone()[0]))
+    return None
+
+
+def end_others(conn: Any, pattern: str, silent_seconds: float = -1) -> int:
+    """End other sessions of this login by their names; return how many.
+
+    None where the login may not look for sessions, or may not end them: then what those do is
+    left to them, and the ledger lets none of it in.
+    """
+    ended = 0
+    with contextlib.suppress(oracledb.DatabaseError):
+        found = run(conn, "sessions_of", {"pattern": pattern, "seconds": silent_seconds})
+        for sid, serial in found:
+            with conn.cursor() as cursor, contextlib.suppress(oracledb.DatabaseError):
+                cursor.execute(f"ALTER SYSTEM KILL SESSION '{int(sid)},{int(serial)}' IMMEDIATE")
+                ended += 1
+    return ended
+
+
+def _wait(conn: Any) -> str:
+    seconds = _waits.get(conn)
+    return "" if seconds is None else f"WAIT {max(LEAST_WAIT, math.ceil(seconds))}"
+
+
+def _bound(statement: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: params[name] for name in _BIND.findall(_QUOTED.sub("", statement))}
+
+
+def _result(cursor: Any) -> list[tuple[Any, ...]]:
+    if cursor.description:
+        return list(cursor.fetchall())
+    return [(cursor.rowcount,)] if cursor.rowcount else []
+
+
+@contextlib.contextmanager
+def _unless_made_already(statement: str) -> Iterator[None]:
+    try:
+        yield
+    except oracledb.DatabaseError as error:
+        exists = faults.code_of(error) in ("ORA-00955", "ORA-01408")
+        if not (exists and statement.startswith("CREATE")):
+            raise

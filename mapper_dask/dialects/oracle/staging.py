@@ -1,0 +1,169 @@
+"""A table where rows wait, and how all of them enter the target at once. Builds SQL; runs it.
+
+DDL commits in Oracle. So the staging table is made before anything refers to it and dropped after
+everything else is said; what happens between is one transaction of DML.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import oracledb
+
+from mapper_dask.dialects.base import Publication
+from mapper_dask.dialects.oracle import faults
+from mapper_dask.dialects.oracle.names import quote
+from mapper_dask.dialects.oracle.queries import PLACE, literal
+from mapper_dask.errors import PublishError
+
+MARK = "mapper_dask ledger "
+"""A staging table's comment begins so, and ends in the object id of the ledger that knows it."""
+
+EXISTS, MISSING = "ORA-00955", "ORA-00942"
+
+
+def create(
+    conn: Any,
+    publication: Publication,
+    keys: Sequence[Sequence[str]],
+    checks: Sequence[str],
+    ledger: int,
+) -> None:
+    """Create a staging table that refuses what the target would, as far as one table can tell.
+
+    Parameters
+    ----------
+    keys
+        Column lists of the target's unique indexes.
+    checks
+        Conditions of the target's check constraints.
+    ledger
+        Object id of the ledger's table of runs.
+    """
+    columns = _list(publication.columns)
+    head = f"CREATE TABLE {publication.staging} AS SELECT {columns} FROM {publication.target}"
+    with conn.cursor() as cursor, _ignoring(EXISTS):
+        cursor.execute(f"{head} WHERE 1 = 0")
+        for statement in _constraints(publication, keys, checks):
+            cursor.execute(statement)
+        comment = literal(f"{MARK}{ledger}")
+        cursor.execute(f"COMMENT ON TABLE {publication.staging} IS {comment}")
+
+
+def _constraints(
+    publication: Publication, keys: Sequence[Sequence[str]], checks: Sequence[str]
+) -> Iterator[str]:
+    present = set(publication.columns)
+    for place, key in enumerate(keys):
+        if set(key) <= present and not publication.newest_by:
+            index = publication.staging[:-1] + f'_{place}"'  # in the staging table's schema
+            yield f"CREATE UNIQUE INDEX {index} ON {publication.staging} ({_list(key)})"
+    for check in checks:
+        yield f"ALTER TABLE {publication.staging} ADD CHECK ({check})"
+
+
+def drop(conn: Any, quoted: str) -> None:
+    """Drop a table if it is there. It commits."""
+    with conn.cursor() as cursor, _ignoring(MISSING):
+        cursor.execute(f"DROP TABLE {quoted} PURGE")
+
+
+def publish(conn: Any, publication: Publication) -> int:
+    """Let the staged rows enter the target; return how many there were. The caller commits.
+
+    Raises
+    ------
+    PublishError
+        When two rows with one key are equally new.
+    """
+    with conn.cursor() as cursor:
+        if publication.newest_by:
+            _refuse_ties(cursor, publication)
+        for statement in _statements(publication):
+            cursor.execute(statement)
+        return int(cursor.rowcount)
+
+
+def _statements(publication: Publication) -> Iterator[str]:
+    """Yield what publishes, the last one being the one that counts."""
+    target = publication.target
+    if publication.disposition != "append":  # readers go on, other writers wait
+        yield f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE"
+    if publication.disposition == "replace":
+        yield f"DELETE FROM {target}{_vanished(publication)}"
+    yield _merge(publication) if publication.by_key else _insert(publication)
+
+
+def _insert(publication: Publication) -> str:
+    columns = _list(publication.columns)
+    return (
+        f"INSERT INTO {publication.target} ({columns}) SELECT {columns} FROM {publication.staging}"
+    )
+
+
+def _merge(publication: Publication) -> str:
+    """Return what becomes of each row: its columns change where its key is there, else it enters."""
+    same = " AND ".join(f"t.{quote(k)} = s.{quote(k)}" for k in publication.key)
+    changes = [f"t.{quote(c)} = s.{quote(c)}" for c in publication.columns
+               if c not in publication.key]  # fmt: skip
+    if publication.disposition == "replace":
+        changes += [f"t.{quote(c)} = DEFAULT" for c in publication.defaulted]
+    update = f"WHEN MATCHED THEN UPDATE SET {', '.join(changes)} " if changes else ""
+    values = ", ".join(f"s.{quote(c)}" for c in publication.columns)
+    return (
+        f"MERGE INTO {publication.target} t USING ({_source(publication)}) s ON ({same}) {update}"
+        f"WHEN NOT MATCHED THEN INSERT ({_list(publication.columns)}) VALUES ({values})"
+    )
+
+
+def _source(publication: Publication) -> str:
+    columns = _list(publication.columns)
+    if not publication.newest_by:
+        return f"SELECT {columns} FROM {publication.staging}"
+    return f"SELECT {columns} FROM ({_placed(publication, 'ROW_NUMBER')}) WHERE {PLACE} = 1"
+
+
+def _placed(publication: Publication, function: str) -> str:
+    keys, newest = _list(publication.key), quote(str(publication.newest_by))
+    return (
+        f"SELECT x.*, {function}() OVER (PARTITION BY {keys} ORDER BY {newest} DESC NULLS LAST) "
+        f"AS {PLACE} FROM {publication.staging} x"
+    )
+
+
+def _vanished(publication: Publication) -> str:
+    """Return which rows a replacement removes: all, or where others refer to them, the vanished."""
+    if not publication.by_key:
+        return ""
+    same = " AND ".join(f"s.{quote(k)} = t.{quote(k)}" for k in publication.key)
+    return f" t WHERE NOT EXISTS (SELECT 1 FROM {publication.staging} s WHERE {same})"
+
+
+def _refuse_ties(cursor: Any, publication: Publication) -> None:
+    keys = _list(publication.key)
+    cursor.execute(
+        f"SELECT COUNT(*) FROM (SELECT {keys} FROM ({_placed(publication, 'RANK')}) "
+        f"WHERE {PLACE} = 1 GROUP BY {keys} HAVING COUNT(*) > 1)"
+    )
+    (tied,) = cursor.fetchone()
+    if tied:
+        message = (
+            f"newest_by {publication.newest_by!r} does not tell which row to keep: {tied} keys "
+            f"({', '.join(publication.key)}) have two rows or more with its greatest value"
+        )
+        raise PublishError(message)
+
+
+@contextlib.contextmanager
+def _ignoring(code: str) -> Iterator[None]:
+    try:
+        yield
+    except oracledb.DatabaseError as error:
+        if faults.code_of(error) != code:
+            raise
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(quote(name) for name in names)

@@ -1,0 +1,174 @@
+"""Rows in and out as Arrow: the only place where they cross a connection to Oracle."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import oracledb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mapper_dask.dialects.base import Column, Loaded, TargetTable
+from mapper_dask.dialects.oracle import faults
+from mapper_dask.dialects.oracle.names import quote
+from mapper_dask.dialects.oracle.types import insert_expression
+from mapper_dask.errors import EncodeError, LoadCountError, RejectLimitError
+
+FETCH_ROWS = 20_000
+"""Rows a message brings at most; more save no time."""
+
+SENT_ROWS = 10_000
+"""Rows a message takes at most; the server counts errors of one message in 16 bits."""
+
+REFUSED_ROW = re.compile(
+    r"ORA-(?:00001|01400|01401|01407|01426|01438|01461|01722|018[3-6]\d|0229[0-2]|12899|14400|20\d{3})"
+)
+"""Errors that speak of a row: its values, a constraint, a partition, a trigger's own refusal."""
+
+
+def read(
+    conn: Any, sql: str, columns: Sequence[Column], *, batch_rows: int, strict: bool
+) -> Iterator[pa.Table]:
+    """Yield a query's rows as Arrow tables of at most ``batch_rows`` rows, at least one.
+
+    The types are asked for, never inferred: the driver's own choice for a NUMBER is a float.
+    """
+    del strict  # every value of a column's type fits, or the driver raises
+    schema = pa.schema([(column.name, _asked(column.arrow)) for column in columns])
+    wanted = pa.schema([(column.name, column.arrow) for column in columns])
+    size = max(1, min(batch_rows, FETCH_ROWS))
+    empty = True
+    for frame in conn.fetch_df_batches(statement=sql, size=size, requested_schema=schema):
+        rows = _as_planned(pa.table(frame), wanted)
+        if rows.num_rows:
+            empty = False
+            yield rows
+    if empty:
+        yield wanted.empty_table()
+
+
+def _asked(arrow: pa.DataType) -> pa.DataType:
+    """Return the type to ask the driver for; it knows no zones, and SYS_EXTRACT_UTC left none."""
+    if pa.types.is_timestamp(arrow):
+        return pa.timestamp(arrow.unit)
+    if pa.types.is_string(arrow):
+        return pa.large_string()
+    return pa.large_binary() if pa.types.is_binary(arrow) else arrow
+
+
+def _as_planned(rows: pa.Table, wanted: pa.Schema) -> pa.Table:
+    arrays = [array.cast(field.type) for array, field in zip(rows.columns, wanted, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=wanted)
+
+
+def load(conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
+    """Insert Arrow rows in the caller's transaction.
+
+    Raises
+    ------
+    LoadCountError
+        When the database counts other rows than were sent.
+    EncodeError
+        When the driver cannot send a value.
+    """
+    sql, sent = _insert(table, rows), _sendable(rows, table)
+    count = 0
+    with conn.cursor() as cursor:
+        if not rows.num_rows:
+            cursor.parse(sql)  # a missing right or column is told here, too
+        for start in range(0, rows.num_rows, SENT_ROWS):
+            count += _send(cursor, sql, sent.slice(start, SENT_ROWS))
+    if count != rows.num_rows:
+        message = f"{rows.num_rows} rows were sent to {table.into}, {count} arrived"
+        raise LoadCountError(message)
+    return Loaded(count)
+
+
+def load_apart(conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
+    """Insert Arrow rows but for those the database refuses.
+
+    Raises
+    ------
+    RejectLimitError
+        When more rows are refused than ``most``.
+    """
+    sql, sent = _insert(table, rows), _sendable(rows, table)
+    refused: dict[int, str] = {}
+    count = 0
+    with conn.cursor() as cursor:
+        for start in range(0, rows.num_rows, SENT_ROWS):
+            count += _send(cursor, sql, sent.slice(start, SENT_ROWS), apart=True)
+            for error in cursor.getbatcherrors():
+                refused[start + error.offset] = _reason(error)
+            if len(refused) > most:
+                last = list(refused.values())[-1]
+                message = f"more than reject_limit={most} rows are refused; last: {last}"
+                raise RejectLimitError(message)
+    if count + len(refused) != rows.num_rows:
+        message = (
+            f"{rows.num_rows} rows were sent to {table.into}, {count} arrived, "
+            f"{len(refused)} were refused"
+        )
+        raise LoadCountError(message)
+    return Loaded(count, refused)
+
+
+def _insert(table: TargetTable, rows: pa.Table) -> str:
+    columns = [table.column(name) for name in rows.column_names]
+    values = [
+        insert_expression(column, f":{place}", rows.schema.field(place - 1).type)
+        for place, column in enumerate(columns, 1)
+        if column is not None
+    ]
+    names = ", ".join(quote(name) for name in rows.column_names)
+    return f"INSERT INTO {table.into} ({names}) VALUES ({', '.join(values)})"
+
+
+def _sendable(rows: pa.Table, table: TargetTable) -> pa.Table:
+    """Return rows in types the driver binds without loss."""
+    del table
+    arrays = [_bindable(array) for array in rows.columns]
+    return pa.Table.from_arrays(arrays, names=[f"c{n}" for n in range(len(arrays))])
+
+
+def _bindable(  # noqa: PLR0911 - one line for each kind
+    array: pa.ChunkedArray,
+) -> pa.ChunkedArray:
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        return _bindable(array.cast(kind.value_type))
+    if pa.types.is_boolean(kind):
+        return array.cast(pa.int8())
+    if pa.types.is_date(kind):
+        return array.cast(pa.timestamp("s"))
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        return array.cast(pa.timestamp(kind.unit, tz="UTC")).cast(pa.timestamp(kind.unit))
+    if pa.types.is_null(kind):
+        return array.cast(pa.string())
+    if pa.types.is_string(kind) and pc.any(pc.equal(array, "")).as_py():
+        return pc.if_else(pc.equal(array, ""), pa.scalar(None, kind), array)
+    return array
+
+
+def _send(cursor: Any, sql: str, rows: pa.Table, *, apart: bool = False) -> int:
+    if not rows.num_rows:
+        return 0
+    try:
+        cursor.executemany(sql, rows.combine_chunks(), batcherrors=apart)
+    except oracledb.Error as error:
+        code = faults.code_of(error)
+        if code.startswith(("DPY-3", "DPY-403", "DPY-4003")):
+            message = f"the driver cannot send a value: {faults.text_of(error)}"
+            raise EncodeError(message) from None
+        raise
+    return int(cursor.rowcount)
+
+
+def _reason(error: Any) -> str:
+    """Return why a row was refused; anything else than a row's own fault is raised."""
+    text = faults.text_of(error)
+    if not REFUSED_ROW.search(text):
+        raise oracledb.DatabaseError(error)
+    return f"{text} [{error.full_code}]"

@@ -1,0 +1,10 @@
+-- Move a run to another state. Every chunk's row is locked first, which waits for those that are
+-- being loaded; a chunk that comes later waits in turn, and then sees the new state.
+SELECT chunk_id FROM mapper_dask_chunk WHERE run_id = :run_id FOR UPDATE {wait}
+/
+-- Only a running run ends: what was cancelled stays so when its coordinator comes to its end.
+UPDATE mapper_dask_run
+SET state = :state,
+    snapshot = CASE WHEN :state = 'RUNNING' THEN :snapshot ELSE snapshot END,
+    ended_at = CASE WHEN :state = 'RUNNING' THEN NULL ELSE SYSTIMESTAMP END
+WHERE run_id = :run_id AND (state = 'RUNNING' OR :state = 'RUNNING')

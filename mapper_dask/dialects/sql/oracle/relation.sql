@@ -1,0 +1,7 @@
+-- Kind and size of a table; only a plain heap has ranges of addresses. Its size is from statistics.
+SELECT CASE WHEN t.iot_type IS NULL AND t.cluster_name IS NULL AND t.temporary = 'N'
+             AND NOT EXISTS (SELECT 1 FROM all_external_tables e
+                             WHERE e.owner = t.owner AND e.table_name = t.table_name)
+            THEN 1 ELSE 0 END,
+       t.blocks
+FROM all_tables t WHERE t.owner = :owner AND t.table_name = :name
