@@ -7,7 +7,7 @@ tests create and drop databases named ``mapper_dask_test_…`` there.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -16,12 +16,17 @@ import pytest
 from mapper_dask import retries
 from mapper_dask.embedded import EmbeddedPostgres, embedded_postgres
 from tests.database import TEST_SETTINGS, Databases, ExternalServer, Server, fresh_databases
+from tests.oracle import oracle_urls
 from tests.leftovers import processes_left, public_listeners
 
 DSN_VARIABLE = "MAPPER_DASK_TEST_PG_DSN"
 
 # What a test needs stands in its folder's name.
-MARKED_FOLDERS = {"integration": pytest.mark.integration, "fault": pytest.mark.fault}
+MARKED_FOLDERS = {
+    "contract": pytest.mark.integration,
+    "fault": pytest.mark.fault,
+    "integration": pytest.mark.integration,
+}
 
 # Examples that open a connection are slow at first; a deadline would fail them at random.
 hypothesis.settings.register_profile("mapper_dask", deadline=None, print_blob=True)
@@ -55,6 +60,13 @@ def databases(postgres_server: Server) -> Iterator[Databases]:
     """Two fresh databases, ``databases.source`` and ``databases.target``."""
     with fresh_databases(postgres_server) as fresh:
         yield fresh
+
+
+@pytest.fixture(scope="session")
+def oracle_url() -> Iterator[Callable[[str], str]]:
+    """What leads to Oracle: a user's role to a URL. A server of yours, or the stand-in."""
+    with oracle_urls() as url:
+        yield url
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ Arrow type for its column goes as text, which the database parses and, if it mus
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -17,13 +17,17 @@ import pyarrow.compute as pc
 from mapper_dask.chunk.objects import objects_to_arrow
 from mapper_dask.dialects.base import Column, TargetTable, TypeFamily
 from mapper_dask.dialects.conversions import (
+    MICROSECONDS,
     Conversion,
     Incoming,
     Verdict,
     incoming_from_arrow,
+    incoming_from_column,
     judge,
 )
 from mapper_dask.errors import EncodeError
+
+TIMES = (TypeFamily.TIMESTAMP, TypeFamily.TIMESTAMP_TZ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +105,15 @@ def is_text(arrow: pa.DataType) -> bool:
 def incoming_of(arrow: pa.DataType, column: Column) -> Incoming:
     """Return a source column's own type where Arrow shows it only as text."""
     if pa.types.is_string(arrow):
-        return Incoming(column.family, column.type_name, column.precision, column.scale)
-    return incoming_from_arrow(arrow)
+        return incoming_from_column(column)
+    incoming = incoming_from_arrow(arrow)
+    if (
+        column.precision is not None
+        and column.precision > MICROSECONDS
+        and incoming.family in TIMES
+    ):
+        return replace(incoming, precision=column.precision)
+    return incoming
 
 
 def _encoded(
@@ -142,10 +153,41 @@ def fit(
     conversion = judge(incoming, target)
     if conversion.verdict is Verdict.IMPOSSIBLE:
         raise EncodeError(_about(name, conversion.note), whole_column=True)
+    if conversion.verdict is Verdict.LOSSY and pa.types.is_timestamp(array.type):
+        array = _rounded(array, target)
     made = fitted(array, target)
     if is_text(made.type) and pc.any(pc.match_substring(made, "\0")).as_py():
         raise EncodeError(_about(name, "a text holds a NUL character, which no column can hold"))
+    if target.empty_is_null and _holds_empty(made):
+        return made, Conversion(name, Verdict.LOSSY, "an empty value is stored as NULL")
+    if target.digits is not None and is_text(made.type) and _within(made, target.digits):
+        return made, None
     return made, conversion if conversion.verdict is Verdict.LOSSY else None
+
+
+def _rounded(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
+    """Round times to the unit of their target, as a database does."""
+    if not pa.types.is_timestamp(target.arrow) or target.arrow.unit not in _UNITS:
+        return array
+    return pc.round_temporal(array, 1, _UNITS[target.arrow.unit])
+
+
+_UNITS = {"s": "second", "ms": "millisecond", "us": "microsecond"}
+
+
+def _within(numbers: pa.ChunkedArray, digits: int) -> bool:
+    """Return whether every number that comes as text has at most so many significant digits."""
+    bare = pc.replace_substring_regex(numbers, r"^[-+]?[0.]*|\.|[eE].*$", "")
+    return not pc.any(pc.greater(pc.utf8_length(bare), digits)).as_py()
+
+
+def _holds_empty(array: pa.ChunkedArray) -> bool:
+    lengths = pc.binary_length(array) if _has_length(array.type) else None
+    return lengths is not None and bool(pc.any(pc.equal(lengths, 0)).as_py())
+
+
+def _has_length(arrow: pa.DataType) -> bool:
+    return is_text(arrow) or bool(pa.types.is_binary(arrow) or pa.types.is_large_binary(arrow))
 
 
 def _column(table: TargetTable, name: str) -> Column:

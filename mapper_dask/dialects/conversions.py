@@ -18,7 +18,11 @@ from mapper_dask.dialects.base import Column, TypeFamily
 _F = TypeFamily
 
 MICROSECONDS = 6
-"""Fractional digits of a second that reach a database; nanoseconds are refused on the way."""
+"""Fractional digits of a second that most databases keep."""
+
+_DIGITS = {"s": 0, "ms": 3, "us": MICROSECONDS, "ns": MICROSECONDS}
+"""Fractional digits of Arrow's units. Nanoseconds are what pandas makes of any time: a digit past
+the sixth is refused on the way, unless the source's own type has it."""
 
 
 class Verdict(enum.Enum):
@@ -54,22 +58,31 @@ class Incoming:
     scale: int | None = None
     bits: int = 0
     """Width of an integer or float."""
+    digits: int | None = None
+    """Significant digits a number has at most; None: nobody knows."""
 
 
 def incoming_from_column(column: Column) -> Incoming:
     """Return what a source column sends."""
     return Incoming(
-        column.family, column.type_name, column.precision, column.scale, _bits(column.arrow)
+        column.family,
+        column.type_name,
+        column.precision,
+        column.scale,
+        _bits(column.arrow),
+        column.digits or (column.precision if column.family is _F.DECIMAL else None),
     )
 
 
 def incoming_from_arrow(arrow: pa.DataType) -> Incoming:
     """Return what an Arrow array sends."""
     if pa.types.is_decimal(arrow):
-        return Incoming(_F.DECIMAL, str(arrow), arrow.precision, arrow.scale)
+        return Incoming(
+            _F.DECIMAL, str(arrow), arrow.precision, arrow.scale, digits=arrow.precision
+        )
     if pa.types.is_timestamp(arrow):
         family = _F.TIMESTAMP if arrow.tz is None else _F.TIMESTAMP_TZ
-        return Incoming(family, str(arrow), precision=MICROSECONDS)
+        return Incoming(family, str(arrow), precision=_DIGITS[arrow.unit])
     for matches, known in _ARROW_FAMILIES:
         if matches(arrow):
             precision = MICROSECONDS if known is _F.TIME else None
@@ -124,7 +137,12 @@ def _exact(_: Incoming, __: Column) -> str | None:
 
 
 def _into_decimal(incoming: Incoming, target: Column) -> str | None:
-    if incoming.family is _F.INTEGER or target.scale is None:
+    if incoming.family is _F.INTEGER:
+        return None
+    digits = incoming.digits
+    if incoming.family is _F.DECIMAL and target.digits and (not digits or digits > target.digits):
+        return f"kept to {target.digits} digits"
+    if target.scale is None:
         return None
     if (
         incoming.family is _F.DECIMAL
@@ -148,6 +166,16 @@ def _into_time(incoming: Incoming, target: Column) -> str | None:
     if given is not None and kept is not None and given > kept:
         return f"rounded to {kept} digits of a second"
     return None
+
+
+def _into_zoned_time(incoming: Incoming, target: Column) -> str | None:
+    written = "the instant is kept, the zone it was written with is not"
+    return _joined(written if _keeps_zone(incoming) else None, _into_time(incoming, target)) or None
+
+
+def _keeps_zone(incoming: Incoming) -> bool:
+    """Return whether a value of Oracle's carries the zone it was written with."""
+    return incoming.shown.startswith("TIMESTAMP(") and incoming.shown.endswith(" WITH TIME ZONE")
 
 
 def _drop_zone(incoming: Incoming, target: Column) -> str | None:
@@ -187,7 +215,7 @@ _RULES: dict[tuple[TypeFamily, TypeFamily], Rule] = {
     (_F.TIMESTAMP, _F.DATE): _exact,
     (_F.TIMESTAMP, _F.TIMESTAMP): _into_time,
     (_F.TIMESTAMP, _F.TIMESTAMP_TZ): _assume_zone,
-    (_F.TIMESTAMP_TZ, _F.TIMESTAMP_TZ): _into_time,
+    (_F.TIMESTAMP_TZ, _F.TIMESTAMP_TZ): _into_zoned_time,
     (_F.TIMESTAMP_TZ, _F.TIMESTAMP): _drop_zone,
     (_F.TIME, _F.TIME): _into_time,
     (_F.OTHER, _F.OTHER): _other_to_other,
