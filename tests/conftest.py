@@ -16,10 +16,14 @@ import pytest
 from mapper_dask import retries
 from mapper_dask.embedded import EmbeddedPostgres, embedded_postgres
 from tests.database import TEST_SETTINGS, Databases, ExternalServer, Server, fresh_databases
-from tests.oracle import oracle_urls
 from tests.leftovers import processes_left, public_listeners
+from tests.oracle import real_url, standin_on
+from tests.standin import Running
 
 DSN_VARIABLE = "MAPPER_DASK_TEST_PG_DSN"
+
+JOURNAL_VARIABLE = "MAPPER_DASK_TEST_ORACLE_JOURNAL"
+"""File to which the stand-in writes every statement it is sent."""
 
 # What a test needs stands in its folder's name.
 MARKED_FOLDERS = {
@@ -63,10 +67,18 @@ def databases(postgres_server: Server) -> Iterator[Databases]:
 
 
 @pytest.fixture(scope="session")
-def oracle_url() -> Iterator[Callable[[str], str]]:
-    """What leads to Oracle: a user's role to a URL. A server of yours, or the stand-in."""
-    with oracle_urls() as url:
-        yield url
+def standin(postgres_server: Server) -> Iterator[Running]:
+    """The protocol stand-in for Oracle, in a database of its own; its faults are cleared by tests."""
+    with standin_on(postgres_server, os.environ.get(JOURNAL_VARIABLE)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def oracle_url(request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """What makes a role, ``source`` or ``target``, a URL: of a server of yours, or the stand-in's."""
+    if (url := real_url()) is not None:
+        return lambda _role: url
+    return request.getfixturevalue("standin").url
 
 
 @pytest.fixture

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
 
+from tests.database import Database, Server
+from tests.standin import Running, running_standin
+
 DSN, USER, PASSWORD = (f"MAPPER_DASK_TEST_ORACLE_{part}" for part in ("DSN", "USER", "PASSWORD"))
 
-
-@contextmanager
-def oracle_urls() -> Iterator[Callable[[str], str]]:
-    """Lend what makes the URL of a role, ``source`` or ``target``."""
-    if os.environ.get(DSN):
-        yield lambda _role: _real_url()
-        return
-    raise NotImplementedError
+ROLES = {"source": "tiger", "target": "lion"}
+"""The stand-in's users, and their passwords."""
 
 
-def _real_url() -> str:
-    """Return the URL of the server that the variables name."""
+def real_url() -> str | None:
+    """Return the URL of the server that the variables name, None where they name none."""
+    if not os.environ.get(DSN):
+        return None
     host, _, service = os.environ[DSN].partition("/")
     name, _, port = host.partition(":")
     url = sa.URL.create(
@@ -33,3 +32,17 @@ def _real_url() -> str:
         query={"service_name": service},
     )
     return url.render_as_string(hide_password=False)
+
+
+@contextmanager
+def standin_on(server: Server, journal: str | None = None) -> Iterator[Running]:
+    """Run a stand-in in a database of its own on a server."""
+    admin, name = Database(server.url()), f"mapper_dask_test_oracle_{os.getpid()}"
+    admin.execute(f'CREATE DATABASE "{name}"')
+    try:
+        url = sa.make_url(server.url(name))
+        dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        with running_standin(dsn, ROLES, journal) as running:
+            yield running
+    finally:
+        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
