@@ -18,7 +18,7 @@ from mapper_dask.embedded import EmbeddedPostgres, embedded_postgres
 from tests.database import TEST_SETTINGS, Databases, ExternalServer, Server, fresh_databases
 from tests.leftovers import processes_left, public_listeners
 from tests.oracle import real_url, standin_on
-from tests.standin import Running
+from tests.oracle_standin import Running
 
 DSN_VARIABLE = "MAPPER_DASK_TEST_PG_DSN"
 

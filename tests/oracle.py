@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from tests.database import Database, Server
-from tests.standin import Running, running_standin
+from tests.oracle_standin import Running, running_standin
 
 DSN, USER, PASSWORD = (f"MAPPER_DASK_TEST_ORACLE_{part}" for part in ("DSN", "USER", "PASSWORD"))
 

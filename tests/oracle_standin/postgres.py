@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from psycopg import pq
 
-from tests.standin.errors import ora_error
-from tests.standin.packets import Interrupted
+from tests.oracle_standin.errors import ora_error
+from tests.oracle_standin.packets import Interrupted
 
 
 class Backend:

@@ -9,8 +9,8 @@ from collections import OrderedDict
 
 import psycopg
 
-from tests.standin.errors import OracleError
-from tests.standin.session import Session
+from tests.oracle_standin.errors import OracleError
+from tests.oracle_standin.session import Session
 
 
 class StandIn:
@@ -68,7 +68,7 @@ class StandIn:
     def inject(self, pattern, times=1, after=0, **fault):
         """Let a fault happen at what matches; the first ``after`` matches pass."""
         with self.lock:
-            known = re.compile(pattern, re.IGNORECASE)
+            known = re.compile(pattern, re.IGNORECASE | re.DOTALL)
             self.faults.append({"pattern": known, "times": times, "after": after, **fault})
 
     def clear_faults(self):

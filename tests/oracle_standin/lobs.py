@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import secrets
 
-from tests.standin.errors import OracleError
-from tests.standin.packets import Writer
-from tests.standin.types import CLOB
+from tests.oracle_standin.errors import OracleError
+from tests.oracle_standin.packets import Writer
+from tests.oracle_standin.types import CLOB
 
 
 class LargeObjects:

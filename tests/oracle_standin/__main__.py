@@ -13,15 +13,15 @@ import sys
 import threading
 
 from mapper_dask.embedded import embedded_postgres
-from tests.standin import dictionary
-from tests.standin.journal import Journal
-from tests.standin.server import StandIn
+from tests.oracle_standin import dictionary
+from tests.oracle_standin.journal import Journal
+from tests.oracle_standin.server import StandIn
 
 COMMANDS = ("inject", "clear_faults", "lose_snapshots")
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="python -m tests.standin", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.oracle_standin", description=__doc__)
     parser.add_argument("--postgres", help="PostgreSQL that runs the SQL; else one from the wheel")
     parser.add_argument("--port", type=int, default=1521)
     parser.add_argument("--user", action="append", help="NAME/PASSWORD; scott/tiger if none")

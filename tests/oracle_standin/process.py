@@ -35,7 +35,7 @@ class Running:
     def inject(self, pattern: str, **fault: Any) -> None:
         """Let something go wrong at the statement or call that matches.
 
-        Calls are named CONNECT, FETCH, COMMIT, AFTER_COMMIT and PING. ``code=1555`` answers with
+        Calls are named CONNECT, FETCH and its query, COMMIT, AFTER_COMMIT and PING. ``code=1555`` answers with
         an error, ``drop=True`` closes the connection, ``delay=2.0`` waits first; ``times`` and
         ``after`` say how often, and how many matches pass before.
         """
@@ -62,7 +62,7 @@ def running_standin(postgres_dsn, users, journal=None):
     options = [f"--user={name}/{password}" for name, password in users.items()]
     options += [f"--journal={journal}"] if journal else []
     child = subprocess.Popen(
-        [sys.executable, "-m", "tests.standin", "--child", "--port=0", *options,
+        [sys.executable, "-m", "tests.oracle_standin", "--child", "--port=0", *options,
          f"--postgres={postgres_dsn}"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

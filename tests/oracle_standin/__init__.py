@@ -1,5 +1,5 @@
 """A protocol stand-in for an Oracle server; see the README beside."""
 
-from tests.standin.process import Running, running_standin
+from tests.oracle_standin.process import Running, running_standin
 
 __all__ = ["Running", "running_standin"]

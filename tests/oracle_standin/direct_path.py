@@ -6,9 +6,9 @@ import struct
 
 from psycopg import pq
 
-from tests.standin.errors import ora_error
-from tests.standin.packets import Writer
-from tests.standin.types import (
+from tests.oracle_standin.errors import ora_error
+from tests.oracle_standin.packets import Writer
+from tests.oracle_standin.types import (
     BDOUBLE,
     BFLOAT,
     BLOB,

@@ -8,7 +8,7 @@ import re
 import sqlglot
 from sqlglot import exp
 
-from tests.standin.errors import OracleError
+from tests.oracle_standin.errors import OracleError
 
 _TOK = re.compile(
     r"""'(?:[^']|'')*'|"[^"]*"|--[^\n]*|/\*.*?\*/|:\s*("?[A-Za-z][\w$#]*"?|\d+)""", re.DOTALL
@@ -177,6 +177,9 @@ def translate(sql: str):
     if killed:
         ended = f"SELECT pg_terminate_backend({killed.group(1)})"
         return {"kind": "plsql", "sql": [ended], "names": [], "scn": None}
+    sql = re.sub(  # an index stands in its table's schema, and PostgreSQL wants it unnamed
+        r"^(\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+)[\w\"$]+\.", r"\1", sql, flags=re.IGNORECASE
+    )
     sql = re.sub(r"FOR\s+UPDATE\s+WAIT\s+\d+", "FOR UPDATE", sql)  # the caller bounds the wait
     sql = sql.replace("serial#", '"SERIAL#"')  # which the parser takes for a comment
     body, names = number_binds(

@@ -10,8 +10,8 @@ import struct
 import psycopg
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from tests.standin.errors import OracleError
-from tests.standin.packets import ACCEPT, REFUSE, Writer
+from tests.oracle_standin.errors import OracleError
+from tests.oracle_standin.packets import ACCEPT, REFUSE, Writer
 
 
 def aes(key, data, enc):

@@ -7,10 +7,10 @@ import sys
 
 from psycopg import pq
 
-from tests.standin.errors import OracleError, ora_error
-from tests.standin.packets import Interrupted, Writer
-from tests.standin.translation import translate
-from tests.standin.types import (
+from tests.oracle_standin.errors import OracleError, ora_error
+from tests.oracle_standin.packets import Interrupted, Writer
+from tests.oracle_standin.translation import translate
+from tests.oracle_standin.types import (
     BDOUBLE,
     BFLOAT,
     BLOB,
@@ -255,14 +255,13 @@ class Execution:
         ]
         w = Writer()
         cur.cols = cols
-        cur.define = None
         d = Writer().ub(sum(c.buf for c in cols)).ub(len(cols)).u1(1)
         for c in cols:
             c.describe(d)
         d.ub(0).ub(0).ub(0).ub(0).ub(0).ub(0)
         w.u1(16).u1(0).raw(d)
         lob = any(c.t in (CLOB, BLOB) for c in cols)
-        if opts & 0x40 and not lob:
+        if opts & 0x40 and (not lob or cur.define):
             self.rows(w, cur, niter)
         else:
             w.u1(8).ub(0).ub(0).ub(0).ub(0)

@@ -9,14 +9,14 @@ import threading
 import time
 import traceback
 
-from tests.standin.auth import Authentication
-from tests.standin.direct_path import DirectPath
-from tests.standin.errors import OracleError
-from tests.standin.execute import Execution
-from tests.standin.lobs import LargeObjects
-from tests.standin.packets import DATA, MARKER, Closed, Interrupted, Reader, Writer
-from tests.standin.postgres import Backend
-from tests.standin.types import FIELD_VERSION, un64
+from tests.oracle_standin.auth import Authentication
+from tests.oracle_standin.direct_path import DirectPath
+from tests.oracle_standin.errors import OracleError
+from tests.oracle_standin.execute import Execution
+from tests.oracle_standin.lobs import LargeObjects
+from tests.oracle_standin.packets import DATA, MARKER, Closed, Interrupted, Reader, Writer
+from tests.oracle_standin.postgres import Backend
+from tests.oracle_standin.types import FIELD_VERSION, un64
 
 
 class Session(Authentication, Backend, Execution, LargeObjects, DirectPath):
@@ -234,8 +234,8 @@ class Session(Authentication, Backend, Execution, LargeObjects, DirectPath):
             if fc in (94, 4, 78):
                 return self.execute(fc)
             if fc == 5:
-                self.fault("FETCH")
                 c = self.cursors[r.ub()]
+                self.fault(f"FETCH {c.sql}")
                 n = r.ub()
                 w = Writer()
                 self.rows(w, c, n)

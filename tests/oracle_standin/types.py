@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 
-from tests.standin.errors import OracleError
-from tests.standin.packets import Writer
+from tests.oracle_standin.errors import OracleError
+from tests.oracle_standin.packets import Writer
 
 FIELD_VERSION = 12  # 19.1
 

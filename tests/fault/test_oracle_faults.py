@@ -1,0 +1,194 @@
+"""What goes wrong between here and Oracle, each at its place: retried, read anew, or told.
+
+The stand-in makes the faults; the driver that meets them is the real one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+
+import pytest
+
+from mapper_dask import MapperJob, ParallelProcessor, retries
+from mapper_dask.connections import dispose_engines
+from mapper_dask.dialects.oracle import session, transfer
+from mapper_dask.errors import MapperError
+from tests.contract import sides
+
+KINDS = {"id": "key", "v": "text"}
+ROWS = [(Decimal(n), f"x{n}") for n in range(600)]
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch):
+    monkeypatch.setattr(retries, "FIRST_WAIT", 0.01)
+
+
+@pytest.fixture
+def tables(standin):
+    source, target = (sides.oracle(standin.url(role)) for role in ("source", "target"))
+    there, here = source.table(KINDS), target.table(KINDS)
+    source.insert(there, KINDS, ROWS)
+    yield source, there, target, here
+    standin.clear_faults()
+    dispose_engines()
+    source.clean()
+    target.clean()
+
+
+def move(tables, lock_timeout=30.0, **options):
+    source, there, target, here = tables
+    job = MapperJob(
+        source_conn=source.url,
+        source_sql=f"SELECT * FROM {there}",
+        target_conn=target.url,
+        target_table=here,
+        key_column="id",
+        **{"chunk_size": 100, **options},
+    )
+    processor = ParallelProcessor(enable_parallel=False, progress=False, lock_timeout=lock_timeout)
+    return processor.run(job)
+
+
+def assert_every_row_once(tables):
+    *_, target, here = tables
+    assert target.rows(here, KINDS) == Counter(ROWS)
+
+
+LOAD = {"pattern": r"^INSERT INTO .*MDT_", "after": 3}
+READ = {"pattern": r"^SELECT q\.\"ID\".*MDT_", "after": 3}
+FETCH = r"^FETCH SELECT q\.\"ID\".*MDT_"
+PASSING = [
+    pytest.param({"code": code}, id=f"ORA-{code:05d}")
+    for code in (60, 8177, 54, 3113, 28, 1033, 1089)
+]
+
+
+@pytest.mark.parametrize("fault", [*PASSING, pytest.param({"drop": True}, id="dropped")])
+def test_a_load_that_meets_what_passes_is_done_again(standin, tables, fault):
+    standin.inject(**LOAD, **fault)
+    result = move(tables)
+    result.raise_for_status()
+    assert max(chunk.attempts for chunk in result.chunk_results) == 2
+    assert_every_row_once(tables)
+
+
+@pytest.mark.parametrize("fault", [{"code": 3113}, {"code": 1089}, {"drop": True}], ids=str)
+@pytest.mark.parametrize("place", [READ["pattern"], FETCH], ids=["query", "fetch"])
+def test_a_read_that_is_cut_is_done_again(standin, tables, monkeypatch, fault, place):
+    monkeypatch.setattr(transfer, "FETCH_ROWS", 50)  # several messages a chunk
+    standin.inject(place, **fault)
+    result = move(tables, chunk_size=200)
+    result.raise_for_status()
+    assert max(chunk.attempts for chunk in result.chunk_results) == 2
+    assert result.consistent
+    assert_every_row_once(tables)
+
+
+@pytest.mark.parametrize("place", ["COMMIT", "AFTER_COMMIT"])
+@pytest.mark.parametrize("after", range(1, 16, 3))
+def test_a_commit_whose_answer_is_lost_is_neither_lost_nor_doubled(standin, tables, place, after):
+    standin.inject(place, after=after, drop=True)
+    move(tables).raise_for_status()
+    assert_every_row_once(tables)
+
+
+@pytest.mark.parametrize("code", [1555, 8181, 1466])
+def test_a_state_that_is_gone_is_said_and_its_chunk_read_as_it_is_now(standin, tables, code):
+    standin.inject(READ["pattern"], after=3, code=code)
+    result = move(tables)
+    result.raise_for_status()
+    assert not result.consistent
+    assert_every_row_once(tables)
+
+
+def test_windows_are_not_read_without_their_state(standin, tables):
+    standin.inject(READ["pattern"], after=3, times=100, code=1555)
+    result = move(tables, strategy="OFFSET_LIMIT")
+    assert result.chunks_succeeded < result.chunks_total
+    assert "ORA-01555" in str(result.errors)
+
+
+@pytest.mark.parametrize("code", [12514, 12541])
+def test_a_listener_that_does_not_know_the_service_is_told_at_once(standin, tables, code):
+    dispose_engines()
+    standin.inject("CONNECT", code=code, times=5)
+    with pytest.raises(MapperError, match=r"source_conn|target_conn") as raised:
+        move(tables)
+    standin.clear_faults()
+    assert "tiger" not in str(raised.value)
+    *_, target, here = tables
+    assert target.rows(here, KINDS) == Counter()
+
+
+@pytest.mark.parametrize("fault", [{"code": 12514}, {"drop": True}], ids=str)
+def test_a_listener_that_is_away_for_a_moment_is_waited_for(standin, tables, fault):
+    standin.inject(**LOAD, drop=True)
+    standin.inject("CONNECT", after=3, **fault)
+    move(tables).raise_for_status()
+    assert_every_row_once(tables)
+
+
+def test_a_call_that_takes_too_long_is_broken_off_and_done_again(standin, tables, monkeypatch):
+    monkeypatch.setattr(session, "BATCH_SECONDS", 0.0)  # the wait for a lock alone is left
+    standin.inject(**LOAD, delay=4.0)
+    result = move(tables, lock_timeout=1.0)
+    result.raise_for_status()
+    assert max(chunk.attempts for chunk in result.chunk_results) == 2
+    assert_every_row_once(tables)
+
+
+@pytest.mark.parametrize("code", [942, 1031, 1017, 904])
+def test_what_does_not_pass_fails_its_chunk_at_the_first_attempt(standin, tables, code):
+    standin.inject(**LOAD, code=code, times=100)
+    result = move(tables, on_error="continue")
+    assert result.chunks_succeeded < result.chunks_total
+    assert f"ORA-{code:05d}" in str(result.errors)
+    assert max(chunk.attempts for chunk in result.chunk_results) == 1
+
+
+def test_no_room_stops_the_run_which_is_then_resumed(standin, tables):
+    source, _, target, _ = tables
+    standin.inject(**LOAD, code=1653, times=100)
+    result = move(tables, on_error="continue")
+    assert result.chunks_succeeded < result.chunks_total
+    standin.clear_faults()
+    ParallelProcessor(enable_parallel=False, progress=False).resume(
+        result.run_id, source_conn=source.url, target_conn=target.url
+    ).raise_for_status()
+    assert_every_row_once(tables)
+
+
+@pytest.mark.parametrize("round_number", range(8))
+def test_one_state_is_read_while_others_write(standin, round_number):
+    del round_number
+    source, target = (sides.oracle(standin.url(role)) for role in ("source", "target"))
+    kinds = {"id": "key", "v": "money"}
+    totals = {}
+    for consistent in (True, False):
+        there, here = source.table(kinds), target.table(kinds)
+        source.insert(there, kinds, [(n, 100) for n in range(600)])
+
+        def writing(frame, there=there):
+            source.execute(f"UPDATE {there} SET v = v + 5 WHERE id = 599")
+            source.execute(f"UPDATE {there} SET v = v - 5 WHERE id = 0")
+            return frame
+
+        result = ParallelProcessor(enable_parallel=False, progress=False).process_mapper_job(
+            source.url,
+            f"SELECT * FROM {there}",
+            writing,
+            target.url,
+            None,
+            here,
+            key_column="id",
+            chunk_size=100,
+            consistent=consistent,
+        )
+        result.raise_for_status()
+        [(totals[consistent],)] = target.query(f"SELECT SUM(v) FROM {here}")
+    assert totals[True] == 60_000
+    assert totals[False] != 60_000
+    source.clean()
+    target.clean()
