@@ -144,7 +144,7 @@ class Execution:
                 cur.binds = [self.read_meta() for _ in range(nb)]
                 is_plsql = not opts & 0x8000
                 rows = self.read_rows(cur.binds, max(1, nexec) if not a[7] else 1, is_plsql)
-            else:
+            elif opts & 0x20:  # a statement that is only parsed keeps what it was executed with
                 cur.binds = []
         else:
             cid, niter, o1, o2 = r.ub(), r.ub(), r.ub(), r.ub()
