@@ -13,10 +13,10 @@ ARGS ?=
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos lint format notebooks setup clean
+.PHONY: help demo test chaos oracle-standin lint format notebooks setup clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Move 336,776 flights on a throwaway PostgreSQL and verify the count
 	@$(BIN)/python -m mapper_dask.demo $(ARGS)
@@ -26,6 +26,9 @@ test: $(VENV)/.dev ## Run every test; ARGS="-k name" is passed to pytest
 
 chaos: $(VENV)/.dev ## Kill runs a hundred times: no row may be lost or doubled; ARGS="--seed 2"
 	@$(BIN)/python -m tests.fault.chaos $(ARGS)
+
+oracle-standin: $(VENV)/.dev ## Run the Oracle stand-in by hand on port 1521 (scott/tiger)
+	@$(BIN)/python -m tests.oracle_standin $(ARGS)
 
 lint: $(VENV)/.dev ## Check style, format and types
 	@$(BIN)/ruff check .

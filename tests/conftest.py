@@ -7,6 +7,7 @@ tests create and drop databases named ``mapper_dask_test_…`` there.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,12 +19,9 @@ from mapper_dask.embedded import EmbeddedPostgres, embedded_postgres
 from tests.database import TEST_SETTINGS, Databases, ExternalServer, Server, fresh_databases
 from tests.leftovers import processes_left, public_listeners
 from tests.oracle import real_url, standin_on
-from tests.oracle_standin import Running
+from tests.oracle_standin import Running, gate
 
 DSN_VARIABLE = "MAPPER_DASK_TEST_PG_DSN"
-
-JOURNAL_VARIABLE = "MAPPER_DASK_TEST_ORACLE_JOURNAL"
-"""File to which the stand-in writes every statement it is sent."""
 
 # What a test needs stands in its folder's name.
 MARKED_FOLDERS = {
@@ -67,15 +65,27 @@ def databases(postgres_server: Server) -> Iterator[Databases]:
 
 
 @pytest.fixture(scope="session")
-def standin(postgres_server: Server) -> Iterator[Running]:
-    """The protocol stand-in for Oracle, in a database of its own; its faults are cleared by tests."""
-    with standin_on(postgres_server, os.environ.get(JOURNAL_VARIABLE)) as running:
+def standin(postgres_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The protocol stand-in for Oracle; at the end every statement it ran is checked.
+
+    A test that sets faults clears them.
+    """
+    journal = tmp_path_factory.mktemp("oracle") / "journal"
+    with standin_on(postgres_server, str(journal)) as running:
         yield running
+    try:
+        refused = gate.unexplained(journal)
+    except gate.NoGrammarError as error:
+        if gate.required():
+            raise
+        sys.stderr.write(f"\nNOT CHECKED by an independent Oracle grammar: {error}\n")
+    else:
+        assert not refused, "no Oracle would run this:\n" + "\n\n".join(refused)
 
 
 @pytest.fixture(scope="session")
 def oracle_url(request: pytest.FixtureRequest) -> Callable[[str], str]:
-    """What makes a role, ``source`` or ``target``, a URL: of a server of yours, or the stand-in's."""
+    """What makes a role, ``source`` or ``target``, a URL: a server of yours, or the stand-in."""
     if (url := real_url()) is not None:
         return lambda _role: url
     return request.getfixturevalue("standin").url

@@ -218,7 +218,9 @@ def translate(sql: str):
         body = _STRIP.sub(" ", body)
         body = re.sub(r"\bBINARY_FLOAT\b", "ORA_BF", body, flags=re.IGNORECASE)
         body = re.sub(r"(\(\s*\d+)\s+(CHAR|BYTE)\s*\)", r"\1)", body, flags=re.IGNORECASE)
-    check = re.match(r"\s*(ALTER\s+TABLE\s+\S+\s+ADD)\s+CHECK\s*\((.*)\)\s*$", body, re.I | re.S)
+    check = re.match(
+        r"\s*(ALTER\s+TABLE\s+\S+\s+ADD)\s+CHECK\s*\((.*)\)\s*$", body, re.IGNORECASE | re.DOTALL
+    )
     if check:  # which the parser does not know
         condition = translate(f"SELECT 1 FROM dual WHERE {check.group(2)}")["sql"]
         _, _, condition = condition.partition(" WHERE ")

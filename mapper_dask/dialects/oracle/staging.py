@@ -104,7 +104,7 @@ def _insert(publication: Publication) -> str:
 
 
 def _merge(publication: Publication) -> str:
-    """Return what becomes of each row: its columns change where its key is there, else it enters."""
+    """Return what becomes of a row: its columns change where its key is there, else it enters."""
     same = " AND ".join(f"t.{quote(k)} = s.{quote(k)}" for k in publication.key)
     changes = [f"t.{quote(c)} = s.{quote(c)}" for c in publication.columns
                if c not in publication.key]  # fmt: skip

@@ -1,14 +1,14 @@
 // Reads one JSON text a line on standard input, each an Oracle statement; answers each with the
 // first syntax error as JSON text, or null.
 const { CharStreams, CommonTokenStream } = require("antlr4ts");
-const { PlSqlLexer } = require("antlr4ts-sql/dist/plsql/PlSqlLexer");
-const { PlSqlParser } = require("antlr4ts-sql/dist/plsql/PlSqlParser");
+const { PlSqlLexer } = require("antlr4ts-sql/dist/src/grammar-output/plsql/PlSqlLexer");
+const { PlSqlParser } = require("antlr4ts-sql/dist/src/grammar-output/plsql/PlSqlParser");
 
 function firstError(statement) {
   const errors = [];
   const listener = {
     syntaxError: (_recognizer, _symbol, line, column, message) =>
-      errors.push(`line ${line}:${column} ${message}`),
+      errors.push(`line ${line}:${column} ${message}`.slice(0, 100)),
   };
   // The grammar is case sensitive and wants upper case; quoted text may change with it.
   const lexer = new PlSqlLexer(CharStreams.fromString(statement.toUpperCase() + "\n;"));

@@ -1,0 +1,99 @@
+"""Every statement the suite sends, before a grammar of Oracle's that nobody here wrote.
+
+The stand-in runs on PostgreSQL and its own checks are only as good as we are: a ``LIMIT`` might
+slip through. So what it was sent is journalled, and read again by an independent grammar.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+GRAMMAR = Path(__file__).parent / "grammar"
+
+EXPLAINED = {
+    r"^ALTER SESSION SET .* NLS_": "the reference repeats the assignment within one statement "
+    "(ALTER SESSION, alter_session_set_clause); the grammar knows one",
+    r"^ALTER SYSTEM KILL SESSION": "for administrators, and not in the grammar (ALTER SYSTEM)",
+}
+"""Statements the grammar refuses although Oracle's reference allows them, and where it does."""
+
+ANSWER_SECONDS = 300
+
+
+class NoGrammarError(Exception):
+    """The grammar cannot be had here; says why."""
+
+
+def _require_grammar() -> None:
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        message = "node and npm are not installed"
+        raise NoGrammarError(message)
+    if (GRAMMAR / "node_modules" / "antlr4ts-sql").exists():
+        return
+    command = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
+    done = subprocess.run(command, cwd=GRAMMAR, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NoGrammarError(f"npm install failed: {done.stderr[-300:]}")
+
+
+def required() -> bool:
+    """Return whether a missing part must fail: MAPPER_DASK_REQUIRE=postgresql,oracle."""
+    return "oracle" in os.environ.get("MAPPER_DASK_REQUIRE", "").split(",")
+
+
+def first_errors(statements: Iterable[str]) -> list[str | None]:
+    """Return each statement's first syntax error, None for one the grammar accepts.
+
+    Raises
+    ------
+    NoGrammarError
+        When there is no node, or the grammar cannot be fetched.
+    """
+    _require_grammar()
+    lines = "".join(json.dumps(statement) + "\n" for statement in statements)
+    answer = subprocess.run(
+        ["node", "check.js"],
+        cwd=GRAMMAR,
+        input=lines,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=ANSWER_SECONDS,
+    )
+    return [json.loads(line) for line in answer.stdout.splitlines()]
+
+
+def shape(statement: str) -> str:
+    """Return a statement without what differs from table to table and from value to value."""
+    text = re.sub(r"mdt_[0-9a-f]{12}", "mdt", statement, flags=re.IGNORECASE)
+    text = re.sub(r"(stage_)[0-9a-f]{16}", r"\1x", text, flags=re.IGNORECASE)
+    text = re.sub(r"'(?:[^']|'')*'", lambda q: q[0] if len(q[0]) < 30 else "'x'", text)
+    return re.sub(r"\b\d+(\.\d+)?\b", "1", text)
+
+
+def unexplained(journal: Path) -> list[str]:
+    """Return the statements that ran on the stand-in and that the grammar refuses, and why.
+
+    Raises
+    ------
+    NoGrammarError
+        When there is no grammar to ask.
+    """
+    noted = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+    ran = {shape(n["statement"]): n["statement"] for n in noted if n["outcome"] == "ok"}
+    errors = first_errors(ran.values())
+    return [
+        f"{error}\n{statement}"
+        for statement, error in zip(ran.values(), errors, strict=True)
+        if error is not None and not _is_explained(statement)
+    ]
+
+
+def _is_explained(statement: str) -> bool:
+    return any(re.search(known, statement, re.IGNORECASE | re.DOTALL) for known in EXPLAINED)
