@@ -132,4 +132,4 @@ def _same_but_for_clauses(sql: str, tree: exp.Expression, ends: tuple[int, ...])
 
 
 def _is_ours(version: exp.Expression | None) -> bool:
-    return version is not None and version.sql(GRAMMAR).upper().endswith("SCN 1")
+    return version is not None and version.sql(GRAMMAR, comments=False).upper().endswith("SCN 1")

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from mapper_dask.dialects.base import Column, Loaded, TargetTable
 from mapper_dask.dialects.oracle import faults
 from mapper_dask.dialects.oracle.names import quote
-from mapper_dask.dialects.oracle.types import insert_expression
+from mapper_dask.dialects.oracle.types import LARGE, insert_expression
 from mapper_dask.errors import EncodeError, LoadCountError, RejectLimitError
 
 FETCH_ROWS = 20_000
@@ -36,7 +36,7 @@ def read(
     The types are asked for, never inferred: the driver's own choice for a NUMBER is a float.
     """
     del strict  # every value of a column's type fits, or the driver raises
-    schema = pa.schema([(column.name, _asked(column.arrow)) for column in columns])
+    schema = pa.schema([(column.name, _asked(column)) for column in columns])
     wanted = pa.schema([(column.name, column.arrow) for column in columns])
     size = max(1, min(batch_rows, FETCH_ROWS))
     empty = True
@@ -49,13 +49,14 @@ def read(
         yield wanted.empty_table()
 
 
-def _asked(arrow: pa.DataType) -> pa.DataType:
+def _asked(column: Column) -> pa.DataType:
     """Return the type to ask the driver for; it knows no zones, and SYS_EXTRACT_UTC left none."""
+    arrow = column.arrow
     if pa.types.is_timestamp(arrow):
         return pa.timestamp(arrow.unit)
-    if pa.types.is_string(arrow):
-        return pa.large_string()
-    return pa.large_binary() if pa.types.is_binary(arrow) else arrow
+    if column.type_name not in LARGE:
+        return arrow
+    return pa.large_string() if pa.types.is_string(arrow) else pa.large_binary()
 
 
 def _as_planned(rows: pa.Table, wanted: pa.Schema) -> pa.Table:
