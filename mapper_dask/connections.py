@@ -415,7 +415,7 @@ def raw_connection(engine: sa.Engine, field: str = "") -> Iterator[Any]:
 def _pooled(engine: sa.Engine, field: str) -> Any:
     try:
         return engine.raw_connection()
-    except (sa.exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
+    except (sa.exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error, OSError) as error:
         cause = getattr(error, "orig", None) or error
         message = (
             f"cannot connect to {_masked(engine.url)}: {redact(str(cause).strip(), engine.url)}"

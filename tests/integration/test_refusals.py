@@ -392,11 +392,10 @@ def test_a_wrong_password(
         ({"host": "localhost"}, "must be a URL"),
         (f"postgresql://mover:{SECRET}@host:port/shop", "is not a URL that SQLAlchemy can read"),
         (f"postgresql://mover:1@{SECRET}@host/shop", "write it as %40"),
-        (f"mysql+pymysql://mover:{SECRET}@host/shop", "this version knows postgresql"),
-        (f"oracle+oracledb://mover:{SECRET}@host/shop", "this version knows postgresql"),
-        ("sqlite:///shop.db", "this version knows postgresql"),
-        (sa.create_engine("sqlite://"), "this version knows postgresql"),
-        (f"nonsense://mover:{SECRET}@host/shop", "this version knows postgresql"),
+        (f"mysql+pymysql://mover:{SECRET}@host/shop", "this version knows oracle, postgresql"),
+        ("sqlite:///shop.db", "this version knows oracle, postgresql"),
+        (sa.create_engine("sqlite://"), "this version knows oracle, postgresql"),
+        (f"nonsense://mover:{SECRET}@host/shop", "this version knows oracle, postgresql"),
         (f"postgresql+asyncpg://mover:{SECRET}@host/shop", "use postgresql+psycopg2://"),
     ],
     ids=lambda value: str(value).replace(SECRET, "…")[:32],
@@ -408,12 +407,20 @@ def test_a_connection_of_an_unknown_kind(
 
 
 @pytest.mark.parametrize("field", ["source_conn", "target_conn"])
+@pytest.mark.parametrize("place", ["mapper-dask.invalid:1521", "127.0.0.1:1"])
+def test_an_oracle_that_is_not_there(refused: Refused, field: str, place: str) -> None:
+    url = f"oracle+oracledb://mover:{SECRET}@{place}/?service_name=shop"
+    error = refused(ConnectionFailedError, field, **{field: url})
+    assert "cannot connect to oracle+oracledb://" in str(error)
+
+
+@pytest.mark.parametrize("field", ["source_conn", "target_conn"])
 @pytest.mark.parametrize(
     ("reference", "told"),
     [
         ("env:REFUSALS_UNSET", "environment variable REFUSALS_UNSET is not set"),
         ("env:REFUSALS_SECRET", "is not a URL that SQLAlchemy can read (not shown"),
-        ("env:REFUSALS_MYSQL", "this version knows postgresql"),
+        ("env:REFUSALS_MYSQL", "this version knows oracle, postgresql"),
         ("profile:refusals", "no mapper-dask.profiles.refusals.url"),
     ],
 )
