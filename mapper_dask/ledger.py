@@ -40,6 +40,8 @@ class RunState(enum.Enum):
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
+    RESTARTING = "RESTARTING"
+    """The source has forgotten its snapshot: what is staged is thrown away and read anew."""
     DISCARDED = "DISCARDED"
     """Its staged rows were removed as a leftover: it cannot go on."""
 
@@ -149,6 +151,22 @@ class Ledger:
         self.dialect.run(
             conn, "ledger_set_state", {"run_id": run_id, "state": state.value, "snapshot": snapshot}
         )
+
+    def restart(
+        self, conn: Any, run_id: str, snapshot: str | None, staging: str | None, note: str
+    ) -> bool:
+        """Forget what a run has staged, and let it run anew; return False when it was cancelled.
+
+        All of it in one transaction: no row of the first reading can stand beside the second's.
+        """
+        values = {"run_id": run_id, "snapshot": snapshot}
+        if not self.dialect.run(conn, "ledger_restart", values):
+            return False
+        self.dialect.run(conn, "ledger_unassign_all", values)
+        if staging is not None:
+            self.dialect.empty_table(conn, staging)
+        self.dialect.run(conn, "ledger_note", {"run_id": run_id, "note": json.dumps(note)})
+        return True
 
     def chunks(self, conn: Any, run_id: str) -> list[tuple[Chunk, ChunkResult]]:
         """Return every chunk of a run with what became of it, in the plan's order."""

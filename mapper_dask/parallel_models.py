@@ -158,6 +158,8 @@ class ChunkResult:
     """Why it failed, with the traceback of the user's function where that raised."""
     stops_run: bool = False
     """Whether what failed it would fail the others too: the reject limit, a full disk."""
+    snapshot_lost: bool = False
+    """Whether the source has forgotten the snapshot it was to be read in."""
 
     @property
     def succeeded(self) -> bool:

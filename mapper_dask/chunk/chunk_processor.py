@@ -192,6 +192,7 @@ class ChunkProcessor:
             rows_rejected=0,
             error=_text(error),
             stops_run=isinstance(error, MapperError) and error.stops_run,
+            snapshot_lost=isinstance(error, SnapshotLostError),
         )
         load = self.task.load
         if load is not None:

@@ -21,7 +21,8 @@ class ReadTask:
     snapshot: str | None = None
     """Snapshot that the run's keeper holds open; None: each chunk reads what is committed."""
     needs_snapshot: bool = False
-    """Whether the chunk must not be read without it: windows shift, ranges of keys do not."""
+    """Whether the chunk must not be read without it: windows shift, ranges of keys do not; and a
+    run that can begin anew shall, rather than mix two states."""
     tag: str = ""
     """Name the reading sessions of the run have in common."""
 

@@ -403,6 +403,10 @@ class Dialect(Protocol):
         """Load Arrow rows but for those the database refuses; raise at more than ``most``."""
         ...
 
+    def empty_table(self, conn: Any, quoted: str) -> None:
+        """Delete all rows of a table in the caller's transaction."""
+        ...
+
     def delete_range(
         self, conn: Any, table: TargetTable, keys: Sequence[Column], chunk: Chunk
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import threading
 import time
@@ -32,6 +33,9 @@ from mapper_dask.run.progress import progress_hook
 from mapper_dask.run.run import Run, log_plan, replanned, require_same_columns
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import Keeper, keep_snapshot
+
+RESTARTS = 2
+"""How often a run is read anew: a source that forgets three times keeps too little."""
 
 
 class ExecutionEngine:
@@ -113,7 +117,7 @@ class ExecutionEngine:
                 return self._continue(run.job, run.stored(), stop)
             started = time.perf_counter()
             try:
-                results, rows = self._process(engine, run, keeper, stop, started)
+                run, results, rows = self._process_until_read(engine, run, keeper, stop, started)
                 if stop.is_set():
                     run.stop(RunState.CANCELLED)
                 elif len(results) < len(run.chunks):
@@ -135,10 +139,35 @@ class ExecutionEngine:
             asked_workers=self.asked_workers,
         )
 
-    def _process(
+    def _process_until_read(
         self, engine: Engine, run: Run, keeper: Keeper, stop: threading.Event, started: float
+    ) -> tuple[Run, list[ChunkResult], int]:
+        """Process a run's chunks, from the start again where the source forgot their snapshot."""
+        for _ in range(RESTARTS):
+            results, rows = self._process(engine, run, keeper, stop, started, restart=run.restarts)
+            if stop.is_set() or not any(result.snapshot_lost for result in results):
+                return run, results, rows
+            again = run.restarted() if run.restarts else None
+            if again is None:
+                return run, results, rows
+            run = again
+        return run, *self._process(engine, run, keeper, stop, started, restart=False)
+
+    def _process(
+        self,
+        engine: Engine,
+        run: Run,
+        keeper: Keeper,
+        stop: threading.Event,
+        started: float,
+        *,
+        restart: bool,
     ) -> tuple[list[ChunkResult], int]:
-        """Return the results of the chunks that ended, and the rows they read."""
+        """Return the results of the chunks that ended, and the rows they read.
+
+        With ``restart`` a lost snapshot stops the run, and this returns when none of its chunks is
+        at work any more.
+        """
         results: list[ChunkResult] = []
         if stop.is_set():
             return results, 0
@@ -153,6 +182,10 @@ class ExecutionEngine:
                 if result.state is ChunkState.UNASSIGNED:  # somebody stopped the run
                     break
                 results.append(result)
+                if restart and result.snapshot_lost:
+                    run.stop(RunState.RESTARTING)
+                    collections.deque(ended, maxlen=0)  # no task of this reading may outlive it
+                    break
                 event = counter.event(result, time.perf_counter() - started)
                 log_event(event)
                 show(event)

@@ -20,7 +20,7 @@ from mapper_dask.connections import (
     session_tag,
 )
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.base import Column, Publication, SourceQuery, TargetTable
+from mapper_dask.dialects.base import Column, Dialect, Publication, SourceQuery, TargetTable
 from mapper_dask.dialects.conversions import (
     Conversion,
     Incoming,
@@ -108,7 +108,19 @@ def prepare(
         table = replace(table, staging=publication.staging)
     load = LoadTask(run_id, target, table, names, relay, patience.lock_timeout)
     known = frozenset(plan.notes)
-    return Prepared(plan, replace(task, load=load, known_notes=known), publication)
+    if restarts(keeper.dialect, keeper.snapshot, publication):
+        read = replace(read, needs_snapshot=True)
+    return Prepared(plan, replace(task, read=read, load=load, known_notes=known), publication)
+
+
+def restarts(dialect: Dialect, snapshot: str | None, publication: Publication | None) -> bool:
+    """Return whether a run begins anew when the source forgets its snapshot.
+
+    Rows that wait can be thrown away; those that are loaded cannot. A snapshot that a session
+    keeps is not forgotten: it is gone with that session, and so would be the next.
+    """
+    kept = dialect.capabilities.kept_snapshots
+    return snapshot is not None and publication is not None and not kept
 
 
 def target_table(job: MapperJob, target: ConnectionRef, query: SourceQuery) -> TargetTable:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from mapper_dask.connections import ConnectionRef
+from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import FingerprintError, RunNotFoundError
 from mapper_dask.ledger import RunState, StoredRun
 from mapper_dask.mapper_job import MapperJob
@@ -14,9 +15,9 @@ from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.run import job_record, stored_runs
 from mapper_dask.run.events import logger
-from mapper_dask.run.preflight import Prepared
+from mapper_dask.run.preflight import Prepared, restarts
 from mapper_dask.run.run_ledger import RunLedger
-from mapper_dask.run.snapshot import Keeper
+from mapper_dask.run.snapshot import Keeper, keep_snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,30 @@ class Run:
         if self.ledger is not None:
             self.ledger.stop(state)
         stored_runs.end_reading(self.source, self.run_id)
+
+    @property
+    def restarts(self) -> bool:
+        """Whether it begins anew when the source forgets its snapshot."""
+        read = self.prepared.task.read
+        return restarts(dialect_for(read.source), read.snapshot, self.prepared.publication)
+
+    def restarted(self) -> Run | None:
+        """Return the run over the source as it is now, with nothing staged; None when cancelled.
+
+        Call it on a run that was stopped as RESTARTING, when no chunk of it is at work any more.
+        """
+        task, publication = self.prepared.task, self.prepared.publication
+        with keep_snapshot(self.source, consistent=True) as keeper:
+            snapshot = keeper.snapshot
+        before = task.read.snapshot
+        note = f"the source had forgotten its state {before}; all was read anew in state {snapshot}"
+        logger.warning("run=%s %s", self.run_id, note)
+        staging = None if publication is None else publication.staging
+        if self.ledger is None or not self.ledger.restart(snapshot, staging, note):
+            return None
+        task = replace(task, read=replace(task.read, snapshot=snapshot))
+        prepared = replace(self.prepared, task=task)
+        return replace(self, prepared=prepared, chunks=self.plan.chunks)
 
     def stored(self) -> StoredRun:
         """Return the run as the ledger holds it.

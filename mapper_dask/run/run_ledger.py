@@ -92,6 +92,12 @@ class RunLedger:
         """Move the run to another state."""
         self._call(lambda ledger, conn: ledger.set_state(conn, self.run_id, state))
 
+    def restart(self, snapshot: str | None, staging: str | None, note: str) -> bool:
+        """Let a stopped run begin anew in another snapshot; False when it was cancelled."""
+        return self._call(
+            lambda ledger, conn: ledger.restart(conn, self.run_id, snapshot, staging, note)
+        )
+
     def stop(self, state: RunState) -> None:
         """Stop the run at once: what is being loaded is broken off, and nothing commits afterwards.
 

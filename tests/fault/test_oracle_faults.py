@@ -5,10 +5,12 @@ The stand-in makes the faults; the driver that meets them is the real one.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from decimal import Decimal
 
 import pytest
+from distributed import Client, LocalCluster
 
 from mapper_dask import MapperJob, ParallelProcessor, retries
 from mapper_dask.connections import dispose_engines
@@ -37,7 +39,7 @@ def tables(standin):
     target.clean()
 
 
-def move(tables, lock_timeout=30.0, **options):
+def move(tables, lock_timeout=30.0, client=None, **options):
     source, there, target, here = tables
     job = MapperJob(
         source_conn=source.url,
@@ -47,8 +49,28 @@ def move(tables, lock_timeout=30.0, **options):
         key_column="id",
         **{"chunk_size": 100, **options},
     )
-    processor = ParallelProcessor(enable_parallel=False, progress=False, lock_timeout=lock_timeout)
+    processor = ParallelProcessor(
+        enable_parallel=client is not None,
+        client=client,
+        progress=False,
+        lock_timeout=lock_timeout,
+    )
     return processor.run(job)
+
+
+@contextlib.contextmanager
+def _two_workers():
+    with (
+        LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            worker_dashboard_address=None,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
 
 
 def assert_every_row_once(tables):
@@ -100,6 +122,77 @@ def test_a_state_that_is_gone_is_said_and_its_chunk_read_as_it_is_now(standin, t
     result = move(tables)
     result.raise_for_status()
     assert not result.consistent
+    assert_every_row_once(tables)
+
+
+STAGED = [{"atomic": True}, {"write_disposition": "replace"}]
+
+
+@pytest.mark.parametrize("code", [1555, 8181, 1466])
+@pytest.mark.parametrize("options", STAGED, ids=str)
+def test_a_staged_run_whose_state_is_gone_is_read_anew_in_another(standin, tables, options, code):
+    """What the first reading staged is thrown away: the rows are those of one state, the later."""
+    source, there, target, here = tables
+    standin.inject(READ["pattern"], after=3, code=code)
+    result = move(
+        tables,
+        transformation_logic=lambda frame: _changed(frame, source, there),
+        **options,
+    )
+    result.raise_for_status()
+    assert result.consistent
+    assert len({chunk.snapshot for chunk in result.chunk_results}) == 1
+    assert any("read anew" in warning for warning in result.warnings)
+    assert {chunk.attempts for chunk in result.chunk_results} == {1, 2}
+    assert target.rows(here, ["v"]) == Counter({("late",): 600})
+
+
+def _changed(frame, source, there):
+    """Let the source change for good while the first chunks are read."""
+    if "late" not in set(frame["v"]):
+        source.execute(f"UPDATE {there} SET v = 'late'")
+    return frame
+
+
+def test_windows_that_are_staged_are_read_anew_as_well(standin, tables):
+    standin.inject(READ["pattern"], after=3, code=1555)
+    result = move(tables, strategy="OFFSET_LIMIT", atomic=True)
+    result.raise_for_status()
+    assert result.consistent
+    assert_every_row_once(tables)
+
+
+def test_a_state_that_is_lost_while_worker_processes_read_it_is_read_anew(standin, tables):
+    standin.inject(READ["pattern"], after=3, times=2, code=1555)
+    with _two_workers() as client:
+        result = move(tables, client=client, atomic=True, chunk_size=50)
+    result.raise_for_status()
+    assert result.consistent
+    assert_every_row_once(tables)
+
+
+def test_rejects_of_the_first_reading_do_not_stand_beside_the_second_s(standin, tables):
+    *_, target, here = tables
+    target.execute(f'ALTER TABLE "{here.upper()}" ADD CHECK ("ID" <> 5 AND "ID" <> 305)')
+    standin.inject(READ["pattern"], after=3, code=1555)
+    result = move(tables, atomic=True, reject_limit=10)
+    result.raise_for_status()
+    assert (result.total_rows_successful, result.total_rows_rejected) == (598, 2)
+    rejects = ParallelProcessor().rejects(result.run_id, target_conn=target.url)
+    assert len(rejects) == 2
+
+
+def test_a_source_that_forgets_again_and_again_fails_the_run_and_leaves_the_target(standin, tables):
+    standin.inject(READ["pattern"], after=2, times=100, code=1555)
+    result = move(tables, atomic=True)
+    assert "UNDO_RETENTION" in str(result.errors)
+    *_, target, here = tables
+    assert target.rows(here, KINDS) == Counter()
+    standin.clear_faults()
+    resumed = ParallelProcessor(enable_parallel=False, progress=False).resume(
+        result.run_id, source_conn=tables[0].url, target_conn=target.url
+    )
+    resumed.raise_for_status()
     assert_every_row_once(tables)
 
 

@@ -20,6 +20,11 @@ another session's row takes so long."""
 SNAPSHOT_CODES = frozenset({"ORA-01555", "ORA-08180", "ORA-08181", "ORA-01466", "ORA-22924"})
 """The state of the SCN is gone, or the table was altered since: it never comes back."""
 
+SNAPSHOT_REMEDY = (
+    "the source no longer knows the state the run began in: let an administrator raise "
+    "UNDO_RETENTION, alter no table meanwhile, or run with consistent=False"
+)
+
 SPACE_CODES = frozenset({"ORA-01653", "ORA-01654", "ORA-01652", "ORA-01536", "ORA-30036"})
 """No room: every other chunk would meet it too. The run stops, and is resumed when there is."""
 
@@ -87,5 +92,6 @@ def _rewritten(error: oracledb.Error, url: sa.URL | None, prefix: int) -> Databa
     if offset and offset >= prefix:
         details["position"] = offset - prefix + 1
         text = f"{text} (at character {details['position']})"
-    kind = SnapshotLostError if codes & SNAPSHOT_CODES else DatabaseError
-    return kind(f"{text} [{code or 'connection lost'}]", **details)
+    if codes & SNAPSHOT_CODES:
+        return SnapshotLostError(f"{text} [{code}]; {SNAPSHOT_REMEDY}", **details)
+    return DatabaseError(f"{text} [{code or 'connection lost'}]", **details)

@@ -344,6 +344,11 @@ class PostgreSQL:
         """Load Arrow rows but for those the database refuses."""
         return apart.load(conn, table, rows, most)
 
+    def empty_table(self, conn: Any, quoted: str) -> None:
+        """Delete all rows of a table in the caller's transaction."""
+        with conn.cursor() as cursor:
+            cursor.execute(f"DELETE FROM {quoted}")
+
     def delete_range(
         self, conn: Any, table: TargetTable, keys: Sequence[Column], chunk: Chunk
     ) -> None:

@@ -7,4 +7,4 @@ UPDATE mapper_dask_run
 SET state = :state,
     snapshot = CASE WHEN :state = 'RUNNING' THEN :snapshot ELSE snapshot END,
     ended_at = CASE WHEN :state = 'RUNNING' THEN NULL ELSE SYSTIMESTAMP END
-WHERE run_id = :run_id AND (state = 'RUNNING' OR :state = 'RUNNING')
+WHERE run_id = :run_id AND (state IN ('RUNNING', 'RESTARTING') OR :state = 'RUNNING')

@@ -4,4 +4,4 @@ UPDATE mapper_dask_run
 SET state = %(state)s,
     snapshot = CASE WHEN %(state)s = 'RUNNING' THEN %(snapshot)s ELSE snapshot END,
     ended_at = CASE WHEN %(state)s = 'RUNNING' THEN NULL ELSE clock_timestamp() END
-WHERE run_id = %(run_id)s AND (state = 'RUNNING' OR %(state)s = 'RUNNING')
+WHERE run_id = %(run_id)s AND (state IN ('RUNNING', 'RESTARTING') OR %(state)s = 'RUNNING')

@@ -1,0 +1,3 @@
+-- Let a run that was stopped for it begin anew, in another snapshot; one cancelled meanwhile stays so.
+UPDATE mapper_dask_run SET state = 'RUNNING', snapshot = %(snapshot)s
+WHERE run_id = %(run_id)s AND state = 'RESTARTING'
