@@ -16,7 +16,9 @@ from typing import Any
 
 import simplejson
 
-from mapper_dask.dialects.base import Dialect, Publication
+from mapper_dask.connections import fingerprint
+from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.facts import Publication
 from mapper_dask.errors import (
     LoadCountError,
     RejectLimitError,
@@ -28,6 +30,11 @@ from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, Reject
 
 LEDGER_VERSION = "1"
 """Layout of the tables; a later library that changes it reads this first."""
+
+
+def asides_of(run_id: str) -> str:
+    """Return how the names of tables begin into which a run's attempts load aside."""
+    return f"mapper_dask_load_{fingerprint(run_id)}_"
 
 
 TABLES = ("mapper_dask_run", "mapper_dask_chunk", "mapper_dask_reject")
@@ -259,6 +266,7 @@ class Ledger:
         self.dialect.run(conn, "ledger_succeeded", {"run_id": run_id})
         if publication is not None:  # last: where DDL commits, it must commit all of the above
             self.dialect.drop_table(conn, publication.staging)
+        self.dialect.drop_asides(conn, asides_of(run_id))
         return RunState.SUCCEEDED
 
     def _publish(self, conn: Any, run_id: str, publication: Publication, loaded: int) -> None:
@@ -287,6 +295,7 @@ class Ledger:
         """Remove a run, its chunks, its rejects and the rows it has staged."""
         if run.publication is not None:
             self.dialect.drop_table(conn, run.publication.staging)
+        self.dialect.drop_asides(conn, asides_of(run.run_id))
         self.dialect.run(conn, "ledger_forget", {"run_id": run.run_id})
 
     def account(self, conn: Any, run_id: str, result: ChunkResult) -> None:

@@ -49,6 +49,9 @@ class MapperJob:
     the row with its key."""
     atomic: bool = False
     """Whether rows that are appended appear all at once, at the end; the others always do."""
+    direct_path: bool = False
+    """Whether an Oracle target is loaded by the direct path, which is faster for large chunks and
+    knows no rejects. It commits, so each attempt fills a table of its own."""
     primary_key: str | Sequence[str] | None = None
     """Key by which rows are merged; None: the target's primary key."""
     newest_by: str | None = None
@@ -159,11 +162,16 @@ class MapperJob:
         for name in ("source_sql", "target_schema", "target_table", "run_id"):
             text = getattr(self, name) or ""
             _require(_is_storable(text), name, "holds a character that no database text can hold")
-        for name in ("atomic", "consistent"):
+        for name in ("atomic", "consistent", "direct_path"):
             value = getattr(self, name)
             _require(isinstance(value, bool), name, f"must be True or False, got {value!r}")
 
     def _require_a_disposition(self) -> None:
+        _require(
+            not (self.direct_path and self.reject_limit),
+            "direct_path",
+            "loads all rows of a chunk or none; it goes with reject_limit=0 only",
+        )
         known = get_args(WriteDisposition)
         _require(
             self.write_disposition in known,

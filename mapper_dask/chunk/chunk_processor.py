@@ -12,7 +12,14 @@ import pyarrow as pa
 from mapper_dask.chunk import extract
 from mapper_dask.chunk.encode import Encoded
 from mapper_dask.chunk.extract import SourceSession, source_session
-from mapper_dask.chunk.load import TargetSession, assign, note_failure, target_session, worker_name
+from mapper_dask.chunk.load import (
+    TargetSession,
+    assign,
+    loads_aside,
+    note_failure,
+    target_session,
+    worker_name,
+)
 from mapper_dask.chunk.rows import refused_by_target, through
 from mapper_dask.chunk.task import ChunkTask, LoadTask
 from mapper_dask.errors import ChunkError, MapperError, RunStoppedError, SnapshotLostError
@@ -98,6 +105,8 @@ class ChunkProcessor:
             if load is None:
                 self._count_only(source, tally)
                 return _result(chunk, tally, started, begun)
+            if load.direct_path:
+                return self._load_chunk_aside(chunk, source, load, tally, started, begun)
             return self._load_chunk(chunk, source, load, tally, started, begun)
 
     def _count_only(self, source: SourceSession, tally: _Tally) -> None:
@@ -127,6 +136,32 @@ class ChunkProcessor:
             else:
                 self._load_batches(chain([first], batches), target, load, tally)
             return self._accounted(target, load, _result(chunk, tally, started, begun), tally)
+
+    def _load_chunk_aside(
+        self,
+        chunk: Chunk,
+        source: SourceSession,
+        load: LoadTask,
+        tally: _Tally,
+        started: float,
+        begun: int,
+    ) -> ChunkResult:
+        """Load a chunk by a way that commits, into tables of this attempt; then as ever.
+
+        Only what those tables hold enters the target, in the transaction of the ledger's row.
+        """
+        with loads_aside(load, chunk.chunk_id) as aside:
+            parts = [
+                aside.load(load.table, encoded.rows)
+                for rows in self._batches(source)
+                if (encoded := self._prepared(rows, tally)).rows.num_rows
+            ]
+            with target_session(load, chunk.chunk_id) as target:
+                if not target.ledger.claim(target.conn, load.run_id, chunk.chunk_id):
+                    return _done_already(chunk)
+                for part in parts:
+                    tally.loaded += target.dialect.load_from(target.conn, load.table, part).rows
+                return self._accounted(target, load, _result(chunk, tally, started, begun), tally)
 
     def _accounted(
         self, target: TargetSession, load: LoadTask, result: ChunkResult, tally: _Tally

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mapper_dask.chunk.objects import objects_to_arrow
-from mapper_dask.dialects.base import Column, TargetTable, TypeFamily
 from mapper_dask.dialects.conversions import (
     MICROSECONDS,
     Conversion,
@@ -25,6 +24,7 @@ from mapper_dask.dialects.conversions import (
     incoming_from_column,
     judge,
 )
+from mapper_dask.dialects.facts import Column, TargetTable, TypeFamily
 from mapper_dask.errors import EncodeError
 
 TIMES = (TypeFamily.TIMESTAMP, TypeFamily.TIMESTAMP_TZ)

@@ -12,7 +12,8 @@ import pyarrow as pa
 from mapper_dask.chunk.task import ReadTask
 from mapper_dask.connections import engine_for, raw_connection
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.base import Column, Dialect
+from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.facts import Column
 from mapper_dask.errors import SnapshotLostError
 from mapper_dask.parallel_models import Chunk
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+import pyarrow as pa
 
 from mapper_dask.chunk.task import LoadTask
 from mapper_dask.connections import engine_for, raw_connection, session_tag
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.facts import Aside, TargetTable
 from mapper_dask.errors import DatabaseError
-from mapper_dask.ledger import Ledger
+from mapper_dask.ledger import Ledger, asides_of
 from mapper_dask.parallel_models import ChunkResult
 
 
@@ -59,6 +63,38 @@ def _session(task: LoadTask, application: str) -> Iterator[TargetSession]:
     with raw_connection(engine) as conn, dialect.errors(engine.url):
         dialect.begin_load(conn, application, task.lock_timeout)
         yield TargetSession(dialect, conn, Ledger(dialect))
+
+
+@dataclass(frozen=True, slots=True)
+class LoadsAside:
+    """A connection beside a load's transaction, and the tables one attempt fills there."""
+
+    session: TargetSession
+    prefix: str
+    made: list[str]
+
+    def load(self, table: TargetTable, rows: pa.Table) -> Aside:
+        """Load rows into a new table."""
+        name = f"{self.prefix}{uuid.uuid4().hex[:8]}"
+        self.made.append(name)
+        return self.session.dialect.load_aside(self.session.conn, table, rows, name)
+
+    def drop(self) -> None:
+        """Drop the tables; what cannot be dropped goes when the run ends."""
+        for name in self.made:
+            with contextlib.suppress(DatabaseError), self.session.dialect.errors():
+                self.session.dialect.drop_asides(self.session.conn, name)
+
+
+@contextlib.contextmanager
+def loads_aside(task: LoadTask, chunk_id: int) -> Iterator[LoadsAside]:
+    """Lend a connection whose direct path loads are gone at the end, whatever became of them."""
+    with _session(task, f"{session_tag(task.run_id)}:{chunk_id}") as session:
+        loads = LoadsAside(session, asides_of(task.run_id), [])
+        try:
+            yield loads
+        finally:
+            loads.drop()
 
 
 def assign(task: LoadTask, chunk_id: int) -> int | None:

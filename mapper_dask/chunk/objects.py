@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import simplejson
 
-from mapper_dask.dialects.base import Column, TypeFamily
 from mapper_dask.dialects.conversions import Incoming, incoming_from_arrow
+from mapper_dask.dialects.facts import Column, TypeFamily
 from mapper_dask.errors import EncodeError
 
 _JSON = ("json", "jsonb")

@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from mapper_dask.chunk.encode import fit, incoming_of, series_to_arrow
 from mapper_dask.chunk.transform import apply
-from mapper_dask.dialects.base import Column, TargetTable
 from mapper_dask.dialects.conversions import Incoming
+from mapper_dask.dialects.facts import Column, TargetTable
 from mapper_dask.errors import EncodeError, RejectLimitError, TransformError
 from mapper_dask.parallel_models import Transformation
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mapper_dask.connections import ConnectionRef
-from mapper_dask.dialects.base import SourceQuery, TargetTable
+from mapper_dask.dialects.facts import SourceQuery, TargetTable
 from mapper_dask.parallel_models import DtypeBackend, Transformation
 from mapper_dask.retries import DEFAULT_ATTEMPTS, DEFAULT_LOCK_TIMEOUT
 
@@ -40,6 +40,8 @@ class LoadTask:
     """Wire format in which bytes pass undecoded; None: they are decoded."""
     lock_timeout: float = DEFAULT_LOCK_TIMEOUT
     """Seconds a lock is waited for, before the chunk is tried again."""
+    direct_path: bool = False
+    """Whether rows are loaded aside first, by a way that commits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mapper_dask.dialects.base import Column, TypeFamily
+from mapper_dask.dialects.facts import Column, TypeFamily
 from mapper_dask.errors import SchemaDriftError, TransformError
 from mapper_dask.parallel_models import DtypeBackend, Transformation
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from mapper_dask.dialects.base import Column, TypeFamily
+from mapper_dask.dialects.facts import Column, TypeFamily
 
 _F = TypeFamily
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, reference
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.base import Dialect, SourceQuery
+from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.facts import SourceQuery
 from mapper_dask.errors import PlanError
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import (

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mapper_dask.dialects.base import SourceQuery
 from mapper_dask.dialects.conversions import Conversion, Verdict
+from mapper_dask.dialects.facts import SourceQuery
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.parallel_models import Chunk, ChunkConfig, ChunkingStrategy
 from mapper_dask.rendering import Line, as_html, as_text

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from mapper_dask.dialects.base import KeyMark
+from mapper_dask.dialects.facts import KeyMark
 from mapper_dask.parallel_models import Bound, Chunk, ChunkKind
 
 

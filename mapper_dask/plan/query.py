@@ -14,7 +14,7 @@ from typing import Protocol
 import sqlglot
 from sqlglot import exp
 
-from mapper_dask.dialects.base import Splice
+from mapper_dask.dialects.facts import Splice
 from mapper_dask.errors import PlanError
 
 _CLOCKS = (

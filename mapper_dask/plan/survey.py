@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mapper_dask.dialects.base import (
+from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.facts import (
     Column,
-    Dialect,
     Estimate,
     FunctionFact,
     Relation,

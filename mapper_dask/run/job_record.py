@@ -26,6 +26,7 @@ _TEXTS = (
     "chunk_size",
     "write_disposition",
     "atomic",
+    "direct_path",
     "newest_by",
     "on_error",
     "reject_limit",

@@ -20,13 +20,19 @@ from mapper_dask.connections import (
     session_tag,
 )
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.base import Column, Dialect, Publication, SourceQuery, TargetTable
+from mapper_dask.dialects.base import Dialect
 from mapper_dask.dialects.conversions import (
     Conversion,
     Incoming,
     Verdict,
     incoming_from_column,
     judge,
+)
+from mapper_dask.dialects.facts import (
+    Column,
+    Publication,
+    SourceQuery,
+    TargetTable,
 )
 from mapper_dask.errors import DatabaseError, MapperError, TargetError
 from mapper_dask.mapper_job import MapperJob
@@ -95,6 +101,7 @@ def prepare(
     )
     if target is None:
         return Prepared(plan, task)
+    _require_direct_path(job, target)
     table = target_table(job, target, plan.query)
     outgoing = _outgoing(job, plan, keeper, table)
     conversions = _checked(outgoing, table) if outgoing is not None else ()
@@ -106,7 +113,7 @@ def prepare(
         _require_taken(target, table, names)
     if publication is not None:
         table = replace(table, staging=publication.staging)
-    load = LoadTask(run_id, target, table, names, relay, patience.lock_timeout)
+    load = LoadTask(run_id, target, table, names, relay, patience.lock_timeout, job.direct_path)
     known = frozenset(plan.notes)
     if restarts(keeper.dialect, keeper.snapshot, publication):
         read = replace(read, needs_snapshot=True)
@@ -121,6 +128,13 @@ def restarts(dialect: Dialect, snapshot: str | None, publication: Publication | 
     """
     kept = dialect.capabilities.kept_snapshots
     return snapshot is not None and publication is not None and not kept
+
+
+def _require_direct_path(job: MapperJob, target: ConnectionRef) -> None:
+    dialect = dialect_for(target, "target_conn")
+    if job.direct_path and not dialect.capabilities.direct_path:
+        message = f"direct_path: {dialect.name} has none; leave it out, COPY is fast"
+        raise TargetError(message, field="direct_path")
 
 
 def target_table(job: MapperJob, target: ConnectionRef, query: SourceQuery) -> TargetTable:
@@ -257,7 +271,7 @@ def _relay(
 ) -> str | None:
     """Return the wire format of a run that decodes nothing: no function, same types."""
     same = dialect_for(target).name == keeper.dialect.name and keeper.dialect.capabilities.relay
-    if job.transformation_logic is not None or job.reject_limit or not same:
+    if job.transformation_logic is not None or job.reject_limit or job.direct_path or not same:
         return None
     columns = [table.column(column.name) for column in plan.query.columns]
     return keeper.dialect.relay_format(plan.query.columns, [c for c in columns if c is not None])

@@ -22,7 +22,8 @@ from mapper_dask.connections import (
     session_tag,
 )
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.base import Dialect, SourceQuery, TargetTable, TypeFamily
+from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.facts import SourceQuery, TargetTable, TypeFamily
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.ledger import StoredRun
 from mapper_dask.mapper_job import MapperJob

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mapper_dask.connections import fingerprint
-from mapper_dask.dialects.base import Publication, TargetTable
+from mapper_dask.dialects.facts import Publication, TargetTable
 from mapper_dask.errors import TargetError
 from mapper_dask.mapper_job import MapperJob
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.base import Publication
+from mapper_dask.dialects.facts import Publication
 from mapper_dask.errors import MapperError, RunNotFoundError
 from mapper_dask.ledger import RunState, StoredRun
 from mapper_dask.parallel_models import ChunkResult, ParallelProcessingResult

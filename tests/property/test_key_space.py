@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapper_dask.dialects.base import KeyMark
+from mapper_dask.dialects.facts import KeyMark
 from mapper_dask.parallel_models import Chunk, ChunkKind
 from mapper_dask.plan import key_space
 

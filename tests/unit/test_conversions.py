@@ -7,13 +7,13 @@ import itertools
 import pyarrow as pa
 import pytest
 
-from mapper_dask.dialects.base import TypeFamily
 from mapper_dask.dialects.conversions import (
     Verdict,
     incoming_from_arrow,
     incoming_from_column,
     judge,
 )
+from mapper_dask.dialects.facts import TypeFamily
 from mapper_dask.dialects.postgresql.types import column
 
 EXACT, LOSSY, NO = Verdict.EXACT, Verdict.LOSSY, Verdict.IMPOSSIBLE

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from mapper_dask.chunk.encode import encode_frame, encode_table
-from mapper_dask.dialects.base import TargetTable
+from mapper_dask.dialects.facts import TargetTable
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import EncodeError
 

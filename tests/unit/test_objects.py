@@ -14,7 +14,7 @@ import pytest
 
 from mapper_dask.chunk.encode import encode_frame
 from mapper_dask.chunk.objects import array_literal
-from mapper_dask.dialects.base import TargetTable
+from mapper_dask.dialects.facts import TargetTable
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import EncodeError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from mapper_dask.dialects.base import SourceQuery, Splice
 from mapper_dask.dialects.conversions import Verdict, incoming_from_column, judge
+from mapper_dask.dialects.facts import SourceQuery, Splice
 from mapper_dask.dialects.oracle import Oracle, flashback, names, queries, types
 from mapper_dask.dialects.postgresql import types as postgresql_types
 from mapper_dask.parallel_models import Chunk, ChunkKind

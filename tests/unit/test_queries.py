@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mapper_dask.dialects.base import SourceQuery, Splice
+from mapper_dask.dialects.facts import SourceQuery, Splice
 from mapper_dask.dialects.postgresql import queries
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.parallel_models import Chunk, ChunkKind

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mapper_dask.dialects.base import Estimate, Relation
+from mapper_dask.dialects.facts import Estimate, Relation
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import ConfigurationError, PlanError
 from mapper_dask.parallel_models import ChunkingStrategy

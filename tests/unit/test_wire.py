@@ -14,7 +14,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from mapper_dask.dialects.base import Column
+from mapper_dask.dialects.facts import Column
 from mapper_dask.dialects.postgresql import transfer, wire
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import EncodeError

@@ -13,7 +13,7 @@ import oracledb
 import sqlglot
 from sqlglot import exp
 
-from mapper_dask.dialects.base import FunctionFact, Relation, TargetTable
+from mapper_dask.dialects.facts import FunctionFact, Relation, TargetTable
 from mapper_dask.dialects.oracle import session
 from mapper_dask.dialects.oracle.flashback import GRAMMAR
 from mapper_dask.dialects.oracle.names import folded, quote

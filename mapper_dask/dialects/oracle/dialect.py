@@ -13,7 +13,8 @@ import oracledb
 import pyarrow as pa
 import sqlalchemy as sa
 
-from mapper_dask.dialects.base import (
+from mapper_dask.dialects.facts import (
+    Aside,
     Capabilities,
     Column,
     Estimate,
@@ -28,6 +29,7 @@ from mapper_dask.dialects.base import (
 )
 from mapper_dask.dialects.oracle import (
     catalogue,
+    direct_path,
     faults,
     flashback,
     names,
@@ -55,6 +57,7 @@ class Oracle:
         relay=False,
         kept_snapshots=False,
         transactional_ddl=False,
+        direct_path=True,
     )
 
     def connect_args(self) -> dict[str, Any]:
@@ -286,6 +289,18 @@ class Oracle:
     def load_apart(self, conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
         """Load Arrow rows but for those the database refuses."""
         return transfer.load_apart(conn, table, rows, most)
+
+    def load_aside(self, conn: Any, table: TargetTable, rows: pa.Table, name: str) -> Aside:
+        """Load Arrow rows by the direct path into a new table of that name; it commits."""
+        return direct_path.load_aside(conn, table, rows, name)
+
+    def load_from(self, conn: Any, table: TargetTable, aside: Aside) -> Loaded:
+        """Let rows that were loaded aside enter their table."""
+        return direct_path.load_from(conn, table, aside)
+
+    def drop_asides(self, conn: Any, prefix: str) -> None:
+        """Drop what attempts that were killed have left of their direct path loads."""
+        direct_path.drop_all(conn, prefix)
 
     def empty_table(self, conn: Any, quoted: str) -> None:
         """Delete all rows of a table in the caller's transaction."""

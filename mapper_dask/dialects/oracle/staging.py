@@ -12,7 +12,7 @@ from typing import Any
 
 import oracledb
 
-from mapper_dask.dialects.base import Publication
+from mapper_dask.dialects.facts import Publication
 from mapper_dask.dialects.oracle import faults
 from mapper_dask.dialects.oracle.names import quote
 from mapper_dask.dialects.oracle.queries import PLACE, literal

@@ -10,7 +10,7 @@ import oracledb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mapper_dask.dialects.base import Column, Loaded, TargetTable
+from mapper_dask.dialects.facts import Column, Loaded, TargetTable
 from mapper_dask.dialects.oracle import faults
 from mapper_dask.dialects.oracle.names import quote
 from mapper_dask.dialects.oracle.types import LARGE, insert_expression
@@ -74,7 +74,7 @@ def load(conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
     EncodeError
         When the driver cannot send a value.
     """
-    sql, sent = _insert(table, rows), _sendable(rows, table)
+    sql, sent = _insert(table, rows), sendable(rows)
     count = 0
     with conn.cursor() as cursor:
         if not rows.num_rows:
@@ -95,7 +95,7 @@ def load_apart(conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Load
     RejectLimitError
         When more rows are refused than ``most``.
     """
-    sql, sent = _insert(table, rows), _sendable(rows, table)
+    sql, sent = _insert(table, rows), sendable(rows)
     refused: dict[int, str] = {}
     count = 0
     with conn.cursor() as cursor:
@@ -127,9 +127,8 @@ def _insert(table: TargetTable, rows: pa.Table) -> str:
     return f"INSERT INTO {table.into} ({names}) VALUES ({', '.join(values)})"
 
 
-def _sendable(rows: pa.Table, table: TargetTable) -> pa.Table:
+def sendable(rows: pa.Table) -> pa.Table:
     """Return rows in types the driver binds without loss."""
-    del table
     arrays = [_bindable(array) for array in rows.columns]
     return pa.Table.from_arrays(arrays, names=[f"c{n}" for n in range(len(arrays))])
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mapper_dask.dialects.base import Column, TypeFamily
+from mapper_dask.dialects.facts import Column, TypeFamily
 from mapper_dask.dialects.oracle.names import folded
 from mapper_dask.errors import PlanError
 

@@ -16,7 +16,7 @@ import psycopg2
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mapper_dask.dialects.base import Loaded, TargetTable
+from mapper_dask.dialects.facts import Loaded, TargetTable
 from mapper_dask.dialects.postgresql import faults, transfer
 from mapper_dask.errors import RejectLimitError
 

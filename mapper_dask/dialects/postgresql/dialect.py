@@ -14,7 +14,8 @@ import psycopg2.extras
 import pyarrow as pa
 import sqlalchemy as sa
 
-from mapper_dask.dialects.base import (
+from mapper_dask.dialects.facts import (
+    Aside,
     Capabilities,
     Column,
     Estimate,
@@ -343,6 +344,17 @@ class PostgreSQL:
     def load_apart(self, conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
         """Load Arrow rows but for those the database refuses."""
         return apart.load(conn, table, rows, most)
+
+    def load_aside(self, conn: Any, table: TargetTable, rows: pa.Table, name: str) -> Aside:
+        """Raise: there is no direct path; COPY loads within the transaction."""
+        raise NotImplementedError
+
+    def load_from(self, conn: Any, table: TargetTable, aside: Aside) -> Loaded:
+        """Raise: there is no direct path."""
+        raise NotImplementedError
+
+    def drop_asides(self, conn: Any, prefix: str) -> None:
+        """Do nothing: nothing is loaded aside."""
 
     def empty_table(self, conn: Any, quoted: str) -> None:
         """Delete all rows of a table in the caller's transaction."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mapper_dask.dialects.base import Column, SourceQuery, Splice
+from mapper_dask.dialects.facts import Column, SourceQuery, Splice
 from mapper_dask.parallel_models import Bound, Chunk, ChunkKind
 
 Literal = Callable[[str], str]

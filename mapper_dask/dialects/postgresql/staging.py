@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mapper_dask.dialects.base import Publication
+from mapper_dask.dialects.facts import Publication
 from mapper_dask.dialects.postgresql.queries import quote
 from mapper_dask.errors import PublishError
 

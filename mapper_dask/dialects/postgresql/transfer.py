@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from mapper_dask.dialects.base import Column, Loaded, TargetTable
+from mapper_dask.dialects.facts import Column, Loaded, TargetTable
 from mapper_dask.dialects.postgresql import wire
 from mapper_dask.dialects.postgresql.queries import quote
 from mapper_dask.errors import EncodeError, LoadCountError

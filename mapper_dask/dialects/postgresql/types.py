@@ -6,7 +6,7 @@ import re
 
 import pyarrow as pa
 
-from mapper_dask.dialects.base import Column, TypeFamily
+from mapper_dask.dialects.facts import Column, TypeFamily
 
 MICROSECONDS = 6
 """Fractional digits PostgreSQL keeps when a time type names none."""

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 from pgpq import ArrowToPostgresBinaryEncoder
 
-from mapper_dask.dialects.base import Column, TypeFamily
+from mapper_dask.dialects.facts import Column, TypeFamily
 from mapper_dask.errors import EncodeError
 
 BLOCK = 1 << 20

@@ -1,0 +1,231 @@
+"""What a database says of its queries, tables and loads: the values of the dialects."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+
+class TypeFamily(enum.Enum):
+    """Families of column types that convert alike."""
+
+    BOOLEAN = "boolean"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    FLOAT = "float"
+    TEXT = "text"
+    BINARY = "binary"
+    DATE = "date"
+    TIME = "time"
+    TIMESTAMP = "timestamp"
+    TIMESTAMP_TZ = "timestamptz"
+    OTHER = "other"
+    """Travels as the database's own text: uuid, json, interval, arrays, ranges, enums."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a query's result or of a table."""
+
+    name: str
+    """As the database holds it, unquoted."""
+    type_name: str
+    """As the database writes it, with its modifiers: ``numeric(15,2)``."""
+    family: TypeFamily
+    """How it converts."""
+    arrow: pa.DataType
+    """Arrow type that holds every ordinary value of it exactly; string where none does."""
+    precision: int | None = None
+    """Digits of a decimal, fractional digits of a time, length of a text; None: unlimited."""
+    scale: int | None = None
+    """Digits after the point of a decimal; None: unlimited."""
+    key_type: str = ""
+    """Type to which a bound's text is cast, without modifiers; empty when it can be no key."""
+    native: bool = False
+    """Whether the type belongs to the database itself, and so means the same on any server."""
+    not_null: bool = False
+    """Whether the table it comes from forbids NULL."""
+    has_default: bool = False
+    """Whether a row may leave it out (tables only)."""
+    generated: bool = False
+    """Whether the database computes it and refuses values (tables only)."""
+    digits: int | None = None
+    """Significant digits a number keeps, however they stand; None: all of them."""
+    empty_is_null: bool = False
+    """Whether the database stores an empty value as NULL."""
+
+    @property
+    def typed(self) -> bool:
+        """Whether Arrow holds it as more than text."""
+        return not pa.types.is_string(self.arrow)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetTable:
+    """A table that receives rows."""
+
+    schema: str
+    name: str
+    quoted: str
+    """Schema and name as SQL writes them."""
+    columns: tuple[Column, ...]
+    unique_keys: tuple[tuple[str, ...], ...] = ()
+    """Column lists of unique indexes whose columns are NOT NULL, the primary key first."""
+    primary_key: tuple[str, ...] = ()
+    """Columns of its primary key, empty without one."""
+    referring: tuple[str, ...] = ()
+    """Tables with a foreign key to it."""
+    staging: str | None = None
+    """Table that takes its rows until they are published, quoted; None: it takes them itself."""
+
+    @property
+    def into(self) -> str:
+        """The table rows are loaded into, quoted."""
+        return self.staging or self.quoted
+
+    def column(self, name: str) -> Column | None:
+        """Return the column of that name, None when there is none."""
+        return next((column for column in self.columns if column.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """How rows that wait in a staging table enter the target, all at once."""
+
+    disposition: str
+    """``append``, ``replace`` or ``merge``."""
+    schema: str
+    """Where both tables are."""
+    target: str
+    """Quoted, with its schema."""
+    staging: str
+    """Quoted, with its schema."""
+    staging_name: str
+    """As the database holds it, unquoted."""
+    columns: tuple[str, ...]
+    """Columns the rows bring."""
+    defaulted: tuple[str, ...] = ()
+    """Columns they do not bring, which a replaced row has anew from their defaults."""
+    key: tuple[str, ...] = ()
+    """Columns by which a row is found again in the target."""
+    by_key: bool = False
+    """Whether rows that stay are changed in their place: a merge, or a table others refer to."""
+    newest_by: str | None = None
+    """Column whose greatest value wins among rows with one key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What the catalogue knows of the single table a query reads."""
+
+    has_row_addresses: bool
+    """Whether ranges of physical row addresses cover it."""
+    blocks: int
+    """Size in blocks; 0 for an empty one."""
+    unique_keys: tuple[tuple[str, ...], ...]
+    """Column lists of unique indexes whose columns are NOT NULL, the primary key first."""
+    indexed: tuple[str, ...]
+    """First columns of its ordered indexes."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionFact:
+    """What the catalogue knows of functions of one name."""
+
+    name: str
+    reshapes: bool
+    """Whether one folds rows, looks at other rows, or returns several: rows are not the table's."""
+    volatile: bool
+    """Whether one may answer anew at every call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Splice:
+    """A query's text cut around its single table, so that a restricted table can stand there."""
+
+    before: str
+    table: str
+    """The table as the user wrote it."""
+    after: str
+    alias: str = ""
+    """Name the restricted table must be given; empty where the user's text gives one."""
+
+    def with_table(self, replacement: str) -> str:
+        """Return the query over another table expression."""
+        alias = f" {self.alias}" if self.alias else ""  # without AS, which Oracle refuses there
+        return f"{self.before}{replacement}{alias}{self.after}"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceQuery:
+    """The query as the chunks read it."""
+
+    sql: str
+    """The user's text, without a closing semicolon."""
+    columns: tuple[Column, ...]
+    """What is read, in order: fixed when planned, so that no chunk drifts."""
+    keys: tuple[Column, ...] = ()
+    """What it is cut by."""
+    splice: Splice | None = None
+    """Where the row addresses go, for ROWID_BASED."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the database expects of a query, before it runs."""
+
+    rows: int
+    cost: float | None = None
+    """In the database's own unit; only ratios of it mean something. None: it does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMark:
+    """One row of an ordered walk over the keys: the key at a position."""
+
+    position: int
+    """Rows before it, in key order."""
+    key: tuple[str, ...]
+    """As the database writes it as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a database offers; asked instead of its name."""
+
+    snapshots: bool
+    """Whether many sessions can read one state."""
+    row_addresses: bool
+    """Whether a table can be cut by physical addresses."""
+    relay: bool
+    """Whether bytes can pass from source to target undecoded."""
+    kept_snapshots: bool = True
+    """Whether a snapshot lives as long as the session that exported it; else the server decides."""
+    direct_path: bool = False
+    """Whether there is a faster load that commits on its own."""
+    transactional_ddl: bool = True
+    """Whether a table made in a transaction goes when that is rolled back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Rows that were loaded beside a transaction, and wait in a table of their own."""
+
+    table: str
+    """Quoted, with its schema."""
+    columns: tuple[tuple[str, pa.DataType], ...]
+    """The target's columns they are for, with the types they were sent as."""
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a load did."""
+
+    rows: int
+    """Rows the database counted."""
+    refused: Mapping[int, str] = field(default_factory=dict)
+    """Rows it refused, by their place among those sent, and why."""
