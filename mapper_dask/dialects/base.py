@@ -15,6 +15,7 @@ from mapper_dask.dialects.facts import (
     Column,
     Estimate,
     FunctionFact,
+    Histogram,
     KeyMark,
     Loaded,
     Publication,
@@ -123,6 +124,10 @@ class Dialect(Protocol):
 
     def key_marks(self, conn: Any, sql: str, keys: Sequence[Column], step: int) -> list[KeyMark]:
         """Return every ``step``-th key of a query, in the database's own order."""
+        ...
+
+    def histogram(self, conn: Any, table: str, column: str) -> Histogram:
+        """Return what fresh statistics say of a column; empty where none could be trusted."""
         ...
 
     def sorted_bounds(

@@ -193,6 +193,16 @@ class KeyMark:
 
 
 @dataclass(frozen=True, slots=True)
+class Histogram:
+    """What statistics say of a column's values."""
+
+    marks: tuple[KeyMark, ...] = ()
+    """Values in order; their positions count in the statistics' own unit."""
+    total: int = 0
+    """All rows in that unit."""
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a database offers; asked instead of its name."""
 

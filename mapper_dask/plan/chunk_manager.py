@@ -231,6 +231,9 @@ def _cut_by_key(dialect: Dialect, conn: Any, seen: Survey, query: SourceQuery, s
     _require_order(dialect, conn, query)
     names = [key.name for key in query.keys]
     share = _share(seen.estimate.rows, size)
+    known = _from_statistics(dialect, conn, seen, query, size) if share < 1 else None
+    if known is not None:
+        return known
     sql = query.sql if share == 1 else _sampled(dialect, seen, query, share)
     total, keyed = dialect.count(conn, sql, names)
     if (
@@ -248,6 +251,25 @@ def _cut_by_key(dialect: Dialect, conn: Any, seen: Survey, query: SourceQuery, s
         round(total / share),
         [*_heavy_warning(heavy, size), *_null_warning(nulls, size), *_many(chunks)],
     )
+
+
+def _from_statistics(
+    dialect: Dialect, conn: Any, seen: Survey, query: SourceQuery, size: int
+) -> Cut | None:
+    """Return what the table's statistics allow without reading it, None when too coarse."""
+    names = [key.name for key in query.keys]
+    column = seen.shape.table_column(names[0])
+    if not seen.shape.whole_table or len(names) > 1 or column is None:
+        return None
+    with attempt(dialect, conn) as refusals:
+        histogram = dialect.histogram(conn, str(seen.shape.table), column)
+    rows = seen.estimate.rows
+    marks = [] if refusals else key_space.thinned(histogram, rows=rows, size=size)
+    if not marks:
+        return None
+    nulls = None if seen.never_null(names) else 0
+    chunks = key_space.key_chunks(marks, rows=rows, rows_per_position=1, nulls=nulls)
+    return Cut(chunks, rows, _many(chunks))
 
 
 def _sampled(dialect: Dialect, seen: Survey, query: SourceQuery, share: float) -> str:

@@ -11,8 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from mapper_dask.dialects.facts import KeyMark
+from mapper_dask.dialects.facts import Histogram, KeyMark
 from mapper_dask.parallel_models import Bound, Chunk, ChunkKind
+
+FEWEST_MARKS = 3
+"""Two are only the least and the greatest key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,26 @@ def heavy_keys(marks: Sequence[KeyMark], rows_per_mark: int) -> list[Heavy]:
     for mark in marks:
         counts[mark.key] = counts.get(mark.key, 0) + 1
     return [Heavy(key, (count - 1) * rows_per_mark) for key, count in counts.items() if count > 1]
+
+
+def thinned(histogram: Histogram, *, rows: int, size: int) -> list[KeyMark]:
+    """Return values of a histogram that lie about a chunk apart, with rows as positions.
+
+    Empty when two of them lie further apart than a chunk and a half: then only a look at the rows
+    can tell where to cut.
+    """
+    if len(histogram.marks) < FEWEST_MARKS or not histogram.total:
+        return []
+    scale = rows / histogram.total
+    marks = [replace(mark, position=round(mark.position * scale)) for mark in histogram.marks]
+    places = [*(mark.position for mark in marks), rows]
+    if any(after - before > 1.5 * size for before, after in pairwise(places)):
+        return []
+    kept = [marks[0]]
+    for mark in marks[1:]:
+        if mark.position - kept[-1].position >= size:
+            kept.append(mark)
+    return kept
 
 
 def key_chunks(

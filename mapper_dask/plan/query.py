@@ -75,13 +75,19 @@ class QueryShape:
     sampled: bool = False
     """Whether a TABLESAMPLE draws other rows each time."""
     functions: tuple[str, ...] = ()
-    """Names that stand before a parenthesis: what the catalogue must be asked about."""
+    """Names that stand before a parenthesis, and with their package those that need none: what the
+    catalogue must be asked about."""
     windows: bool = False
     """Whether it has window functions, which the database computes anew for each chunk."""
 
+    whole_table: bool = False
+    """Whether every row of that table gives exactly one row of the result."""
+
     def without_table(self) -> QueryShape:
         """Return the shape of a query whose rows are not one table's, as an aggregate's are not."""
-        return replace(self, table=None, splice=None, column_of=(), passes_all=False)
+        return replace(
+            self, table=None, splice=None, column_of=(), passes_all=False, whole_table=False
+        )
 
     def table_column(self, name: str) -> str | None:
         """Return the table's column behind a result column, None where there is none."""
@@ -177,8 +183,9 @@ def _shape(text: str, tree: exp.Expression, grammar: str) -> QueryShape:
         or _numbers_rows(tree, grammar),
         clocks=tree.find(*_CLOCKS) is not None,
         sampled=tree.find(exp.TableSample) is not None,
-        functions=tuple(sorted(_called(text, grammar))),
+        functions=tuple(sorted(_called(text, grammar) | _called_in_packages(text, tree, grammar))),
         windows=tree.find(exp.Window) is not None,
+        whole_table=table is not None and not limits and tree.args.get("where") is None,
     )
 
 
@@ -324,6 +331,22 @@ def _folded(identifier: exp.Expression) -> str:
     return str(identifier.meta.get("folded", identifier.name))
 
 
+def _called_in_packages(text: str, tree: exp.Expression, grammar: str) -> set[str]:
+    """Return every ``owner.name`` whose owner is no table of the query: a package's function.
+
+    Oracle's need no parentheses, nor does a sequence's next number.
+    """
+    tokens = sqlglot.tokenize(text, read=grammar)
+    sources = {
+        source.alias_or_name.lower() for source in tree.find_all(exp.Table, exp.Subquery, exp.CTE)
+    }
+    return {
+        f"{_name_of(owner)}.{_name_of(name)}"
+        for owner, dot, name in zip(tokens, tokens[1:], tokens[2:], strict=False)
+        if dot.token_type is sqlglot.TokenType.DOT and owner.text.lower() not in sources
+    }
+
+
 def _called(text: str, grammar: str) -> set[str]:
     """Return every name before a parenthesis: read off the text, so that no function is missed.
 
@@ -331,9 +354,13 @@ def _called(text: str, grammar: str) -> set[str]:
     """
     tokens = sqlglot.tokenize(text, read=grammar)
     opened = sqlglot.TokenType.L_PAREN
-    quoted = sqlglot.TokenType.IDENTIFIER
     return {
-        name.text if name.token_type is quoted else name.text.lower()
+        _name_of(name)
         for name, after in pairwise(tokens)
         if after.token_type is opened and name.text
     }
+
+
+def _name_of(token: sqlglot.Token) -> str:
+    quoted = token.token_type is sqlglot.TokenType.IDENTIFIER
+    return token.text if quoted else token.text.lower()

@@ -209,3 +209,34 @@ def test_result_columns_lead_back_to_the_tables():
 
     assert [seen.table_column(name) for name in ("x", "y", "c", "a")] == ["a", "B", None, None]
     assert shape("SELECT * FROM t").table_column("anything") == "anything"
+
+
+@pytest.mark.parametrize(
+    ("sql", "called"),
+    [
+        ("SELECT DBMS_RANDOM.VALUE AS r FROM t", "dbms_random.value"),
+        ("SELECT x.a, Dbms_Random.Value(1, 2) AS r FROM t x", "dbms_random.value"),
+        ("SELECT s.NEXTVAL AS n, t.a FROM t", "s.nextval"),
+    ],
+)
+def test_a_packages_function_is_seen_without_its_parentheses(sql, called):
+    assert called in analyse(sql, "oracle").functions
+
+
+def test_columns_of_tables_are_no_functions_of_packages():
+    sql = "SELECT q.a, u.b FROM (SELECT t.a FROM t) q, v u WHERE q.a = u.a"
+    assert not any("." in name for name in analyse(sql, "oracle").functions)
+
+
+@pytest.mark.parametrize(
+    ("sql", "whole"),
+    [
+        ("SELECT * FROM t", True),
+        ("SELECT a FROM s.t x ORDER BY a", True),
+        ("SELECT * FROM t WHERE a = 1", False),
+        ("SELECT * FROM t ORDER BY a LIMIT 5", False),
+        ("SELECT DISTINCT a FROM t", False),
+    ],
+)
+def test_a_query_of_every_row_of_a_table_is_known(sql, whole):
+    assert analyse(sql, "postgres").whole_table is whole

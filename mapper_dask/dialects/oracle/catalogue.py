@@ -13,7 +13,7 @@ import oracledb
 import sqlglot
 from sqlglot import exp
 
-from mapper_dask.dialects.facts import FunctionFact, Relation, TargetTable
+from mapper_dask.dialects.facts import FunctionFact, Histogram, KeyMark, Relation, TargetTable
 from mapper_dask.dialects.oracle import session
 from mapper_dask.dialects.oracle.flashback import GRAMMAR
 from mapper_dask.dialects.oracle.names import folded, quote
@@ -24,7 +24,9 @@ from mapper_dask.parallel_models import Bound
 UNKNOWN_BLOCKS = 10_000
 """Blocks of a table without statistics: only the fineness with which it can be cut."""
 
-VOLATILE = frozenset({"sys_guid", "uuid", "ora_invoking_user", "userenv"})
+VOLATILE = frozenset({"sys_guid", "uuid", "ora_invoking_user", "userenv", "nextval", "currval"})
+
+VOLATILE_PACKAGES = frozenset({"dbms_random", "dbms_crypto", "dbms_utility", "dbms_lock"})
 
 FOLDING = frozenset(
     {
@@ -116,12 +118,28 @@ def functions(conn: Any, names: Sequence[str]) -> tuple[FunctionFact, ...]:
     """Return what is known of functions by these names that matter to a plan."""
     facts = []
     for name in names:
-        known = session.run(conn, "functions", {"name": folded(name)})
+        package, _, own = name.rpartition(".")
+        known = session.run(conn, "functions", {"name": folded(own)})
         folds = name in FOLDING or any(bool(row[0]) for row in known)
-        volatile = name in VOLATILE or any(bool(row[1]) for row in known)
+        volatile = own in VOLATILE or any(bool(row[1]) for row in known)
+        volatile = volatile or package in VOLATILE_PACKAGES
         if folds or volatile:
             facts.append(FunctionFact(name, folds, volatile))
     return tuple(facts)
+
+
+def histogram(conn: Any, table: str, column: str) -> Histogram:
+    """Return what fresh statistics say of a numeric column.
+
+    Whatever the kind of the histogram, an endpoint's number counts the rows up to its value.
+    """
+    place = _written(conn, table)
+    if place is None:
+        return Histogram()
+    found = session.run(conn, "histogram", {**place, "column": folded(column)})
+    counts = [0, *(int(count) for count, _ in found)]
+    marks = [KeyMark(count, (str(v),)) for count, (_, v) in zip(counts, found, strict=False)]
+    return Histogram(tuple(marks), counts[-1])
 
 
 def address_bounds(conn: Any, table: str, blocks: int, starts: Sequence[int]) -> list[Bound]:

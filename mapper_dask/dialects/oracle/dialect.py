@@ -19,6 +19,7 @@ from mapper_dask.dialects.facts import (
     Column,
     Estimate,
     FunctionFact,
+    Histogram,
     KeyMark,
     Loaded,
     Publication,
@@ -204,6 +205,10 @@ class Oracle:
         """Return every ``step``-th key in the database's own order."""
         rows = _fetched(conn, queries.key_marks(sql, keys, step))
         return [KeyMark(int(place), tuple(map(str, key))) for place, *key in rows]
+
+    def histogram(self, conn: Any, table: str, column: str) -> Histogram:
+        """Return what fresh statistics say of a numeric column."""
+        return catalogue.histogram(conn, table, column)
 
     def sorted_bounds(
         self, conn: Any, query: SourceQuery, bounds: Sequence[tuple[str, ...]]
