@@ -24,7 +24,7 @@ from mapper_dask.connections import (
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.dialects.facts import SourceQuery, TargetTable, TypeFamily
-from mapper_dask.errors import ConfigurationError
+from mapper_dask.errors import ConfigurationError, SnapshotLostError
 from mapper_dask.ledger import StoredRun
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkKind, ChunkResult
@@ -170,7 +170,7 @@ class Reconciler:
             self.job.transformation_logic is None
             and {chunk.kind for chunk, _ in self.known} <= kinds
             and all(
-                key is not None and key.family in COMPARABLE and key.family is of_source.family
+                key is not None and _ordered_alike(of_source.family, key.family)
                 for key, of_source in zip(keys, self.query.keys, strict=True)
             )
         )
@@ -223,8 +223,7 @@ class Reconciler:
         tag = session_tag(self.stored.run_id)
         read = ReadTask(self.source, self.query, 1, self.stored.snapshot, tag=tag)
         for chunk, result in self.known:
-            with source_session(read, chunk) as session:
-                rows, digest = session.dialect.digest(session.conn, session.sql, wanted=checksum)
+            rows, digest, kept = _source_digest(read, chunk, checksum=checksum)
             check = ChunkCheck(
                 chunk.chunk_id,
                 chunk.describe(),
@@ -238,7 +237,7 @@ class Reconciler:
                 sql = dialect.chunk_query(conn, self._in_target(), chunk)
                 there, digest = dialect.digest(conn, sql, wanted=checksum)
                 check = replace(check, target_rows=there, target_sum=digest)
-            yield check, session.snapshot is not None
+            yield check, kept
 
     def _in_target(self) -> SourceQuery:
         return replace(self.query, sql=f"SELECT * FROM {self.table.quoted}", splice=None)
@@ -261,6 +260,24 @@ class Reconciler:
                     values = {"run_id": self.stored.run_id, "chunk_id": chunk.chunk_id}
                     dialect.run(conn, "ledger_unassign", values)
             conn.commit()
+
+
+def _source_digest(read: ReadTask, chunk: Chunk, *, checksum: bool) -> tuple[int, str | None, bool]:
+    """Return a chunk's rows and checksum in the source, and whether the snapshot was there."""
+    try:
+        with source_session(read, chunk) as session:
+            rows, digest = session.dialect.digest(session.conn, session.sql, wanted=checksum)
+            return rows, digest, session.snapshot is not None
+    except SnapshotLostError:
+        if read.snapshot is None:
+            raise
+        return _source_digest(replace(read, snapshot=None), chunk, checksum=checksum)
+
+
+def _ordered_alike(source: TypeFamily, target: TypeFamily) -> bool:
+    """Return whether bounds of one column's values mean the same in the other."""
+    widened = (source, target) == (TypeFamily.INTEGER, TypeFamily.DECIMAL)
+    return source in COMPARABLE and (source is target or widened)
 
 
 def reconciler(job: MapperJob, stored: StoredRun) -> Reconciler:

@@ -285,3 +285,14 @@ def test_one_state_is_read_while_others_write(standin, round_number):
     assert totals[False] != 60_000
     source.clean()
     target.clean()
+
+
+def test_a_run_is_counted_after_its_state_is_gone(standin, tables):
+    source, _, target, _ = tables
+    result = move(tables)
+    standin.lose_snapshots()
+    found = ParallelProcessor().reconcile(
+        result.run_id, source_conn=source.url, target_conn=target.url, checksum=True
+    )
+    assert found.matches
+    assert not found.same_snapshot

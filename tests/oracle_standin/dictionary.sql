@@ -130,6 +130,12 @@ DROP VIEW IF EXISTS ora."V$SESSION"; CREATE VIEW ora."V$SESSION" AS SELECT pid::
 
 CREATE OR REPLACE FUNCTION ora.to_char(n numeric, f text) RETURNS varchar IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT CASE WHEN f='TM9' THEN regexp_replace(trim_scale(n)::text, '^(-?)0\.', '\1.') ELSE pg_catalog.to_char(n,f) END $$;
 CREATE OR REPLACE FUNCTION ora.to_char(t timestamp, f text) RETURNS varchar IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT CASE WHEN f LIKE 'SYYYY%' THEN ' '||pg_catalog.to_char(t, replace(substr(f,2),'.FF9',''))||CASE WHEN f LIKE '%.FF9' THEN pg_catalog.to_char(t,'.US000') ELSE '' END ELSE pg_catalog.to_char(t,f) END $$;
-CREATE OR REPLACE FUNCTION ora.to_number(t text) RETURNS numeric IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT t::numeric $$;
+-- no NaN, no infinity, and nothing from 1e126 on: 22P02 is ORA-01722, 22003 is ORA-01426
+CREATE OR REPLACE FUNCTION ora.to_number(t text) RETURNS numeric IMMUTABLE STRICT LANGUAGE plpgsql AS $$
+BEGIN
+  IF t !~ '^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$' THEN RAISE invalid_text_representation; END IF;
+  IF abs(t::numeric) >= 1e126 THEN RAISE numeric_value_out_of_range USING MESSAGE = 'numeric overflow'; END IF;
+  RETURN t::numeric;
+END $$;
 CREATE OR REPLACE FUNCTION ora.to_date(t text, f text) RETURNS timestamp(0) IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT trim(t)::timestamp(0) $$;
 CREATE OR REPLACE FUNCTION ora.to_timestamp(t text, f text) RETURNS timestamp IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT trim(t)::timestamp $$;

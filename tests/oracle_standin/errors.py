@@ -69,6 +69,8 @@ def ora_error(res, upd=False):
     elif code == 12899:
         m = re.search(r"\((\d+)\)", msg)
         msg = f"value too large for column (maximum: {m.group(1) if m else '?'})"
+    elif code == 1438 and msg == "numeric overflow":
+        code = 1426
     elif code == 1438:
         msg = "value larger than specified precision allowed for this column"
     elif code == 1722:

@@ -7,7 +7,6 @@ slip through. So what it was sent is journalled, and read again by an independen
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -40,11 +39,6 @@ def _require_grammar() -> None:
     done = subprocess.run(command, cwd=GRAMMAR, capture_output=True, text=True, check=False)
     if done.returncode:
         raise NoGrammarError(f"npm install failed: {done.stderr[-300:]}")
-
-
-def required() -> bool:
-    """Return whether a missing part must fail: MAPPER_DASK_REQUIRE=postgresql,oracle."""
-    return "oracle" in os.environ.get("MAPPER_DASK_REQUIRE", "").split(",")
 
 
 def first_errors(statements: Iterable[str]) -> list[str | None]:
