@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import shutil
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from mapper_dask.dialects import dialect_for
 from mapper_dask.embedded import EmbeddedPostgres
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError
 from mapper_dask.parallel_models import ParallelProcessingResult
+from tests.certificates import Authority, Identity, authority, identity, openssl
 from tests.database import Databases, Server
 
 ROWS = 40
@@ -35,55 +35,6 @@ SSL_REQUEST = bytes.fromhex("00000008 04d2162f")
 
 PASSWORD = "s3cret of the l0gin"
 KEY_PASSWORD = "k3y pass/wörd"
-
-
-# -- certificates ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Authority:
-    """A certificate authority made for the tests."""
-
-    certificate: Path
-    key: Path
-
-
-@dataclass(frozen=True)
-class Identity:
-    """A certificate that an authority signed, and its key."""
-
-    certificate: Path
-    key: Path
-
-
-def openssl(*arguments: object) -> None:
-    command = ["openssl", *map(str, arguments)]
-    subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL)
-
-
-def authority(folder: Path, name: str) -> Authority:
-    made = Authority(folder / f"{name}.crt", folder / f"{name}.key")
-    openssl(
-        *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
-        *("-subj", f"/CN={name}", "-days", 2, "-keyout", made.key, "-out", made.certificate),
-    )
-    return made
-
-
-def identity(folder: Path, name: str, by: Authority, *, names: str | None = None) -> Identity:
-    """Return a certificate for a host, or without names for a client."""
-    made, request = Identity(folder / f"{name}.crt", folder / f"{name}.key"), folder / f"{name}.csr"
-    openssl(
-        *("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
-        *("-subj", f"/CN={name}", "-keyout", made.key, "-out", request),
-    )
-    extensions = folder / f"{name}.ext"
-    extensions.write_text(f"subjectAltName={names}\n" if names else "")
-    openssl(
-        *("x509", "-req", "-in", request, "-CA", by.certificate, "-CAkey", by.key, "-days", 2),
-        *("-CAcreateserial", "-extfile", extensions, "-out", made.certificate),
-    )
-    return made
 
 
 @dataclass(frozen=True)
