@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -35,14 +36,16 @@ def real_url() -> str | None:
 
 
 @contextmanager
-def standin_on(server: Server, journal: str | None = None) -> Iterator[Running]:
-    """Run a stand-in in a database of its own on a server."""
-    admin, name = Database(server.url()), f"mapper_dask_test_oracle_{os.getpid()}"
+def standin_on(
+    server: Server, journal: str | None = None, plain: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """Run a stand-in in a database of its own on a server; ``plain`` users have no rights."""
+    admin, name = Database(server.url()), f"mapper_dask_test_oracle_{uuid.uuid4().hex[:12]}"
     admin.execute(f'CREATE DATABASE "{name}"')
     try:
         url = sa.make_url(server.url(name))
         dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        with running_standin(dsn, ROLES, journal) as running:
+        with running_standin(dsn, ROLES, journal, plain) as running:
             yield running
     finally:
         admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -91,7 +91,7 @@ def run(*args, **options):
 
 def left_over(oracle):
     found = oracle.query("SELECT table_name FROM user_tables WHERE table_name LIKE 'MAPPER%'")
-    return [name for (name,) in found if "LOAD" in name or "STAGE" in name]
+    return [name for (name,) in found if "LOAD" in name]
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_windows_of_a_unique_order_cover_every_row(pair):
 
 def test_large_values_and_no_values_arrive(pair):
     source, target = pair
-    kinds = {"id": "key", "long": "long", "large": "large"}
+    kinds = {"id": "key", "lengthy": "long", "large": "large"}
     rows = [(1, "x" * 1_000_000 + "é", b"\0\xff" * 200_000), (2, None, None), (3, "漢", b"a")]
     there, here = source.table(kinds), target.table(kinds)
     source.insert(there, kinds, rows)

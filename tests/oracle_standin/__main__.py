@@ -13,9 +13,9 @@ import sys
 import threading
 
 from mapper_dask.embedded import embedded_postgres
-from tests.oracle_standin import dictionary
+from tests.oracle_standin.install import install
 from tests.oracle_standin.journal import Journal
-from tests.oracle_standin.server import StandIn
+from tests.oracle_standin.server import StandIn, User
 
 COMMANDS = ("inject", "clear_faults", "lose_snapshots")
 
@@ -24,7 +24,11 @@ def arguments():
     parser = argparse.ArgumentParser(prog="python -m tests.oracle_standin", description=__doc__)
     parser.add_argument("--postgres", help="PostgreSQL that runs the SQL; else one from the wheel")
     parser.add_argument("--port", type=int, default=1521)
-    parser.add_argument("--user", action="append", help="NAME/PASSWORD; scott/tiger if none")
+    parser.add_argument(
+        "--user",
+        action="append",
+        help="NAME/PASSWORD, or NAME/PASSWORD/plain for one without rights; scott/tiger",
+    )
     parser.add_argument("--journal", help="file to which each distinct statement is written")
     parser.add_argument("--child", action="store_true", help="obey JSON lines, end with the input")
     return parser.parse_args()
@@ -41,13 +45,13 @@ def obey(server):
 
 def main():
     asked = arguments()
-    users = dict(user.split("/", 1) for user in asked.user or ["scott/tiger"])
+    users = dict(User.from_text(text) for text in asked.user or ["scott/tiger"])
     with contextlib.ExitStack() as stack:
         dsn = asked.postgres
         if dsn is None:
             server = stack.enter_context(embedded_postgres(settings={"max_connections": "200"}))
             dsn = f"host={server.directory} port=5432 user=postgres dbname=postgres"
-        dictionary.install(dsn)
+        install(dsn)
         journal = Journal(asked.journal) if asked.journal else None
         standin = StandIn(dsn, users, port=asked.port, journal=journal)
         print(json.dumps({"port": standin.port}) if asked.child else standin.dsn, flush=True)

@@ -6,148 +6,152 @@ import hashlib
 import re
 import secrets
 import struct
+from typing import Any
 
-import psycopg
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from tests.oracle_standin.errors import OracleError
-from tests.oracle_standin.packets import ACCEPT, REFUSE, Writer
+from tests.oracle_standin.packets import ACCEPT, REFUSE, Reader, Writer
+
+SERVICE, PACKET_BYTES = "standin", 8192
+PROTOCOL_VERSION = 318
+VERIFIER_12C = 0x4815
+VERSION_19_3 = 19 << 24 | 3 << 16
+VERIFIER_ROUNDS, SESSION_ROUNDS = 4096, 3
+PARAMETERS = 8
+
+REFUSED = "(DESCRIPTION=(TMP=)(VSNNUM=318767104)(ERR={0})(ERROR_STACK=(ERROR=(CODE={0})(EMFI=4))))"
+UNKNOWN_SERVICE, DENIED = 12514, 1017
 
 
-def aes(key, data, enc):
-    c = Cipher(algorithms.AES(key), modes.CBC(bytes(16)))
-    x = c.encryptor() if enc else c.decryptor()
-    return x.update(data) + x.finalize()
+def _encrypted(key: bytes, data: bytes) -> bytes:
+    encryptor = Cipher(algorithms.AES(key), modes.CBC(bytes(16))).encryptor()
+    return encryptor.update(data) + encryptor.finalize()
+
+
+def _decrypted(key: bytes, data: bytes) -> bytes:
+    decryptor = Cipher(algorithms.AES(key), modes.CBC(bytes(16))).decryptor()
+    return decryptor.update(data) + decryptor.finalize()
 
 
 class Authentication:
-    """The handshake: the service is found, the password proven (O5LOGON), the session attached."""
+    """A session's first calls."""
 
-    def handshake(self):
-        t, b = self.read_packet()
-        n, off = struct.unpack(">H", b[16:18])[0], struct.unpack(">H", b[18:20])[0]
-        cs = b[off - 8 : off - 8 + n]
-        if len(cs) < n:
-            cs = self.read_packet()[1][2:]
-        cs = cs.decode()
-        m = re.search(r"SERVICE_NAME=([^)]*)", cs, re.IGNORECASE)
-        fault = self.srv.take_fault("CONNECT")
+    server: Any
+    reader: Reader
+    user: str
+    long_packets: bool
+
+    def handshake(self) -> bool:
+        """Accept the connection, or refuse it; return whether it was accepted."""
+        wanted = self._wanted_service()
+        fault = self.server.faults.take("CONNECT")
         if fault and fault.get("drop"):
             return False
-        if fault or (m and self.srv.services and m.group(1).lower() not in self.srv.services):
-            code = fault["code"] if fault else 12514
-            d = (
-                b"(DESCRIPTION=(TMP=)(VSNNUM=318767104)(ERR=%(code)d)(ERROR_STACK=(ERROR=(CODE=%(code)d)(EMFI=4))))"
-                % {b"code": code}
-            )
-            self.send_packet(REFUSE, bytes([34, 0]) + struct.pack(">H", len(d)) + d)
+        if fault or (wanted and wanted.lower() != SERVICE):
+            text = REFUSED.format(fault["code"] if fault else UNKNOWN_SERVICE).encode()
+            self.send_packet(REFUSE, bytes([34, 0]) + struct.pack(">H", len(text)) + text)
             return False
-        body = (
-            struct.pack(
-                ">HHHHHHH", 318, 1, min(self.srv.sdu, 65535), min(self.srv.sdu, 65535), 1, 0, 45
-            )
-            + b"\4\4"
-            + bytes(8)
-            + struct.pack(">II", self.srv.sdu, self.srv.sdu)
-            + b"\0"
-            + struct.pack(">I", 0)
-        )
+        shorts = (PROTOCOL_VERSION, 1, PACKET_BYTES, PACKET_BYTES, 1, 0, 45)
+        body = struct.pack(">7H", *shorts) + b"\4\4" + bytes(8)
+        body += struct.pack(">II", PACKET_BYTES, PACKET_BYTES) + b"\0" + struct.pack(">I", 0)
         self.send_packet(ACCEPT, body)
-        self.big = True
+        self.long_packets = True
         return True
 
-    def auth1(self):
-        r = self.r
-        has = r.u1()
-        r.ub()
-        r.ub()
-        r.u1()
-        n = r.ub()
-        r.u1()
-        r.u1()
-        user = r.val().decode().upper() if has else ""
-        for _ in range(n):
-            r.lval()
-            r.lval()
-            r.ub()
-        self.user = user.strip('"')
-        pw = self.srv.users.get(self.user)
-        self.known = pw is not None
-        pw = (pw if pw is not None else secrets.token_hex(8)).encode()
-        vfr, csk = secrets.token_bytes(16), secrets.token_bytes(16)
-        pk = hashlib.pbkdf2_hmac("sha512", pw, vfr + b"AUTH_PBKDF2_SPEEDY_KEY", 4096, 64)
-        self.h = hashlib.sha512(pk + vfr).digest()[:32]
-        self.pw = pw
-        self.csk = csk
-        self.ka = secrets.token_bytes(32)
-        kv = [
-            ("AUTH_SESSKEY", aes(self.h, self.ka, True).hex().upper(), 0),
-            ("AUTH_VFR_DATA", vfr.hex().upper(), 0x4815),
-            ("AUTH_PBKDF2_CSK_SALT", csk.hex().upper(), 0),
-            ("AUTH_PBKDF2_VGEN_COUNT", "4096", 0),
-            ("AUTH_PBKDF2_SDER_COUNT", "3", 0),
-        ]
-        w = Writer().u1(8).ub(len(kv))
-        for k, v, f in kv:
-            w.lval(k).lval(v).ub(f)
-        self.send(self.status(w))
+    def _wanted_service(self) -> str | None:
+        _, body = self.read_packet()
+        length, offset = struct.unpack(">HH", body[16:20])
+        text = body[offset - 8 : offset - 8 + length]
+        if len(text) < length:  # a long one comes in a packet of its own
+            text = self.read_packet()[1][2:]
+        found = re.search(r"SERVICE_NAME=([^)]*)", text.decode(), re.IGNORECASE)
+        return found.group(1) if found else None
 
-    def auth2(self):
-        r = self.r
-        has = r.u1()
-        r.ub()
-        r.ub()
-        r.u1()
-        n = r.ub()
-        r.u1()
-        r.u1()
-        if has:
-            r.val()
-        kv = {}
-        for _ in range(n):
-            k = r.lval().decode()
-            kv[k] = r.lval().decode()
-            r.ub()
-        try:
-            kb = aes(self.h, bytes.fromhex(kv["AUTH_SESSKEY"]), False)
-            key = hashlib.pbkdf2_hmac(
-                "sha512", (kb[:32] + self.ka).hex().upper().encode(), self.csk, 3, 32
-            )
-            p = aes(key, bytes.fromhex(kv["AUTH_PASSWORD"]), False)
-            ok = self.known and p[16 : -p[-1]] == self.pw
-        except Exception:
-            ok = False
-        if not ok:
-            self.send(
-                self.error(Writer(), OracleError(1017, "invalid username/password; logon denied"))
-            )
+    def offer_session_key(self) -> None:
+        """Answer a login with half of a key, encrypted by the password's verifier."""
+        self.user, pairs = self._user_and_count()
+        for _ in range(pairs):
+            self.reader.sized()
+            self.reader.sized()
+            self.reader.number()
+        known = self.server.users.get(self.user)
+        password = known.password if known else secrets.token_hex(8)
+        self.password = password.encode()
+        salt, self.key_salt = secrets.token_bytes(16), secrets.token_bytes(16)
+        self.password_key = hashlib.pbkdf2_hmac(
+            "sha512", self.password, salt + b"AUTH_PBKDF2_SPEEDY_KEY", VERIFIER_ROUNDS, 64
+        )
+        self.verifier = hashlib.sha512(self.password_key + salt).digest()[:32]
+        self.server_half = secrets.token_bytes(32)
+        offered = (
+            ("AUTH_SESSKEY", _encrypted(self.verifier, self.server_half).hex().upper(), 0),
+            ("AUTH_VFR_DATA", salt.hex().upper(), VERIFIER_12C),
+            ("AUTH_PBKDF2_CSK_SALT", self.key_salt.hex().upper(), 0),
+            ("AUTH_PBKDF2_VGEN_COUNT", str(VERIFIER_ROUNDS), 0),
+            ("AUTH_PBKDF2_SDER_COUNT", str(SESSION_ROUNDS), 0),
+        )
+        writer = Writer().uint8(PARAMETERS).number(len(offered))
+        for name, value, flags in offered:
+            writer.sized(name).sized(value).number(flags)
+        self.send(self.status(writer))
+
+    def _user_and_count(self) -> tuple[str, int]:
+        reader = self.reader
+        named = reader.uint8()
+        reader.skip("nnb")
+        pairs = reader.number()
+        reader.skip("bb")
+        user = (reader.value() or b"").decode() if named else ""
+        return user.upper().strip('"'), pairs
+
+    def check_password(self) -> None:
+        """Answer the second half of a login: attach the session, or deny it."""
+        sent = self._sent_pairs()
+        key = self._session_key(sent)
+        if key is None:
+            denied = OracleError(DENIED, "invalid username/password; logon denied")
+            self.send(self.outcome(Writer(), denied))
             return
         self.attach()
-        resp = aes(key, secrets.token_bytes(16) + b"SERVER_TO_CLIENT" + b"\x10" * 16, True)
-        out = {
+        proof = secrets.token_bytes(16) + b"SERVER_TO_CLIENT" + b"\x10" * 16
+        facts = {
             "AUTH_VERSION_STRING": "- Production",
             "AUTH_VERSION_SQL": "25",
-            "AUTH_VERSION_NO": str(19 << 24 | 3 << 16),
+            "AUTH_VERSION_NO": str(VERSION_19_3),
             "AUTH_DB_ID": "1",
-            "AUTH_SESSION_ID": str(self.pg.pgconn.backend_pid),
+            "AUTH_SESSION_ID": str(self.postgres.pgconn.backend_pid),
             "AUTH_SERIAL_NUM": "1",
-            "AUTH_SC_DBUNIQUE_NAME": "STANDIN",
-            "AUTH_SC_SERVICE_NAME": "standin",
-            "AUTH_INSTANCENAME": "standin",
-            "AUTH_SC_INSTANCE_NAME": "standin",
+            "AUTH_SC_DBUNIQUE_NAME": SERVICE.upper(),
+            "AUTH_SC_SERVICE_NAME": SERVICE,
+            "AUTH_INSTANCENAME": SERVICE,
+            "AUTH_SC_INSTANCE_NAME": SERVICE,
             "AUTH_MAX_OPEN_CURSORS": "300",
             "AUTH_MAX_IDEN_LENGTH": "128",
-            "AUTH_SVR_RESPONSE": resp.hex().upper(),
+            "AUTH_SVR_RESPONSE": _encrypted(key, proof).hex().upper(),
         }
-        w = Writer().u1(8).ub(len(out))
-        for k, v in out.items():
-            w.lval(k).lval(v).ub(0)
-        self.send(self.status(w))
+        writer = Writer().uint8(PARAMETERS).number(len(facts))
+        for name, value in facts.items():
+            writer.sized(name).sized(value).number(0)
+        self.send(self.status(writer))
 
-    def attach(self):
-        self.pg = psycopg.connect(self.srv.pgdsn, autocommit=True)
-        self.x(b'CREATE SCHEMA IF NOT EXISTS "%s"' % self.user.encode())
-        self.x(
-            b"SET search_path=\"%s\", ora, oracle, public, pg_catalog; SET timezone='UTC'; SET datestyle='ISO,YMD'; SET extra_float_digits=1"
-            % self.user.encode()
-        )
+    def _sent_pairs(self) -> dict[str, str]:
+        _, pairs = self._user_and_count()
+        sent = {}
+        for _ in range(pairs):
+            name = self.reader.sized().decode()
+            sent[name] = self.reader.sized().decode()
+            self.reader.number()
+        return sent
+
+    def _session_key(self, sent: dict[str, str]) -> bytes | None:
+        """Return the key both sides hold; None when the client does not know the password."""
+        try:
+            half = _decrypted(self.verifier, bytes.fromhex(sent["AUTH_SESSKEY"]))
+            whole = (half[:32] + self.server_half).hex().upper().encode()
+            key = hashlib.pbkdf2_hmac("sha512", whole, self.key_salt, SESSION_ROUNDS, 32)
+            padded = _decrypted(key, bytes.fromhex(sent["AUTH_PASSWORD"]))
+        except (KeyError, ValueError):
+            return None
+        right = self.user in self.server.users and padded[16 : -padded[-1]] == self.password
+        return key if right else None

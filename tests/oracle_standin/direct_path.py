@@ -3,175 +3,185 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from psycopg import pq
 
+from tests.oracle_standin import values
+from tests.oracle_standin.columns import Column
 from tests.oracle_standin.errors import ora_error
-from tests.oracle_standin.packets import Writer
-from tests.oracle_standin.types import (
-    BDOUBLE,
-    BFLOAT,
-    BLOB,
-    CHAR,
-    CLOB,
-    DATE,
-    NUM,
-    RAW,
-    TS,
-    TSTZ,
-    VC,
-    dec_bd,
-    dec_bf,
-    dec_date,
-    dec_number,
-    make_col,
-)
+from tests.oracle_standin.packets import Reader, Writer
+from tests.oracle_standin.values import Type, from_utf16
+
+SCHEMA_KEY, TABLE_KEY, COLUMN_KEY = 3, 1, 4
+FINISH = 2
+ANSWER_NUMBERS, CURSOR_PLACE = 14, 3
+PARAMETERS = 8
+FIRST_PART, LAST_PART, END_OF_ROW, FAST_SKIP = 0x01, 0x02, 0x04, 0x10
+"""Flags of a piece: its last value goes on, its first goes on, the row ends, two bytes follow."""
+
+NULL_LENGTH, LONG_LENGTH = 255, 254
+ESCAPES = {ord(a): b for a, b in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))}
+
+NOT_NULL = b"SELECT attname FROM pg_attribute WHERE attrelid = $1::regclass AND attnotnull"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A direct path load under way."""
+
+    copy: str
+    columns: Sequence[Column]
+
+
+DECODED = {
+    Type.NUMBER: values.decoded_number,
+    Type.DATE: values.decoded_date,
+    Type.TIMESTAMP: values.decoded_timestamp,
+    Type.TIMESTAMP_TZ: values.decoded_zoned,
+    Type.TIMESTAMP_LTZ: values.decoded_timestamp,
+    Type.BINARY_DOUBLE: values.decoded_double,
+    Type.BINARY_FLOAT: values.decoded_float,
+    Type.RAW: values.to_bytea,
+    Type.BLOB: values.to_bytea,
+}
 
 
 class DirectPath:
-    """Direct path loads: prepare, stream, finish."""
+    """A session's direct path loads."""
 
-    def dp_prepare(self):
-        r = self.r
-        r.ub()
-        r.u1()
-        nk = r.ub()
-        r.u1()
-        ni = r.ub()
-        r.take(6)
-        names = []
-        sch = tab = None
-        for _ in range(nk):
-            r.ub()
-            r.ub()
-            v = r.val().decode()
-            k = r.ub()
-            if k == 3:
-                sch = v
-            elif k == 1:
-                tab = v
-            elif k == 4:
-                names.append(v)
-        for _ in range(ni):
-            r.ub()
-        q = ", ".join('"%s"' % n for n in names)
-        res = self.xp(f'SELECT {q} FROM "{sch}"."{tab}" WHERE false'.encode(), [], [])
-        nn = self.xp(
-            b"SELECT attname FROM pg_attribute WHERE attrelid=$1::regclass AND attnotnull",
-            [f'"{sch}"."{tab}"'.encode()],
-            [25],
+    server: Any
+    reader: Reader
+    direct_loads: dict[int, Load]
+    next_cursor: int
+
+    def prepare_direct_load(self) -> None:
+        """Answer with the columns of the table."""
+        schema, table, names = self._wanted()
+        columns_list = ", ".join(f'"{name}"' for name in names)
+        place = f'"{schema}"."{table}"'
+        described = self.run_with(
+            f"SELECT {columns_list} FROM {place} WHERE false".encode(), [], []
         )
-        notnull = {nn.get_value(i, 0).decode() for i in range(nn.ntuples)}
-        cols = [
-            make_col(self.srv, res.fname(i).decode(), res.ftype(i), res.fmod(i))
-            for i in range(res.nfields)
+        required = self.run_with(NOT_NULL, [place.encode()], [25])
+        never_null = {required.get_value(row, 0).decode() for row in range(required.ntuples)}
+        columns = [
+            self.server.columns.column(
+                described.fname(n).decode(), described.ftype(n), described.fmod(n)
+            )
+            for n in range(described.nfields)
         ]
-        cid = self.next_cur
-        self.next_cur += 1
+        number, self.next_cursor = self.next_cursor, self.next_cursor + 1
         self.begin()
-        self.x(b"SAVEPOINT ora_dp")
-        self.dp[cid] = (f'COPY "{sch}"."{tab}" ({q}) FROM STDIN', cols)
-        w = Writer().u1(8).ub(len(cols))
-        for c in cols:
-            c.nulls = 0 if c.name in notnull else 1
-            if c.t in (VC, CHAR):
-                c.size = c.buf
-            c.describe(w)
-        w.ub(0).ub(14)
-        for i in range(14):
-            w.ub(cid if i == 3 else 0)
-        self.send(self.status(w))
+        self.run(b"SAVEPOINT ora_direct")
+        self.direct_loads[number] = Load(f"COPY {place} ({columns_list}) FROM STDIN", columns)
+        writer = Writer().uint8(PARAMETERS).number(len(columns))
+        for column in columns:
+            column.nullable = column.name not in never_null
+            if column.type in (Type.VARCHAR, Type.CHAR):
+                column.size = column.buffer
+            column.describe(writer)
+        writer.numbers(0, ANSWER_NUMBERS)
+        writer.numbers(*(number if n == CURSOR_PLACE else 0 for n in range(ANSWER_NUMBERS)))
+        self.send(self.status(writer))
 
-    def dp_stream(self):
-        r = self.r
-        cid = r.ub()
-        r.u1()
-        total = r.ub()
-        r.ub()
-        r.u1()
-        r.ub()
-        r.u1()
-        r.u1()
-        buf = r.take(total)
-        copy, cols = self.dp[cid]
-        p = 0
-        rows = []
-        row = []
-        part = None
-        while p < total:
-            fl = buf[p]
-            p += 1
-            if fl & 0x10:
-                p += 2
-            ns = buf[p]
-            p += 1
-            for s in range(ns):
-                n = buf[p]
-                p += 1
-                if n == 255:
-                    v = None
-                else:
-                    if n == 254:
-                        n = struct.unpack(">H", buf[p : p + 2])[0]
-                        p += 2
-                    v = buf[p : p + n]
-                    p += n
-                if s == 0 and fl & 2:
-                    v = part + v
-                    part = None
-                if s == ns - 1 and fl & 1:
-                    part = v
-                else:
-                    row.append(v)
-            if fl & 4:
-                rows.append(row)
-                row = []
-        out = []
-        esc = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r"}
-        for row in rows:
-            f = []
-            for c, v in zip(cols, row):
-                if v is None or v == b"":
-                    f.append("\\N")
-                elif c.t == NUM:
-                    f.append(dec_number(v).decode())
-                elif c.t in (DATE, TS, TSTZ):
-                    f.append(dec_date(v).decode())
-                elif c.t == BDOUBLE:
-                    f.append(repr(dec_bd(v)))
-                elif c.t == BFLOAT:
-                    f.append(repr(dec_bf(v)))
-                elif c.t in (RAW, BLOB):
-                    f.append("\\\\x" + v.hex())
-                elif c.t == CLOB:
-                    f.append(v.decode("utf-16-be").translate(esc))
-                else:
-                    f.append(v.decode().translate(esc))
-            out.append("\t".join(f))
-        pgc = self.pg.pgconn
-        res = pgc.exec_(copy.encode())
-        if res.status == pq.ExecStatus.FATAL_ERROR:
-            raise ora_error(res)
-        pgc.put_copy_data(("\n".join(out) + "\n").encode())
-        pgc.put_copy_end()
-        res = pgc.get_result()
-        while pgc.get_result():
+    def _wanted(self) -> tuple[str, str, list[str]]:
+        reader = self.reader
+        reader.skip("nb")
+        keys = reader.number()
+        reader.skip("b")
+        inputs = reader.number()
+        reader.take(6)
+        found: dict[int, list[str]] = {SCHEMA_KEY: [], TABLE_KEY: [], COLUMN_KEY: []}
+        for _ in range(keys):
+            reader.skip("nn")
+            text = (reader.value() or b"").decode()
+            found.setdefault(reader.number(), []).append(text)
+        reader.skip("n" * inputs)
+        return found[SCHEMA_KEY][0], found[TABLE_KEY][0], found[COLUMN_KEY]
+
+    def stream_direct_load(self) -> None:
+        """Load some rows."""
+        reader = self.reader
+        number = reader.number()
+        reader.skip("b")
+        size = reader.number()
+        reader.skip("nbnbb")
+        load = self.direct_loads[number]
+        lines = [_line(load.columns, row) for row in _rows(reader.take(size))]
+        connection = self.postgres.pgconn
+        _require_fine(connection.exec_(load.copy.encode()))
+        connection.put_copy_data(("\n".join(lines) + "\n").encode())
+        connection.put_copy_end()
+        result = connection.get_result()
+        while connection.get_result():
             pass
-        if res.status == pq.ExecStatus.FATAL_ERROR:
-            raise ora_error(res)
-        self.send(self.status(Writer().u1(8).ub(0)))
+        _require_fine(result)
+        self.send(self.status(Writer().uint8(PARAMETERS).number(0)))
 
-    def dp_op(self):
-        r = self.r
-        op = r.ub()
-        cid = r.ub()
-        r.u1()
-        r.ub()
-        r.u1()
-        r.u1()
-        self.dp.pop(cid, None)
-        if op == 2:
-            self.commit() if self.srv.dp_autocommit else None
+    def end_direct_load(self) -> None:
+        """Finish a load, which commits, or abort it."""
+        reader = self.reader
+        operation, number = reader.number(), reader.number()
+        reader.skip("bnbb")
+        self.direct_loads.pop(number, None)
+        if operation == FINISH:
+            self.commit()
         else:
-            self.x(b"ROLLBACK TO ora_dp")
-        self.send(self.status(Writer().u1(8).ub(0)))
+            self.run(b"ROLLBACK TO ora_direct")
+        self.send(self.status(Writer().uint8(PARAMETERS).number(0)))
+
+
+def _require_fine(result: Any) -> None:
+    if result.status == pq.ExecStatus.FATAL_ERROR:
+        raise ora_error(result)
+
+
+def _rows(stream: bytes) -> Iterator[list[bytes | None]]:
+    """Yield rows of a stream of pieces; a value may go on in the next piece."""
+    place, row, open_part = 0, [], b""
+    while place < len(stream):
+        flags = stream[place]
+        place += 3 if flags & FAST_SKIP else 1
+        count = stream[place]
+        place += 1
+        for segment in range(count):
+            value, place = _segment(stream, place)
+            if segment == 0 and flags & LAST_PART:
+                value, open_part = open_part + (value or b""), b""
+            if segment == count - 1 and flags & FIRST_PART:
+                open_part = value or b""
+            else:
+                row.append(value)
+        if flags & END_OF_ROW:
+            yield row
+            row = []
+
+
+def _segment(stream: bytes, place: int) -> tuple[bytes | None, int]:
+    length = stream[place]
+    place += 1
+    if length == NULL_LENGTH:
+        return None, place
+    if length == LONG_LENGTH:
+        length = struct.unpack(">H", stream[place : place + 2])[0]
+        place += 2
+    return stream[place : place + length], place + length
+
+
+def _line(columns: Sequence[Column], row: Sequence[bytes | None]) -> str:
+    return "\t".join(
+        _copied(column, value) if value else "\\N"
+        for column, value in zip(columns, row, strict=True)
+    )
+
+
+def _copied(column: Column, value: bytes) -> str:
+    """Return a value as COPY reads it."""
+    if column.type is Type.CLOB:
+        return from_utf16(value).decode().translate(ESCAPES)
+    decode = DECODED.get(column.type)
+    text = decode(value) if decode else value
+    return text.decode().translate(ESCAPES)

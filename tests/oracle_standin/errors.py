@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from psycopg import pq
 
@@ -10,9 +11,9 @@ from psycopg import pq
 class OracleError(Exception):
     """An error as Oracle says it."""
 
-    def __init__(self, code, msg, pos=0):
-        self.code, self.msg, self.pos = code, msg, pos
-        super().__init__(f"ORA-{code:05d}: {msg}")
+    def __init__(self, code: int, message: str, position: int = 0) -> None:
+        self.code, self.position = code, position
+        super().__init__(f"ORA-{code:05d}: {message}")
 
 
 SQLSTATE = {
@@ -43,46 +44,101 @@ SQLSTATE = {
 }
 
 
-def ora_error(res, upd=False):
-    f = lambda k: (res.error_field(k) or b"").decode()
-    D = pq.DiagnosticField
-    st, msg = f(D.SQLSTATE), f(D.MESSAGE_PRIMARY)
-    sch, tab, col, con = f(D.SCHEMA_NAME), f(D.TABLE_NAME), f(D.COLUMN_NAME), f(D.CONSTRAINT_NAME)
-    code = SQLSTATE.get(st, 3001)
-    if code == 1:
-        msg = f"unique constraint ({sch}.{con.upper()}) violated"
-    elif code == 1400:
-        if upd:
-            code, msg = 1407, f'cannot update ("{sch}"."{tab}"."{col}") to NULL'
-        else:
-            msg = f'cannot insert NULL into ("{sch}"."{tab}"."{col}")'
-    elif code == 2291:
-        if "still referenced" in f(D.MESSAGE_DETAIL):
-            code, msg = 2292, f"integrity constraint ({sch}.{con}) violated - child record found"
-        else:
-            msg = f"integrity constraint ({sch}.{con}) violated - parent key not found"
-    elif code == 942:
-        msg = "table or view does not exist"
-    elif code == 904:
-        m = re.search(r'"?column "?([^"]+)"? does not', msg)
-        msg = f'"{m.group(1) if m else msg}": invalid identifier'
-    elif code == 12899:
-        m = re.search(r"\((\d+)\)", msg)
-        msg = f"value too large for column (maximum: {m.group(1) if m else '?'})"
-    elif code == 1438 and msg == "numeric overflow":
-        code = 1426
-    elif code == 1438:
-        msg = "value larger than specified precision allowed for this column"
-    elif code == 1722:
-        msg = "invalid number"
-    elif code == 955:
-        msg = "name is already used by an existing object"
-    elif code == 28:
-        msg = "your session has been killed"
-    elif code == 1013:
-        msg = "user requested cancel of current operation"
-    elif code == 54:
-        msg = "resource busy and acquire with NOWAIT specified or timeout expired"
-    elif code in (3001, 933, 932):
-        msg = f"unimplemented feature or bad SQL (stand-in; PostgreSQL {st}: {msg})"
-    return OracleError(code, msg)
+UNKNOWN = 3001
+FREE_WORDS = {
+    942: "table or view does not exist",
+    1438: "value larger than specified precision allowed for this column",
+    1722: "invalid number",
+    955: "name is already used by an existing object",
+    28: "your session has been killed",
+    1013: "user requested cancel of current operation",
+    54: "resource busy and acquire with NOWAIT specified or timeout expired",
+}
+"""Messages that name nothing."""
+
+Fields = dict[str, str]
+
+
+def ora_error(result: Any, *, updates: bool = False) -> OracleError:
+    """Return PostgreSQL's error as Oracle's.
+
+    Parameters
+    ----------
+    updates
+        Whether the statement is an UPDATE, whose NULLs have another number.
+    """
+    fields = {
+        name: (result.error_field(getattr(pq.DiagnosticField, name)) or b"").decode()
+        for name in (
+            *("SQLSTATE", "MESSAGE_PRIMARY", "MESSAGE_DETAIL"),
+            *("SCHEMA_NAME", "TABLE_NAME", "COLUMN_NAME", "CONSTRAINT_NAME"),
+        )
+    }
+    code = SQLSTATE.get(fields["SQLSTATE"], UNKNOWN)
+    if code in FREE_WORDS and fields["MESSAGE_PRIMARY"] != "numeric overflow":
+        return OracleError(code, FREE_WORDS[code])
+    if code in _NAMING:
+        return _NAMING[code](fields, updates)
+    said = f"{fields['SQLSTATE']}: {fields['MESSAGE_PRIMARY']}"
+    return OracleError(code, f"unimplemented feature or bad SQL (stand-in; PostgreSQL {said})")
+
+
+def _constraint(fields: Fields) -> str:
+    return f"{fields['SCHEMA_NAME']}.{fields['CONSTRAINT_NAME'].upper()}"
+
+
+def _not_unique(fields: Fields, updates: bool) -> OracleError:  # noqa: FBT001
+    del updates
+    return OracleError(1, f"unique constraint ({_constraint(fields)}) violated")
+
+
+def _null(fields: Fields, updates: bool) -> OracleError:  # noqa: FBT001
+    names = (fields["SCHEMA_NAME"], fields["TABLE_NAME"], fields["COLUMN_NAME"])
+    place = ".".join(f'"{name}"' for name in names)
+    if updates:
+        return OracleError(1407, f"cannot update ({place}) to NULL")
+    return OracleError(1400, f"cannot insert NULL into ({place})")
+
+
+def _reference(fields: Fields, updates: bool) -> OracleError:  # noqa: FBT001
+    del updates
+    if "still referenced" in fields["MESSAGE_DETAIL"]:
+        found = "violated - child record found"
+        return OracleError(2292, f"integrity constraint ({_constraint(fields)}) {found}")
+    missing = "violated - parent key not found"
+    return OracleError(2291, f"integrity constraint ({_constraint(fields)}) {missing}")
+
+
+def _checked(fields: Fields, updates: bool) -> OracleError:  # noqa: FBT001
+    del updates
+    return OracleError(2290, f"check constraint ({_constraint(fields)}) violated")
+
+
+def _unknown_name(fields: Fields, updates: bool) -> OracleError:  # noqa: FBT001
+    del updates
+    found = re.search(r'"?column "?([^"]+)"? does not', fields["MESSAGE_PRIMARY"])
+    name = found.group(1) if found else fields["MESSAGE_PRIMARY"]
+    return OracleError(904, f'"{name}": invalid identifier')
+
+
+def _too_long(fields: Fields, updates: bool) -> OracleError:  # noqa: FBT001
+    del updates
+    found = re.search(r"\((\d+)\)", fields["MESSAGE_PRIMARY"])
+    most = found.group(1) if found else "?"
+    return OracleError(12899, f"value too large for column (maximum: {most})")
+
+
+def _too_great(fields: Fields, updates: bool) -> OracleError:  # noqa: FBT001
+    del fields, updates
+    return OracleError(1426, "numeric overflow")
+
+
+_NAMING = {
+    1: _not_unique,
+    1400: _null,
+    2291: _reference,
+    2290: _checked,
+    904: _unknown_name,
+    12899: _too_long,
+    1438: _too_great,
+}

@@ -5,134 +5,157 @@ from __future__ import annotations
 import queue
 import struct
 
+from tests.oracle_standin.values import rowid_parts
+
 CONNECT, ACCEPT, REFUSE, DATA, MARKER = 1, 2, 4, 6, 12
+"""Kinds of packets."""
+
+LONGEST_SHORT, CHUNKED, PIECE = 252, 254, 32767
+"""Bytes of a value with a one-byte length, the sign of one in pieces, bytes of a piece."""
+
+NULL_LENGTHS = frozenset({0, 255})
+ROWID_SIGN = 14
+
+
+class Closed(Exception):  # noqa: N818 - it is no fault
+    """The client is gone."""
+
+
+class Interrupted(Exception):  # noqa: N818 - it is no fault
+    """The client wants the call broken off."""
 
 
 class Writer(bytearray):
-    def u1(s, v):
-        s.append(v & 255)
-        return s
+    """The body of an answer; each method returns the writer."""
 
-    def u16(s, v):
-        s += struct.pack(">H", v)
-        return s
+    def uint8(self, value: int) -> Writer:
+        """Write a byte."""
+        self.append(value & 255)
+        return self
 
-    def u32(s, v):
-        s += struct.pack(">I", v)
-        return s
+    def uint16(self, value: int) -> Writer:
+        """Write two bytes."""
+        self.extend(struct.pack(">H", value))
+        return self
 
-    def ub(s, v):
-        if v == 0:
-            s.append(0)
-        else:
-            b = v.to_bytes((v.bit_length() + 7) // 8, "big")
-            n = len(b)
-            m = 1 if n == 1 else 2 if n == 2 else 4 if n <= 4 else 8
-            s.append(m)
-            s += b.rjust(m, b"\0")
-        return s
+    def number(self, value: int) -> Writer:
+        """Write a number in as many bytes as it needs, behind their count."""
+        if not value:
+            return self.uint8(0)
+        data = value.to_bytes((value.bit_length() + 7) // 8, "big")
+        size = next(size for size in (1, 2, 4, 8) if size >= len(data))
+        self.append(size)
+        self.extend(data.rjust(size, b"\0"))
+        return self
 
-    def sb(s, v):
-        if v < 0:
-            t = Writer().ub(-v)
-            t[0] |= 0x80
-            s += t
-            return s
-        return s.ub(v)
+    def numbers(self, *values: int) -> Writer:
+        """Write several numbers."""
+        for value in values:
+            self.number(value)
+        return self
 
-    def raw(s, b):
-        s += b
-        return s
+    def signed(self, value: int) -> Writer:
+        """Write a number that may be negative: a bit in its count says so."""
+        if value >= 0:
+            return self.number(value)
+        place = len(self)
+        self.number(-value)
+        self[place] |= 0x80
+        return self
 
-    def val(s, b):  # length + bytes (chunked when long); None/empty -> NULL
-        if not b:
-            s.append(0)
-        elif len(b) <= 252:
-            s.append(len(b))
-            s += b
-        else:
-            s.append(254)
-            for i in range(0, len(b), 32767):
-                c = b[i : i + 32767]
-                s.ub(len(c))
-                s += c
-            s.ub(0)
-        return s
+    def raw(self, data: bytes) -> Writer:
+        """Write bytes as they are."""
+        self.extend(data)
+        return self
 
-    def lval(s, b):  # ub4 length, then length + bytes
-        if isinstance(b, str):
-            b = b.encode()
-        if not b:
-            return s.ub(0)
-        s.ub(len(b))
-        return s.val(b)
+    def value(self, data: bytes | None) -> Writer:
+        """Write bytes behind their length, long ones in pieces; none are a NULL."""
+        if not data:
+            return self.uint8(0)
+        if len(data) <= LONGEST_SHORT:
+            return self.uint8(len(data)).raw(data)
+        self.append(CHUNKED)
+        for start in range(0, len(data), PIECE):
+            piece = data[start : start + PIECE]
+            self.number(len(piece)).raw(piece)
+        return self.number(0)
 
+    def sized(self, data: bytes | str | None) -> Writer:
+        """Write bytes behind their length as a number, and then as a value."""
+        data = data.encode() if isinstance(data, str) else data
+        return self.number(len(data)).value(data) if data else self.number(0)
 
-class Closed(Exception):
-    pass
-
-
-class Interrupted(Exception):
-    pass
+    def rowid(self, text: bytes) -> Writer:
+        """Write a row address."""
+        object_id, file, block, row = rowid_parts(text)
+        return self.uint8(ROWID_SIGN).numbers(object_id, file).uint8(0).numbers(block, row)
 
 
 class Reader:
-    """Pulls bytes out of DATA packets put in a queue by the socket thread."""
+    """Pulls values out of DATA packets that the socket's thread puts in a queue."""
 
-    def __init__(self):
-        self.q = queue.Queue()
-        self.b = b""
-        self.p = 0
+    def __init__(self) -> None:
+        self.packets: queue.Queue[bytes | None] = queue.Queue()
+        self.packet = b""
+        self.place = 0
 
-    def take(self, n):
-        if len(self.b) - self.p >= n:
-            r = self.b[self.p : self.p + n]
-            self.p += n
-            return r
-        out = self.b[self.p :]
-        while len(out) < n:
-            self.b = self.nextpkt()
-            out += self.b
-        self.p = len(self.b) - (len(out) - n)
-        return out[:n]
+    def take(self, size: int) -> bytes:
+        """Return some bytes, waiting for more packets if need be."""
+        data = self.packet[self.place : self.place + size]
+        self.place += len(data)
+        while len(data) < size:
+            self.packet = self._next()
+            self.place = min(size - len(data), len(self.packet))
+            data += self.packet[: self.place]
+        return data
 
-    def nextpkt(self):
-        pkt = self.q.get()
-        if pkt is None:
+    def _next(self) -> bytes:
+        packet = self.packets.get()
+        if packet is None:
             raise Closed
-        if pkt == b"":
-            raise Interrupted  # marker while idle
-        return pkt
+        if not packet:
+            raise Interrupted
+        return packet
 
-    def skip_rest(self):
-        self.b, self.p = b"", 0
+    def skip_rest(self) -> None:
+        """Forget what is left of the packet."""
+        self.packet, self.place = b"", 0
 
-    def at_end(self):
-        return self.p >= len(self.b)
+    def at_end(self) -> bool:
+        """Return whether the packet is used up."""
+        return self.place >= len(self.packet)
 
-    def u1(self):
+    def uint8(self) -> int:
+        """Read a byte."""
         return self.take(1)[0]
 
-    def u16(self):
+    def uint16(self) -> int:
+        """Read two bytes."""
         return int.from_bytes(self.take(2), "big")
 
-    def ub(self):
-        n = self.u1()
-        neg = n & 0x80
-        n &= 0x7F
-        v = int.from_bytes(self.take(n), "big") if n else 0
-        return -v if neg else v
+    def number(self) -> int:
+        """Read a number behind the count of its bytes."""
+        count = self.uint8()
+        value = int.from_bytes(self.take(count & 0x7F), "big")
+        return -value if count & 0x80 else value
 
-    def val(self):
-        n = self.u1()
-        if n in (0, 255):
+    def skip(self, pattern: str) -> None:
+        """Pass over bytes (b) and numbers (n) that the stand-in has no use for."""
+        for kind in pattern:
+            self.uint8() if kind == "b" else self.number()
+
+    def value(self) -> bytes | None:
+        """Read bytes behind their length."""
+        length = self.uint8()
+        if length in NULL_LENGTHS:
             return None
-        if n != 254:
-            return self.take(n)
-        out = b""
-        while c := self.ub():
-            out += self.take(c)
-        return out
+        if length != CHUNKED:
+            return self.take(length)
+        data = b""
+        while size := self.number():
+            data += self.take(size)
+        return data
 
-    def lval(self):
-        return self.val() if self.ub() else b""
+    def sized(self) -> bytes:
+        """Read bytes behind their length as a number, and then as a value."""
+        return (self.value() or b"") if self.number() else b""

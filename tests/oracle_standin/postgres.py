@@ -2,67 +2,101 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import psycopg
 from psycopg import pq
 
 from tests.oracle_standin.errors import ora_error
 from tests.oracle_standin.packets import Interrupted
 
+UNKNOWN_TYPE = b"42P18"
+TEXT = 25
+CANCELLED = 1013
+
 
 class Backend:
-    """The session's own connection to PostgreSQL: statements, transactions."""
+    """What a session does in PostgreSQL."""
 
-    def x(self, sql, conn=None):
-        res = (conn or self.pg).pgconn.exec_(sql)
-        if res.status == pq.ExecStatus.FATAL_ERROR:
-            raise ora_error(res)
-        return res
+    postgres: Any
+    busy: bool
+    interrupted: bool
+    changed: bool
 
-    def xp(self, sql, vals, types, upd=False, conn=None):
+    def run(self, sql: bytes) -> Any:
+        """Run statements without values."""
+        result = self.postgres.pgconn.exec_(sql)
+        if result.status == pq.ExecStatus.FATAL_ERROR:
+            raise ora_error(result)
+        return result
+
+    def run_with(
+        self,
+        sql: bytes,
+        texts: list[bytes | None],
+        types: list[int],
+        *,
+        updates: bool = False,
+        connection: psycopg.Connection | None = None,
+    ) -> Any:
+        """Run one statement with values; where a type cannot be told it is a text.
+
+        Raises
+        ------
+        OracleError
+            What PostgreSQL answered, in Oracle's words.
+        Interrupted
+            When the client broke it off.
+        """
+        guessing = 0 in types and self.in_transaction() and connection is None
+        if guessing:
+            self.run(b"SAVEPOINT ora_guess")
+        result = self._sent(sql, texts, types, connection or self.postgres)
+        if result.status != pq.ExecStatus.FATAL_ERROR:
+            return result
+        unknown = result.error_field(pq.DiagnosticField.SQLSTATE) == UNKNOWN_TYPE and 0 in types
+        if unknown and (guessing or not self._failed()):
+            if guessing:
+                self.run(b"ROLLBACK TO ora_guess")
+            told = [kind or TEXT for kind in types]
+            return self.run_with(sql, texts, told, updates=updates, connection=connection)
+        error = ora_error(result, updates=updates)
+        if self.interrupted and error.code == CANCELLED:
+            raise Interrupted
+        raise error
+
+    def _sent(
+        self, sql: bytes, texts: list[bytes | None], types: list[int], connection: Any
+    ) -> Any:
         self.busy = True
-        guard = 0 in types and self.in_txn() and conn is None
-        if guard:
-            self.x(b"SAVEPOINT ora_guess")
         try:
-            res = (
-                (conn or self.pg).pgconn.exec_params(sql, vals, types)
-                if vals
-                else (conn or self.pg).pgconn.exec_params(sql, None)
-            )
+            return connection.pgconn.exec_params(sql, texts or None, types or None)
         finally:
             self.busy = False
-        if res.status == pq.ExecStatus.FATAL_ERROR:
-            if (
-                res.error_field(pq.DiagnosticField.SQLSTATE) == b"42P18"
-                and 0 in types
-                and (guard or self.pg.pgconn.transaction_status != pq.TransactionStatus.INERROR)
-            ):
-                if guard:
-                    self.x(b"ROLLBACK TO ora_guess")
-                return self.xp(
-                    sql, vals, [t or 25 for t in types], upd, conn
-                )  # untyped bind: take it as text
-            e = ora_error(res, upd)
-            if self.interrupted and e.code == 1013:
-                raise Interrupted()
-            raise e
-        return res
 
-    def in_txn(self):
-        return (
-            self.pg is not None and self.pg.pgconn.transaction_status != pq.TransactionStatus.IDLE
-        )
+    def _failed(self) -> bool:
+        return self.postgres.pgconn.transaction_status == pq.TransactionStatus.INERROR
 
-    def commit(self):
-        if self.in_txn():
-            self.x(b"COMMIT")
-        self.dirty = False
+    def in_transaction(self) -> bool:
+        """Return whether a transaction is open."""
+        idle = pq.TransactionStatus.IDLE
+        return self.postgres is not None and self.postgres.pgconn.transaction_status != idle
 
-    def rollback(self):
-        if self.in_txn():
-            self.x(b"ROLLBACK")
-        self.dirty = False
+    def begin(self) -> None:
+        """Begin a transaction unless one is open."""
+        if not self.in_transaction():
+            self.run(b"BEGIN")
+        self.changed = True
 
-    def begin(self):
-        if not self.in_txn():
-            self.x(b"BEGIN")
-        self.dirty = True
+    def commit(self) -> None:
+        """Commit what is open."""
+        self._end(b"COMMIT")
+
+    def rollback(self) -> None:
+        """Roll back what is open."""
+        self._end(b"ROLLBACK")
+
+    def _end(self, sql: bytes) -> None:
+        if self.in_transaction():
+            self.run(sql)
+        self.changed = False

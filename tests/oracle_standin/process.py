@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,9 +58,24 @@ class Running:
 
 
 @contextmanager
-def running_standin(postgres_dsn, users, journal=None):
-    """Run a stand-in over a PostgreSQL database; it ends with the block, or with this process."""
+def running_standin(
+    postgres_dsn: str,
+    users: Mapping[str, str],
+    journal: str | None = None,
+    plain: Mapping[str, str] | None = None,
+) -> Iterator[Running]:
+    """Run a stand-in over a PostgreSQL database; it ends with the block, or with this process.
+
+    Parameters
+    ----------
+    users
+        Names and passwords.
+    plain
+        Those of users without rights on the dictionary, on flashback, on other sessions.
+    """
+    without = dict(plain or {})
     options = [f"--user={name}/{password}" for name, password in users.items()]
+    options += [f"--user={name}/{password}/plain" for name, password in without.items()]
     options += [f"--journal={journal}"] if journal else []
     child = subprocess.Popen(
         [sys.executable, "-m", "tests.oracle_standin", "--child", "--port=0", *options,
@@ -69,7 +85,7 @@ def running_standin(postgres_dsn, users, journal=None):
         text=True,
     )  # fmt: skip
     try:
-        yield Running(json.loads(child.stdout.readline())["port"], dict(users), child)
+        yield Running(json.loads(child.stdout.readline())["port"], {**users, **without}, child)
     finally:
         child.stdin.close()
         child.wait()

@@ -1,133 +1,93 @@
-"""The listener, its sessions, its faults and its state numbers."""
+"""The listener and its sessions."""
 
 from __future__ import annotations
 
-import re
+import contextlib
 import socket
 import threading
-from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 
-from tests.oracle_standin.errors import OracleError
+from tests.oracle_standin.columns import Columns
+from tests.oracle_standin.faults import Faults
+from tests.oracle_standin.journal import Journal
 from tests.oracle_standin.session import Session
+from tests.oracle_standin.snapshots import Snapshots
+
+SERVICE = "standin"
+PACKET_BYTES = 8192
+
+OWN_TYPES = """
+SELECT typname, t.oid::int FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace
+WHERE nspname = 'ora'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A login."""
+
+    password: str
+    privileged: bool = True
+    """Whether it sees DBA_ and V$ views, may flash back and end sessions."""
+
+    @classmethod
+    def from_text(cls, text: str) -> tuple[str, User]:
+        """Return name and user of ``NAME/PASSWORD`` or ``NAME/PASSWORD/plain``."""
+        name, password, *rights = text.split("/")
+        return name.upper(), cls(password, rights != ["plain"])
 
 
 class StandIn:
+    """A server on 127.0.0.1 that speaks Oracle's protocol over a PostgreSQL database."""
+
     def __init__(
-        self,
-        pgdsn,
-        users,
-        services=("standin",),
-        port=0,
-        sdu=8192,
-        trace=False,
-        scn_keep=32,
-        journal=None,
-    ):
-        self.pgdsn, self.users, self.services, self.sdu, self.trace = (
-            pgdsn,
-            {k.upper(): v for k, v in users.items()},
-            {s.lower() for s in services},
-            sdu,
-            trace,
-        )
-        self.journal = journal
-        self.dp_autocommit = True  # documented: "Data is implicitly committed"
-        self.stats = {}
-        self.sessions = set()
-        self.faults = []
-        self.lock = threading.Lock()
-        self.scns = OrderedDict()
-        self.scn_keep = scn_keep
-        with psycopg.connect(pgdsn, autocommit=True) as c:
-            self.oids = dict(
-                c.execute(
-                    "SELECT typname, t.oid::int FROM pg_type t JOIN pg_namespace n ON n.oid=typnamespace WHERE nspname='ora'"
-                ).fetchall()
-            )
-        self.ls = socket.create_server(("127.0.0.1", port))
-        self.port = self.ls.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        self, dsn: str, users: Mapping[str, User], port: int = 0, journal: Journal | None = None
+    ) -> None:
+        self.postgres_dsn, self.users, self.journal = dsn, dict(users), journal
+        self.faults, self.snapshots = Faults(), Snapshots(dsn)
+        self.sessions: set[Session] = set()
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            self.columns = Columns(dict(connection.execute(OWN_TYPES).fetchall()))
+        self.listener = socket.create_server(("127.0.0.1", port))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
 
     @property
-    def dsn(self):
-        return f"127.0.0.1:{self.port}/standin"
+    def dsn(self) -> str:
+        """What a driver connects to."""
+        return f"127.0.0.1:{self.port}/{SERVICE}"
 
-    def accept(self):
+    def _accept(self) -> None:
         while True:
             try:
-                s, _ = self.ls.accept()
+                client, _ = self.listener.accept()
             except OSError:
                 return
-            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            ses = Session(self, s)
-            self.sessions.add(ses)
-            threading.Thread(target=ses.run, daemon=True).start()
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            session = Session(self, client)
+            self.sessions.add(session)
+            threading.Thread(target=session.serve, daemon=True).start()
 
-    def inject(self, pattern, times=1, after=0, **fault):
-        """Let a fault happen at what matches; the first ``after`` matches pass."""
-        with self.lock:
-            known = re.compile(pattern, re.IGNORECASE | re.DOTALL)
-            self.faults.append({"pattern": known, "times": times, "after": after, **fault})
+    def inject(self, pattern: str, **fault: Any) -> None:
+        """Let a fault happen at what matches."""
+        self.faults.inject(pattern, **fault)
 
-    def clear_faults(self):
+    def clear_faults(self) -> None:
         """Let nothing go wrong any more."""
-        with self.lock:
-            self.faults.clear()
+        self.faults.clear()
 
-    def take_fault(self, text):
-        """Return the fault that is due at a statement or a call, None where none is."""
-        with self.lock:
-            for fault in self.faults:
-                if not fault["times"] or not fault["pattern"].search(text):
-                    continue
-                if fault["after"]:
-                    fault["after"] -= 1
-                    continue
-                fault["times"] -= 1
-                return fault
-        return None
+    def lose_snapshots(self) -> None:
+        """Let every state number be too old."""
+        self.snapshots.forget()
 
-    def lose_snapshots(self):
-        """Forget every state number: who reads as of one learns that it is too old."""
-        with self.lock:
-            for _, connection in self.scns.values():
-                connection.close()
-            self.scns.clear()
-
-    def register_scn(self, scn):  # an SCN is an exported PostgreSQL snapshot kept open
-        c = psycopg.connect(self.pgdsn, autocommit=True)
-        c.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        sid = c.execute("SELECT pg_export_snapshot()").fetchone()[0]
-        with self.lock:
-            self.scns[scn] = (sid, c)
-            while len(self.scns) > self.scn_keep:
-                self.scns.popitem(last=False)[1][1].close()
-
-    def scn_conn(self, spec, vals, user):
-        m = re.search(r"ora_b(\d+)", spec)
-        scn = int(float(vals[int(m.group(1)) - 1])) if m else int(spec)
-        with self.lock:
-            ent = self.scns.get(scn)
-        if ent is None:
-            raise OracleError(
-                1555, 'snapshot too old: rollback segment number 1 with name "_STANDIN" too small'
-            )
-        c = psycopg.connect(self.pgdsn, autocommit=True)
-        c.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        c.execute(f"SET TRANSACTION SNAPSHOT '{ent[0]}'")
-        c.execute(
-            f"SET LOCAL search_path=\"{user}\", ora, oracle, public, pg_catalog; SET LOCAL timezone='UTC'"
-        )
-        return c
-
-    def close(self):
-        self.ls.close()
-        for s in list(self.sessions):
-            try:
-                s.sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-        for _, c in self.scns.values():
-            c.close()
+    def close(self) -> None:
+        """Close the listener and every session."""
+        self.listener.close()
+        for session in list(self.sessions):
+            with contextlib.suppress(OSError):
+                session.socket.shutdown(socket.SHUT_RDWR)
+        self.snapshots.forget()

@@ -2,337 +2,376 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import socket
 import struct
 import sys
 import threading
-import time
 import traceback
+from typing import TYPE_CHECKING, Any
+
+import psycopg
 
 from tests.oracle_standin.auth import Authentication
 from tests.oracle_standin.direct_path import DirectPath
 from tests.oracle_standin.errors import OracleError
-from tests.oracle_standin.execute import Execution
 from tests.oracle_standin.lobs import LargeObjects
 from tests.oracle_standin.packets import DATA, MARKER, Closed, Interrupted, Reader, Writer
 from tests.oracle_standin.postgres import Backend
-from tests.oracle_standin.types import FIELD_VERSION, un64
+from tests.oracle_standin.statements import EXECUTE, REEXECUTE, REEXECUTE_FETCH, Cursor, Statements
+
+if TYPE_CHECKING:
+    from tests.oracle_standin.server import StandIn
+
+PACKET_BYTES = 8192
+FIELD_VERSION = 12
+"""Of 19.1: which fields messages have."""
+
+AL32UTF8_LITTLE = struct.pack("<H", 873)
+PROTOCOL, DATA_TYPES, FUNCTION, PIGGYBACK, ONE_WAY = 1, 2, 3, 17, 26
+"""Kinds of messages."""
+
+ERROR_SIGN, STATUS_SIGN = 4, 9
+RESET_SECONDS = 5
+END_OF_FILE = 0x40
+BREAK, RESET = b"\x01\x00\x01", b"\x01\x00\x02"
+CLIENT_IDENTIFIER_FIELD = 0
+
+RIGHTS = (
+    (r"\bDBMS_FLASHBACK\b", 904, '"DBMS_FLASHBACK": invalid identifier'),
+    (r"^\s*ALTER\s+SYSTEM\b", 1031, "insufficient privileges"),
+)
+"""What only a privileged user may say, and what others are told."""
+
+SETTINGS = "SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'iso_8601'"
 
 
-class Session(Authentication, Backend, Execution, LargeObjects, DirectPath):
+class Session(Authentication, Backend, Statements, LargeObjects, DirectPath):
     """One client's session."""
 
-    def __init__(self, srv, sock):
-        self.srv, self.sock, self.r = srv, sock, Reader()
-        self.big = False
-        self.seq = 0
-        self.cursors = {}
-        self.next_cur = 1
-        self.lobs = {}
-        self.dirty = False
+    def __init__(self, server: StandIn, client: socket.socket) -> None:
+        self.server, self.socket, self.reader = server, client, Reader()
+        self.long_packets = False
+        self.cursors: dict[int, Cursor] = {}
+        self.next_cursor = 1
+        self.lobs: dict[bytes, bytearray] = {}
+        self.direct_loads: dict[int, Any] = {}
+        self.changed = False
+        """Whether the client is told that a transaction is open."""
         self.busy = False
         self.interrupted = False
-        self.reset_evt = threading.Event()
-        self.dp = {}
-        self.user = None
-        self.pg = None
-        self.stats = srv.stats
+        self.reset, self.broken = threading.Event(), threading.Event()
+        self.user = ""
+        self.postgres: Any = None
 
-    def recvn(self, n):
-        b = b""
-        while len(b) < n:
-            c = self.sock.recv(n - len(b))
-            if not c:
-                raise Closed()
-            b += c
-        return b
+    # -- packets --------------------------------------------------------------------------------
 
-    def read_packet(self):
-        h = self.recvn(8)
-        n = struct.unpack(">I", h[:4])[0] if self.big else struct.unpack(">H", h[:2])[0]
-        return h[4], self.recvn(n - 8)
+    def _received(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            piece = self.socket.recv(size - len(data))
+            if not piece:
+                raise Closed
+            data += piece
+        return data
 
-    def send_packet(self, typ, body):
-        n = len(body) + 8
-        h = struct.pack(">I", n) if self.big else struct.pack(">HH", n, 0)
-        self.sock.sendall(h + bytes([typ, 0, 0, 0]) + body)
+    def read_packet(self) -> tuple[int, bytes]:
+        """Return a packet's kind and body."""
+        head = self._received(8)
+        size = (
+            struct.unpack(">I", head[:4])[0]
+            if self.long_packets
+            else struct.unpack(">H", head[:2])[0]
+        )
+        return head[4], self._received(size - 8)
 
-    def send(self, w: Writer):
-        mx = self.srv.sdu - 10
-        mv = memoryview(w)
-        out = bytearray()
-        for i in range(0, len(w), mx):
-            c = mv[i : i + mx]
-            out += struct.pack(">I", len(c) + 10) + bytes([DATA, 0, 0, 0, 0, 0])
-            out += c
-            if len(out) > 1 << 20:
-                self.sock.sendall(out)
-                out = bytearray()
-        if out:
-            self.sock.sendall(out)
+    def send_packet(self, kind: int, body: bytes) -> None:
+        """Send one packet."""
+        size = len(body) + 8
+        length = struct.pack(">I", size) if self.long_packets else struct.pack(">HH", size, 0)
+        self.socket.sendall(length + bytes([kind, 0, 0, 0]) + body)
 
-    def pump(self):  # socket thread: queue DATA bodies, act on markers at once
-        try:
+    def send(self, writer: Writer) -> None:
+        """Send an answer in as many packets as it needs."""
+        most = PACKET_BYTES - 10
+        body = memoryview(writer)
+        packets = bytearray()
+        for start in range(0, len(writer), most):
+            piece = body[start : start + most]
+            packets += struct.pack(">I", len(piece) + 10) + bytes([DATA, 0, 0, 0, 0, 0])
+            packets += piece
+        self.socket.sendall(packets)
+
+    def _receive(self) -> None:
+        """Queue what arrives; act at once on a client that wants a call broken off."""
+        with contextlib.suppress(OSError, Closed, struct.error):
             while True:
-                t, body = self.read_packet()
-                if t == DATA:
-                    if struct.unpack(">H", body[:2])[0] & 0x40:
+                kind, body = self.read_packet()
+                if kind == DATA:
+                    if struct.unpack(">H", body[:2])[0] & END_OF_FILE:
                         break
-                    self.r.q.put(body[2:])
-                elif t == MARKER:
-                    if body[2] == 2:
-                        self.reset_evt.set()
-                    else:
-                        self.interrupted = True
-                        if self.pg and self.busy:
-                            self.pg.pgconn.get_cancel().cancel()
-                        self.r.q.put(b"")
-        except (OSError, Closed, struct.error):
-            pass
-        self.r.q.put(None)
+                    self.reader.packets.put(body[2:])
+                elif kind == MARKER:
+                    self._marked(body[2] == RESET[2])
+        self.reader.packets.put(None)
 
-    def run(self):
+    def _marked(self, is_reset: bool) -> None:  # noqa: FBT001
+        if is_reset:
+            self.reset.set()
+            return
+        self.interrupted = True
+        self.broken.set()
+        if self.postgres and self.busy:
+            self.postgres.pgconn.get_cancel().cancel()
+        self.reader.packets.put(b"")
+
+    # -- its life -------------------------------------------------------------------------------
+
+    def serve(self) -> None:
+        """Serve the client until it goes."""
         try:
-            if not self.handshake():
-                return
-            threading.Thread(target=self.pump, daemon=True).start()
-            self.loop()
-        except (Closed, OSError) as x:
-            self.srv.trace and print("session end", repr(x), file=sys.stderr)
-        except BaseException:
-            traceback.print_exc()
+            if self.handshake():
+                threading.Thread(target=self._receive, daemon=True).start()
+                self._answer_messages()
+        except (Closed, OSError):
+            pass
+        except BaseException:  # noqa: BLE001 - the client must be let go whatever happened
+            traceback.print_exc(file=sys.stderr)
         finally:
-            self.srv.sessions.discard(self)
-            try:
-                self.sock.shutdown(socket.SHUT_RDWR)  # never leave the client waiting
-            except OSError:
-                pass
-            try:
-                self.pg and self.pg.close()
-            except Exception:
-                pass
-            try:
-                self.sock.close()
-            except Exception:
-                pass
+            self.server.sessions.discard(self)
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            if self.postgres:
+                with contextlib.suppress(psycopg.Error):
+                    self.postgres.close()
+            self.socket.close()
 
-    def status(self, w=None):
-        return (w or Writer()).u1(9).ub(2 if self.dirty else 0).ub(1)
+    @property
+    def search_path(self) -> str:
+        """The statement by which a connection sees what the user sees."""
+        rights = "ora_dba, " if self.server.users[self.user].privileged else ""
+        return f'SET search_path = "{self.user}", {rights}ora, public, pg_catalog; {SETTINGS}'
 
-    def loop(self):
-        r = self.r
+    def attach(self) -> None:
+        """Open the PostgreSQL session behind this one; a user is a schema there."""
+        self.postgres = psycopg.connect(self.server.postgres_dsn, autocommit=True)
+        self.run(f'CREATE SCHEMA IF NOT EXISTS "{self.user}"'.encode())
+        self.run(f"{self.search_path}; SET extra_float_digits = 1".encode())
+        self._show("")
+
+    def _show(self, client_identifier: str) -> None:
+        """Let V$SESSION show the user and the name the client gave itself."""
+        shown = f"{self.user}|{client_identifier}".replace("'", "''")
+        self.run(f"SET application_name = '{shown}'".encode())
+
+    def _answer_messages(self) -> None:
         while True:
             self.interrupted = False
-            if r.at_end():
-                r.skip_rest()
+            self.broken.clear()
+            if self.reader.at_end():
+                self.reader.skip_rest()
             try:
-                t = r.u1()
-                if t == 1:  # protocol negotiation
-                    while r.u1():
-                        pass
-                    while r.u1():
-                        pass
-                    cc = bytearray(55)
-                    cc[7] = FIELD_VERSION
-                    rc = bytearray(13)
-                    rc[6] = 0x04
-                    fdo = bytes(9) + b"\x07\xd0"
-                    w = (
-                        Writer()
-                        .u1(1)
-                        .u1(6)
-                        .u1(0)
-                        .raw(b"StandIn/TTC\0")
-                        .raw(struct.pack("<H", 873))
-                        .u1(1)
-                        .raw(b"\0\0")
-                        .u16(len(fdo))
-                        .raw(fdo)
-                        .val(bytes(cc))
-                        .val(bytes(rc))
-                    )
-                    self.send(w)
-                elif t == 2:  # data types
-                    r.take(5)
-                    r.val()
-                    r.val()
-                    while r.u16():
-                        if r.u16():
-                            r.take(4)
-                    self.send(Writer().u1(2).u16(0))
-                elif t == 3:
-                    self.function(r.u1(), r.u1())
-                elif t == 17:
-                    self.piggyback(r.u1(), r.u1())
-                elif t == 26:
-                    r.u1(), r.u1()
-                    r.take(2)
-                    r.ub()
-                else:
-                    raise RuntimeError(f"unknown TTC message type {t}")
+                self._answer(self.reader.uint8())
             except Interrupted:
-                self.do_reset()
+                self._break_off()
 
-    def do_reset(self):  # break/reset handshake, then the error
-        self.send_packet(MARKER, b"\x01\x00\x01")
-        if not self.reset_evt.wait(5):
-            raise Closed()  # the client may have sent RESET already
-        self.reset_evt.clear()
-        while not self.r.q.empty():  # drop what was sent before the break, and its token
-            if self.r.q.get() is None:
-                raise Closed()
-        self.send_packet(MARKER, b"\x01\x00\x02")
-        self.r.skip_rest()
+    def _answer(self, kind: int) -> None:
+        reader = self.reader
+        if kind == PROTOCOL:
+            self._agree_on_protocol()
+        elif kind == DATA_TYPES:
+            self._agree_on_types()
+        elif kind == FUNCTION:
+            function = reader.uint8()
+            reader.skip("b")
+            self._function(function)
+        elif kind == PIGGYBACK:
+            function = reader.uint8()
+            reader.skip("b")
+            self._piggybacks[function](self)
+        elif kind == ONE_WAY:
+            reader.skip("bbbbn")
+        else:
+            message = f"unknown message {kind}"
+            raise RuntimeError(message)
+
+    def _agree_on_protocol(self) -> None:
+        for _ in range(2):  # versions and a name, each ended by a zero
+            while self.reader.uint8():
+                pass
+        compile_time, run_time = bytearray(55), bytearray(13)
+        compile_time[7], run_time[6] = FIELD_VERSION, 0x04
+        sets = bytes(9) + b"\x07\xd0"  # the national one is AL16UTF16
+        writer = Writer().uint8(PROTOCOL).uint8(6).uint8(0).raw(b"StandIn/TTC\0")
+        writer.raw(AL32UTF8_LITTLE).uint8(1).raw(b"\0\0").uint16(len(sets)).raw(sets)
+        self.send(writer.value(bytes(compile_time)).value(bytes(run_time)))
+
+    def _agree_on_types(self) -> None:
+        reader = self.reader
+        reader.take(5)
+        reader.value()
+        reader.value()
+        while reader.uint16():
+            if reader.uint16():
+                reader.take(4)
+        self.send(Writer().uint8(DATA_TYPES).uint16(0))
+
+    def _break_off(self) -> None:
+        """Shake hands over a broken call, then answer with the error of one."""
+        self.send_packet(MARKER, BREAK)
+        if not self.reset.wait(RESET_SECONDS):
+            raise Closed
+        self.reset.clear()
+        while not self.reader.packets.empty():  # what was sent before the break
+            if self.reader.packets.get() is None:
+                raise Closed
+        self.send_packet(MARKER, RESET)
+        self.reader.skip_rest()
         self.interrupted = False
         self.send(
-            self.error(Writer(), OracleError(1013, "user requested cancel of current operation"))
+            self.outcome(Writer(), OracleError(1013, "user requested cancel of current operation"))
         )
 
-    def error(self, w, err=None, cid=0, rows=0, batch=None, rowid=None):
-        code = err.code if err else 0
-        w.u1(4).ub(2 if self.dirty else 0).ub(1).ub(0).ub(code if code < 65536 else 600).ub(0).ub(
-            0
-        ).ub(cid).sb(err.pos if err else 0)
-        w.u1(0).u1(0).u1(0).u1(0).u1(0).u1(0)
-        if rowid:
-            w.ub(un64(rowid[:6])).ub(un64(rowid[6:9])).u1(0).ub(un64(rowid[9:15])).ub(
-                un64(rowid[15:18])
-            )
-        else:
-            w.ub(0).ub(0).u1(0).ub(0).ub(0)
-        w.ub(0).u1(0).u1(0).ub(0).ub(0).ub(0)
-        batch = batch or []
-        w.ub(len(batch))
-        if batch:
-            w.u1(1)
-            for _, e in batch:
-                w.ub(e.code)
-        w.ub(len(batch))
-        if batch:
-            w.u1(1)
-            for off, _ in batch:
-                w.ub(off)
-        w.ub(len(batch))
-        if batch:
-            w.u1(1)
-            for _, e in batch:
-                m = (str(e) + "\n").encode()
-                w.ub(len(m)).val(m).raw(b"\0\0")
-        w.ub(code).ub(rows)
-        if code:
-            w.val((str(err) + "\n").encode())
-        return w
+    # -- calls ----------------------------------------------------------------------------------
 
-    def function(self, fc, seq):
-        r = self.r
-        self.stats[fc] = self.stats.get(fc, 0) + 1
-        if fc == 118:
-            return self.auth1()
-        if fc == 115:
-            return self.auth2()
+    def _function(self, function: int) -> None:
         try:
-            if fc in (94, 4, 78):
-                return self.execute(fc)
-            if fc == 5:
-                c = self.cursors[r.ub()]
-                self.fault(f"FETCH {c.sql}")
-                n = r.ub()
-                w = Writer()
-                self.rows(w, c, n)
-                return self.send(w)
-            if fc == 14:
-                self.fault("COMMIT")
-                self.commit()
-                self.fault("AFTER_COMMIT")
-                return self.send(self.status())
-            if fc == 15:
-                self.rollback()
-                return self.send(self.status())
-            if fc == 147:
-                self.fault("PING")
-                return self.send(self.status())
-            if fc == 9:
-                self.rollback()
-                return self.send(self.status())
-            if fc == 96:
-                return self.lob_op()
-            if fc == 128:
-                return self.dp_prepare()
-            if fc == 129:
-                return self.dp_stream()
-            if fc == 130:
-                return self.dp_op()
-        except OracleError as e:
-            return self.send(self.error(Writer(), e))
-        raise RuntimeError(f"TTC function {fc} not implemented")
+            if function in (EXECUTE, REEXECUTE, REEXECUTE_FETCH):
+                self.execute(function)
+            elif function in self._functions:
+                self._functions[function](self)
+            else:
+                message = f"function {function} is not implemented"
+                raise RuntimeError(message)
+        except OracleError as error:
+            self.send(self.outcome(Writer(), error))
 
-    def piggyback(self, fc, seq):
-        r = self.r
-        if fc == 105:
-            r.u1()
-            n = r.ub()
-            for _ in range(n):
-                self.cursors.pop(r.ub(), None)
-        elif fc == 152:
-            r.u1()
-            r.lval()
-        elif fc == 96:
-            r.u1()
-            tot = r.ub()
-            r.u1()
-            r.ub()
-            r.ub()
-            r.ub()
-            r.take(3)
-            r.ub()
-            r.u1()
-            r.ub()
-            r.ub()
-            r.ub()
-            r.u1()
-            for _ in range(3):
-                r.u1()
-                r.ub()
-            b = r.take(tot)
-            for i in range(0, tot, 40):
-                self.lobs.pop(b[i : i + 40], None)
-        elif fc == 135:
-            r.take(2)
-            fl = r.ub()
-            lens = []
-            for k in range(3):
-                p = r.u1()
-                n = r.ub()
-                lens.append(n)
-            r.u1()
-            r.ub()
-            r.u1()
-            r.ub()
-            r.u1()
-            lens.append(r.ub())
-            r.u1()
-            r.ub()
-            r.u1()
-            r.ub()
-            r.u1()
-            lens.append(r.ub())
-            values = [r.val() if n else None for n in lens]
-            if values[0]:  # V$SESSION shows it: see the dictionary
-                name = values[0].decode().replace("'", "''")
-                self.x(f"SET application_name = '{name}'".encode())
-        elif fc == 176:
-            r.ub()
-        else:
-            raise RuntimeError(f"piggyback {fc} not implemented")
+    def _commit(self) -> None:
+        self.meet_fault("COMMIT")
+        self.commit()
+        self.meet_fault("AFTER_COMMIT")
+        self.send(self.status())
 
-    def fault(self, text):
-        f = self.srv.take_fault(text)
-        if f is None:
+    def _roll_back(self) -> None:
+        self.rollback()
+        self.send(self.status())
+
+    def _ping(self) -> None:
+        self.meet_fault("PING")
+        self.send(self.status())
+
+    _functions = {
+        118: Authentication.offer_session_key,
+        115: Authentication.check_password,
+        5: Statements.fetch,
+        14: _commit,
+        15: _roll_back,
+        9: _roll_back,  # logging off
+        147: _ping,
+        96: LargeObjects.lob_operation,
+        128: DirectPath.prepare_direct_load,
+        129: DirectPath.stream_direct_load,
+        130: DirectPath.end_direct_load,
+    }
+
+    def _close_cursors(self) -> None:
+        self.reader.skip("b")
+        for _ in range(self.reader.number()):
+            self.cursors.pop(self.reader.number(), None)
+
+    def _set_schema(self) -> None:
+        self.reader.skip("b")
+        self.reader.sized()
+
+    def _set_end_to_end(self) -> None:
+        """Take the names a client gives its session, of which one is shown."""
+        reader = self.reader
+        reader.take(2)
+        reader.skip("n")
+        lengths = []
+        for _ in range(3):
+            reader.skip("b")
+            lengths.append(reader.number())
+        for _ in range(2):
+            reader.skip("bnbnb")
+            lengths.append(reader.number())
+        names = [reader.value() if length else None for length in lengths]
+        identifier = names[CLIENT_IDENTIFIER_FIELD]
+        if identifier:
+            self._show(identifier.decode())
+
+    def _begin_pipeline(self) -> None:
+        self.reader.skip("n")
+
+    _piggybacks = {
+        105: _close_cursors,
+        152: _set_schema,
+        96: LargeObjects.free_lobs,
+        135: _set_end_to_end,
+        176: _begin_pipeline,
+    }
+
+    # -- answers --------------------------------------------------------------------------------
+
+    def status(self, writer: Writer | None = None) -> Writer:
+        """Write that a call is done."""
+        return (writer or Writer()).uint8(STATUS_SIGN).number(2 if self.changed else 0).number(1)
+
+    def outcome(
+        self,
+        writer: Writer,
+        error: OracleError | None = None,
+        cursor: int = 0,
+        *,
+        rows: int = 0,
+        refused: list[tuple[int, OracleError]] | None = None,
+    ) -> Writer:
+        """Write how a statement ended: its error, its rows, the rows it refused."""
+        code, position = (error.code, error.position) if error else (0, 0)
+        writer.uint8(ERROR_SIGN).numbers(2 if self.changed else 0, 1, 0)
+        writer.number(code if code < 1 << 16 else 600).numbers(0, 0, cursor).signed(position)
+        writer.raw(bytes(6))
+        writer.numbers(0, 0).uint8(0).numbers(0, 0)  # the last row's address
+        writer.number(0).uint8(0).uint8(0).numbers(0, 0, 0)
+        _write_refused(writer, refused or [])
+        writer.number(code).number(rows)
+        return writer.value(f"{error}\n".encode()) if error else writer
+
+    # -- faults and rights ----------------------------------------------------------------------
+
+    def meet_fault(self, text: str) -> None:
+        """Let happen what a test wants to happen at a statement or a call."""
+        fault = self.server.faults.take(text)
+        if fault is None:
             return
-        if f.get("delay"):
-            time.sleep(f["delay"])
-        if f.get("drop"):
-            self.sock.shutdown(socket.SHUT_RDWR)
-            raise Closed()
-        if f.get("code"):
-            raise OracleError(f["code"], f.get("message") or "injected by the test")
+        if fault.get("delay") and self.broken.wait(fault["delay"]):
+            raise Interrupted
+        if fault.get("drop"):
+            self.socket.shutdown(socket.SHUT_RDWR)
+            raise Closed
+        if fault.get("code"):
+            raise OracleError(fault["code"], fault.get("message") or "injected by the test")
+
+    def require_rights(self, sql: str) -> None:
+        """Refuse what the user may not say."""
+        for pattern, code, message in RIGHTS:
+            if re.search(pattern, sql, re.IGNORECASE):
+                if not self.server.users[self.user].privileged:
+                    raise OracleError(code, message)
+                return
+
+
+def _write_refused(writer: Writer, refused: list[tuple[int, OracleError]]) -> None:
+    """Write the codes, places and messages of the rows a statement refused."""
+    messages = [f"{error}\n".encode() for _, error in refused]
+    lists = ([error.code for _, error in refused], [place for place, _ in refused])
+    for numbers in lists:
+        writer.number(len(numbers))
+        if numbers:
+            writer.uint8(1).numbers(*numbers)
+    writer.number(len(messages))
+    if messages:
+        writer.uint8(1)
+        for message in messages:
+            writer.number(len(message)).value(message).raw(b"\0\0")

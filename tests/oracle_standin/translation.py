@@ -1,407 +1,234 @@
-"""Oracle SQL -> PostgreSQL SQL for the TNS stand-in spike (sqlglot + small rewrites)."""
+"""Oracle's SQL into PostgreSQL's: what kind of statement it is, and what is run for it."""
 
 from __future__ import annotations
 
 import functools
 import re
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
 
+from tests.oracle_standin import plsql, types
 from tests.oracle_standin.errors import OracleError
+from tests.oracle_standin.guard import require_oracle
+from tests.oracle_standin.rewrites import rewritten
+from tests.oracle_standin.rownum import without_rownum
+from tests.oracle_standin.too_long import filled_columns
 
-_TOK = re.compile(
+Translated = dict[str, Any]
+"""``kind``, ``sql`` with $1 … in the order of the binds, ``names`` of those, ``scn`` that is read,
+``filled``: the table of an INSERT and which bind fills which column."""
+
+BIND = re.compile(
     r"""'(?:[^']|'')*'|"[^"]*"|--[^\n]*|/\*.*?\*/|:\s*("?[A-Za-z][\w$#]*"?|\d+)""", re.DOTALL
 )
+FIRST_WORD = re.compile(r"\s*(?:/\*.*?\*/|--[^\n]*\n|\s)*\(*\s*(\w+)", re.DOTALL)
 
-
-def number_binds(sql):
-    """Replace each bind occurrence by :ora_b<N>; returns (sql, [names])."""
-    names = []
-
-    def rep(m):
-        if m.group(1) is None:
-            return m.group(0)
-        names.append(m.group(1).strip('"').upper())
-        return f":ora_b{len(names)} "
-
-    return _TOK.sub(rep, sql), names
-
-
-def _ident(name, quoted=True):
-    return exp.Identifier(this=name, quoted=quoted)
-
-
-def raw(s):
-    return exp.Var(this=s)
-
-
-def _pgtype(s):
-    return exp.DataType.build(s, dialect="postgres", udt=True)
-
-
-def _map_type(dt: exp.DataType):
-    T = exp.DataType.Type
-    t = dt.this
-    ps = [p.name if hasattr(p, "name") else str(p) for p in dt.expressions]
-    low = dt.sql("oracle").lower()
-    if t == T.USERDEFINED or t not in T.__members__.values():
-        if low.startswith("raw"):
-            return raw("bytea")
-        if low.startswith("long raw"):
-            return raw("ora.blob")
-        if low.startswith("long"):
-            return raw("ora.clob")
-        if low.startswith("ora_bf"):
-            return raw("float4")
-        if low.startswith("rowid"):
-            return raw("ora.rowid")
-        return dt
-    if t in (T.INT, T.BIGINT, T.SMALLINT, T.TINYINT):
-        return raw("numeric(38,0)")
-    if t == T.DECIMAL:
-        return raw("numeric" + (f"({','.join(ps)})" if ps else ""))
-    if t == T.FLOAT:
-        return raw("float4" if "binary_float" in low else "numeric")
-    if t == T.DOUBLE:
-        return raw("float8")
-    if t in (T.DATE, T.DATETIME):
-        return raw("timestamp(0)")
-    if t in (T.TIMESTAMP, T.TIMESTAMPNTZ):
-        return raw(f"timestamp({ps[0] if ps else 6})")
-    if t in (T.TIMESTAMPTZ, T.TIMESTAMPLTZ):
-        return raw(f"timestamptz({ps[0] if ps else 6})")
-    if t == T.TEXT:
-        return raw("ora.clob")
-    if t in (T.BLOB, T.LONGBLOB):
-        return raw("ora.blob")
-    if t in (T.VARBINARY, T.BINARY):
-        return raw("ora.blob" if "blob" in low else "bytea")
-    if t in (T.VARCHAR, T.NVARCHAR):
-        return raw("varchar" + (f"({ps[0].split()[0]})" if ps else ""))
-    if t in (T.CHAR, T.NCHAR):
-        return raw(f"char({ps[0].split()[0] if ps else 1})")
-    return dt
-
-
-_STRIP = re.compile(
-    r"\b(TABLESPACE\s+\S+|NOLOGGING|LOGGING|PCTFREE\s+\d+|INITRANS\s+\d+|SEGMENT\s+CREATION\s+\w+|PARALLEL(\s+\d+)?|NOPARALLEL|PURGE|CASCADE\s+CONSTRAINTS|NOCACHE|VALIDATE|ENABLE|USING\s+INDEX)\b",
+STORAGE = re.compile(
+    r"\b(TABLESPACE\s+\S+|NOLOGGING|LOGGING|PCTFREE\s+\d+|INITRANS\s+\d+|SEGMENT\s+CREATION\s+\w+|"
+    r"PARALLEL(\s+\d+)?|NOPARALLEL|PURGE|CASCADE\s+CONSTRAINTS|NOCACHE|VALIDATE|ENABLE|USING\s+INDEX)\b",
     re.IGNORECASE,
 )
+"""Clauses about storage, which mean nothing here."""
 
-
-def _is_rownum(n):
-    return (isinstance(n, exp.Pseudocolumn) and n.name.upper() == "ROWNUM") or (
-        isinstance(n, exp.Column) and n.name.upper() == "ROWNUM" and not n.table
-    )
-
-
-def _rownum(select: exp.Select):
-    where = select.args.get("where")
-    limits = []
-    if where:
-        conj = list(where.this.flatten()) if isinstance(where.this, exp.And) else [where.this]
-        keep = []
-        for c in conj:
-            c0 = c.unnest() if isinstance(c, exp.Paren) else c
-            if isinstance(c0, (exp.LTE, exp.LT)) and _is_rownum(c0.left):
-                limits.append(
-                    c0.right.copy()
-                    if isinstance(c0, exp.LTE)
-                    else exp.Sub(
-                        this=exp.Paren(this=c0.right.copy()), expression=exp.Literal.number(1)
-                    )
-                )
-            elif isinstance(c0, exp.EQ) and _is_rownum(c0.left):
-                limits.append(c0.right.copy())
-            else:
-                keep.append(c)
-        if limits:
-            select.set("where", exp.Where(this=exp.and_(*keep)) if keep else None)
-    uses = [
-        n
-        for n in select.find_all(exp.Pseudocolumn, exp.Column)
-        if _is_rownum(n) and n.find_ancestor(exp.Select) is select
-    ]
-    for n in uses:
-        n.replace(raw("(row_number() over ())::numeric"))
-    if limits:
-        lim = limits[0] if len(limits) == 1 else exp.Least(this=limits[0], expressions=limits[1:])
-        lim = exp.Limit(expression=exp.Cast(this=lim, to=raw("bigint")))
-        if select.args.get("order"):  # ROWNUM is applied before ORDER BY in the same block
-            order = select.args["order"]
-            select.set("order", None)
-            select.set("limit", lim)
-            return order
-        select.set("limit", lim)
-    return None
-
-
-def strict(sql, e, names):
-    """Refuse what sqlglot accepts but Oracle 19c does not, so that a PostgreSQL-ism cannot pass."""
-    bare = re.sub(r"'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/", " '' ", sql, flags=re.DOTALL)
-    for pat, code, msg in (
-        (r"::|\$\d|%\(|`|==|;", 911, "invalid character"),
-        (
-            r"\bLIMIT\b|\bILIKE\b|\bON\s+CONFLICT\b|\bTABLESAMPLE\b|\bSELECT\s+TOP\b|\bUSING\s+\w+\s*$|\bSERIAL\b|\bARRAY\s*\[|\[\s*\w+\s*\]",
-            933,
-            "SQL command not properly ended",
-        ),
-        (r"\b(DROP|CREATE)\s+TABLE\s+IF\b", 933, "SQL command not properly ended"),
-        (r",\s*FROM\b|\bSELECT\s+FROM\b|\bGROUP\s+BY\s*$", 936, "missing expression"),
-        (r"\b(=|<|>|IS|SELECT|,|\()\s*(TRUE|FALSE)\b", 904, '"TRUE": invalid identifier'),
-    ):
-        m = re.search(pat, bare, re.IGNORECASE)
-        if m:
-            raise OracleError(code, f"{msg} (near {m.group(0)!r})", m.start())
-    if isinstance(e, exp.Update) and e.args.get("from_"):
-        raise OracleError(933, "SQL command not properly ended (UPDATE ... FROM)")
-    for q in e.find_all(exp.Select):
-        if not q.args.get("from_") and not q.args.get("from"):
-            raise OracleError(923, "FROM keyword not found where expected")
-    for q in e.find_all(exp.In):
-        if len(q.expressions) > 1000:
-            raise OracleError(1795, "maximum number of expressions in a list is 1000")
-    for i in e.find_all(exp.Identifier):
-        if len(i.name.encode()) > 128:
-            raise OracleError(972, "identifier is too long")
-    for v in e.find_all(exp.Values):
-        if len(v.expressions) > 1:
-            raise OracleError(933, "SQL command not properly ended (multi-row VALUES needs 23ai)")
+AS_IT_IS = {
+    "SET": "set",
+    "SAVEPOINT": "savepoint",
+    "LOCK": "lock",
+    "EXPLAIN": "explain",
+    **dict.fromkeys(("ANALYZE", "GRANT", "REVOKE"), "nop"),
+}
+DEFINITIONS = frozenset({"CREATE", "DROP", "TRUNCATE", "ALTER"})
+KINDS = {
+    **dict.fromkeys(("SELECT", "WITH"), "query"),
+    **dict.fromkeys(("INSERT", "UPDATE", "DELETE", "MERGE"), "dml"),
+}
 
 
 @functools.lru_cache(maxsize=4096)
-def translate(sql: str):
-    """-> dict(sql, kind, nbinds, scn) ; sql uses $n in bind-occurrence order."""
-    killed = re.match(r"\s*ALTER\s+SYSTEM\s+KILL\s+SESSION\s+'(\d+),", sql, re.IGNORECASE)
-    if killed:
-        ended = f"SELECT pg_terminate_backend({killed.group(1)})"
-        return {"kind": "plsql", "sql": [ended], "names": [], "scn": None}
-    sql = re.sub(  # an index stands in its table's schema, and PostgreSQL wants it unnamed
-        r"^(\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+)[\w\"$]+\.", r"\1", sql, flags=re.IGNORECASE
+def translate(sql: str) -> Translated:
+    """Return what is to be run for a statement.
+
+    Raises
+    ------
+    OracleError
+        For what Oracle would refuse, and for what the stand-in cannot do.
+    """
+    for pattern, made in SPECIAL:
+        found = re.match(pattern, sql, re.IGNORECASE | re.DOTALL)
+        if found:
+            return made(found)
+    block = re.match(r"\s*(?:BEGIN|DECLARE|CALL)\b", sql, re.IGNORECASE)
+    body, names = _numbered(sql if block else sql.strip().rstrip(";"))
+    if block:
+        return _block(body, names)
+    first = FIRST_WORD.match(body)
+    word = first.group(1).upper() if first else ""
+    if word in AS_IT_IS:
+        return _translated(AS_IT_IS[word], body, names)
+    if word in DEFINITIONS:
+        body = STORAGE.sub(" ", body)
+    return _statement(word, types.renamed(body), names)
+
+
+def _translated(kind: str, sql: Any, names: list[str] | None = None, **facts: Any) -> Translated:
+    return {"kind": kind, "sql": sql, "names": names or [], "scn": None, "filled": None, **facts}
+
+
+# -- statements the parser has no part in ----------------------------------------------------------
+
+
+def _end_session(found: re.Match[str]) -> Translated:
+    return _translated("plsql", [f"SELECT pg_terminate_backend({found.group(1)})"])
+
+
+def _comment(found: re.Match[str]) -> Translated:
+    return _translated("ddl", f"COMMENT ON TABLE {_upper(found.group(1))} IS {found.group(2)}")
+
+
+def _check(found: re.Match[str]) -> Translated:
+    table, condition = found.groups()
+    query = translate(f"SELECT 1 FROM dual WHERE {condition}")["sql"]
+    _, _, condition = query.partition(" WHERE ")
+    return _translated("ddl", f"ALTER TABLE {_upper(table)} ADD CHECK ({condition})")
+
+
+def _nullability(found: re.Match[str]) -> Translated:
+    table, column, word = found.groups()
+    change = "SET NOT NULL" if word.upper() == "NOT NULL" else "DROP NOT NULL"
+    return _translated("ddl", f"ALTER TABLE {_upper(table)} ALTER {_upper(column)} {change}")
+
+
+def _setting(found: re.Match[str]) -> Translated:
+    return _translated("nop", found.string)
+
+
+SPECIAL = (
+    (r"\s*ALTER\s+SYSTEM\s+KILL\s+SESSION\s+'(\d+),", _end_session),
+    (r"\s*ALTER\s+SESSION\b", _setting),
+    (r"\s*COMMENT\s+ON\s+TABLE\s+(\S+)\s+IS\s+('.*')", _comment),
+    (r"\s*ALTER\s+TABLE\s+(\S+)\s+ADD\s+CHECK\s*\((.*)\)\s*$", _check),
+    (
+        r"\s*ALTER\s+TABLE\s+(\S+)\s+MODIFY\s*\(?\s*(\S+)\s+(NOT\s+NULL|NULL)\s*\)?\s*$",
+        _nullability,
+    ),
+)
+
+
+def _upper(name: str) -> str:
+    """Return a name, with its schema, as PostgreSQL must write it."""
+    parts = (part if part.startswith('"') else f'"{part.upper()}"' for part in name.split("."))
+    return ".".join(parts)
+
+
+def _numbered(sql: str) -> tuple[str, list[str]]:
+    """Return a statement whose binds are called :ora_b1 and so on, and their own names."""
+    names: list[str] = []
+
+    def number(found: re.Match[str]) -> str:
+        if found.group(1) is None:
+            return found.group(0)
+        names.append(found.group(1).strip('"').upper())
+        return f":ora_b{len(names)} "
+
+    return BIND.sub(number, sql), names
+
+
+def _block(body: str, names: list[str]) -> Translated:
+    """Return a block's calls; its binds are sent once a name."""
+    distinct = list(dict.fromkeys(names))
+
+    def number(found: re.Match[str]) -> str:
+        return f":ora_b{distinct.index(names[int(found.group(1)) - 1]) + 1} "
+
+    return _translated("plsql", plsql.calls(re.sub(r":ora_b(\d+) ", number, body)), distinct)
+
+
+# -- statements that are parsed --------------------------------------------------------------------
+
+
+def _statement(word: str, body: str, names: list[str]) -> Translated:
+    tree = _parsed(word, body)
+    require_oracle(body, tree)
+    scn = _taken_scn(tree)
+    filled = _filled(tree)
+    _name_results(tree, names)
+    tree = without_rownum(tree)
+    _name_subqueries(tree)
+    tree = rewritten(tree)
+    made = tree.sql("postgres", unsupported_level=sqlglot.ErrorLevel.IGNORE, comments=False)
+    made = made.replace("'\x00EMPTY'", "''")
+    return _translated(KINDS.get(word, "ddl"), made, names, scn=scn, filled=filled)
+
+
+def _parsed(word: str, body: str) -> exp.Expression:
+    text = re.sub(r"FOR\s+UPDATE\s+WAIT\s+\d+", "FOR UPDATE", body)  # the caller bounds the wait
+    text = text.replace("serial#", '"SERIAL#"')  # which the parser takes for a comment
+    text = re.sub(  # an index stands in its table's schema, and PostgreSQL wants it unnamed
+        r"^(\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+)[\w\"$]+\.", r"\1", text, flags=re.IGNORECASE
     )
-    sql = re.sub(r"FOR\s+UPDATE\s+WAIT\s+\d+", "FOR UPDATE", sql)  # the caller bounds the wait
-    sql = sql.replace("serial#", '"SERIAL#"')  # which the parser takes for a comment
-    body, names = number_binds(
-        sql.strip().rstrip(";")
-        if not re.match(r"\s*(begin|declare)\b", sql, re.IGNORECASE)
-        else sql
-    )
-    head = re.match(r"\s*(?:/\*.*?\*/|--[^\n]*\n|\s)*\(*\s*(\w+)", body, re.DOTALL)
-    kw = head.group(1).upper() if head else ""
-    if kw in ("BEGIN", "DECLARE", "CALL"):
-        uniq = list(dict.fromkeys(names))  # PL/SQL binds are sent once per name
-        body = re.sub(
-            r":ora_b(\d+) ", lambda m: f":ora_b{uniq.index(names[int(m.group(1)) - 1]) + 1} ", body
-        )
-        return dict(kind="plsql", sql=_plsql(body), names=uniq, scn=None)
-    if kw in ("ALTER",) and re.match(r"\s*ALTER\s+SESSION", body, re.IGNORECASE):
-        return dict(kind="nop", sql=body, names=names, scn=None)
-    if kw == "COMMENT":
-        m = re.match(
-            r"\s*COMMENT\s+ON\s+TABLE\s+(\S+)\s+IS\s+('.*')", body, re.DOTALL | re.IGNORECASE
-        )
-        return dict(
-            kind="ddl",
-            sql=f"COMMENT ON TABLE {m.group(1) if chr(34) in m.group(1) else m.group(1).upper()} IS {m.group(2)}",
-            names=names,
-            scn=None,
-        )
-    if kw in ("SET", "SAVEPOINT", "LOCK", "ANALYZE", "GRANT", "REVOKE", "EXPLAIN"):
-        return dict(
-            kind={"SET": "set", "SAVEPOINT": "savepoint", "LOCK": "lock"}.get(kw, "nop"),
-            sql=body,
-            names=names,
-            scn=None,
-        )
-    if kw in ("CREATE", "DROP", "TRUNCATE", "ALTER"):
-        body = _STRIP.sub(" ", body)
-        body = re.sub(r"\bBINARY_FLOAT\b", "ORA_BF", body, flags=re.IGNORECASE)
-        body = re.sub(r"(\(\s*\d+)\s+(CHAR|BYTE)\s*\)", r"\1)", body, flags=re.IGNORECASE)
-    check = re.match(
-        r"\s*(ALTER\s+TABLE\s+\S+\s+ADD)\s+CHECK\s*\((.*)\)\s*$", body, re.IGNORECASE | re.DOTALL
-    )
-    if check:  # which the parser does not know
-        condition = translate(f"SELECT 1 FROM dual WHERE {check.group(2)}")["sql"]
-        _, _, condition = condition.partition(" WHERE ")
-        made = f"{check.group(1)} CHECK ({condition})"
-        return {"kind": "ddl", "sql": made, "names": names, "scn": None}
     try:
-        e = sqlglot.parse_one(body, read="oracle")
-    except sqlglot.errors.ParseError as x:
-        raise OracleError(
-            933,
-            "SQL command not properly ended (stand-in parser: %s)" % str(x).split("\n")[0][:120],
-        )
-    if isinstance(e, exp.Command):
-        raise OracleError(900, f"invalid SQL statement (stand-in cannot run: {kw})")
-    strict(sql, e, names)
+        tree = sqlglot.parse_one(text, read="oracle")
+    except sqlglot.errors.ParseError as error:
+        said = str(error).split("\n")[0][:120]
+        message = f"SQL command not properly ended (stand-in parser: {said})"
+        raise OracleError(933, message) from None
+    if isinstance(tree, exp.Command):
+        raise OracleError(900, f"invalid SQL statement (stand-in cannot run: {word})")
+    return tree
+
+
+def _taken_scn(tree: exp.Expression) -> str | None:
+    """Take every AS OF SCN out; return the number, or the bind it comes in."""
     scn = None
-    for t in list(e.find_all(exp.Version)):
-        if (
-            (t.args.get("this") or t).name.upper() == "SCN"
-            if not isinstance(t.this, str)
-            else t.this.upper() == "SCN"
-        ):
-            scn = t.args["expression"].sql("oracle")
-        t.pop()
-    top = e
-    while isinstance(top, (exp.SetOperation,)):
+    for version in list(tree.find_all(exp.Version)):
+        kind = version.this if isinstance(version.this, str) else version.this.name
+        if kind.upper() == "SCN":
+            scn = version.args["expression"].sql("oracle")
+        version.pop()
+    return scn
+
+
+def _filled(tree: exp.Expression) -> tuple[str, dict[str, int]] | None:
+    """Return an INSERT's table and which bind fills which of its columns."""
+    values = tree.args.get("expression") if isinstance(tree, exp.Insert) else None
+    if not isinstance(values, exp.Values) or not isinstance(tree.this, exp.Schema):
+        return None
+    table = ".".join(f'"{_held(part)}"' for part in tree.this.this.parts)
+    columns = [_held(name) for name in tree.this.expressions]
+    texts = [value.sql("oracle") for value in values.expressions[0].expressions]
+    return table, filled_columns(columns, texts)
+
+
+def _held(name: exp.Expression) -> str:
+    name = name.this if isinstance(name, exp.Column) else name
+    return name.name if name.args.get("quoted") else name.name.upper()
+
+
+def _name_results(tree: exp.Expression, names: list[str]) -> None:
+    """Name expressions as Oracle does: by their text."""
+    top = tree
+    while isinstance(top, exp.SetOperation):
         top = top.this
-    if isinstance(top, exp.Select):  # Oracle names an unaliased expression by its text
-        for p in list(top.expressions):
-            if (
-                not isinstance(p, (exp.Alias, exp.Column, exp.Star))
-                and not p.is_star
-                and not isinstance(p, exp.Pseudocolumn)
-            ):
-                txt = (
-                    re.sub(r"ora_b(\d+)", lambda m: names[int(m.group(1)) - 1], p.sql("oracle"))
-                    .upper()
-                    .replace(" ", "")[:128]
-                )
-                p.replace(exp.Alias(this=p.copy(), alias=_ident(txt)))
-    # ROWNUM (innermost first)
-    for s in reversed(list(e.find_all(exp.Select))):
-        order = _rownum(s)
-        if order is not None:
-            inner = s.copy()
-            new = exp.select("*").from_(
-                exp.Subquery(this=inner, alias=exp.TableAlias(this=_ident("ORA$Q")))
-            )
-            new.set("order", order)
-            for c in new.args["order"].find_all(exp.Column):
-                c.set("table", None)
-            if s is e:
-                e = new
-            else:
-                s.replace(new)
-    n = 0
-    for q in e.find_all(exp.Subquery):
-        if isinstance(q.parent, (exp.From, exp.Join)) and not q.alias:
-            n += 1
-            q.set("alias", exp.TableAlias(this=_ident(f"ORA$SQ{n}")))
-
-    def tr(node):
-        if isinstance(node, exp.Dot):  # pkg.func / pkg.func(args)
-            parts = node.sql("postgres").split("(", 1)
-            low = parts[0].replace('"', "").lower()
-            if low in ("dbms_flashback.get_system_change_number",):
-                return raw("ora.nextscn()")
-            return raw(low + ("(" + parts[1] if len(parts) > 1 else "()"))
-        if isinstance(node, exp.Column) and node.table and node.table.lower().startswith("dbms_"):
-            f = f"{node.table.lower()}.{node.name.lower()}"
-            return raw(
-                "ora.nextscn()" if f == "dbms_flashback.get_system_change_number" else f + "()"
-            )
-        if (
-            isinstance(node, exp.Column)
-            and not node.table
-            and node.name.upper() in ("DBTIMEZONE", "SESSIONTIMEZONE")
-        ):
-            return raw("'+00:00'::varchar")
-        if isinstance(node, exp.Identifier):
-            return node if node.args.get("quoted") else _ident(node.name.upper())
-        if isinstance(node, exp.Placeholder):
-            return raw("$" + node.name[5:]) if str(node.name).startswith("ora_b") else node
-        if isinstance(node, exp.DataType):
-            return _map_type(node)
-        if type(node).__name__ == "Systimestamp":
-            return raw("CURRENT_TIMESTAMP(6)")
-        if isinstance(node, exp.CurrentTimestamp):
-            return (
-                raw("date_trunc('second',LOCALTIMESTAMP)::timestamp(0)")
-                if node.args.get("sysdate")
-                else raw("CURRENT_TIMESTAMP(6)")
-            )
-        if isinstance(node, exp.Literal) and node.is_string and node.name == "":
-            return exp.null()
-        if isinstance(node, exp.ToNumber):
-            return exp.Anonymous(this="ora.to_number", expressions=[node.this])
-        if isinstance(node, exp.DPipe):
-            return exp.func(
-                "NULLIF",
-                exp.Anonymous(this="concat", expressions=[node.left, node.right]),
-                exp.Literal.string("\x00EMPTY"),
-            )
-        if isinstance(node, exp.Anonymous):
-            nm = node.name.upper()
-            if nm in ("ORA_HASH", "CHARTOROWID", "ROWIDTOCHAR", "SYS_CONTEXT"):
-                return exp.Anonymous(this="ora." + nm.lower(), expressions=node.expressions)
-            if nm in ("EMPTY_CLOB", "EMPTY_BLOB"):
-                return raw("''::ora.clob" if nm == "EMPTY_CLOB" else "''::ora.blob")
-            return exp.Anonymous(this=node.name.lower(), expressions=node.expressions)
-        if isinstance(node, exp.TableSample):
-            node.set("method", exp.Var(this="BERNOULLI"))
-            return node
-        if isinstance(node, exp.Hint):
-            return None
-        return node
-
-    # ROWID
-    def rowid(node):
-        is_rid = isinstance(node, (exp.Pseudocolumn, exp.Column)) and node.name.upper() == "ROWID"
-        if not is_rid:
-            return node
-        tbl = f'"{node.table.upper()}".' if node.table else ""
-        par = node.parent
-        if (
-            isinstance(par, (exp.Between, exp.EQ, exp.GTE, exp.LTE, exp.GT, exp.LT))
-            and par.this is node
-        ):
-            for k in ("low", "high", "expression"):
-                v = par.args.get(k)
-                if v is not None:
-                    par.set(
-                        k,
-                        exp.Anonymous(
-                            this="ora.tidof", expressions=[exp.Cast(this=v.copy(), to=raw("text"))]
-                        ),
-                    )
-            return raw(f"{tbl}ctid")
-        r = raw(f"ora.mkrowid({tbl}tableoid, {tbl}ctid)")
-        return exp.Alias(this=r, alias=_ident("ROWID")) if isinstance(par, exp.Select) else r
-
-    for fn in (rowid, tr):  # bottom-up, so children are done first
-        for node in reversed(list(e.walk(bfs=True))):
-            if node is not e and node.parent is None:
-                continue
-            new = fn(node)
-            if new is node:
-                continue
-            if node is e:
-                e = new
-            elif new is None:
-                node.pop()
-            else:
-                node.replace(new)
-    out = e.sql("postgres", unsupported_level=sqlglot.ErrorLevel.IGNORE, comments=False)
-    out = out.replace("'\x00EMPTY'", "''")
-    kind = {
-        "SELECT": "query",
-        "WITH": "query",
-        "INSERT": "dml",
-        "UPDATE": "dml",
-        "DELETE": "dml",
-        "MERGE": "dml",
-    }.get(kw, "ddl")
-    return dict(kind=kind, sql=out, names=names, scn=scn)
-
-
-def _plsql(body):
-    """Only blocks made of plain procedure calls (and NULL;) are run: each becomes SELECT pkg.proc(...)."""
-    m = re.match(r"\s*(?:BEGIN)\s+(.*?)\s*END\s*;?\s*$", body, re.DOTALL | re.IGNORECASE)
-    if not m:
-        raise OracleError(
-            6550, "line 1, column 1: PLS-00103 (stand-in runs only BEGIN call; ... END;)"
-        )
-    calls = []
-    for st in re.findall(r"((?:[^;']|'(?:[^']|'')*')+);", m.group(1)):
-        st = st.strip()
-        if not st or st.upper() == "NULL":
+    if not isinstance(top, exp.Select):
+        return
+    named = (exp.Alias, exp.Column, exp.Star, exp.Pseudocolumn)
+    for result in list(top.expressions):
+        if isinstance(result, named) or result.is_star:
             continue
-        if not re.match(r"^[\w.]+\s*(\(.*\))?$", st, re.DOTALL):
-            raise OracleError(6550, f"line 1, column 7: PLS-00201 (stand-in): {st[:60]}")
-        st = re.sub(r":ora_b(\d+) ?", r"$\1", st)
-        calls.append("SELECT " + (st if "(" in st else st + "()"))
-    return calls
+        text = re.sub(r"ora_b(\d+)", lambda f: names[int(f.group(1)) - 1], result.sql("oracle"))
+        alias = exp.Identifier(this=text.upper().replace(" ", "")[:128], quoted=True)
+        result.replace(exp.Alias(this=result.copy(), alias=alias))
+
+
+def _name_subqueries(tree: exp.Expression) -> None:
+    """Name what stands unnamed in a FROM clause, which PostgreSQL once wanted."""
+    unnamed = (
+        query
+        for query in tree.find_all(exp.Subquery)
+        if isinstance(query.parent, (exp.From, exp.Join)) and not query.alias
+    )
+    for place, query in enumerate(list(unnamed), 1):
+        name = exp.Identifier(this=f"ORA$SQ{place}", quoted=True)
+        query.set("alias", exp.TableAlias(this=name))

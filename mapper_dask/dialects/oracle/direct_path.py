@@ -36,12 +36,14 @@ def load_aside(conn: Any, table: TargetTable, rows: pa.Table, name: str) -> Asid
     """
     [(schema, *_)] = session.run(conn, "ledger_room", {})
     made = f"{quote(folded(str(schema)))}.{quote(name)}"
-    sent = transfer.sendable(rows)
-    columns = [(str(f.name), table.column(str(f.name)), f.type) for f in rows.schema]
+    sent = transfer.sendable(rows, table)
+    types = [
+        (name, array.type) for name, array in zip(rows.column_names, sent.columns, strict=True)
+    ]
     kinds = [
-        _filled_from(column, array.type)
-        for (_, column, _), array in zip(columns, sent.columns, strict=True)
-        if column is not None
+        _filled_from(column, kind)
+        for name, kind in types
+        if (column := table.column(name)) is not None
     ]
     names = [quote(column) for column in rows.column_names]
     selected = ", ".join(f"{kind} AS {name}" for kind, name in zip(kinds, names, strict=True))
@@ -55,7 +57,7 @@ def load_aside(conn: Any, table: TargetTable, rows: pa.Table, name: str) -> Asid
             message = f"a value cannot be loaded: {faults.text_of(error)}"
             raise EncodeError(message) from None
         raise
-    return Aside(made, tuple((name, kind) for name, _, kind in columns), rows.num_rows)
+    return Aside(made, tuple(types), rows.num_rows)
 
 
 def load_from(conn: Any, table: TargetTable, aside: Aside) -> Loaded:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 from mapper_dask.dialects.facts import Column, Loaded, TargetTable
 from mapper_dask.dialects.oracle import faults
 from mapper_dask.dialects.oracle.names import quote
-from mapper_dask.dialects.oracle.types import LARGE, insert_expression
+from mapper_dask.dialects.oracle.types import LARGE, has_nanoseconds, insert_expression
 from mapper_dask.errors import EncodeError, LoadCountError, RejectLimitError
 
 FETCH_ROWS = 20_000
@@ -41,7 +42,7 @@ def read(
     size = max(1, min(batch_rows, FETCH_ROWS))
     empty = True
     for frame in conn.fetch_df_batches(statement=sql, size=size, requested_schema=schema):
-        rows = _as_planned(pa.table(frame), wanted)
+        rows = _as_planned(pa.table(frame), wanted, columns)
         if rows.num_rows:
             empty = False
             yield rows
@@ -52,6 +53,8 @@ def read(
 def _asked(column: Column) -> pa.DataType:
     """Return the type to ask the driver for; it knows no zones, and SYS_EXTRACT_UTC left none."""
     arrow = column.arrow
+    if has_nanoseconds(column):
+        return pa.string()
     if pa.types.is_timestamp(arrow):
         return pa.timestamp(arrow.unit)
     if column.type_name not in LARGE:
@@ -59,9 +62,20 @@ def _asked(column: Column) -> pa.DataType:
     return pa.large_string() if pa.types.is_string(arrow) else pa.large_binary()
 
 
-def _as_planned(rows: pa.Table, wanted: pa.Schema) -> pa.Table:
-    arrays = [array.cast(field.type) for array, field in zip(rows.columns, wanted, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=wanted)
+def _as_planned(rows: pa.Table, wanted: pa.Schema, columns: Sequence[Column]) -> pa.Table:
+    arrays = [
+        _nanoseconds(array, column.arrow) if has_nanoseconds(column) else array.cast(column.arrow)
+        for array, column in zip(rows.columns, columns, strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, names=wanted.names)
+
+
+def _nanoseconds(texts: pa.ChunkedArray, arrow: pa.DataType) -> pa.ChunkedArray:
+    """Return times from texts; the texts themselves where one is of a year Arrow cannot hold."""
+    texts = pc.utf8_trim_whitespace(texts)
+    with contextlib.suppress(pa.ArrowInvalid):
+        return texts.cast(pa.timestamp("ns")).cast(arrow)
+    return texts
 
 
 def load(conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
@@ -74,7 +88,8 @@ def load(conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
     EncodeError
         When the driver cannot send a value.
     """
-    sql, sent = _insert(table, rows), sendable(rows)
+    sent = sendable(rows, table)
+    sql = _insert(table, rows.column_names, sent)
     count = 0
     with conn.cursor() as cursor:
         if not rows.num_rows:
@@ -95,7 +110,8 @@ def load_apart(conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Load
     RejectLimitError
         When more rows are refused than ``most``.
     """
-    sql, sent = _insert(table, rows), sendable(rows)
+    sent = sendable(rows, table)
+    sql = _insert(table, rows.column_names, sent)
     refused: dict[int, str] = {}
     count = 0
     with conn.cursor() as cursor:
@@ -116,21 +132,36 @@ def load_apart(conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Load
     return Loaded(count, refused)
 
 
-def _insert(table: TargetTable, rows: pa.Table) -> str:
-    columns = [table.column(name) for name in rows.column_names]
+def _insert(table: TargetTable, names: Sequence[str], sent: pa.Table) -> str:
+    columns = [table.column(name) for name in names]
     values = [
-        insert_expression(column, f":{place}", rows.schema.field(place - 1).type)
-        for place, column in enumerate(columns, 1)
+        insert_expression(column, f":{place}", array.type)
+        for place, (column, array) in enumerate(zip(columns, sent.columns, strict=True), 1)
         if column is not None
     ]
-    names = ", ".join(quote(name) for name in rows.column_names)
+    names = ", ".join(quote(name) for name in names)
     return f"INSERT INTO {table.into} ({names}) VALUES ({', '.join(values)})"
 
 
-def sendable(rows: pa.Table) -> pa.Table:
-    """Return rows in types the driver binds without loss."""
-    arrays = [_bindable(array) for array in rows.columns]
+def sendable(rows: pa.Table, table: TargetTable) -> pa.Table:
+    """Return rows in types the driver binds without loss, under names of no meaning."""
+    arrays = [
+        _bindable(_exact_time(array, table.column(name)))
+        for name, array in zip(rows.column_names, rows.columns, strict=True)
+    ]
     return pa.Table.from_arrays(arrays, names=[f"c{n}" for n in range(len(arrays))])
+
+
+def _exact_time(array: pa.ChunkedArray, column: Column | None) -> pa.ChunkedArray:
+    """Return times as the driver can send them: it cuts nanoseconds off without a word."""
+    kind = array.type
+    if not pa.types.is_timestamp(kind) or kind.unit != "ns":
+        return array
+    if column is None or not has_nanoseconds(column):
+        rounded = pc.round_temporal(array, unit="microsecond")
+        return rounded.cast(pa.timestamp("us", kind.tz))
+    local = array if kind.tz is None else array.cast(pa.timestamp("ns", "UTC"))
+    return pc.strftime(local.cast(pa.timestamp("ns")), format="%Y-%m-%d %H:%M:%S")
 
 
 def _bindable(  # noqa: PLR0911 - one line for each kind

@@ -201,8 +201,10 @@ def select_expression(column: Column, reference: str) -> str:
     """Return the SQL that reads a column so that the driver can hand it over exactly."""
     if column.family is _F.DECIMAL and not column.typed:
         return f"TO_CHAR({reference}, 'TM9')"
-    if column.family is _F.TIMESTAMP_TZ:
-        return f"SYS_EXTRACT_UTC({reference})"  # the driver drops a zone without converting
+    if column.family is _F.TIMESTAMP_TZ:  # the driver drops a zone without converting
+        reference = f"SYS_EXTRACT_UTC({reference})"
+    if has_nanoseconds(column):
+        return f"TO_CHAR({reference}, {TIMESTAMP_FORMAT})"
     forms = {
         "ROWID": "ROWIDTOCHAR({})",
         "JSON": "JSON_SERIALIZE({} RETURNING CLOB)",
@@ -213,11 +215,10 @@ def select_expression(column: Column, reference: str) -> str:
     return forms.get(column.type_name, "{}").format(reference)
 
 
-def text_expression(column: Column, reference: str) -> str:
-    """Return the SQL that reads a time as text, where Arrow holds too few years."""
-    if column.family is _F.TIMESTAMP_TZ:
-        return f"TO_CHAR(SYS_EXTRACT_UTC({reference}), {TIMESTAMP_FORMAT})"
-    return f"TO_CHAR({reference}, {TIMESTAMP_FORMAT})"
+def has_nanoseconds(column: Column) -> bool:
+    """Return whether a column's times have more digits than the driver hands over either way."""
+    times = (_F.TIMESTAMP, _F.TIMESTAMP_TZ)
+    return column.family in times and (column.precision or 0) > MICROSECONDS
 
 
 def insert_expression(  # noqa: PLR0911 - one line for each kind

@@ -1,0 +1,53 @@
+CREATE OR REPLACE VIEW ora."ALL_TABLES" AS SELECT n.nspname::varchar(128) AS "OWNER", c.relname::varchar(128) AS "TABLE_NAME", 'USERS'::varchar(30) AS "TABLESPACE_NAME",
+   NULLIF(c.reltuples,-1)::numeric AS "NUM_ROWS", c.relpages::numeric AS "BLOCKS", 'NO'::varchar(3) AS "PARTITIONED", 'N'::varchar(1) AS "TEMPORARY",
+   NULL::varchar(12) AS "IOT_TYPE", NULL::varchar(128) AS "CLUSTER_NAME", NULL::varchar(128) AS "IOT_NAME", NULL::varchar(15) AS "DURATION", 'VALID'::varchar(8) AS "STATUS"
+ FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE c.relkind IN ('r','p') AND n.nspname = upper(n.nspname) ;
+CREATE OR REPLACE VIEW ora."USER_TABLES" AS SELECT * FROM ora."ALL_TABLES" WHERE "OWNER"=current_schema;
+CREATE OR REPLACE VIEW ora."ALL_TAB_COLUMNS" AS SELECT n.nspname::varchar(128) "OWNER", c.relname::varchar(128) "TABLE_NAME", a.attname::varchar(128) "COLUMN_NAME",
+  ora.data_type(t.typname, a.atttypmod)::varchar(128) "DATA_TYPE",
+  (CASE WHEN t.typname IN ('varchar','bpchar') THEN (a.atttypmod-4)*4 WHEN t.typname IN ('nvarchar','nchar') THEN (a.atttypmod-4)*2 WHEN t.typname IN ('numeric','float') THEN 22 WHEN t.typname='timestamp' THEN 7 ELSE 4000 END)::numeric "DATA_LENGTH",
+  (CASE WHEN t.typname='numeric' AND a.atttypmod>=0 THEN ((a.atttypmod-4)>>16)&65535 WHEN t.typname='float' THEN 126 END)::numeric "DATA_PRECISION",
+  (CASE WHEN t.typname='numeric' AND a.atttypmod>=0 THEN (a.atttypmod-4)&2047 END)::numeric "DATA_SCALE",
+  (CASE WHEN a.attnotnull THEN 'N' ELSE 'Y' END)::varchar(1) "NULLABLE", a.attnum::numeric "COLUMN_ID",
+  (CASE WHEN t.typname IN ('varchar','bpchar','nvarchar','nchar') THEN a.atttypmod-4 ELSE 0 END)::numeric "CHAR_LENGTH", 'C'::varchar(1) "CHAR_USED",
+  NULL::varchar(4000) "DATA_DEFAULT", (CASE WHEN s.n_distinct < 0 THEN -s.n_distinct * c.reltuples ELSE s.n_distinct END)::numeric "NUM_DISTINCT", (s.null_frac * c.reltuples)::numeric "NUM_NULLS", NULL::bytea "LOW_VALUE", NULL::bytea "HIGH_VALUE"
+ FROM pg_attribute a JOIN pg_class c ON c.oid=a.attrelid JOIN pg_namespace n ON n.oid=c.relnamespace JOIN pg_type t ON t.oid=a.atttypid
+ LEFT JOIN pg_stats s ON s.schemaname=n.nspname AND s.tablename=c.relname AND s.attname=a.attname
+ WHERE a.attnum>0 AND NOT a.attisdropped AND c.relkind IN ('r','p','v') AND n.nspname = upper(n.nspname);
+CREATE OR REPLACE VIEW ora."USER_TAB_COLUMNS" AS SELECT * FROM ora."ALL_TAB_COLUMNS" WHERE "OWNER"=current_schema;
+CREATE OR REPLACE VIEW ora."ALL_OBJECTS" AS SELECT n.nspname::varchar(128) "OWNER", c.relname::varchar(128) "OBJECT_NAME", c.oid::bigint::numeric "OBJECT_ID", c.oid::bigint::numeric "DATA_OBJECT_ID",
+  (CASE c.relkind WHEN 'r' THEN 'TABLE' WHEN 'v' THEN 'VIEW' WHEN 'i' THEN 'INDEX' ELSE 'SEQUENCE' END)::varchar(23) "OBJECT_TYPE", 'VALID'::varchar(7) "STATUS", NULL::varchar(128) "SUBOBJECT_NAME", LOCALTIMESTAMP(0)::timestamp(0) "CREATED" FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=upper(n.nspname);
+CREATE OR REPLACE VIEW ora."USER_OBJECTS" AS SELECT * FROM ora."ALL_OBJECTS" WHERE "OWNER"=current_schema;
+CREATE OR REPLACE VIEW ora."USER_TAB_STATISTICS" AS SELECT "TABLE_NAME","NUM_ROWS","BLOCKS" FROM ora."USER_TABLES";
+CREATE OR REPLACE VIEW ora."NLS_SESSION_PARAMETERS" AS SELECT 'NLS_NUMERIC_CHARACTERS'::varchar(30) "PARAMETER", '.,'::varchar(64) "VALUE" UNION ALL SELECT 'NLS_DATE_FORMAT','DD-MON-RR';
+CREATE OR REPLACE VIEW ora."ALL_VIEWS" AS SELECT n.nspname::varchar(128) AS "OWNER", c.relname::varchar(128) AS "VIEW_NAME", pg_get_viewdef(c.oid)::ora.clob AS "TEXT" FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE c.relkind='v' AND n.nspname=upper(n.nspname);
+CREATE OR REPLACE VIEW ora."ALL_MVIEWS" AS SELECT NULL::varchar(128) AS "OWNER", NULL::varchar(128) AS "MVIEW_NAME" WHERE false;
+CREATE OR REPLACE VIEW ora."ALL_SYNONYMS" AS SELECT NULL::varchar(128) "OWNER", NULL::varchar(128) "SYNONYM_NAME", NULL::varchar(128) "TABLE_OWNER", NULL::varchar(128) "TABLE_NAME", NULL::varchar(128) "DB_LINK" WHERE false;
+CREATE OR REPLACE VIEW ora."ALL_TAB_COLS" AS SELECT c.*, 'NO'::varchar(3) "VIRTUAL_COLUMN", 'NO'::varchar(3) "HIDDEN_COLUMN", 'NO'::varchar(3) "DEFAULT_ON_NULL", NULL::varchar(100) "COLLATION" FROM ora."ALL_TAB_COLUMNS" c;
+CREATE OR REPLACE VIEW ora."ALL_COL_COMMENTS" AS SELECT "OWNER","TABLE_NAME","COLUMN_NAME", NULL::varchar(4000) "COMMENTS" FROM ora."ALL_TAB_COLUMNS";
+CREATE OR REPLACE VIEW ora."ALL_TAB_COMMENTS" AS SELECT "OWNER","TABLE_NAME", (SELECT obj_description(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname="OWNER" AND c.relname="TABLE_NAME")::varchar(4000) "COMMENTS" FROM ora."ALL_TABLES";
+CREATE OR REPLACE VIEW ora."ALL_TAB_IDENTITY_COLS" AS SELECT NULL::varchar(128) "OWNER", NULL::varchar(128) "TABLE_NAME", NULL::varchar(128) "COLUMN_NAME", NULL::varchar(10) "GENERATION_TYPE", NULL::varchar(298) "IDENTITY_OPTIONS" WHERE false;
+CREATE OR REPLACE VIEW ora."ALL_CONSTRAINTS" AS SELECT n.nspname::varchar(128) "OWNER", k.conname::varchar(128) "CONSTRAINT_NAME", upper(CASE k.contype WHEN 'f' THEN 'R' ELSE k.contype::text END)::varchar(1) "CONSTRAINT_TYPE", c.relname::varchar(128) "TABLE_NAME",
+   NULL::varchar(4000) "SEARCH_CONDITION", (CASE k.contype WHEN 'c' THEN regexp_replace(pg_get_expr(k.conbin, k.conrelid), '::[a-z ]+(\([0-9,]*\))?', '', 'g') END)::varchar(4000) "SEARCH_CONDITION_VC", fn.nspname::varchar(128) "R_OWNER", fk.conname::varchar(128) "R_CONSTRAINT_NAME", 'NO ACTION'::varchar(9) "DELETE_RULE", 'ENABLED'::varchar(8) "STATUS", k.conname::varchar(128) "INDEX_NAME"
+ FROM pg_constraint k JOIN pg_class c ON c.oid=k.conrelid JOIN pg_namespace n ON n.oid=c.relnamespace LEFT JOIN pg_constraint fk ON fk.conrelid=k.confrelid AND fk.contype='p' LEFT JOIN pg_namespace fn ON fn.oid=fk.connamespace WHERE n.nspname=upper(n.nspname);
+CREATE OR REPLACE VIEW ora."USER_CONSTRAINTS" AS SELECT * FROM ora."ALL_CONSTRAINTS" WHERE "OWNER"=current_schema;
+CREATE OR REPLACE VIEW ora."ALL_CONS_COLUMNS" AS SELECT n.nspname::varchar(128) "OWNER", k.conname::varchar(128) "CONSTRAINT_NAME", c.relname::varchar(128) "TABLE_NAME", a.attname::varchar(4000) "COLUMN_NAME", x.ord::numeric "POSITION"
+ FROM pg_constraint k JOIN pg_class c ON c.oid=k.conrelid JOIN pg_namespace n ON n.oid=c.relnamespace, unnest(k.conkey) WITH ORDINALITY x(att,ord), pg_attribute a WHERE a.attrelid=c.oid AND a.attnum=x.att AND n.nspname=upper(n.nspname);
+CREATE OR REPLACE VIEW ora."USER_CONS_COLUMNS" AS SELECT * FROM ora."ALL_CONS_COLUMNS" WHERE "OWNER"=current_schema;
+CREATE OR REPLACE VIEW ora."ALL_INDEXES" AS SELECT n.nspname::varchar(128) "OWNER", i.relname::varchar(128) "INDEX_NAME", 'NORMAL'::varchar(27) "INDEX_TYPE", n.nspname::varchar(128) "TABLE_OWNER", c.relname::varchar(128) "TABLE_NAME", (CASE WHEN x.indisunique THEN 'UNIQUE' ELSE 'NONUNIQUE' END)::varchar(9) "UNIQUENESS", 'DISABLED'::varchar(13) "COMPRESSION", NULL::numeric "PREFIX_LENGTH", 'VALID'::varchar(8) "STATUS", x.indnkeyatts::numeric "LEAF_BLOCKS", NULL::numeric "DISTINCT_KEYS"
+ FROM pg_index x JOIN pg_class i ON i.oid=x.indexrelid JOIN pg_class c ON c.oid=x.indrelid JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=upper(n.nspname);
+CREATE OR REPLACE VIEW ora."ALL_IND_COLUMNS" AS SELECT n.nspname::varchar(128) "INDEX_OWNER", i.relname::varchar(128) "INDEX_NAME", n.nspname::varchar(128) "TABLE_OWNER", c.relname::varchar(128) "TABLE_NAME", a.attname::varchar(4000) "COLUMN_NAME", k.ord::numeric "COLUMN_POSITION", 'ASC'::varchar(4) "DESCEND"
+ FROM pg_index x JOIN pg_class i ON i.oid=x.indexrelid JOIN pg_class c ON c.oid=x.indrelid JOIN pg_namespace n ON n.oid=c.relnamespace, unnest(x.indkey::int2[]) WITH ORDINALITY k(att,ord), pg_attribute a WHERE a.attrelid=c.oid AND a.attnum=k.att AND n.nspname=upper(n.nspname);
+CREATE OR REPLACE VIEW ora."ALL_IND_EXPRESSIONS" AS SELECT NULL::varchar(128) "INDEX_OWNER", NULL::varchar(128) "INDEX_NAME", NULL::varchar(128) "TABLE_OWNER", NULL::varchar(128) "TABLE_NAME", NULL::varchar(4000) "COLUMN_EXPRESSION", NULL::numeric "COLUMN_POSITION" WHERE false;
+CREATE OR REPLACE VIEW ora."ALL_SEQUENCES" AS SELECT n.nspname::varchar(128) "SEQUENCE_OWNER", c.relname::varchar(128) "SEQUENCE_NAME" FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE c.relkind='S' AND n.nspname=upper(n.nspname);
+CREATE OR REPLACE VIEW ora."ALL_USERS" AS SELECT nspname::varchar(128) "USERNAME" FROM pg_namespace WHERE nspname=upper(nspname);
+
+CREATE OR REPLACE VIEW ora."SESSION_PRIVS" AS SELECT 'CREATE TABLE'::varchar(40) AS "PRIVILEGE";
+DROP VIEW IF EXISTS ora."ALL_EXTERNAL_TABLES"; CREATE VIEW ora."ALL_EXTERNAL_TABLES" AS SELECT NULL::varchar(128) "OWNER", NULL::varchar(128) "TABLE_NAME" WHERE false;
+DROP VIEW IF EXISTS ora."ALL_PROCEDURES"; CREATE VIEW ora."ALL_PROCEDURES" AS SELECT NULL::varchar(128) "OWNER", NULL::varchar(128) "OBJECT_NAME", NULL::varchar(128) "PROCEDURE_NAME", NULL::varchar(3) "AGGREGATE", NULL::varchar(3) "DETERMINISTIC" WHERE false;
+
+-- statistics: PostgreSQL's own, in the form of a height-balanced histogram
+CREATE OR REPLACE VIEW ora."ALL_TAB_STATISTICS" AS SELECT "OWNER","TABLE_NAME", NULL::varchar(128) "PARTITION_NAME", "NUM_ROWS","BLOCKS",
+   (CASE WHEN "NUM_ROWS" IS NULL THEN NULL WHEN 10 * (SELECT coalesce(s.n_mod_since_analyze, 0) FROM pg_stat_all_tables s WHERE s.schemaname="OWNER" AND s.relname="TABLE_NAME") > "NUM_ROWS" THEN 'YES' ELSE 'NO' END)::varchar(3) "STALE_STATS" FROM ora."ALL_TABLES";
+CREATE OR REPLACE VIEW ora."ALL_TAB_HISTOGRAMS" AS SELECT s.schemaname::varchar(128) "OWNER", s.tablename::varchar(128) "TABLE_NAME", s.attname::varchar(4000) "COLUMN_NAME", (b.place - 1)::numeric "ENDPOINT_NUMBER", b.value::numeric "ENDPOINT_VALUE", b.value::varchar(4000) "ENDPOINT_ACTUAL_VALUE"
+ FROM pg_stats s, unnest(s.histogram_bounds::text::text[]) WITH ORDINALITY b(value, place) WHERE s.schemaname=upper(s.schemaname) AND b.value ~ '^-?[0-9.]+$';
