@@ -40,7 +40,7 @@ def obey(server):
         name = command.pop("command")
         if name in COMMANDS:
             getattr(server, name)(**command)
-        print(json.dumps({"done": name}), flush=True)
+        print(json.dumps({"done": name}), flush=True)  # noqa: T201 - its answer
 
 
 def main():
@@ -54,7 +54,7 @@ def main():
         install(dsn)
         journal = Journal(asked.journal) if asked.journal else None
         standin = StandIn(dsn, users, port=asked.port, journal=journal)
-        print(json.dumps({"port": standin.port}) if asked.child else standin.dsn, flush=True)
+        print(json.dumps({"port": standin.port}) if asked.child else standin.dsn, flush=True)  # noqa: T201 - its answer
         with contextlib.suppress(KeyboardInterrupt):
             obey(standin) if asked.child else threading.Event().wait()
         standin.close()

@@ -36,9 +36,9 @@ class Running:
     def inject(self, pattern: str, **fault: Any) -> None:
         """Let something go wrong at the statement or call that matches.
 
-        Calls are named CONNECT, FETCH and its query, COMMIT, AFTER_COMMIT and PING. ``code=1555`` answers with
-        an error, ``drop=True`` closes the connection, ``delay=2.0`` waits first; ``times`` and
-        ``after`` say how often, and how many matches pass before.
+        Calls are named CONNECT, FETCH and its query, COMMIT, AFTER_COMMIT and PING. ``code=1555``
+        answers with an error, ``drop=True`` closes the connection, ``delay=2.0`` waits first;
+        ``times`` and ``after`` say how often, and how many matches pass before.
         """
         self._say("inject", pattern=pattern, **fault)
 

@@ -127,6 +127,8 @@ def _joined(node: Node) -> Node:
 
 def _called(node: Node) -> Node:
     name = node.name.upper()
+    if name == "TIMESTAMP_TO_SCN":
+        return _raw("ora.nextscn()")
     if name in SCHEMA_FUNCTIONS:
         return _own(name.lower(), *node.expressions)
     if name in ("EMPTY_CLOB", "EMPTY_BLOB"):

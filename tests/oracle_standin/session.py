@@ -9,7 +9,7 @@ import struct
 import sys
 import threading
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import psycopg
 
@@ -261,7 +261,7 @@ class Session(Authentication, Backend, Statements, LargeObjects, DirectPath):
         self.meet_fault("PING")
         self.send(self.status())
 
-    _functions = {
+    _functions: ClassVar = {
         118: Authentication.offer_session_key,
         115: Authentication.check_password,
         5: Statements.fetch,
@@ -304,7 +304,7 @@ class Session(Authentication, Backend, Statements, LargeObjects, DirectPath):
     def _begin_pipeline(self) -> None:
         self.reader.skip("n")
 
-    _piggybacks = {
+    _piggybacks: ClassVar = {
         105: _close_cursors,
         152: _set_schema,
         96: LargeObjects.free_lobs,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from psycopg import pq
 
@@ -421,7 +421,7 @@ class Statements:
     def _nothing(self, call: Call) -> None:
         """Do nothing: a setting the stand-in has no use for."""
 
-    _others = {
+    _others: ClassVar = {
         "ddl": _define,
         "plsql": _call_procedures,
         "set": _set_transaction,

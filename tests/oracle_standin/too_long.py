@@ -11,9 +11,10 @@ from tests.oracle_standin.errors import OracleError
 TOO_LONG = 12899
 LENGTHS = b"""
 SELECT n.nspname, c.relname, a.attname, a.atttypmod - 4
-FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_type t ON t.oid = a.atttypid
-WHERE c.oid = $1::regclass AND t.typname IN ('varchar', 'bpchar', 'nvarchar', 'nchar') AND a.atttypmod > 4
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_type t ON t.oid = a.atttypid
+WHERE c.oid = $1::regclass AND a.atttypmod > 4
+  AND t.typname IN ('varchar', 'bpchar', 'nvarchar', 'nchar')
 """
 
 

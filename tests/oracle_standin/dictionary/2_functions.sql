@@ -96,3 +96,6 @@ CREATE FUNCTION ora.rowid_cmp(a ora.rowid, b ora.rowid) RETURNS integer IMMUTABL
 CREATE OPERATOR CLASS ora.rowid_ops DEFAULT FOR TYPE ora.rowid USING btree AS OPERATOR 1 ora.<, OPERATOR 2 ora.<=, OPERATOR 3 ora.=, OPERATOR 4 ora.>=, OPERATOR 5 ora.>, FUNCTION 1 ora.rowid_cmp(ora.rowid, ora.rowid);
 CREATE FUNCTION ora.to_timestamp(t text, f text) RETURNS ora.timestamp9 IMMUTABLE STRICT LANGUAGE sql AS $$
  SELECT (to_char(left(x, 19)::timestamp, 'YYYY-MM-DD HH24:MI:SS') || '.' || rpad(ltrim(substr(x, 20), '.'), 9, '0'))::text::ora.timestamp9 FROM (SELECT trim(t) AS x) i $$;
+-- MOD takes any numbers
+CREATE FUNCTION ora.modulo(n bigint, d float8) RETURNS numeric IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT n::numeric % d::numeric $$;
+CREATE OPERATOR ora.% (LEFTARG=bigint, RIGHTARG=float8, FUNCTION=ora.modulo);
