@@ -14,6 +14,7 @@ PARTS = {
     "postgresql": "a PostgreSQL server, the embedded one or yours",
     "oracle": "an Oracle server of yours, by the variables MAPPER_DASK_TEST_ORACLE_…",
     "grammar": "the independent Oracle grammar, by node and npm",
+    "javascript": "a driver in JavaScript, by node and npm",
 }
 
 

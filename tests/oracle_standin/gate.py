@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+
+from tests.oracle_standin.npm import require_packages
 
 GRAMMAR = Path(__file__).parent / "grammar"
 
@@ -25,22 +26,6 @@ EXPLAINED = {
 ANSWER_SECONDS = 300
 
 
-class NoGrammarError(Exception):
-    """The grammar cannot be had here; says why."""
-
-
-def _require_grammar() -> None:
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        message = "node and npm are not installed"
-        raise NoGrammarError(message)
-    if (GRAMMAR / "node_modules" / "antlr4ts-sql").exists():
-        return
-    command = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
-    done = subprocess.run(command, cwd=GRAMMAR, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise NoGrammarError(f"npm install failed: {done.stderr[-300:]}")
-
-
 def first_errors(statements: Iterable[str]) -> list[str | None]:
     """Return each statement's first syntax error, None for one the grammar accepts.
 
@@ -49,7 +34,7 @@ def first_errors(statements: Iterable[str]) -> list[str | None]:
     NoGrammarError
         When there is no node, or the grammar cannot be fetched.
     """
-    _require_grammar()
+    require_packages(GRAMMAR, "antlr4ts-sql")
     lines = "".join(json.dumps(statement) + "\n" for statement in statements)
     answer = subprocess.run(
         ["node", "check.js"],
