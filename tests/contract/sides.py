@@ -32,6 +32,7 @@ POSTGRESQL_TYPES = {
     "large": "bytea",
     "second": "timestamp(0)",
     "time": "timestamp(6)",
+    "fine": "timestamp(6)",
     "instant": "timestamptz(6)",
     "float": "double precision",
 }
@@ -48,6 +49,7 @@ ORACLE_TYPES = {
     "large": "BLOB",
     "second": "DATE",
     "time": "TIMESTAMP(6)",
+    "fine": "TIMESTAMP(9)",
     "instant": "TIMESTAMP(6) WITH TIME ZONE",
     "float": "BINARY_DOUBLE",
 }
@@ -137,6 +139,7 @@ class Side:
 
 _ORACLE_BINDS = {
     "time": oracledb.DB_TYPE_TIMESTAMP,
+    "fine": oracledb.DB_TYPE_TIMESTAMP,
     "instant": oracledb.DB_TYPE_TIMESTAMP_TZ,
     "second": oracledb.DB_TYPE_DATE,
     "long": oracledb.DB_TYPE_CLOB,

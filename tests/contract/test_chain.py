@@ -13,10 +13,12 @@ KINDS = {
     "loose": "number",
     "money": "money",
     "label": "text",
-    "long": "long",
+    "lengthy": "long",
     "bytes": "bytes",
+    "packed": "large",
     "moment": "second",
     "exact": "time",
+    "fine": "fine",
     "instant": "instant",
     "ratio": "float",
 }
@@ -29,8 +31,11 @@ SELECT CASE WHEN g %% 50 = 0 THEN NULL ELSE g END,
        g / 100.0, CASE WHEN g %% 5 = 0 THEN NULL ELSE 'é漢 ' || g END,
        CASE WHEN g %% 40000 = 0 THEN repeat('x', 1000000) || g WHEN g %% 9 = 0 THEN 'short' END,
        decode(lpad(to_hex(g), 8, '0'), 'hex'),
+       CASE WHEN g %% 40000 = 1 THEN decode(repeat('00ff', 200000), 'hex')
+            WHEN g %% 11 = 0 THEN decode(lpad(to_hex(g), 8, '0'), 'hex') END,
        timestamp '2024-02-29 13:14:15' + g * interval '1 second',
        timestamp '1999-12-31 23:59:59.123456' + g * interval '1 microsecond',
+       timestamp '1700-01-01 00:00:00.000001' + g * interval '1 day 1 microsecond',
        timestamptz '2020-10-25 02:30:00+02' + g * interval '1 minute',
        CASE WHEN g %% 1000 = 0 THEN 'Infinity' ELSE g / 7.0 END
 FROM generate_series(1, {rows}) g
