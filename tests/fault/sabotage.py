@@ -23,7 +23,7 @@ from mapper_dask.chunk import chunk_processor
 from mapper_dask.chunk.load import TargetSession, target_session
 from mapper_dask.chunk.task import LoadTask
 from mapper_dask.ledger import Ledger
-from mapper_dask.parallel_models import ChunkResult
+from mapper_dask.parallel_models import ChunkResult, ChunkState
 from tests.fault.moving import shout
 
 ORDERS = "SABOTAGE"
@@ -109,12 +109,7 @@ class EarlyLedger(Ledger):
     def claim(self, conn: Any, run_id: str, chunk_id: int) -> bool:
         if not super().claim(conn, run_id, chunk_id):
             return False
-        with conn.cursor() as cursor:
-            cursor.execute(
-                "UPDATE mapper_dask_chunk SET state = 'PROCESSED' WHERE run_id = %s "
-                "AND chunk_id = %s",
-                (run_id, chunk_id),
-            )
+        super().account(conn, run_id, ChunkResult(chunk_id, ChunkState.PROCESSED, ""))
         conn.commit()
         die_if_ordered("between")
         return True
