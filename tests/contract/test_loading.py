@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from mapper_dask import MapperJob, ParallelProcessor, reject
+from mapper_dask.connections import reference
 from mapper_dask.errors import MapperError
+from mapper_dask.ledger import RunState
+from mapper_dask.run.run_ledger import RunLedger
 
 ROOT = Path(__file__).parents[2]
 KINDS = {"id": "integer NOT NULL", "v": "money"}
@@ -201,3 +204,15 @@ def test_reconcile_finds_a_row_that_went(source, filled, target):
         result.run_id, source_conn=source.url, target_conn=target.url
     )
     assert not found.matches
+
+
+def test_a_run_that_succeeded_is_not_opened_again_by_a_coordinator_that_comes_late(
+    source, filled, target
+):
+    """Its staging table is gone: it could only fail to publish, and say the run had failed."""
+    here = target.table(KINDS)
+    result = run(source, filled, target, here, atomic=True)
+    result.raise_for_status()
+    ledger = RunLedger(reference(target.url), result.run_id)
+    ledger.reopen(None)
+    assert ledger.find().state is RunState.SUCCEEDED

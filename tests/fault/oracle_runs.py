@@ -104,12 +104,12 @@ class Ground:
 
     def waiting(self, run_id: str) -> int:
         """Return how many of a run's chunk sessions wait for a lock."""
-        [(number,)] = self.behind.fetch(WAITING, f"^mapper_dask:{run_id}:[0-9]+$")
+        [(number,)] = self.behind.fetch(WAITING, rf"\|mapper_dask:{run_id}:[0-9]+$")
         return int(number)
 
     def open_transactions(self, run_id: str) -> int:
         """Return how many of a run's chunk sessions hold a transaction open, and do nothing."""
-        [(number,)] = self.behind.fetch(AT_WORK, f"^mapper_dask:{run_id}:[0-9]+$")
+        [(number,)] = self.behind.fetch(AT_WORK, rf"\|mapper_dask:{run_id}:[0-9]+$")
         return int(number)
 
     @contextmanager
@@ -144,7 +144,7 @@ def ground(databases: Databases, oracle: str, behind: str) -> Iterator[Ground]:
         # A worker that outlived its coordinator for a moment may hold the table still.
         made.behind.fetch(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND application_name LIKE %s", "mapper_dask:%",
+            "WHERE datname = current_database() AND application_name LIKE %s", "%|mapper_dask:%",
         )  # fmt: skip
         target.execute("DROP TABLE d PURGE")
 

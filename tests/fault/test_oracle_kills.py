@@ -14,7 +14,7 @@ import pytest
 
 from mapper_dask import ParallelProcessingResult, ParallelProcessor, retries
 from mapper_dask.connections import dispose_engines
-from tests.database import Databases, Server
+from tests.database import Databases
 from tests.fault.forked import Coordinator, End
 from tests.fault.freezing import FROZEN_ROW, MARK
 from tests.fault.moving import Verdict
@@ -34,18 +34,15 @@ DISPOSITIONS = [
     pytest.param(REPLACE, id="replace"),
 ]
 
-UNSEEN = pytest.mark.skip(reason="not seen to pass yet")
-
 
 @pytest.fixture
 def here(
     databases: Databases,
     standin: Running,
-    postgres_server: Server,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Ground]:
     monkeypatch.setattr(retries, "FIRST_WAIT", 0.05)
-    behind = postgres_server.url(f"mapper_dask_test_oracle_{os.getpid()}")
+    behind = standin.postgres.replace("postgresql://", "postgresql+psycopg2://")
     with ground(databases, standin.url("target"), behind) as made:
         yield made
         standin.clear_faults()
@@ -124,7 +121,6 @@ def test_a_run_whose_coordinator_was_killed_is_finished_by_resume(
     here.assert_every_row_once(run_id)
 
 
-@UNSEEN
 @pytest.mark.parametrize("options", DISPOSITIONS[1:])
 @pytest.mark.parametrize("death", DEATHS)
 def test_a_coordinator_killed_while_it_publishes_has_published_all_or_nothing(
@@ -147,7 +143,6 @@ def test_a_coordinator_killed_while_it_publishes_has_published_all_or_nothing(
         assert not here.staged(run_id)
 
 
-@UNSEEN
 @pytest.mark.parametrize("parallel", [False, True])
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["handle", "another session"])
 def test_a_cancelled_run_leaves_what_its_ledger_says_and_goes_on(
@@ -174,7 +169,6 @@ def test_a_cancelled_run_leaves_what_its_ledger_says_and_goes_on(
     here.assert_every_row_once(run_id)
 
 
-@UNSEEN
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_frozen_session_is_ended_and_its_chunk_done_by_another(
     here: Ground, run_id: str, tmp_path: Path, workers: int
@@ -195,9 +189,7 @@ def test_a_frozen_session_is_ended_and_its_chunk_done_by_another(
     here.assert_every_row_once(run_id)
 
 
-@pytest.mark.parametrize(
-    "options", [DISPOSITIONS[0], pytest.param(ATOMIC, id="atomic", marks=UNSEEN)]
-)
+@pytest.mark.parametrize("options", [DISPOSITIONS[0], pytest.param(ATOMIC, id="atomic")])
 def test_two_coordinators_share_one_run(
     here: Ground, run_id: str, options: dict[str, object]
 ) -> None:
@@ -251,7 +243,6 @@ def pursue(coordinator: Coordinator, kinds: list[str], chance: Random, *where: o
     return coordinator.end or End(over=False, why="killed")
 
 
-@UNSEEN
 @pytest.mark.parametrize("seed", [1])
 def test_a_round_of_drops_errors_and_kills_neither_loses_nor_doubles_a_row(
     here: Ground, standin: Running, tmp_path: Path, run_id: str, seed: int

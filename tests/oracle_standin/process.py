@@ -21,6 +21,8 @@ class Running:
     port: int
     users: dict[str, str]
     child: Any
+    postgres: str
+    """The database that runs the SQL."""
     lock: Any = field(default_factory=threading.Lock)
 
     @property
@@ -85,7 +87,9 @@ def running_standin(
         text=True,
     )  # fmt: skip
     try:
-        yield Running(json.loads(child.stdout.readline())["port"], {**users, **without}, child)
+        yield Running(
+            json.loads(child.stdout.readline())["port"], {**users, **without}, child, postgres_dsn
+        )
     finally:
         child.stdin.close()
         child.wait()
