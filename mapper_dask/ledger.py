@@ -168,7 +168,8 @@ class Ledger:
         """
         values = {"run_id": run_id, "snapshot": snapshot}
         if not self.dialect.run(conn, "ledger_restart", values):
-            return False
+            found = self.find_run(conn, run_id)  # it may be done, and the answer was lost
+            return found.state is RunState.RUNNING and found.snapshot == snapshot
         self.dialect.run(conn, "ledger_unassign_all", values)
         if staging is not None:
             self.dialect.empty_table(conn, staging)

@@ -171,6 +171,34 @@ def test_a_state_that_is_lost_while_worker_processes_read_it_is_read_anew(standi
     assert_every_row_once(tables)
 
 
+def test_a_run_staged_in_postgresql_is_read_anew_too(standin, databases):
+    source, target = sides.oracle(standin.url("source")), sides.postgresql(databases.target)
+    there, here = source.table(KINDS), target.table(KINDS)
+    source.insert(there, KINDS, ROWS)
+    tables = (source, there, target, here)
+    standin.inject(READ["pattern"], after=3, code=1555)
+    result = move(
+        tables, atomic=True, transformation_logic=lambda frame: _changed(frame, source, there)
+    )
+    result.raise_for_status()
+    assert result.consistent
+    assert any("read anew" in warning for warning in result.warnings)
+    assert target.rows(here, ["v"]) == Counter({("late",): 600})
+    dispose_engines()
+    source.clean()
+    target.clean()
+
+
+@pytest.mark.parametrize("place", ["COMMIT", "AFTER_COMMIT"])
+@pytest.mark.parametrize("after", range(9, 19, 2))
+def test_a_restart_whose_answer_is_lost_is_done_once(standin, tables, place, after):
+    standin.inject(READ["pattern"], after=3, code=1555)
+    standin.inject(place, after=after, drop=True)
+    result = move(tables, atomic=True)
+    result.raise_for_status()
+    assert_every_row_once(tables)
+
+
 def test_rejects_of_the_first_reading_do_not_stand_beside_the_second_s(standin, tables):
     *_, target, here = tables
     target.execute(f'ALTER TABLE "{here.upper()}" ADD CHECK ("ID" <> 5 AND "ID" <> 305)')
