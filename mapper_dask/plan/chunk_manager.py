@@ -111,7 +111,9 @@ class ChunkManager:
             choice.keys,
             choice.reason,
         )
+        unfrozen = dialect.unfreezable(job.source_sql) if job.consistent else ""
         notes = [
+            *([f"each chunk reads what is committed then: {unfrozen}"] if unfrozen else []),
             *warnings(seen, choice),
             *cut.warnings,
             *_cost_warning(dialect, conn, seen, query, cut.chunks),
@@ -120,7 +122,7 @@ class ChunkManager:
             query,
             config,
             tuple(cut.chunks),
-            job.consistent,
+            job.consistent and not unfrozen,
             _target_name(job),
             warnings=tuple(notes),
         )

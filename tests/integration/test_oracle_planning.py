@@ -126,3 +126,10 @@ def test_stale_statistics_are_left_for_a_sample(side, filled, monkeypatch):
     with side.cursor() as cursor:
         found = catalogue.histogram(cursor.connection, filled, "id")
     assert found.marks == ()
+
+
+def test_a_query_that_cannot_be_read_in_one_state_is_told_in_its_plan(side):
+    job = MapperJob(source_conn=side.url, source_sql="SELECT table_name FROM user_tables")
+    plan = ChunkManager().plan(job)
+    assert not plan.consistent
+    assert any("what is committed then" in note for note in plan.notes)
