@@ -43,6 +43,11 @@ def test_what_may_pass_is_transient(sqlstate):
     assert translated(Answer("no", sqlstate, message_primary="no")).transient
 
 
+def test_a_link_that_broke_within_a_copy_is_transient():
+    text = "error with status PGRES_COPY_OUT and no message from the libpq"
+    assert translated(psycopg2.DatabaseError(text)).transient
+
+
 @pytest.mark.parametrize(
     "sqlstate",
     [

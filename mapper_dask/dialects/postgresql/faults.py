@@ -25,6 +25,9 @@ QUERY_CANCELED = "57014"
 REFUSED_ROW = re.compile(r"22|23|44|P0001")
 """SQLSTATEs that speak of a row: its values, a constraint, a view's check, a trigger's RAISE."""
 
+UNSAID = "no message from the libpq"
+"""What psycopg2 says, as a plain DatabaseError, of a link that broke in the midst of a COPY."""
+
 SNAPSHOT_GONE = re.compile(r"invalid snapshot identifier|snapshot .* does not exist")
 """Server texts of a lost snapshot: 22023 up to PostgreSQL 17, 42704 since."""
 
@@ -79,7 +82,8 @@ def _rewritten(error: psycopg2.Error, url: sa.URL | None, prefix: int) -> Databa
 def is_transient(error: psycopg2.Error) -> bool:
     """Return whether the same statement can succeed when tried again."""
     if error.pgcode is None:
-        return isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError))
+        link = isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError))
+        return link or UNSAID in str(error)
     return RETRYABLE.match(error.pgcode) is not None
 
 
