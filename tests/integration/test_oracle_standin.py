@@ -354,6 +354,11 @@ def test_other_ways_to_connect(own):
     assert asyncio.run(count()) == 5000
 
 
+def test_a_session_knows_its_user(cursor):
+    cursor.execute("SELECT USER, SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') FROM DUAL")
+    assert cursor.fetchone() == ("SOURCE", "SOURCE")
+
+
 def test_logins_are_proven(own):
     refused("ORA-01017", lambda: oracledb.connect(user="source", password="x", dsn=own.dsn))
     refused("ORA-01017", lambda: oracledb.connect(user="nobody", password="x", dsn=own.dsn))

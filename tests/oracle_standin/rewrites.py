@@ -19,7 +19,7 @@ COMPARISONS = (exp.Between, exp.EQ, exp.GTE, exp.LTE, exp.GT, exp.LT)
 
 def rewritten(tree: Node) -> Node:
     """Return a statement with every expression in PostgreSQL's words."""
-    for rewrite in (_row_address, _expression):
+    for rewrite in (_user, _row_address, _expression):
         for node in reversed(list(tree.walk(bfs=True))):  # what stands inside comes first
             if node is not tree and node.parent is None:
                 continue
@@ -42,6 +42,14 @@ def _raw(text: str) -> exp.Var:
 
 def _own(name: str, *arguments: Node) -> exp.Anonymous:
     return exp.Anonymous(this=f"ora.{name}", expressions=list(arguments))
+
+
+def _user(node: Node) -> Node:
+    """Return the login's name for USER, as long as it is no quoted column of that name."""
+    if not isinstance(node, exp.Column) or node.name.upper() != "USER" or node.args.get("table"):
+        return node
+    user = _own("sys_context", exp.Literal.string("userenv"), exp.Literal.string("session_user"))
+    return node if node.this.args.get("quoted") else user
 
 
 def _row_address(node: Node) -> Node | None:
