@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -23,10 +24,11 @@ START = "import sys; from tests.fault.freezing import main; main(*sys.argv[1:])"
 
 
 def stopped(process: psutil.Process) -> psutil.Process | None:
-    """Return the process of a family that is frozen."""
+    """Return the process of a family that is frozen; members come and go meanwhile."""
     for member in (process, *process.children(recursive=True)):
-        if member.status() == psutil.STATUS_STOPPED:
-            return member
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if member.status() == psutil.STATUS_STOPPED:
+                return member
     return None
 
 
