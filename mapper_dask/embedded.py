@@ -275,7 +275,7 @@ def _guarded(programs: Path, directory: Path) -> Iterator[EmbeddedPostgres]:
         start_new_session=True,
         **_identity(),
     )
-    with guard:  # closes the pipe and waits
+    with guard:
         server = EmbeddedPostgres(directory, guard)
         try:
             yield server
@@ -283,6 +283,7 @@ def _guarded(programs: Path, directory: Path) -> Iterator[EmbeddedPostgres]:
             # A forked child may hold the pipe open too; so it is said, not only closed.
             with suppress(BrokenPipeError):
                 server._tell("quit")  # noqa: SLF001
+            guard.wait()  # by itself, Popen waits a quarter of a second after a KeyboardInterrupt
 
 
 def _wait(server: EmbeddedPostgres, *, until: Callable[[], bool], what: str) -> None:
