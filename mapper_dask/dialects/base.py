@@ -32,6 +32,8 @@ class Dialect(Protocol):
     name: str
     grammar: str
     """Name under which sqlglot reads its SQL."""
+    read_wire: str
+    """How rows come out into Arrow, as a plan shows it."""
     drivers: tuple[str, ...]
     capabilities: Capabilities
 
@@ -230,6 +232,10 @@ class Dialect(Protocol):
         self, conn: Any, table: TargetTable, keys: Sequence[Column], chunk: Chunk
     ) -> None:
         """Delete a chunk's range of keys from a table."""
+        ...
+
+    def load_wire(self, columns: Sequence[Column]) -> str:
+        """Return how Arrow rows go into columns, as a plan shows it."""
         ...
 
     def relay_format(self, source: Sequence[Column], target: Sequence[Column]) -> str | None:

@@ -39,6 +39,8 @@ class ChunkPlan:
     """Columns that do not arrive exactly as they left."""
     warnings: tuple[str, ...] = ()
     """What to know before it runs."""
+    transport: str = ""
+    """How rows pass from one database to the other."""
 
     def evolve(self, **changes: Any) -> ChunkPlan:
         """Return a copy with some fields changed."""
@@ -86,6 +88,7 @@ class ChunkPlan:
             ("why", self.config.reason),
             ("snapshot", _snapshot_text(consistent=self.consistent)),
         ]
+        lines += [("wire", self.transport)] if self.transport else []
         lines += [
             ("chunk", f"{c.chunk_id:>5}  {_shortened(c.describe())}{_rows(c)}")
             for c in _ends(self.chunks)

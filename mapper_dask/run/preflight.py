@@ -109,6 +109,7 @@ def prepare(
     names = None if outgoing is None else tuple(outgoing)
     publication = publication_for(job, table, names, run_id, dialect_for(target).quote)
     relay = _relay(job, plan, keeper, target, table)
+    plan = plan.evolve(transport=_transport(job, keeper.dialect, relay, target, table, names))
     if publication is None and names:
         _require_taken(target, table, names)
     if publication is not None:
@@ -118,6 +119,27 @@ def prepare(
     if restarts(keeper.dialect, keeper.snapshot, publication):
         read = replace(read, needs_snapshot=True)
     return Prepared(plan, replace(task, read=read, load=load, known_notes=known), publication)
+
+
+def _transport(
+    job: MapperJob,
+    source: Dialect,
+    relay: str | None,
+    target: ConnectionRef,
+    table: TargetTable,
+    names: Sequence[str] | None,
+) -> str:
+    """Return how rows pass, as the plan shows it."""
+    if relay is not None:
+        return f"COPY {relay} → COPY {relay}, bytes undecoded"
+    columns = [column for name in names or () if (column := table.column(name)) is not None]
+    load = dialect_for(target).load_wire(columns) if names else "what each chunk needs"
+    steps = [
+        source.read_wire,
+        "Arrow" if job.transformation_logic is None else f"pandas ({job.dtype_backend})",
+        "direct path" if job.direct_path else load,
+    ]
+    return " → ".join(steps)
 
 
 def restarts(dialect: Dialect, snapshot: str | None, publication: Publication | None) -> bool:

@@ -483,6 +483,19 @@ def test_composite_key(
     assert_covers(shop, plan, sql)
 
 
+def test_planner_knows_the_size_of_a_composite_range(databases: Databases) -> None:
+    """Else it takes a quarter of the table, and so reads all of it for every chunk."""
+    query(
+        databases.source,
+        "CREATE TABLE t AS SELECT i / 7 AS a, i % 7 AS b FROM generate_series(1, 200000) i; "
+        "ALTER TABLE t ADD PRIMARY KEY (a, b); ANALYZE t",
+    )
+    plan = plan_of(databases.source, "SELECT * FROM t", key_column=["a", "b"], chunk_size=10_000)
+    sql = ChunkManager().create_chunked_query(databases.source.url, plan, 10)
+    ((found,),) = query(databases.source, f"EXPLAIN (FORMAT JSON) {sql}")
+    assert found[0]["Plan"]["Plan Rows"] <= 15_000
+
+
 # -- row addresses, windows -------------------------------------------------------------------------
 
 

@@ -107,6 +107,68 @@ def count(database: Database, table: str) -> int:
     return int(query(database, f"SELECT count(*) FROM {table}")[0][0])
 
 
+# -- bytes that pass undecoded ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", [5, 40_000], ids=["at once", "after most rows"])
+def test_an_error_of_the_source_is_told_as_its_own_and_loads_nothing(
+    databases: Databases, at: int
+) -> None:
+    query(databases.target, "CREATE TABLE t (id int, d int)")
+    result = ParallelProcessor(enable_parallel=False, progress=False).process_mapper_job(
+        databases.source.url,
+        f"SELECT i AS id, 1 / (i - {at}) AS d FROM generate_series(1, 40000) i",
+        None,
+        databases.target.url,
+        "public",
+        "t",
+    )
+    assert "division by zero" in str(result.chunk_results[0].error)
+    assert "read()" not in str(result.chunk_results[0].error)  # so the driver wraps it
+    assert count(databases.target, "t") == 0
+
+
+@pytest.mark.parametrize(
+    ("columns", "function", "shown"),
+    [
+        ("id int, v text", None, "COPY binary → COPY binary, bytes undecoded"),
+        ("id bigint, v text", None, "COPY csv → Arrow → COPY binary"),
+        ("id int, v text", unchanged, "COPY csv → pandas (pyarrow) → COPY binary"),
+        ("id int, v jsonb", unchanged, "COPY csv → pandas (pyarrow) → COPY csv"),
+    ],
+)
+def test_plan_shows_how_rows_pass(
+    databases: Databases, columns: str, function: Any, shown: str
+) -> None:
+    query(databases.target, f"CREATE TABLE t ({columns})")
+    job = MapperJob(
+        source_conn=databases.source.url,
+        source_sql="SELECT 1 AS id, '1'::text AS v",
+        transformation_logic=function,
+        target_conn=databases.target.url,
+        target_schema="public",
+        target_table="t",
+    )
+    plan, _ = ParallelProcessor(progress=False).prepare(job)
+    assert plan.transport == shown
+    assert shown in str(plan)
+
+
+def test_an_error_of_the_target_ends_the_read(databases: Databases) -> None:
+    query(databases.target, "CREATE TABLE t (id int CHECK (id < 10), pad text)")
+    result = ParallelProcessor(enable_parallel=False, progress=False).process_mapper_job(
+        databases.source.url,
+        "SELECT i AS id, repeat('x', 1000) AS pad FROM generate_series(1, 400000) i",
+        None,
+        databases.target.url,
+        "public",
+        "t",
+    )
+    assert "t_id_check" in str(result.chunk_results[0].error)
+    assert count(databases.target, "t") == 0
+    assert query(databases.source, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY (%' AND state = 'active' AND pid <> pg_backend_pid()") == [(0,)]  # fmt: skip
+
+
 # -- 300,000 rows -----------------------------------------------------------------------------------
 
 

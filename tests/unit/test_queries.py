@@ -63,6 +63,15 @@ def test_a_range_without_bounds_still_leaves_out_null():
 def test_a_composite_range_is_a_row_value_and_leaves_out_null_in_any_part():
     assert where(("x", "1"), None, A, B) == (
         '(q."a", q."b""x") >= (\'x\'::character varying, \'1\'::integer) '
+        'AND q."a" >= \'x\'::character varying AND q."a" IS NOT NULL AND q."b""x" IS NOT NULL'
+    )
+
+
+def test_a_composite_range_tells_the_planner_the_range_of_its_first_column():
+    assert where(("x", "1"), ("y", "2"), A, B) == (
+        '(q."a", q."b""x") >= (\'x\'::character varying, \'1\'::integer) '
+        'AND (q."a", q."b""x") < (\'y\'::character varying, \'2\'::integer) '
+        "AND q.\"a\" >= 'x'::character varying AND q.\"a\" <= 'y'::character varying "
         'AND q."a" IS NOT NULL AND q."b""x" IS NOT NULL'
     )
 

@@ -51,6 +51,7 @@ class Oracle:
 
     name = "oracle"
     grammar = flashback.GRAMMAR
+    read_wire = "Arrow fetch"
     drivers: tuple[str, ...] = ("oracledb",)
     capabilities = Capabilities(
         snapshots=True,
@@ -318,6 +319,11 @@ class Oracle:
         """Delete a chunk's range of keys from a table."""
         with conn.cursor() as cursor:
             cursor.execute(f"DELETE FROM {table.quoted} q{queries.predicate(keys, chunk)}")
+
+    def load_wire(self, columns: Sequence[Column]) -> str:
+        """Return how rows are bound."""
+        del columns
+        return "array DML"
 
     def relay_format(self, source: Sequence[Column], target: Sequence[Column]) -> str | None:
         """Return None: rows are decoded, whatever their types."""

@@ -69,6 +69,7 @@ class PostgreSQL:
 
     name = "postgresql"
     grammar = "postgres"
+    read_wire = "COPY csv"
     drivers: tuple[str, ...] = ("psycopg2",)
     capabilities = Capabilities(snapshots=True, row_addresses=True, relay=True)
 
@@ -375,6 +376,10 @@ class PostgreSQL:
             cursor.execute(
                 f"DELETE FROM {table.quoted} AS q{queries.predicate(keys, chunk, _literal(conn))}"
             )
+
+    def load_wire(self, columns: Sequence[Column]) -> str:
+        """Return the format of the COPY that loads these columns from Arrow."""
+        return f"COPY {transfer.load_format(columns)}"
 
     def relay_format(self, source: Sequence[Column], target: Sequence[Column]) -> str | None:
         """Return how bytes may pass undecoded between these columns, None when they may not."""

@@ -6,7 +6,7 @@ it keep a closing comment of the user's from swallowing the tail.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from mapper_dask.dialects.facts import Column, SourceQuery, Splice
 from mapper_dask.parallel_models import Bound, Chunk, ChunkKind
@@ -77,8 +77,20 @@ def key_range(keys: Sequence[Column], lower: Bound, upper: Bound, literal: Liter
     # A row value compares as false or true before it reaches a NULL in a later column, so those
     # rows, which belong to the NULL chunk, are kept out by name.
     if len(keys) > 1 or not parts:
+        parts += [*_leading(keys[0], lower, upper, literal)] if len(keys) > 1 else []
         parts += [f"q.{quote(key.name)} IS NOT NULL" for key in keys]
     return " AND ".join(parts)
+
+
+def _leading(key: Column, lower: Bound, upper: Bound, literal: Literal) -> Iterator[str]:
+    """Yield what a row value's bounds say of its first column.
+
+    It changes no row. But the planner guesses a range of row values at a quarter of the table, and
+    reads all of it for each chunk; of a range of one column it knows the size.
+    """
+    for bound, sign in ((lower, ">="), (upper, "<=")):
+        if bound is not None:
+            yield f"q.{quote(key.name)} {sign} {_bound([key], bound[:1], literal)}"
 
 
 def null_key(keys: Sequence[Column]) -> str:

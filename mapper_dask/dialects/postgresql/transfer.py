@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import tempfile
@@ -12,6 +13,7 @@ import pyarrow as pa
 
 from mapper_dask.dialects.facts import Column, Loaded, TargetTable
 from mapper_dask.dialects.postgresql import wire
+from mapper_dask.dialects.postgresql.pipe import Pipe
 from mapper_dask.dialects.postgresql.queries import quote
 from mapper_dask.errors import EncodeError, LoadCountError
 
@@ -21,6 +23,9 @@ to a temporary file and through the function in pieces, so that memory stays bou
 
 LARGEST_BLOCK = 2_000_000_000
 """No row can need more: COPY itself refuses one over 1 GB."""
+
+GATHERED = 1 << 20
+"""Bytes gathered before they are spooled."""
 
 COPY_BLOCK = 1 << 18
 """Bytes a COPY reads at a time; larger ones save no time."""
@@ -47,8 +52,16 @@ class Spool:
         """Whether it all fits in memory."""
         return self._file is None
 
+    @contextlib.contextmanager
+    def filling(self) -> Iterator[Any]:
+        """Lend a file to write to; a COPY writes each row by itself, which this gathers."""
+        writer = io.BufferedWriter(_Sink(self), GATHERED)
+        yield writer
+        writer.flush()
+        writer.detach()
+
     def write(self, data: bytes) -> int:
-        """Append bytes; COPY calls it."""
+        """Append bytes."""
         if self._file is None and self._memory.tell() + len(data) > IN_MEMORY:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
             self._file.write(self._memory.getbuffer())
@@ -64,6 +77,21 @@ class Spool:
         copy.seek(0)
         self._readers.append(copy)
         return pa.PythonFile(copy, mode="r")
+
+
+class _Sink(io.RawIOBase):
+    """A spool as a buffered writer wants it."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+
+    def writable(self) -> bool:
+        """Return that it is."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Append bytes."""
+        return self._spool.write(data)
 
 
 def copy_out(conn: Any, sql: str, sink: Any, wire_format: str = "csv") -> int:
@@ -98,7 +126,8 @@ def read(
     column text throughout, or with ``strict`` raises.
     """
     with Spool() as spool:
-        expected = copy_out(conn, sql, spool)
+        with spool.filling() as sink:
+            expected = copy_out(conn, sql, sink)
         count = 0
         for table in wire.regrouped(_parsed(spool, columns, strict=strict), batch_rows):
             count += table.num_rows
@@ -158,6 +187,11 @@ def load(conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
     return Loaded(count)
 
 
+def load_format(columns: Sequence[Column]) -> str:
+    """Return the format of a COPY that loads columns of exactly these types."""
+    return "binary" if all(wire.is_binary_type(column) for column in columns) else "csv"
+
+
 def relay_format(source: Sequence[Column], target: Sequence[Column]) -> str | None:
     """Return how bytes may pass undecoded between equal types; None when the types differ."""
     if [c.type_name for c in source] != [c.type_name for c in target]:
@@ -180,9 +214,13 @@ def relay(
     LoadCountError
         When the two databases count differently.
     """
-    with Spool() as spool:
-        read_rows = copy_out(source_conn, sql, spool, wire_format)
-        loaded = copy_in(target_conn, table, names, spool.reader(), wire_format)
+    with Pipe(source_conn, lambda sink: copy_out(source_conn, sql, sink, wire_format)) as pipe:
+        try:
+            loaded = copy_in(target_conn, table, names, pipe, wire_format)
+        except Exception:
+            pipe.raise_error()  # the driver hides it: the target saw no more than a broken COPY
+            raise
+        read_rows = pipe.result
     if loaded != read_rows:
         message = f"{read_rows} rows were read, {loaded} arrived in {table.quoted}"
         raise LoadCountError(message)

@@ -167,12 +167,13 @@ def is_binary(columns: Sequence[Column], rows: pa.Table) -> bool:
     an error. So every Arrow type must be the very one of its column.
     """
     return all(
-        field.type == column.arrow and _binary_type(column)
+        field.type == column.arrow and is_binary_type(column)
         for column, field in zip(columns, rows.schema, strict=True)
     )
 
 
-def _binary_type(column: Column) -> bool:
+def is_binary_type(column: Column) -> bool:
+    """Return whether the encoder writes what a target type expects of its own Arrow type."""
     if column.family is TypeFamily.DECIMAL:
         return column.typed
     return column.key_type in BINARY_TYPES

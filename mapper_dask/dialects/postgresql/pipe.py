@@ -1,0 +1,87 @@
+"""Rows on their way from one COPY into another, while both run."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, Self
+
+JOIN_SECONDS = 0.1
+"""How long a writer that nobody reads any more is left before its query is cancelled."""
+
+
+BLOCK = 1 << 18
+"""Bytes written and read at a time: a COPY hands over each row by itself."""
+
+PIPE_BYTES = 1 << 20
+"""What the system holds between the two; more than an unprivileged process may have is refused."""
+
+
+def _widen(descriptor: int) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # only Linux has it
+        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+
+class Pipe:
+    """A file to read from, filled by a function in a thread of its own.
+
+    An error of the writer is raised by ``read``: the reading COPY then fails, instead of taking a
+    broken stream for a whole one. Leaving the context early cancels the writer's query.
+
+    Parameters
+    ----------
+    conn
+        Connection the writer uses; psycopg2 lets another thread cancel it.
+    write
+        Called with a file to write to; what it returns is ``result``.
+    """
+
+    def __init__(self, conn: Any, write: Callable[[Any], int]) -> None:
+        self._conn, self._write = conn, write
+        self._error: BaseException | None = None
+        self.result = 0
+
+    def __enter__(self) -> Self:
+        out, into = os.pipe()
+        _widen(into)
+        self._source = os.fdopen(out, "rb", BLOCK)
+        self._thread = threading.Thread(target=self._fill, args=(into,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._source.close()
+        self._thread.join(JOIN_SECONDS)
+        while self._thread.is_alive():
+            with contextlib.suppress(Exception):
+                self._conn.cancel()
+            self._thread.join(JOIN_SECONDS)
+
+    def _fill(self, into: int) -> None:
+        try:
+            with os.fdopen(into, "wb", BLOCK) as sink:
+                self.result = self._write(sink)
+        except BaseException as error:  # noqa: BLE001 - raised again where it is read
+            self._error = error
+
+    def raise_error(self) -> None:
+        """Raise what the writer raised, if it did."""
+        if self._error is not None:
+            raise self._error
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, none at the end.
+
+        Raises
+        ------
+        Exception
+            What the writer raised.
+        """
+        data = self._source.read(size)
+        if len(data) < size:
+            self._thread.join()
+            self.raise_error()
+        return data
