@@ -19,7 +19,7 @@ from mapper_dask.chunk.task import ReadTask
 from mapper_dask.connections import ConnectionRef, reference
 from mapper_dask.errors import ConfigurationError, DatabaseError
 from mapper_dask.mapper_job import MapperJob
-from mapper_dask.parallel_models import DEFAULT_CHUNK_SIZE, Chunk, DtypeBackend
+from mapper_dask.parallel_models import DEFAULT_CHUNK_SIZE, Chunk, ChunkSize, DtypeBackend
 from mapper_dask.plan import key_space
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.chunk_plan import ChunkPlan
@@ -63,7 +63,7 @@ def read_sql_query(
     divisions: Sequence[Any] | None = None,
     npartitions: int | None = None,
     *,
-    chunk_size: int | None = None,
+    chunk_size: ChunkSize | None = None,
     columns: Sequence[str] | None = None,
     strategy: str | None = None,
     dtype_backend: DtypeBackend = "pyarrow",
@@ -89,7 +89,7 @@ def read_sql_query(
         Partitions wanted, beside the one of NULL keys: fewer where the rows or keys are few. None:
         as many as ``chunk_size`` gives.
     chunk_size
-        Rows wanted a partition, 50,000 by default.
+        Rows wanted a partition, 50,000 by default; ``"auto"`` for about 32 MB.
     columns
         Columns to read; None: all.
     strategy

@@ -10,8 +10,10 @@ from typing import Any, Literal, get_args
 
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.parallel_models import (
+    AUTO,
     DEFAULT_CHUNK_SIZE,
     ChunkingStrategy,
+    ChunkSize,
     DtypeBackend,
     Transformation,
 )
@@ -40,8 +42,8 @@ class MapperJob:
     """Column(s) to cut by; None: detected."""
     strategy: ChunkingStrategy | str | None = None
     """How to cut; None: chosen, and the plan says why."""
-    chunk_size: int = DEFAULT_CHUNK_SIZE
-    """Rows wanted a chunk."""
+    chunk_size: ChunkSize = DEFAULT_CHUNK_SIZE
+    """Rows wanted a chunk; ``"auto"`` for as many as make about 32 MB."""
     columns: Sequence[str] | None = None
     """Columns of the query to read; None: all."""
     write_disposition: WriteDisposition = "append"
@@ -105,9 +107,9 @@ class MapperJob:
             "must be a query text",
         )
         _require(
-            _is_count(self.chunk_size),
+            is_chunk_size(self.chunk_size),
             "chunk_size",
-            f"must be an integer of at least 1, got {self.chunk_size!r}",
+            f"must be an integer of at least 1 or 'auto', got {self.chunk_size!r}",
         )
         _require(
             self.on_error in ("abort", "continue"),
@@ -150,7 +152,7 @@ class MapperJob:
         )
         return self.evolve(
             strategy=_strategy(self.strategy),
-            chunk_size=operator.index(self.chunk_size),
+            chunk_size=AUTO if self.chunk_size == AUTO else operator.index(self.chunk_size),
             reject_limit=operator.index(self.reject_limit),
         )
 
@@ -216,6 +218,11 @@ def _strategy(value: ChunkingStrategy | str | None) -> ChunkingStrategy | None:
     good = isinstance(value, str) and value in names  # type: ignore[redundant-expr]
     _require(good, "strategy", f"must be one of {known} or None, got {value!r}")
     return names[value]
+
+
+def is_chunk_size(value: object) -> bool:
+    """Return whether a value says how many rows a chunk is to have."""
+    return value == AUTO if isinstance(value, str) else _is_count(value)
 
 
 def _is_count(value: object) -> bool:

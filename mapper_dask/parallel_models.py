@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import pandas as pd
 
@@ -14,6 +14,12 @@ from mapper_dask.rendering import Line, as_html, as_text
 
 Transformation = Callable[[pd.DataFrame], pd.DataFrame]
 DtypeBackend = Literal["pyarrow", "numpy_nullable"]
+
+AUTO: Final = "auto"
+"""A chunk size that is chosen when planned, by the bytes of a row."""
+
+ChunkSize = int | Literal["auto"]
+"""Rows wanted a chunk, or ``"auto"``."""
 
 DEFAULT_CHUNK_SIZE = 50_000
 """Rows a chunk: the seed's default; at usual row widths half a second of work and a few MB."""

@@ -180,6 +180,10 @@ class Estimate:
     rows: int
     cost: float | None = None
     """In the database's own unit; only ratios of it mean something. None: it does not tell."""
+    row_bytes: int | None = None
+    """Average width of a row; None: it does not tell."""
+    moving: float = 0.0
+    """What it takes to move the rows on, in the unit of the cost; 0: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +220,10 @@ class Capabilities:
     """Whether a snapshot lives as long as the session that exported it; else the server decides."""
     direct_path: bool = False
     """Whether there is a faster load that commits on its own."""
+    numbered_blocks: bool = True
+    """Whether the address of a block is known by its number, without a look at the table."""
+    indexed_nulls: bool = True
+    """Whether an ordered index holds the rows without a key."""
     transactional_ddl: bool = True
     """Whether a table made in a transaction goes when that is rolled back."""
 

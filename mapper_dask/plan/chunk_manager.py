@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,50 +10,34 @@ from typing import Any
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.facts import SourceQuery
-from mapper_dask.errors import PlanError
+from mapper_dask.dialects.facts import Estimate, SourceQuery
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import (
+    AUTO,
     DEFAULT_CHUNK_SIZE,
     Chunk,
     ChunkConfig,
     ChunkingStrategy,
     ChunkKind,
+    ChunkSize,
 )
-from mapper_dask.plan import key_space
-from mapper_dask.plan.chunk_plan import MANY_CHUNKS, ChunkPlan
-from mapper_dask.plan.strategy import Choice, choose, detect_key, warnings
-from mapper_dask.plan.survey import Survey, attempt, survey
-
-COUNTED_ROWS = 1_000_000
-"""Up to this many expected rows every key is walked (about 0.3 s); beyond, a sample is."""
-
-SAMPLE_A_CHUNK = 300
-"""Sampled keys a chunk: its size is then right within about 6% (one standard deviation)."""
-
-LARGEST_SAMPLE = 1_000_000
-"""Keys sampled at most."""
-
-MIN_RANGES = 4
-"""With fewer chunks, reading the whole query once for each is no matter."""
-
-MIN_ROWS = 10_000
-"""Smaller tables are read whole in the time an index would take."""
-
-COSTLY_SHARE = 0.5
-"""A chunk that costs half of all is not reached through an index."""
-
-HEAVY_NAMED = 3
-"""Heavy keys named in a plan."""
+from mapper_dask.plan.burden import Burden
+from mapper_dask.plan.chunk_plan import ChunkPlan
+from mapper_dask.plan.chunk_size import wanted
+from mapper_dask.plan.cutting import Cut, cut
+from mapper_dask.plan.strategy import Choice, choose, costs, detect_key, warnings, without_ranges
+from mapper_dask.plan.survey import Survey, survey
+from mapper_dask.plan.weighing import before_walking, of_chunks
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """What cutting a query gave."""
+class Settled:
+    """How a query is cut, and what that costs."""
 
-    chunks: Sequence[Chunk]
-    total_rows: int
-    warnings: Sequence[str] = ()
+    choice: Choice
+    query: SourceQuery
+    cut: Cut
+    burden: Burden
 
 
 class ChunkManager:
@@ -63,10 +46,10 @@ class ChunkManager:
     Parameters
     ----------
     chunk_size
-        Rows wanted a chunk, where a call or a job names no other.
+        Rows wanted a chunk, where a call or a job names no other; ``"auto"`` for about 32 MB.
     """
 
-    def __init__(self, chunk_size: int = DEFAULT_CHUNK_SIZE) -> None:
+    def __init__(self, chunk_size: ChunkSize = DEFAULT_CHUNK_SIZE) -> None:
         self.chunk_size = chunk_size
 
     def plan(self, job: MapperJob) -> ChunkPlan:
@@ -96,32 +79,29 @@ class ChunkManager:
         seen = survey(dialect, conn, job.source_sql)
         for key in job.key_columns:
             seen.column(key, "key_column")
-        choice = choose(
-            seen, strategy=_strategy(job), keys=job.key_columns, consistent=job.consistent
+        size = wanted(
+            job.chunk_size, _read_estimate(dialect, conn, seen, job), seen.selected(job.columns)
         )
-        spliced = choice.strategy is ChunkingStrategy.ROWID_BASED
-        query = seen.source_query(choice.keys, job.columns, spliced=spliced)
-        frozen = dialect.as_of(query, snapshot)
-        cut = _cut(dialect, conn, seen, choice, frozen, job.chunk_size)
+        plan = _settled(dialect, conn, job, seen, snapshot, size.rows)
         config = ChunkConfig(
-            choice.strategy or ChunkingStrategy.KEY_BASED,
-            job.chunk_size,
-            cut.total_rows,
-            sum(c.kind is not ChunkKind.NULL_KEY for c in cut.chunks),
-            choice.keys,
-            choice.reason,
+            plan.choice.strategy or ChunkingStrategy.KEY_BASED,
+            size.rows,
+            plan.cut.total_rows,
+            sum(c.kind is not ChunkKind.NULL_KEY for c in plan.cut.chunks),
+            plan.choice.keys,
+            "; ".join(filter(None, [plan.choice.reason, size.why])),
         )
         unfrozen = dialect.unfreezable(job.source_sql) if job.consistent else ""
         notes = [
             *([f"each chunk reads what is committed then: {unfrozen}"] if unfrozen else []),
-            *warnings(seen, choice),
-            *cut.warnings,
-            *_cost_warning(dialect, conn, seen, query, cut.chunks),
+            *warnings(seen, plan.choice),
+            *plan.cut.warnings,
+            *costs(seen, plan.choice, plan.burden),
         ]
         return ChunkPlan(
-            query,
+            plan.query,
             config,
-            tuple(cut.chunks),
+            tuple(plan.cut.chunks),
             job.consistent and not unfrozen,
             _target_name(job),
             warnings=tuple(notes),
@@ -179,7 +159,7 @@ class ChunkManager:
         *,
         key_column: str | Sequence[str] | None = None,
         strategy: ChunkingStrategy | str | None = None,
-        chunk_size: int | None = None,
+        chunk_size: ChunkSize | None = None,
     ) -> ChunkConfig:
         """Return how a query would be cut, into how many chunks, and why."""
         job = MapperJob(
@@ -215,161 +195,50 @@ def _target_name(job: MapperJob) -> str | None:
     return ".".join(part for part in (job.target_schema, job.target_table) if part) or None
 
 
-def _cut(
-    dialect: Dialect, conn: Any, seen: Survey, choice: Choice, query: SourceQuery, size: int
-) -> Cut:
+def _read_estimate(dialect: Dialect, conn: Any, seen: Survey, job: MapperJob) -> Estimate:
+    """Return what is expected of the columns that are read."""
+    if job.chunk_size != AUTO or job.columns is None:
+        return seen.estimate
+    query = seen.source_query((), job.columns, spliced=False)
     with dialect.errors():
-        match choice.strategy:
-            case ChunkingStrategy.KEY_BASED:
-                return _cut_by_key(dialect, conn, seen, query, size)
-            case ChunkingStrategy.ROWID_BASED:
-                return _cut_by_block(dialect, conn, seen, size)
-            case ChunkingStrategy.OFFSET_LIMIT:
-                return _cut_by_offset(dialect, conn, seen, query, size)
-    return Cut(key_space.whole(seen.estimate.rows), seen.estimate.rows)
+        return dialect.estimate(conn, dialect.chunk_query(conn, query, Chunk(0, ChunkKind.WHOLE)))
 
 
-def _cut_by_key(dialect: Dialect, conn: Any, seen: Survey, query: SourceQuery, size: int) -> Cut:
-    _require_order(dialect, conn, query)
-    names = [key.name for key in query.keys]
-    share = _share(seen.estimate.rows, size)
-    known = _from_statistics(dialect, conn, seen, query, size) if share < 1 else None
-    if known is not None:
-        return known
-    sql = query.sql if share == 1 else _sampled(dialect, seen, query, share)
-    total, keyed = dialect.count(conn, sql, names)
-    if (
-        share < 1 and total < SAMPLE_A_CHUNK
-    ):  # the estimate was far too high: walk every key instead
-        share, sql = 1.0, query.sql
-        total, keyed = dialect.count(conn, sql, names)
-    marks = dialect.key_marks(conn, sql, query.keys, max(1, round(size * share)))
-    nulls = None if seen.never_null(names) else round((total - keyed) / share)
-    rows = round(keyed / share)
-    chunks = key_space.key_chunks(marks, rows=rows, rows_per_position=1 / share, nulls=nulls)
-    heavy = key_space.heavy_keys(marks, size)
-    return Cut(
-        chunks,
-        round(total / share),
-        [*_heavy_warning(heavy, size), *_null_warning(nulls, size), *_many(chunks)],
-    )
+def _settled(
+    dialect: Dialect, conn: Any, job: MapperJob, seen: Survey, snapshot: str | None, size: int
+) -> Settled:
+    """Return how a query is cut: as the user says, else by ranges of a key where they are cheap."""
+    choice = choose(seen, strategy=_strategy(job), keys=job.key_columns, consistent=job.consistent)
+    by_range = choice.strategy is ChunkingStrategy.KEY_BASED
+    free = by_range and job.strategy is None and not job.key_columns
+    query = _query(seen, choice, job)
+    if free:
+        burden = before_walking(dialect, conn, seen, query, size)
+        if burden.is_too_much:
+            return _read_once(dialect, conn, job, seen, choice, burden, size)
+    made = cut(dialect, conn, seen, choice, dialect.as_of(query, snapshot), size)
+    burden = of_chunks(dialect, conn, seen, query, made.chunks)
+    if free and burden.is_too_much:
+        return _read_once(dialect, conn, job, seen, choice, burden, size)
+    return Settled(choice, query, made, burden)
 
 
-def _from_statistics(
-    dialect: Dialect, conn: Any, seen: Survey, query: SourceQuery, size: int
-) -> Cut | None:
-    """Return what the table's statistics allow without reading it, None when too coarse."""
-    names = [key.name for key in query.keys]
-    column = seen.shape.table_column(names[0])
-    if not seen.shape.whole_table or len(names) > 1 or column is None:
-        return None
-    with attempt(dialect, conn) as refusals:
-        histogram = dialect.histogram(conn, str(seen.shape.table), column)
-    rows = seen.estimate.rows
-    marks = [] if refusals else key_space.thinned(histogram, rows=rows, size=size)
-    if not marks:
-        return None
-    nulls = None if seen.never_null(names) else 0
-    chunks = key_space.key_chunks(marks, rows=rows, rows_per_position=1, nulls=nulls)
-    return Cut(chunks, rows, _many(chunks))
+def _read_once(
+    dialect: Dialect,
+    conn: Any,
+    job: MapperJob,
+    seen: Survey,
+    choice: Choice,
+    burden: Burden,
+    size: int,
+) -> Settled:
+    choice = without_ranges(seen, choice.keys, burden)
+    query = _query(seen, choice, job)
+    made = cut(dialect, conn, seen, choice, query, size)
+    return Settled(choice, query, made, Burden(1, 1.0, seen.estimate))
 
 
-def _sampled(dialect: Dialect, seen: Survey, query: SourceQuery, share: float) -> str:
-    splice = seen.shape.splice if seen.has_row_addresses else None
-    return dialect.sampled(SourceQuery(query.sql, query.columns, query.keys, splice), share * 100)
-
-
-def _share(rows: int, size: int) -> float:
-    if rows <= COUNTED_ROWS:
-        return 1.0
-    return min(1.0, min(SAMPLE_A_CHUNK * rows / size, LARGEST_SAMPLE) / rows)
-
-
-def _require_order(dialect: Dialect, conn: Any, query: SourceQuery) -> None:
-    """Let the database say whether it can order by the key, before anything is built on it."""
-    with attempt(dialect, conn) as refusals:
-        dialect.key_marks(conn, dialect.first_rows(query.sql, 0), query.keys, 1)
-    unfit = [key for key in query.keys if not key.key_type]
-    if refusals or unfit:
-        names = ", ".join(f"{key.name} ({key.type_name})" for key in unfit or query.keys)
-        message = f"key_column {names} cannot be cut by: {[*refusals, 'it is a row type'][0]}"
-        raise PlanError(message, field="key_column")
-
-
-def _cut_by_block(dialect: Dialect, conn: Any, seen: Survey, size: int) -> Cut:
-    blocks = seen.relation.blocks if seen.relation else 0
-    rows = seen.estimate.rows
-    starts = key_space.block_starts(blocks, math.ceil(rows / size)) if blocks else []
-    bounds = dialect.address_bounds(conn, str(seen.shape.table), blocks, starts)
-    even = len(bounds) == len(starts)
-    ends = [*starts[1:], blocks] if starts else []
-    shares = [(b - a) / blocks for a, b in zip(starts, ends, strict=True)]
-    sized = [
-        (bound, round(rows * (share if even else 1 / len(bounds))))
-        for bound, share in zip(bounds, shares, strict=False)
-    ]
-    chunks = key_space.block_chunks(sized)
-    return Cut(
-        chunks,
-        rows,
-        [
-            "row addresses move when rows are updated: a resumed run reads the table as it is then",
-            *_many(chunks),
-        ],
-    )
-
-
-def _cut_by_offset(dialect: Dialect, conn: Any, seen: Survey, query: SourceQuery, size: int) -> Cut:
-    names = tuple(key.name for key in query.keys)
-    proven = any(set(key) <= set(names) for key in seen.unique_keys)
-    _require_order(dialect, conn, query)
-    if not proven and dialect.has_duplicates(conn, query.sql, names):
-        message = (
-            f"OFFSET_LIMIT needs a unique order, and rows share the same {', '.join(names)}; "
-            "pass key_column with columns that tell all rows apart, or use KEY_BASED"
-        )
-        raise PlanError(message, field="key_column")
-    total, _ = dialect.count(conn, query.sql)
-    return Cut(key_space.windows(total, size), total)
-
-
-def _heavy_warning(heavy: Sequence[key_space.Heavy], size: int) -> list[str]:
-    if not heavy:
-        return []
-    largest = sorted(heavy, key=lambda h: -h.rows)[:HEAVY_NAMED]
-    named = ", ".join(f"{', '.join(h.key)} (over {h.rows:,} rows)" for h in largest)
-    return [f"{len(heavy)} key(s) alone fill more than a chunk of {size:,}: {named}"]
-
-
-def _null_warning(nulls: int | None, size: int) -> list[str]:
-    return (
-        [f"about {nulls:,} rows have a NULL key and form one chunk"]
-        if nulls and nulls > size
-        else []
-    )
-
-
-def _many(chunks: Sequence[Chunk]) -> list[str]:
-    if len(chunks) <= MANY_CHUNKS:
-        return []
-    return [f"{len(chunks):,} chunks: a larger chunk_size would spend less on each"]
-
-
-def _cost_warning(
-    dialect: Dialect, conn: Any, seen: Survey, query: SourceQuery, chunks: Sequence[Chunk]
-) -> list[str]:
-    """Ask the planner whether one chunk costs about as much as the whole query does."""
-    ranges = [chunk for chunk in chunks if chunk.lower is not None and chunk.upper is not None]
-    if len(ranges) < MIN_RANGES or seen.estimate.rows < MIN_ROWS:
-        return []
-    middle = dialect.chunk_query(conn, query, ranges[len(ranges) // 2])
-    with attempt(dialect, conn) as refusals:
-        cost = dialect.estimate(conn, middle).cost
-    if refusals:
-        message = f"the query cannot be read in chunks: {refusals[0]}"
-        raise PlanError(message, field="source_sql")
-    if not cost or not seen.estimate.cost or cost < seen.estimate.cost * COSTLY_SHARE:
-        return []
-    names = ", ".join(key.name for key in query.keys)
-    share = f"each chunk costs about {cost / seen.estimate.cost:.0%} of the whole query"
-    return [f"{share}: {names} has no index the database can use here"]
+def _query(seen: Survey, choice: Choice, job: MapperJob) -> SourceQuery:
+    """Return the query as the chunks of a choice read it."""
+    spliced = choice.strategy is ChunkingStrategy.ROWID_BASED
+    return seen.source_query(choice.keys, job.columns, spliced=spliced)

@@ -78,8 +78,9 @@ class QueryShape:
     """Names that stand before a parenthesis, and with their package those that need none: what the
     catalogue must be asked about."""
     windows: bool = False
-    """Whether it has window functions, which the database computes anew for each chunk."""
-
+    """Whether it has window functions, which the database may compute anew for each chunk."""
+    outer_joins: bool = False
+    """Whether it has joins that add NULLs."""
     whole_table: bool = False
     """Whether every row of that table gives exactly one row of the result."""
 
@@ -185,6 +186,7 @@ def _shape(text: str, tree: exp.Expression, grammar: str) -> QueryShape:
         sampled=tree.find(exp.TableSample) is not None,
         functions=tuple(sorted(_called(text, grammar) | _called_in_packages(text, tree, grammar))),
         windows=tree.find(exp.Window) is not None,
+        outer_joins=any(join.args.get("side") for join in tree.find_all(exp.Join)),
         whole_table=table is not None and not limits and tree.args.get("where") is None,
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import ChunkingStrategy
+from mapper_dask.plan.burden import Burden
 from mapper_dask.plan.survey import Survey
 
 
@@ -100,6 +101,47 @@ def _chosen(survey: Survey, keys: tuple[str, ...], source: str, *, asked: bool) 
     return Choice(None, (), f"one chunk, because there is {source}; pass key_column to cut it")
 
 
+def without_ranges(survey: Survey, keys: Sequence[str], burden: Burden) -> Choice:
+    """Return how to cut a query whose ranges of a key cost the database too much together.
+
+    It computes the whole for every chunk: of an aggregate, a window, a join whose predicate it
+    cannot push down. So the query is read by address, or once.
+    """
+    names = ", ".join(keys)
+    if survey.has_row_addresses:
+        why = f"rows of one range of {names} lie all over it, {burden}"
+        return Choice(
+            ChunkingStrategy.ROWID_BASED, (), f"row addresses of {survey.shape.table}: {why}"
+        )
+    why = f"by ranges of {names} {burden}"
+    return Choice(None, (), f"one chunk, read once: {why}; key_column cuts it all the same")
+
+
+def costs(survey: Survey, choice: Choice, burden: Burden) -> list[str]:
+    """Return what a user should know of what the chunks cost, and what to do about it."""
+    if not burden.is_notable:
+        return []
+    if choice.strategy is ChunkingStrategy.ROWID_BASED:
+        return [f"{burden}: this server has no way to read a range of row addresses alone"]
+    key = choice.keys[0]
+    if not survey.is_table or survey.shape.limited:
+        cause = (
+            f"the database cannot push a range of {key} into the query, or has no index for it, "
+            "and computes it anew for each"
+        )
+        remedy = (
+            "make it a table with an index, or leave strategy and key_column out to read it once"
+        )
+    elif survey.is_indexed(key):
+        cause = f"rows of one range of {key} lie all over the table"
+        remedy = "strategy='ROWID_BASED'" if survey.has_row_addresses else "a larger chunk_size"
+        remedy = f"{remedy} reads fewer blocks twice"
+    else:
+        cause = f"{key} has no index the database can use here"
+        remedy = "make one, or leave strategy and key_column out"
+    return [f"{burden}: {cause}; {remedy}"]
+
+
 def unrepeatable(survey: Survey) -> str:
     """Return why the query may give other rows each time it runs; empty when it does not.
 
@@ -122,13 +164,9 @@ def warnings(survey: Survey, choice: Choice) -> list[str]:
     unsafe = unrepeatable(survey)
     if unsafe and choice.strategy is not None:
         found.append(f"source_sql: {unsafe}; rows may be lost or doubled across chunks")
-    if choice.strategy is ChunkingStrategy.OFFSET_LIMIT:
-        found.append(
-            "OFFSET_LIMIT reads and drops all rows before each window: cost grows "
-            "with the square of the table"
-        )
     if survey.shape.clocks and choice.strategy is not None:
         found.append("source_sql asks for the time: each chunk sees its own; pass it as a value")
-    if survey.shape.windows and choice.strategy is ChunkingStrategy.KEY_BASED:
+    untold = survey.estimate.cost is None  # else what the database expects says more
+    if untold and survey.shape.windows and choice.strategy is ChunkingStrategy.KEY_BASED:
         found.append("source_sql has window functions: each chunk computes them anew over all rows")
     return found

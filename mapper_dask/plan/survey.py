@@ -47,6 +47,12 @@ class Survey:
             and self.relation.has_row_addresses
         )
 
+    @property
+    def is_table(self) -> bool:
+        """Whether its rows are one table's, whose indexes are known; a view's are anything's."""
+        relation = self.relation
+        return relation is not None and (relation.has_row_addresses or bool(relation.indexed))
+
     def is_indexed(self, name: str) -> bool:
         """Return whether a result column leads an ordered index of the table."""
         column = self.shape.table_column(name)
@@ -72,15 +78,17 @@ class Survey:
         message = f"{field} {name!r} is not a column of the query; it has: {known}"
         raise ConfigurationError(message, field=field)
 
+    def selected(self, names: Sequence[str] | None) -> tuple[Column, ...]:
+        """Return the result columns of these names; None: all."""
+        if names is None:
+            return self.columns
+        return tuple(self.column(name, "columns") for name in names)
+
     def source_query(
         self, keys: Sequence[str], selected: Sequence[str] | None, *, spliced: bool
     ) -> SourceQuery:
         """Return the query as the chunks read it."""
-        columns = (
-            self.columns
-            if selected is None
-            else tuple(self.column(name, "columns") for name in selected)
-        )
+        columns = self.selected(selected)
         key_columns = tuple(self.column(name, "key_column") for name in keys)
         return SourceQuery(
             self.shape.sql, columns, key_columns, self.shape.splice if spliced else None

@@ -130,7 +130,7 @@ class ExecutionEngine:
         return self._aggregate_results(run, results, seconds, rows)
 
     def _engine(self, run: Run) -> contextlib.AbstractContextManager[Engine]:
-        fits_one = len(run.chunks) == 1 or run.plan.config.total_rows <= run.job.chunk_size
+        fits_one = len(run.chunks) == 1 or run.plan.config.total_rows <= run.plan.config.chunk_size
         return open_engine(
             parallel=self.enable_parallel and not fits_one,
             client=self.client,

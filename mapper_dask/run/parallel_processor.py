@@ -19,9 +19,10 @@ from mapper_dask.errors import (
     RunNotFoundError,
 )
 from mapper_dask.ledger import StoredRun
-from mapper_dask.mapper_job import MapperJob
+from mapper_dask.mapper_job import MapperJob, is_chunk_size
 from mapper_dask.parallel_models import (
     DEFAULT_CHUNK_SIZE,
+    ChunkSize,
     ParallelProcessingResult,
     Transformation,
 )
@@ -45,7 +46,7 @@ class ParallelProcessor(ExecutionEngine):
         Worker processes to use; None: all cores but one, at least 1. With a client, how many of its
         threads to keep busy; None: all.
     chunk_size
-        Rows wanted a chunk.
+        Rows wanted a chunk; ``"auto"`` for as many as make about 32 MB.
     enable_parallel
         False runs the chunks one after the other in this process.
     client
@@ -72,7 +73,7 @@ class ParallelProcessor(ExecutionEngine):
     def __init__(
         self,
         max_workers: int | None = None,
-        chunk_size: int = DEFAULT_CHUNK_SIZE,
+        chunk_size: ChunkSize = DEFAULT_CHUNK_SIZE,
         enable_parallel: bool = True,  # noqa: FBT001, FBT002
         *,
         client: Client | None = None,
@@ -83,11 +84,13 @@ class ParallelProcessor(ExecutionEngine):
     ) -> None:
         for name, value in (
             ("max_workers", max_workers),
-            ("chunk_size", chunk_size),
             ("retries", retries),
         ):
             if value is not None:
                 require_count(name, value)
+        if not is_chunk_size(chunk_size):
+            message = f"chunk_size must be an integer of at least 1 or 'auto', got {chunk_size!r}"
+            raise ConfigurationError(message, field="chunk_size")
         if client is not None and not hasattr(client, "submit"):
             message = "client must be a Dask client; an address is given as scheduler_address"
             raise ConfigurationError(message, field="client")

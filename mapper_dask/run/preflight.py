@@ -86,7 +86,7 @@ def prepare(
     read = ReadTask(
         source,
         plan.query,
-        PIECES * job.chunk_size,
+        PIECES * plan.config.chunk_size,
         keeper.snapshot,
         windowed,
         session_tag(run_id),

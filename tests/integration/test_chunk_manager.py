@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from mapper_dask import Chunk, ChunkConfig, ChunkingStrategy, ChunkManager, ChunkPlan, MapperJob
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import ChunkKind
-from mapper_dask.plan import chunk_manager
+from mapper_dask.plan import sample
 from mapper_dask.plan.chunk_plan import saved_chunks
 from tests.database import Database, Databases, Server, fresh_databases
 
@@ -300,7 +300,7 @@ def test_chunks_are_even_for_every_key_type(
 ) -> None:
     _need_collation(shop, key)
     if sampled:
-        monkeypatch.setattr(chunk_manager, "COUNTED_ROWS", SIZE)
+        monkeypatch.setattr(sample, "WALKED_ROWS", SIZE)
     sql = f"SELECT * FROM k_{key.name}"
     plan = plan_of(shop, sql, key_column="k", chunk_size=SIZE)
     *ranges, nulls = plan.chunks
@@ -319,7 +319,7 @@ def test_chunks_are_even_for_every_key_type(
 def test_sample_of_a_query_that_is_no_single_table(
     shop: Database, monkeypatch: pytest.MonkeyPatch, key: KeyType
 ) -> None:
-    monkeypatch.setattr(chunk_manager, "COUNTED_ROWS", SIZE)
+    monkeypatch.setattr(sample, "WALKED_ROWS", SIZE)
     sql = f"SELECT t.k, u.v FROM k_{key.name} t JOIN k_{key.name} u USING (n)"
     plan = plan_of(shop, sql, key_column="k", chunk_size=2 * SIZE)
     assert_covers(shop, plan, sql)
@@ -331,7 +331,7 @@ def test_ten_thousand_ids_over_ten_million(
     databases: Databases, monkeypatch: pytest.MonkeyPatch, *, sampled: bool
 ) -> None:
     if sampled:
-        monkeypatch.setattr(chunk_manager, "COUNTED_ROWS", SIZE)
+        monkeypatch.setattr(sample, "WALKED_ROWS", SIZE)
     query(databases.source, "CREATE TABLE t (id bigint PRIMARY KEY)")
     query(
         databases.source,
@@ -349,7 +349,7 @@ def test_ten_thousand_ids_over_ten_million(
 def test_estimate_far_too_high_walks_every_key(
     databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunk_manager, "COUNTED_ROWS", SIZE)
+    monkeypatch.setattr(sample, "WALKED_ROWS", SIZE)
     query(databases.source, "CREATE TABLE t (id int PRIMARY KEY)")
     query(databases.source, "INSERT INTO t SELECT generate_series(1, 50000)")
     query(databases.source, "ANALYZE t")
@@ -425,7 +425,7 @@ def test_null_keys_have_a_chunk_of_their_own(
     databases: Databases, monkeypatch: pytest.MonkeyPatch, *, sampled: bool
 ) -> None:
     if sampled:
-        monkeypatch.setattr(chunk_manager, "COUNTED_ROWS", 100)
+        monkeypatch.setattr(sample, "WALKED_ROWS", 100)
     query(databases.source, "CREATE TABLE t (k int UNIQUE, v int)")
     query(
         databases.source,
@@ -474,7 +474,7 @@ def test_composite_key(
     shop: Database, monkeypatch: pytest.MonkeyPatch, table: str, *, sampled: bool
 ) -> None:
     if sampled:
-        monkeypatch.setattr(chunk_manager, "COUNTED_ROWS", 100)
+        monkeypatch.setattr(sample, "WALKED_ROWS", 100)
     sql = f"SELECT * FROM {table}"
     plan = plan_of(shop, sql, key_column=["a", "b"], chunk_size=100)
     assert plan.config.key_columns == ("a", "b")
@@ -614,7 +614,9 @@ def test_windows_over_a_unique_order(shop: Database, sql: str, options: dict[str
     assert {chunk.kind for chunk in plan.chunks} == {ChunkKind.WINDOW}
     assert len(plan.chunks) > 3
     assert plan.chunks[-1].limit is None
-    assert any("cost grows" in note for note in plan.warnings)
+    [growth] = [note for note in plan.warnings if "cost grows" in note]
+    assert f"{len(plan.chunks)} windows read {plan.config.total_rows:,} rows" in growth
+    assert f"{(len(plan.chunks) + 1) / 2:,.1f} times over" in growth
     assert_covers(shop, plan, sql)
 
 
@@ -699,7 +701,7 @@ def test_chunks_hold_each_row_of_the_query_once(
     shop: Database, monkeypatch: pytest.MonkeyPatch, tricky: Tricky, *, sampled: bool
 ) -> None:
     if sampled:
-        monkeypatch.setattr(chunk_manager, "COUNTED_ROWS", 10)
+        monkeypatch.setattr(sample, "WALKED_ROWS", 10)
     plan = plan_of(shop, tricky.sql, **{"chunk_size": 60, **tricky.options})
     assert tricky.one_chunk == (len(plan.chunks) == 1)
     whole = tricky.same or tricky.sql

@@ -606,7 +606,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"divisions": [5], "strategy": "ROWID_BASED"}, "divisions", "need one key"),
     ({"divisions": [5], "sql": "SELECT name FROM heap"}, "divisions", "need one key"),
     ({"divisions": [5], "sql": "SELECT * FROM pairs"}, "divisions", "name it with index_col"),
-    ({"chunk_size": 0}, "chunk_size", "chunk_size must be an integer of at least 1, got 0"),
+    ({"chunk_size": 0}, "chunk_size", "must be an integer of at least 1 or .auto., got 0"),
     ({"strategy": "hash"}, "strategy", "strategy must be one of"),
     ({"strategy": "OFFSET_LIMIT"}, "strategy", "OFFSET_LIMIT needs"),
     ({"dtype_backend": "numpy"}, "dtype_backend", "dtype_backend must be"),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 
+import oracledb
 import pytest
 
 from mapper_dask import ChunkManager, MapperJob, ParallelProcessor
 from mapper_dask.connections import dispose_engines
-from mapper_dask.dialects.oracle import catalogue, session
-from mapper_dask.plan import chunk_manager
+from mapper_dask.dialects.oracle import catalogue, explain, session
+from mapper_dask.plan import sample
 from tests.contract import sides
 from tests.oracle import standin_on
 
@@ -108,9 +109,9 @@ def test_the_estimate_is_the_optimizers(side, filled):
 
 
 def test_fresh_statistics_spare_a_look_at_the_rows(side, filled, asked, monkeypatch):
-    monkeypatch.setattr(chunk_manager, "COUNTED_ROWS", 100)
-    monkeypatch.setattr(chunk_manager, "SAMPLE_A_CHUNK", 30)
-    monkeypatch.setattr(chunk_manager, "_sampled", None)  # so that a sample would fail
+    monkeypatch.setattr(sample, "WALKED_ROWS", 100)
+    monkeypatch.setattr(sample, "SAMPLE_A_CHUNK", 30)
+    monkeypatch.setattr(sample, "drawn", None)  # so that a sample would fail
     result = moved(side, filled, key_column="id")
     assert "histogram" in asked
     sizes = [chunk.rows_read for chunk in result.chunk_results if chunk.rows_read]
@@ -119,8 +120,8 @@ def test_fresh_statistics_spare_a_look_at_the_rows(side, filled, asked, monkeypa
 
 
 def test_stale_statistics_are_left_for_a_sample(side, filled, monkeypatch):
-    monkeypatch.setattr(chunk_manager, "COUNTED_ROWS", 100)
-    monkeypatch.setattr(chunk_manager, "SAMPLE_A_CHUNK", 30)
+    monkeypatch.setattr(sample, "WALKED_ROWS", 100)
+    monkeypatch.setattr(sample, "SAMPLE_A_CHUNK", 30)
     more = [(n, f"x{n}") for n in range(4000, 8000)]
     side.insert(filled, KINDS, more)
     with side.cursor() as cursor:
@@ -133,3 +134,46 @@ def test_a_query_that_cannot_be_read_in_one_state_is_told_in_its_plan(side):
     plan = ChunkManager().plan(job)
     assert not plan.consistent
     assert any("what is committed then" in note for note in plan.notes)
+
+
+class TableOfPlans:
+    """A cursor, and its connection, that answer as Oracle's optimizer does."""
+
+    def __init__(self, entered):
+        self.entered, self.asked = entered, ""
+
+    def cursor(self):
+        return contextlib.nullcontext(self)
+
+    def execute(self, sql, _params=None):
+        self.asked = sql
+        if sql.startswith("SELECT bytes") and "bytes" not in self.entered:
+            message = "ORA-00904: invalid identifier"
+            raise oracledb.DatabaseError(message)
+
+    def fetchone(self):
+        names = self.asked.removeprefix("SELECT ").partition(" FROM")[0].split(", ")
+        return tuple(self.entered[name] for name in names)
+
+    def rollback(self):
+        pass
+
+
+def test_width_of_a_row_is_the_optimizers_where_it_tells():
+    conn = TableOfPlans({"cardinality": 2000, "cost": 70, "bytes": 240_000})
+    found = explain.estimate(conn, "SELECT 1 FROM DUAL")
+    assert (found.rows, found.cost, found.row_bytes) == (2000, 70.0, 120)
+    assert found.moving > 0
+
+
+@pytest.mark.parametrize("size", [{}, {"bytes": None}], ids=["an old table of plans", "no bytes"])
+def test_width_is_left_open_where_the_optimizer_does_not_tell(size):
+    found = explain.estimate(TableOfPlans({"cardinality": 2000, "cost": None, **size}), "SELECT 1")
+    assert (found.rows, found.cost, found.row_bytes) == (2000, None, None)
+
+
+def test_chunk_size_by_bytes_needs_no_width_from_the_database(side, filled):
+    job = MapperJob(source_conn=side.url, source_sql=f"SELECT * FROM {filled}", chunk_size="auto")
+    plan = ChunkManager().plan(job)
+    assert "chosen by bytes" in plan.config.reason
+    assert plan.config.chunk_size >= 1_000

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from mapper_dask import ChunkingStrategy, ChunkManager, MapperJob
 from mapper_dask.connections import dispose_engines
+from mapper_dask.plan import sample
 from tests.database import Server, fresh_databases
 
 EXAMPLES = 40
@@ -232,6 +233,37 @@ def test_row_addresses_hold_every_row_once(planner, condition):
 
     assert len(queries) > 10
     require_every_row_once(planner, table, queries)
+
+
+@pytest.mark.parametrize("key", ["k0", "k1"], ids=["in the order of the rows", "in no order"])
+def test_keys_sampled_at_places_hold_every_row_once(planner, key, monkeypatch):
+    """The places see one block in seven, so most keys are never seen when bounds are chosen."""
+    monkeypatch.setattr(sample, "WALKED_ROWS", 1_000)
+    monkeypatch.setattr(sample, "FEWEST_PLACES", 40)
+    monkeypatch.setattr(sample, "PLACES_A_CHUNK", 2)
+    table = planner.fill([], "int", "int")
+    with planner.conn.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} SELECT i, i / 7, nullif(hashint4(i) % 5000, 3) "
+            "FROM generate_series(1, 60000) i"
+        )
+        cursor.execute(f"ANALYZE {table}")
+    placed = []
+    original = sample._by_place
+    monkeypatch.setattr(sample, "_by_place", lambda *args: _noted(placed, original(*args)))
+
+    job = {"source_sql": f"SELECT * FROM {table}", "key_column": key, "chunk_size": 3_000}
+    queries = chunk_queries(planner, **job)
+
+    assert placed[0].share < 0.5
+    assert len(queries) > 10
+    require_every_row_once(planner, table, queries)
+    _drop(planner, table)
+
+
+def _noted(notes: list[Any], value: Any) -> Any:
+    notes.append(value)
+    return value
 
 
 NULLABLE_AFTER_ALL = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -10,8 +11,10 @@ from mapper_dask.dialects.facts import Estimate, Relation
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import ConfigurationError, PlanError
 from mapper_dask.parallel_models import ChunkingStrategy
+from mapper_dask.plan.burden import Burden
 from mapper_dask.plan.query import analyse
-from mapper_dask.plan.strategy import choose, detect_key, warnings
+from mapper_dask.plan.sample import places
+from mapper_dask.plan.strategy import choose, costs, detect_key, warnings, without_ranges
 from mapper_dask.plan.survey import Survey
 
 KEY, ROWID, OFFSET = (
@@ -114,15 +117,110 @@ def test_a_limit_inside_needs_an_order_of_its_own():
     assert chosen(sql, table(("id",))) == (None, ())
 
 
-def test_windows_and_window_functions_are_warned_of():
-    seen = surveyed(
-        "SELECT id, a, rank() OVER (ORDER BY a) AS b FROM t ORDER BY id", table(("id",))
-    )
+def test_window_functions_are_warned_of_where_the_database_tells_no_cost():
+    sql = "SELECT id, a, rank() OVER (ORDER BY a) AS b FROM t ORDER BY id"
+    told = surveyed(sql, table(("id",)))
+    untold = replace(told, estimate=Estimate(1000))
 
-    by_key = choose(seen, strategy=KEY, keys=(), consistent=True)
-    by_offset = choose(seen, strategy=OFFSET, keys=(), consistent=True)
-    assert "window functions" in warnings(seen, by_key)[0]
-    assert "cost grows" in warnings(seen, by_offset)[0]
+    choice = choose(told, strategy=KEY, keys=(), consistent=True)
+    assert warnings(told, choice) == []
+    assert "window functions" in warnings(untold, choice)[0]
+
+
+# -- what chunks cost ------------------------------------------------------------------------------
+
+
+def burden(chunks: int, share: float, *, cost: float = 10_000, moving: float = 0) -> Burden:
+    return Burden(chunks, share, Estimate(1_000_000, cost, moving=moving))
+
+
+@pytest.mark.parametrize(
+    ("what", "too_much", "notable"),
+    [
+        (burden(100, 0.01), False, False),  # ranges of an index
+        (burden(100, 0.04), True, True),
+        (burden(100, 0.04, moving=100_000), False, False),  # moving the rows costs more
+        (burden(100, 1.0, moving=100_000), True, True),
+        (burden(5, 1.0), True, True),
+        (burden(5, 1.0, moving=30_000), False, True),  # a window in five chunks
+        (burden(2, 1.0), False, False),
+        (burden(100, 1.0, cost=5), False, False),  # a tiny table
+        (Burden(100, 1.0, Estimate(10)), False, False),  # the database does not tell
+    ],
+)
+def test_reading_once_is_weighed_against_computing_again(what, too_much, notable):
+    assert (what.is_too_much, what.is_notable) == (too_much, notable)
+
+
+def test_cost_of_cutting_stays_a_multiple_of_reading_once_however_large_the_table():
+    """Ranges that each cost the whole are given up before they are quadratic."""
+    for rows in (10**5, 10**6, 10**7, 10**8):
+        chunks, cost, moving = rows // 50_000, rows * 0.03, rows * 1.0
+        unindexed = Burden(chunks, 1.0, Estimate(rows, cost, moving=moving))
+        cut = unindexed.times * cost + moving
+        assert unindexed.is_too_much or cut <= 2 * (cost + moving)
+
+
+@pytest.mark.parametrize(
+    ("sql", "relation", "said"),
+    [
+        ("SELECT * FROM t ORDER BY a", table(("id",)), "a has no index the database can use"),
+        ("SELECT * FROM t ORDER BY id", table(("id",)), "strategy='ROWID_BASED' reads fewer"),
+        ("SELECT * FROM t ORDER BY id", table(("id",), heap=False), "a larger chunk_size"),
+        ("SELECT * FROM t JOIN u USING (id) ORDER BY a", None, "cannot push a range of a"),
+        ("SELECT * FROM v ORDER BY a", table(heap=False), "cannot push a range of a"),
+        ("SELECT * FROM t ORDER BY id LIMIT 5", table(("id",)), "cannot push a range of id"),
+    ],
+)
+def test_costs_are_told_with_their_cause_and_a_remedy(sql, relation, said):
+    seen = surveyed(sql, relation)
+    choice = choose(seen, strategy=KEY, keys=(), consistent=True)
+
+    [note] = costs(seen, choice, burden(20, 0.97))
+    assert note.startswith("each of the 20 chunks costs about 97% of the whole query, 19 times")
+    assert said in note
+    assert costs(seen, choice, burden(20, 0.05)) == []
+
+
+def test_addresses_that_each_cost_a_scan_are_told():
+    seen = surveyed("SELECT * FROM t", table())
+    choice = choose(seen, strategy=ROWID, keys=(), consistent=True)
+
+    assert "this server has no way" in costs(seen, choice, burden(20, 1.0))[0]
+
+
+def test_query_that_is_dear_to_cut_is_read_by_address_or_once():
+    plain, joined = surveyed("SELECT * FROM t", table()), surveyed("SELECT * FROM t, u", None)
+
+    assert without_ranges(plain, ["a"], burden(20, 0.9)).strategy is ROWID
+    once = without_ranges(joined, ["a"], burden(20, 0.9))
+    assert once.strategy is None
+    assert "each of the 20 chunks costs about 90% of the whole query" in once.reason
+
+
+@pytest.mark.parametrize(
+    ("rows", "blocks", "size"),
+    [(6_000_000, 120_000, 50_000), (10_000_000, 10_000_000, 500_000), (2_000_000, 40_000, 50_000)],
+)
+def test_places_of_a_sample_are_even_apart_and_inside(rows, blocks, size):
+    found = places(rows, blocks, size)
+
+    gaps = {after - before for before, after in pairwise(found.starts)}
+    assert max(gaps) - min(gaps) <= 1
+    assert min(gaps) > found.length
+    assert found.starts[0] >= 0
+    assert found.starts[-1] + found.length <= blocks
+    assert len(found.starts) >= 4 * rows / size
+    assert found.share * rows >= 0.9 * 300 * rows / size
+
+
+@pytest.mark.parametrize(
+    ("rows", "blocks", "size"),
+    [(6_000_000, 120_000, 1_000), (300_000, 500, 5_000), (1_000, 100_000, 500)],
+    ids=["too many chunks", "too small a table", "hardly a row a block"],
+)
+def test_sample_is_not_taken_at_places_that_are_too_many(rows, blocks, size):
+    assert places(rows, blocks, size) is None
 
 
 def test_a_unique_key_is_known_under_its_result_names():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -31,6 +30,7 @@ from mapper_dask.dialects.facts import (
 from mapper_dask.dialects.oracle import (
     catalogue,
     direct_path,
+    explain,
     faults,
     flashback,
     names,
@@ -58,6 +58,8 @@ class Oracle:
         row_addresses=True,
         relay=False,
         kept_snapshots=False,
+        numbered_blocks=False,
+        indexed_nulls=False,
         transactional_ddl=False,
         direct_path=True,
     )
@@ -162,22 +164,7 @@ class Oracle:
 
     def estimate(self, conn: Any, sql: str) -> Estimate:
         """Return what the optimizer expects; where it may not be asked, the rows are counted."""
-        mark = f"mapper_dask_{uuid.uuid4().hex[:12]}"
-        with conn.cursor() as cursor:
-            try:
-                cursor.execute(f"EXPLAIN PLAN SET STATEMENT_ID = '{mark}' FOR {sql}")
-                cursor.execute(
-                    "SELECT cardinality, cost FROM plan_table "
-                    "WHERE statement_id = :mark AND id = 0",
-                    {"mark": mark},
-                )
-                rows, cost = cursor.fetchone() or (None, None)
-            except oracledb.DatabaseError:
-                rows = cost = None
-        conn.rollback()
-        if rows is None:
-            return Estimate(self.count(conn, sql)[0])
-        return Estimate(int(rows), None if cost is None else float(cost))
+        return explain.estimate(conn, sql) or Estimate(self.count(conn, sql)[0])
 
     def count(self, conn: Any, sql: str, keys: Sequence[str] = ()) -> tuple[int, int]:
         """Return a query's rows, and those among them that have every key."""

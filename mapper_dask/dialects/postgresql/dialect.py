@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -28,7 +27,15 @@ from mapper_dask.dialects.facts import (
     SourceQuery,
     TargetTable,
 )
-from mapper_dask.dialects.postgresql import apart, faults, queries, staging, transfer, types
+from mapper_dask.dialects.postgresql import (
+    apart,
+    explain,
+    faults,
+    queries,
+    staging,
+    transfer,
+    types,
+)
 from mapper_dask.parallel_models import Bound, Chunk
 
 KEEPALIVE = {
@@ -208,11 +215,7 @@ class PostgreSQL:
 
     def estimate(self, conn: Any, sql: str) -> Estimate:
         """Return what the planner expects of a query."""
-        with conn.cursor() as cursor:
-            cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}")
-            found = cursor.fetchone()[0]
-        plan = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
-        return Estimate(rows=int(plan["Plan Rows"]), cost=float(plan["Total Cost"]))
+        return explain.estimate(conn, sql)
 
     def count(self, conn: Any, sql: str, keys: Sequence[str] = ()) -> tuple[int, int]:
         """Return a query's rows, and those among them that have every key."""

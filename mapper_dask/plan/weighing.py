@@ -1,0 +1,86 @@
+"""Asking the database what the chunks of a query cost."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.facts import SourceQuery
+from mapper_dask.errors import PlanError
+from mapper_dask.parallel_models import Chunk, ChunkKind
+from mapper_dask.plan.burden import FEWEST_CHUNKS, LITTLE, Burden
+from mapper_dask.plan.survey import Survey, attempt
+
+RANGES = (ChunkKind.KEY_RANGE, ChunkKind.ROWID_RANGE)
+
+ASKED = 3
+"""Chunks asked about; the middle of their costs is taken, since a heavy key costs more."""
+
+DEAR = 20_000.0
+"""Cost, about a twentieth of a second, from which a query is not run only to find where to cut it
+before the database was asked whether ranges of it are cheap at all."""
+
+MANY_NULLS = 0.1
+"""With a larger share of NULL keys their chunk is dear for their number, and tells nothing."""
+
+
+def of_chunks(
+    dialect: Dialect, conn: Any, seen: Survey, query: SourceQuery, chunks: Sequence[Chunk]
+) -> Burden:
+    """Return what the chunks cost together, by some of them.
+
+    Raises
+    ------
+    PlanError
+        When the database does not read a chunk.
+    """
+    ranges = [chunk for chunk in chunks if chunk.kind in RANGES]
+    if len(ranges) < FEWEST_CHUNKS or not _may_matter(seen, len(ranges)):
+        return Burden(1, 1.0, seen.estimate)
+    inner = ranges[1:-1]
+    places = {len(inner) * place // (ASKED + 1) for place in range(1, ASKED + 1)}
+    costs = [_cost(dialect, conn, query, inner[place]) for place in sorted(places)]
+    return Burden(len(ranges), _share(seen, statistics.median(costs)), seen.estimate)
+
+
+def before_walking(
+    dialect: Dialect, conn: Any, seen: Survey, query: SourceQuery, size: int
+) -> Burden:
+    """Return what chunks would cost, as far as that can be told without a look at the rows.
+
+    The chunk of NULL keys has no bounds, and its predicate reaches as far into the query as a
+    range does: but not below an outer join, which may add the NULLs.
+    """
+    nothing = Burden(1, 1.0, seen.estimate)
+    chunks = math.ceil(seen.estimate.rows / size)
+    telling = dialect.capabilities.indexed_nulls and not seen.shape.outer_joins
+    if seen.is_table or not telling or (seen.estimate.cost or 0.0) < DEAR:
+        return nothing
+    with attempt(dialect, conn):
+        nulls = dialect.estimate(
+            conn, dialect.chunk_query(conn, query, Chunk(0, ChunkKind.NULL_KEY))
+        )
+        if nulls.rows <= MANY_NULLS * seen.estimate.rows:
+            return Burden(chunks, _share(seen, nulls.cost or 0.0), seen.estimate)
+    return nothing
+
+
+def _may_matter(seen: Survey, chunks: int) -> bool:
+    return (seen.estimate.cost or 0.0) * chunks >= LITTLE
+
+
+def _share(seen: Survey, cost: float) -> float:
+    return cost / (seen.estimate.cost or math.inf)
+
+
+def _cost(dialect: Dialect, conn: Any, query: SourceQuery, chunk: Chunk) -> float:
+    cost: float | None = None
+    with attempt(dialect, conn) as refusals:
+        cost = dialect.estimate(conn, dialect.chunk_query(conn, query, chunk)).cost
+    if refusals:
+        message = f"the query cannot be read in chunks: {refusals[0]}"
+        raise PlanError(message, field="source_sql")
+    return cost or 0.0
