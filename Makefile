@@ -7,13 +7,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .bench-venv
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 # Tests wait for servers and workers much of the time, so two processes suit two cores.
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos oracle-standin lint format notebooks setup clean
+.PHONY: help demo test chaos bench bench-peers oracle-standin lint format notebooks setup clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +27,11 @@ test: $(VENV)/.dev ## Run every test; ARGS="-k name" is passed to pytest
 
 chaos: $(VENV)/.dev ## Kill runs a hundred times: no row may be lost or doubled; ARGS="--seed 2"
 	@$(BIN)/python -m tests.fault.chaos $(ARGS)
+
+bench: $(VENV)/.dev $(PEERS)/.made ## Measure TPC-H lineitem, and write docs/benchmarks.md; ARGS="--scale 1"
+	@$(BIN)/python -m benchmarks.tpch $(ARGS)
+
+bench-peers: $(PEERS)/.made ## Make .bench-venv with what the benchmark compares to
 
 oracle-standin: $(VENV)/.dev ## Run the Oracle stand-in by hand on port 1521 (scott/tiger)
 	@$(BIN)/python -m tests.oracle_standin $(ARGS)
@@ -45,7 +51,7 @@ notebooks: $(VENV)/.dev ## Write each notebook anew from its Python file
 setup: $(VENV)/.dev ## Make .venv with everything for development
 
 clean: ## Remove .venv and what the tools leave behind
-	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	@rm -rf $(VENV) $(PEERS) .bench-cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps make the second call quick; a changed pyproject.toml installs again.
@@ -58,6 +64,16 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "installing mapper-dask[dev] into $(VENV) …"
 	@$(PIP) install -q -e '.[dev]'
 	@touch $@ $(VENV)/.demo
+
+# One by one: a peer that does not install is named in the table, and the others are compared.
+$(PEERS)/.made: benchmarks/tpch/peers/requirements.txt | $(BIN)/python
+	@echo "installing the benchmark's peers into $(PEERS) …"
+	@$(BIN)/python -m venv $(PEERS)
+	@echo '*' > $(PEERS)/.gitignore
+	@grep -v '^#' $< | while read -r peer; do \
+	  $(PEERS)/bin/python -m pip --disable-pip-version-check install -q "$$peer" \
+	    || echo "not installed: $$peer"; done
+	@touch $@
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.11 or newer, or name one: make PYTHON=python3.12" >&2; exit 1; }

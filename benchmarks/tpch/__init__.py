@@ -1,0 +1,1 @@
+"""TPC-H lineitem through this library, against the limit and against others; see ../README.md."""
