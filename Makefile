@@ -52,15 +52,17 @@ setup: $(VENV)/.dev ## Make .venv with everything for development
 
 clean: ## Remove .venv and what the tools leave behind
 	@rm -rf $(VENV) $(PEERS) .bench-cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	@find mapper_dask -name '*.so' -delete
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamps make the second call quick; a changed pyproject.toml installs again.
-$(VENV)/.demo: pyproject.toml | $(BIN)/python
+# The stamps make the second call quick; a changed pyproject.toml or C source installs again.
+SOURCES := pyproject.toml $(wildcard mapper_dask/dialects/*/*.c)
+$(VENV)/.demo: $(SOURCES) | $(BIN)/python
 	@echo "installing mapper-dask[demo] into $(VENV) …"
 	@$(PIP) install -q -e '.[demo]'
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml | $(BIN)/python
+$(VENV)/.dev: $(SOURCES) | $(BIN)/python
 	@echo "installing mapper-dask[dev] into $(VENV) …"
 	@$(PIP) install -q -e '.[dev]'
 	@touch $@ $(VENV)/.demo

@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 
 from mapper_dask.chunk.objects import objects_to_arrow
 from mapper_dask.dialects.conversions import (
-    MICROSECONDS,
     Conversion,
     Incoming,
     Verdict,
@@ -27,7 +26,7 @@ from mapper_dask.dialects.conversions import (
 from mapper_dask.dialects.facts import Column, TargetTable, TypeFamily
 from mapper_dask.errors import EncodeError
 
-TIMES = (TypeFamily.TIMESTAMP, TypeFamily.TIMESTAMP_TZ)
+TIMES = (TypeFamily.TIME, TypeFamily.TIMESTAMP, TypeFamily.TIMESTAMP_TZ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +106,7 @@ def incoming_of(arrow: pa.DataType, column: Column) -> Incoming:
     if pa.types.is_string(arrow):
         return incoming_from_column(column)
     incoming = incoming_from_arrow(arrow)
-    if (
-        column.precision is not None
-        and column.precision > MICROSECONDS
-        and incoming.family in TIMES
-    ):
+    if column.precision is not None and incoming.family in TIMES:
         return replace(incoming, precision=column.precision)
     return incoming
 
@@ -156,7 +151,7 @@ def fit(
     if conversion.verdict is Verdict.LOSSY and pa.types.is_timestamp(array.type):
         array = _rounded(array, target)
     made = fitted(array, target)
-    if is_text(made.type) and pc.any(pc.match_substring(made, "\0")).as_py():
+    if is_text(made.type) and _holds_nul(made):
         raise EncodeError(_about(name, "a text holds a NUL character, which no column can hold"))
     if target.empty_is_null and _holds_empty(made):
         return made, Conversion(name, Verdict.LOSSY, "an empty value is stored as NULL")
@@ -179,6 +174,21 @@ def _within(numbers: pa.ChunkedArray, digits: int) -> bool:
     """Return whether every number that comes as text has at most so many significant digits."""
     bare = pc.replace_substring_regex(numbers, r"^[-+]?[0.]*|\.|[eE].*$", "")
     return not pc.any(pc.greater(pc.utf8_length(bare), digits)).as_py()
+
+
+def _holds_nul(texts: pa.ChunkedArray) -> bool:
+    """Return whether a text holds a NUL; looks for one in all bytes first, which is quick."""
+    buffers = [buffer for chunk in texts.chunks if (buffer := chunk.buffers()[2])]
+    if all(_least_byte(buffer) for buffer in buffers):
+        return False
+    return bool(pc.any(pc.match_substring(texts, "\0")).as_py())
+
+
+def _least_byte(buffer: pa.Buffer) -> int | None:
+    found: int | None = pc.min(
+        pa.Array.from_buffers(pa.uint8(), len(buffer), [None, buffer])
+    ).as_py()
+    return found
 
 
 def _holds_empty(array: pa.ChunkedArray) -> bool:

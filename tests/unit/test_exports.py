@@ -52,9 +52,11 @@ def test_a_public_name_has_a_docstring_and_comes_from_this_library(name):
 
 def test_the_wheel_is_the_whole_folder():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    build = project["tool"]["setuptools"]
 
-    assert wheel == {"packages": ["mapper_dask"]}
+    assert build["packages"]["find"] == {"include": ["mapper_dask*"], "namespaces": True}
+    assert build["package-data"] == {"*": ["py.typed", "*.sql", "*.yaml"]}
+    assert all(extension["optional"] for extension in build["ext-modules"])
 
 
 def test_no_file_the_library_reads_is_left_out_of_the_wheel():

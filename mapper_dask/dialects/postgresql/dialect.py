@@ -76,7 +76,7 @@ class PostgreSQL:
 
     name = "postgresql"
     grammar = "postgres"
-    read_wire = "COPY csv"
+    read_wire = "COPY text"
     drivers: tuple[str, ...] = ("psycopg2",)
     capabilities = Capabilities(snapshots=True, row_addresses=True, relay=True)
 

@@ -2,99 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 
 from mapper_dask.dialects.facts import Column, Loaded, TargetTable
 from mapper_dask.dialects.postgresql import wire
+from mapper_dask.dialects.postgresql.decode import Decoder
 from mapper_dask.dialects.postgresql.pipe import Pipe
 from mapper_dask.dialects.postgresql.queries import quote
+from mapper_dask.dialects.postgresql.spool import Spool, filling
 from mapper_dask.errors import EncodeError, LoadCountError
-
-IN_MEMORY = 64 << 20
-"""Bytes of a chunk kept in memory. A larger one, such as a single key with millions of rows, goes
-to a temporary file and through the function in pieces, so that memory stays bounded."""
-
-LARGEST_BLOCK = 2_000_000_000
-"""No row can need more: COPY itself refuses one over 1 GB."""
-
-GATHERED = 1 << 20
-"""Bytes gathered before they are spooled."""
 
 COPY_BLOCK = 1 << 18
 """Bytes a COPY reads at a time; larger ones save no time."""
 
 
-class Spool:
-    """Bytes of one COPY, in memory while they are few, in a temporary file when they are many."""
-
-    def __init__(self) -> None:
-        self._memory = io.BytesIO()
-        self._file: Any = None
-        self._readers: list[Any] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for file in (*self._readers, self._file):
-            if file is not None:
-                file.close()
-
-    @property
-    def in_memory(self) -> bool:
-        """Whether it all fits in memory."""
-        return self._file is None
-
-    @contextlib.contextmanager
-    def filling(self) -> Iterator[Any]:
-        """Lend a file to write to; a COPY writes each row by itself, which this gathers."""
-        writer = io.BufferedWriter(_Sink(self), GATHERED)
-        yield writer
-        writer.flush()
-        writer.detach()
-
-    def write(self, data: bytes) -> int:
-        """Append bytes."""
-        if self._file is None and self._memory.tell() + len(data) > IN_MEMORY:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
-            self._file.write(self._memory.getbuffer())
-            self._memory = io.BytesIO()
-        return int((self._memory if self._file is None else self._file).write(data))
-
-    def reader(self) -> Any:
-        """Return a file at the beginning of the bytes; each call returns a fresh one."""
-        if self._file is None:
-            return pa.BufferReader(self._memory.getbuffer())
-        self._file.flush()
-        copy = os.fdopen(os.dup(self._file.fileno()), "rb")
-        copy.seek(0)
-        self._readers.append(copy)
-        return pa.PythonFile(copy, mode="r")
-
-
-class _Sink(io.RawIOBase):
-    """A spool as a buffered writer wants it."""
-
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
-
-    def writable(self) -> bool:
-        """Return that it is."""
-        return True
-
-    def write(self, data: Any) -> int:
-        """Append bytes."""
-        return self._spool.write(data)
-
-
-def copy_out(conn: Any, sql: str, sink: Any, wire_format: str = "csv") -> int:
+def copy_out(conn: Any, sql: str, sink: Any, wire_format: str) -> int:
     """Copy a query's rows into a sink; return how many there were."""
     with conn.cursor() as cursor:
         cursor.copy_expert(
@@ -123,41 +48,38 @@ def read(
     """Yield a query's rows as Arrow tables of at most ``batch_rows`` rows, at least one.
 
     A value that its column's Arrow type cannot hold (an infinite date, a numeric NaN) makes that
-    column text throughout, or with ``strict`` raises.
+    column text throughout, or with ``strict`` raises. Only the values tell, so the query is run
+    once more then, in the same transaction.
     """
-    with Spool() as spool:
-        with spool.filling() as sink:
-            expected = copy_out(conn, sql, sink)
-        count = 0
-        for table in wire.regrouped(_parsed(spool, columns, strict=strict), batch_rows):
-            count += table.num_rows
-            yield table
-        if count != expected:
-            message = f"the source sent {expected} rows, {count} were parsed"
-            raise LoadCountError(message)
-
-
-def _parsed(spool: Spool, columns: Sequence[Column], *, strict: bool) -> Iterator[pa.Table]:
-    """Parse with the types that hold every value: found by parsing, since only the values tell."""
-    typed, block = [column.typed for column in columns], wire.BLOCK
+    typed = [column.typed for column in columns]
     while True:
-        try:
-            tables = wire.parse_csv(spool.reader(), columns, typed=typed, block=block)
-            if spool.in_memory:
-                return iter(list(tables))
-            for _ in tables:  # one pass to learn the types, one to yield: pieces must not drift
-                pass
-            return wire.parse_csv(spool.reader(), columns, typed=typed, block=block)
-        except pa.ArrowInvalid as error:
-            number = wire.refused_column(error)
-            if wire.block_too_small(error) and block < LARGEST_BLOCK:
-                block = min(block * 16, LARGEST_BLOCK)
-            elif number is None or not typed[number]:
-                raise
-            elif strict:
-                raise _unfit(columns[number]) from None
-            else:
-                typed[number] = False
+        with Spool(Decoder(columns, typed).schema) as spool:
+            expected, refused = _spooled(conn, sql, columns, typed, spool)
+            if not refused:
+                yield from _counted(wire.regrouped(spool.tables(), batch_rows), expected)
+                return
+        if strict:
+            raise _unfit(columns[refused[0]])
+        typed = [keep and place not in refused for place, keep in enumerate(typed)]
+
+
+def _spooled(
+    conn: Any, sql: str, columns: Sequence[Column], typed: Sequence[bool], spool: Spool
+) -> tuple[int, list[int]]:
+    """Fill a spool; return the rows the database counted, and the columns it is no use for."""
+    with filling(columns, typed, spool) as (into, sink):
+        expected = copy_out(conn, sql, sink, "text")
+    return expected, into.refused
+
+
+def _counted(tables: Iterator[pa.Table], expected: int) -> Iterator[pa.Table]:
+    count = 0
+    for table in tables:
+        count += table.num_rows
+        yield table
+    if count != expected:
+        message = f"the source sent {expected} rows, {count} were parsed"
+        raise LoadCountError(message)
 
 
 def _unfit(column: Column) -> EncodeError:
@@ -177,10 +99,13 @@ def load(conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
         When the database counts other rows than were sent.
     """
     columns = [column for name in rows.column_names if (column := table.column(name)) is not None]
-    if wire.is_binary(columns, rows):
-        count = copy_in(conn, table, rows.column_names, wire.to_binary(rows), "binary")
-    else:
-        count = copy_in(conn, table, rows.column_names, wire.to_csv(rows), "csv")
+    binary = wire.is_binary(columns, rows)
+    stream = wire.to_binary(rows) if binary else wire.to_csv(rows)
+    try:
+        count = copy_in(conn, table, rows.column_names, stream, "binary" if binary else "csv")
+    except Exception:
+        stream.raise_error()  # the driver hides it: the database saw no more than a broken COPY
+        raise
     if count != rows.num_rows:
         message = f"{rows.num_rows} rows were sent to {table.quoted}, {count} arrived"
         raise LoadCountError(message)

@@ -2,7 +2,9 @@
 SELECT format_type(c.type_id, m.modifier),
        format_type(c.type_id, -1),
        t.typcategory,
-       c.type_id < 16384 AND coalesce(e.oid, 0) < 16384,
+       c.type_id < 16384 AND coalesce(e.oid, 0) < 16384
+           AND coalesce(e.typsend, t.typsend) <> 0  -- aclitem has no binary form
+           AND coalesce(e.typname, t.typname) !~ '^reg',  -- theirs is a number of this database's own
        coalesce(a.attnotnull AND NOT EXISTS (
            SELECT FROM pg_constraint n  -- NOT VALID or NO INHERIT: NULLs may stand there
            WHERE n.conrelid = a.attrelid AND n.contype = 'n' AND (NOT n.convalidated OR n.connoinherit)

@@ -3,7 +3,9 @@ SELECT a.attname,
        format_type(b.base, b.modifier),
        format_type(b.base, -1),
        t.typcategory,
-       b.base < 16384 AND coalesce(e.oid, 0) < 16384,
+       b.base < 16384 AND coalesce(e.oid, 0) < 16384
+           AND coalesce(e.typsend, t.typsend) <> 0  -- aclitem has no binary form
+           AND coalesce(e.typname, t.typname) !~ '^reg',  -- theirs is a number of this database's own
        b.base::int8,
        a.attnotnull,
        a.atthasdef OR a.attidentity <> '',

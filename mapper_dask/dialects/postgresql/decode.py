@@ -1,0 +1,138 @@
+"""The text format of COPY, to Arrow. Pure: opens no connection.
+
+Of COPY's formats a server writes this one with the least work, and its lines can be cut anywhere
+between two of them: a line break within a value is written as an escape.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from mapper_dask.dialects.facts import Column, TypeFamily
+from mapper_dask.dialects.postgresql.lines import Lines
+
+BYTE_ORDER_MARK = "\ufeff".encode()
+"""What Arrow takes away from the beginning of a file; to the database it is a value's own."""
+
+ESCAPES = (
+    ("\\\\", "\0"),
+    ("\\b", "\b"),
+    ("\\f", "\f"),
+    ("\\n", "\n"),
+    ("\\r", "\r"),
+    ("\\t", "\t"),
+    ("\\v", "\v"),
+    ("\0", "\\"),
+)
+"""What COPY writes for what. No text of the database's holds a NUL, so that one can stand for a
+backslash while the others are looked for behind backslashes."""
+
+_REFUSED = re.compile(r"(?:In CSV column #|^Column )(\d+)")
+
+
+class Decoder:
+    """Makes tables of one schema of blocks of whole lines.
+
+    Parameters
+    ----------
+    columns
+        The query's columns, in order.
+    typed
+        Which of them are parsed into their Arrow type; the others stay the database's text.
+    """
+
+    def __init__(self, columns: Sequence[Column], typed: Sequence[bool]) -> None:
+        self._columns = list(zip(columns, typed, strict=True))
+        self.schema = pa.schema(
+            [(c.name, c.arrow if keep else pa.string()) for c, keep in self._columns]
+        )
+        self._has_bytes = any(pa.types.is_binary(arrow) for arrow in self.schema.types)
+        self._lines = Lines(self.schema)
+        self._names = [str(number) for number in range(len(self._columns))]
+        types = [_parsed_as(c) if keep else pa.string() for c, keep in self._columns]
+        self._convert = pyarrow.csv.ConvertOptions(
+            column_types=dict(zip(self._names, types, strict=True)),
+            strings_can_be_null=True,
+            null_values=["\\N"],
+            true_values=["t"],
+            false_values=["f"],
+        )
+        self._parse = pyarrow.csv.ParseOptions(
+            delimiter="\t",
+            quote_char=False,
+            escape_char=False,
+            newlines_in_values=False,
+            ignore_empty_lines=False,  # a line of one empty text is empty
+        )
+
+    def decode(self, block: bytes) -> pa.Table:
+        """Return the rows of a block.
+
+        Raises
+        ------
+        pyarrow.ArrowInvalid
+            When a typed column holds a value its Arrow type has no room for, such as infinity.
+        """
+        rows = self._lines.decode(block)
+        return self._read(block) if rows is None else rows
+
+    def _read(self, block: bytes) -> pa.Table:
+        source = BYTE_ORDER_MARK + block if block.startswith(BYTE_ORDER_MARK) else block
+        options = pyarrow.csv.ReadOptions(
+            column_names=self._names, block_size=len(source) + 1, use_threads=False
+        )
+        rows = pyarrow.csv.read_csv(
+            pa.BufferReader(source),
+            read_options=options,
+            parse_options=self._parse,
+            convert_options=self._convert,
+        )
+        if not (self._has_bytes or has_escapes(block)):
+            return rows.rename_columns(self.schema.names)
+        arrays = [
+            _unescaped(array.combine_chunks(), column, typed=typed)
+            for array, (column, typed) in zip(rows.columns, self._columns, strict=True)
+        ]
+        return pa.Table.from_arrays(arrays, schema=self.schema)
+
+
+def has_escapes(block: bytes) -> bool:
+    """Return whether a block has a backslash that is not of a NULL."""
+    return b"\\" in block and block.count(b"\\") != block.count(b"\\N")
+
+
+def _parsed_as(column: Column) -> pa.DataType:
+    return pa.string() if column.family is TypeFamily.BINARY else column.arrow
+
+
+def _unescaped(values: pa.Array, column: Column, *, typed: bool) -> pa.Array:
+    if not pa.types.is_string(values.type):
+        return values
+    if typed and column.family is TypeFamily.BINARY:
+        return _bytes(values)
+    escaped = pc.fill_null(pc.match_substring(values, "\\"), fill_value=False)
+    if not pc.any(escaped).as_py():
+        return values
+    texts = values.filter(escaped)
+    for written, meant in ESCAPES:
+        texts = pc.replace_substring(texts, written, meant)
+    return pc.replace_with_mask(values, escaped, texts)
+
+
+def _bytes(values: pa.Array) -> pa.Array:
+    """Return bytes that are written in hex behind an escaped backslash and an x."""
+    return pa.array(
+        (None if v is None else binascii.unhexlify(v[3:]) for v in values.to_pylist()), pa.binary()
+    )
+
+
+def refused_column(error: pa.ArrowInvalid) -> int | None:
+    """Return which column a parse error speaks of, None when it names none."""
+    match = _REFUSED.search(str(error))
+    return int(match.group(1)) if match else None
