@@ -4,7 +4,7 @@ SELECT format_type(c.type_id, m.modifier),
        t.typcategory,
        c.type_id < 16384 AND coalesce(e.oid, 0) < 16384
            AND coalesce(e.typsend, t.typsend) <> 0  -- aclitem has no binary form
-           AND coalesce(e.typname, t.typname) !~ '^reg',  -- theirs is a number of this database's own
+           AND coalesce(e.typname, t.typname) !~ '^(reg|tsquery$)',  -- numbers of this database; a form it refuses
        coalesce(a.attnotnull AND NOT EXISTS (
            SELECT FROM pg_constraint n  -- NOT VALID or NO INHERIT: NULLs may stand there
            WHERE n.conrelid = a.attrelid AND n.contype = 'n' AND (NOT n.convalidated OR n.connoinherit)

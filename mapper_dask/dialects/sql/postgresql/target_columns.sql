@@ -5,7 +5,7 @@ SELECT a.attname,
        t.typcategory,
        b.base < 16384 AND coalesce(e.oid, 0) < 16384
            AND coalesce(e.typsend, t.typsend) <> 0  -- aclitem has no binary form
-           AND coalesce(e.typname, t.typname) !~ '^reg',  -- theirs is a number of this database's own
+           AND coalesce(e.typname, t.typname) !~ '^(reg|tsquery$)',  -- numbers of this database; a form it refuses
        b.base::int8,
        a.attnotnull,
        a.atthasdef OR a.attidentity <> '',
