@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+
 from mapper_dask.connections import ConnectionRef
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.oracle import Oracle
-from mapper_dask.dialects.postgresql import PostgreSQL
 from mapper_dask.errors import ConfigurationError
 
-_DIALECTS: dict[str, Dialect] = {"oracle": Oracle(), "postgresql": PostgreSQL()}
+KNOWN = ("oracle", "postgresql")
+
+
+@functools.cache
+def _dialect(name: str) -> Dialect:
+    """Return a dialect; its driver is imported with it, and no other."""
+    if name == "oracle":
+        from mapper_dask.dialects.oracle import Oracle
+
+        return Oracle()
+    from mapper_dask.dialects.postgresql import PostgreSQL
+
+    return PostgreSQL()
 
 
 def dialect_for(ref: ConnectionRef, field: str = "") -> Dialect:
@@ -28,11 +40,12 @@ def dialect_for(ref: ConnectionRef, field: str = "") -> Dialect:
     """
     url = ref.resolve()
     named = f"{field}: " if field else ""
-    dialect = _DIALECTS.get(url.get_backend_name())
-    if dialect is None:
-        known = ", ".join(sorted(_DIALECTS))
-        message = f"{named}{ref} is a {url.get_backend_name()} database; this version knows {known}"
+    name = url.get_backend_name()
+    if name not in KNOWN:
+        known = ", ".join(KNOWN)
+        message = f"{named}{ref} is a {name} database; this version knows {known}"
         raise ConfigurationError(message, field=field)
+    dialect = _dialect(name)
     if url.get_driver_name() not in dialect.drivers:
         message = f"{named}{ref} names the driver {url.get_driver_name()!r}; use {dialect.name}+{dialect.drivers[0]}://"
         raise ConfigurationError(message, field=field)

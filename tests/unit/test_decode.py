@@ -36,8 +36,8 @@ def pgs(*types: str) -> list[Column]:
 def _reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Read everything twice: by the compiled reader where it can, and without it."""
     if request.param == "arrow":
-        monkeypatch.setattr(lines, "_lines", None)
-    elif lines._lines is None:
+        monkeypatch.setattr(lines, "compiled", None)
+    elif lines.compiled is None:
         pytest.skip("NO COMPILED READER: there was no C compiler when the library was installed")
 
 
@@ -186,17 +186,17 @@ def test_what_is_compiled_stops_at_the_end_of_its_bytes():
     kinds = b"qhindmtzs"
     line = b"1\t2\t3\t4.5\t2020-01-01\t12:00:00\t2020-01-01 00:00:00\t2020-01-01 00:00:00+00\tx\n"
     sizes = bytes([9] * 9), bytes([2] * 9)
-    if lines._lines is None:
+    if lines.compiled is None:
         pytest.skip("it is not compiled")
 
     for end in range(len(line) - 1):
         cut = line[:end]
-        assert lines._lines.decode(cut, kinds, *sizes) is None
-        assert end == 0 or lines._lines.decode(cut[:-1] + b"\n", kinds, *sizes) is None
+        assert lines.compiled.decode(cut, kinds, *sizes) is None
+        assert end == 0 or lines.compiled.decode(cut[:-1] + b"\n", kinds, *sizes) is None
     with pytest.raises(ValueError, match="kind"):
-        lines._lines.decode(line, b"?", b"\0", b"\0")
+        lines.compiled.decode(line, b"?", b"\0", b"\0")
     with pytest.raises(ValueError, match="scale"):
-        lines._lines.decode(line, kinds, b"\0", b"\0")
+        lines.compiled.decode(line, kinds, b"\0", b"\0")
 
 
 @pytest.fixture(params=[1 << 20, 4], ids=["in memory", "in a file"])

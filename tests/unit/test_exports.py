@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import tomllib
-import types
 from importlib import resources
 from pathlib import Path
 
@@ -17,20 +17,32 @@ ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "mapper_dask"
 
 
-def public_names() -> set[str]:
-    return {
-        name
-        for name, value in vars(mapper_dask).items()
-        if not name.startswith("_") and not isinstance(value, types.ModuleType)
-    }
-
-
 def test_all_is_sorted():
     assert list(mapper_dask.__all__) == sorted(mapper_dask.__all__)
 
 
 def test_all_is_exactly_what_is_public():
-    assert set(mapper_dask.__all__) == public_names()
+    assert list(mapper_dask._PLACES) == mapper_dask.__all__
+    assert set(mapper_dask.__all__) <= set(dir(mapper_dask))
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = mapper_dask.nothing
+
+
+HEAVY = ("dask.dataframe", "mapper_dask.plan", "mapper_dask.run", "oracledb", "rich", "sqlglot")
+
+
+def test_a_worker_imports_no_more_than_it_needs():
+    """Its memory is a promise: imports are most of what it holds beside its chunks."""
+    program = (
+        "import sys, mapper_dask.chunk.chunk_processor, mapper_dask.dialects.postgresql\n"
+        f"print(*[name for name in {HEAVY} if name in sys.modules])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.split() == []
 
 
 def test_the_seed_names_are_there():
@@ -55,7 +67,7 @@ def test_the_wheel_is_the_whole_folder():
     build = project["tool"]["setuptools"]
 
     assert build["packages"]["find"] == {"include": ["mapper_dask*"], "namespaces": True}
-    assert build["package-data"] == {"*": ["py.typed", "*.sql", "*.yaml"]}
+    assert build["package-data"] == {"*": ["py.typed", "*.pyi", "*.sql", "*.yaml"]}
     assert all(extension["optional"] for extension in build["ext-modules"])
 
 

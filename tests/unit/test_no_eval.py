@@ -41,8 +41,9 @@ PICKLES = {"cloudpickle"}
 PROGRAM_STARTERS = {"subprocess", "multiprocessing"}
 STARTS_PROGRAMS = ("embedded.py",)
 
-IMPORTS_BY_NAME = ("run/job_record.py",)
-"""A resumed run finds its function by the name that the ledger holds."""
+IMPORTS_BY_NAME = ("__init__.py", "run/job_record.py")
+"""The public names come from a table of the library's own; a resumed run finds its function by the
+name that the ledger holds."""
 
 ATTRIBUTES = {
     "Unpickler": "reads a pickle",

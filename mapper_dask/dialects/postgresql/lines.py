@@ -5,17 +5,19 @@ It is optional: without a compiler at installation Arrow reads every block, with
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_lines: Any = None
-with contextlib.suppress(ImportError):  # there was no compiler
-    _lines = importlib.import_module("mapper_dask.dialects.postgresql._lines")
+try:
+    from mapper_dask.dialects.postgresql import _lines
+except ImportError:  # there was no compiler
+    _lines = None  # type: ignore[assignment]
+
+compiled: Any = _lines
+"""The compiled reader; None without one."""
 
 KINDS: dict[pa.DataType, str] = {
     pa.int16(): "h",
@@ -51,13 +53,13 @@ class Lines:
         decimals = [t if pa.types.is_decimal128(t) else None for t in schema.types]
         self._precisions = bytes(t.precision if t else 0 for t in decimals)
         self._scales = bytes(t.scale if t else 0 for t in decimals)
-        self.known = _lines is not None and len(schema) > 0 and all(map(_is_known, schema.types))
+        self.known = compiled is not None and len(schema) > 0 and all(map(_is_known, schema.types))
 
     def decode(self, block: bytes) -> pa.Table | None:
         """Return the rows of a block that ends with a line's end; None for Arrow's reader to do."""
         if not self.known or not _is_utf8(block):
             return None
-        made = _lines.decode(block, self._kinds, self._precisions, self._scales)
+        made = compiled.decode(block, self._kinds, self._precisions, self._scales)
         if made is None:
             return None
         rows, buffers = made

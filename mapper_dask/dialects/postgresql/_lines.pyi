@@ -1,0 +1,3 @@
+def decode(
+    block: bytes, kinds: bytes, precisions: bytes, scales: bytes, /
+) -> tuple[int, list[tuple[bytes | None, ...]]] | None: ...
