@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import chain
 
 import pyarrow as pa
 
@@ -20,6 +19,7 @@ from mapper_dask.chunk.load import (
     target_session,
     worker_name,
 )
+from mapper_dask.chunk.reading import reading_of
 from mapper_dask.chunk.rows import refused_by_target, through
 from mapper_dask.chunk.task import ChunkTask, LoadTask
 from mapper_dask.errors import ChunkError, MapperError, RunStoppedError, SnapshotLostError
@@ -57,18 +57,28 @@ class ChunkProcessor:
 
     def __init__(self, task: ChunkTask) -> None:
         self.task = task
+        self._following: Chunk | None = None
 
-    def process_chunk(self, chunk: Chunk) -> ChunkResult:
+    def process_chunk(self, chunk: Chunk, *, following: Chunk | None = None) -> ChunkResult:
         """Return what became of a chunk; an error ends in the result, and in the ledger.
 
         A passing error of a database is tried again from the read on, with growing waits. What
         has been committed, by this worker or another copy of it, is never loaded twice.
+
+        Parameters
+        ----------
+        chunk
+            One of the plan's.
+        following
+            The one this process will probably be asked for next: it is read while this one is
+            loaded, when memory allows.
 
         Raises
         ------
         RunStoppedError
             When the run was stopped meanwhile: the chunk is left as it was.
         """
+        self._following = following
         started, tally = time.perf_counter(), _Tally()
         try:
             for attempt in attempts(self.task.retries):
@@ -100,23 +110,24 @@ class ChunkProcessor:
         begun = 1 if load is None else assign(load, chunk.chunk_id)
         if begun is None:
             return _done_already(chunk)
-        with source_session(self.task.read, chunk) as source:
-            tally.snapshot = source.snapshot
+        if load is not None and load.relay is not None:
+            return self._relay_chunk(chunk, load, tally, started, begun)
+        with reading_of(self.task.read, chunk) as reading:
+            reading.wait()
+            tally.snapshot = reading.snapshot
+            batches = reading.batches(self._following)
             if load is None:
-                self._count_only(source, tally)
+                for rows in batches:
+                    self._prepared(rows, tally)
                 return _result(chunk, tally, started, begun)
             if load.direct_path:
-                return self._load_chunk_aside(chunk, source, load, tally, started, begun)
-            return self._load_chunk(chunk, source, load, tally, started, begun)
-
-    def _count_only(self, source: SourceSession, tally: _Tally) -> None:
-        for rows in extract.read_batches(source, self.task.read):
-            self._prepared(rows, tally)
+                return self._load_chunk_aside(chunk, batches, load, tally, started, begun)
+            return self._load_chunk(chunk, batches, load, tally, started, begun)
 
     def _load_chunk(
         self,
         chunk: Chunk,
-        source: SourceSession,
+        batches: Iterator[pa.Table],
         load: LoadTask,
         tally: _Tally,
         started: float,
@@ -126,21 +137,28 @@ class ChunkProcessor:
 
         The first rows are read before it begins, so that it is no longer than it must be.
         """
-        batches = self._batches(source) if load.relay is None else iter(())
-        first = next(batches, None)
         with target_session(load, chunk.chunk_id) as target:
             if not target.ledger.claim(target.conn, load.run_id, chunk.chunk_id):
                 return _done_already(chunk)
-            if first is None:
-                self._relay(source, target, load, tally)
-            else:
-                self._load_batches(chain([first], batches), target, load, tally)
+            self._load_batches(batches, target, load, tally)
             return self._accounted(target, load, _result(chunk, tally, started, begun), tally)
+
+    def _relay_chunk(
+        self, chunk: Chunk, load: LoadTask, tally: _Tally, started: float, begun: int
+    ) -> ChunkResult:
+        """Pass a chunk's bytes on undecoded, in one transaction with its ledger row."""
+        with source_session(self.task.read, chunk) as source:
+            tally.snapshot = source.snapshot
+            with target_session(load, chunk.chunk_id) as target:
+                if not target.ledger.claim(target.conn, load.run_id, chunk.chunk_id):
+                    return _done_already(chunk)
+                self._relay(source, target, load, tally)
+                return self._accounted(target, load, _result(chunk, tally, started, begun), tally)
 
     def _load_chunk_aside(
         self,
         chunk: Chunk,
-        source: SourceSession,
+        batches: Iterator[pa.Table],
         load: LoadTask,
         tally: _Tally,
         started: float,
@@ -153,7 +171,7 @@ class ChunkProcessor:
         with loads_aside(load, chunk.chunk_id) as aside:
             parts = [
                 aside.load(load.table, encoded.rows)
-                for rows in self._batches(source)
+                for rows in batches
                 if (encoded := self._prepared(rows, tally)).rows.num_rows
             ]
             with target_session(load, chunk.chunk_id) as target:
@@ -174,9 +192,6 @@ class ChunkProcessor:
         target.ledger.account(target.conn, load.run_id, result)
         return result
 
-    def _batches(self, source: SourceSession) -> Iterator[pa.Table]:
-        return extract.read_batches(source, self.task.read)
-
     def _relay(
         self, source: SourceSession, target: TargetSession, load: LoadTask, tally: _Tally
     ) -> None:
@@ -191,6 +206,7 @@ class ChunkProcessor:
     ) -> None:
         for rows in batches:
             encoded = self._prepared(rows, tally)
+            del rows  # not held beside what became of them
             if self.task.reject_limit == 0:
                 tally.loaded += target.dialect.load(target.conn, load.table, encoded.rows).rows
                 continue
@@ -242,14 +258,14 @@ class ChunkProcessor:
         return result
 
 
-def process_chunk(task: ChunkTask, chunk: Chunk) -> ChunkResult:
+def process_chunk(task: ChunkTask, chunk: Chunk, following: Chunk | None = None) -> ChunkResult:
     """Process one chunk: what each engine calls, in a loop or as a Dask task.
 
     A chunk of a run that was stopped comes back UNASSIGNED. Raised, it would be a failure to Dask,
     which logs those with their tracebacks.
     """
     try:
-        return ChunkProcessor(task).process_chunk(chunk)
+        return ChunkProcessor(task).process_chunk(chunk, following=following)
     except RunStoppedError:
         return ChunkResult(chunk.chunk_id, ChunkState.UNASSIGNED, chunk.describe())
 

@@ -25,6 +25,8 @@ class ReadTask:
     run that can begin anew shall, rather than mix two states."""
     tag: str = ""
     """Name the reading sessions of the run have in common."""
+    memory_limit: int | None = None
+    """Bytes the process that reads may hold, where somebody limits it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ import contextlib
 import logging
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Any, Protocol
 
 import cloudpickle
+import dask
 from distributed import Client, LocalCluster, as_completed, get_client
 
 from mapper_dask.chunk.chunk_processor import process_chunk
@@ -23,6 +24,7 @@ from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections import ConnectionRef
 from mapper_dask.errors import ConfigurationError, MapperError
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
+from mapper_dask.run.lanes import Lanes, Turn
 from mapper_dask.run.main_guard import require_main_guard
 
 WINDOW = 2
@@ -47,8 +49,8 @@ class LoopEngine:
 
     def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Generator[ChunkResult]:
         """Yield what became of each chunk, in order."""
-        for chunk in chunks:
-            yield process_chunk(task, chunk)
+        for chunk, following in zip_longest(chunks, chunks[1:]):
+            yield process_chunk(task, chunk, following)
 
 
 @dataclass(slots=True)
@@ -62,45 +64,53 @@ class DaskEngine:
 
     def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Generator[ChunkResult]:
         """Yield what became of each chunk as it ends, in any order."""
-        waiting = iter(chunks)
-        running: dict[str, Chunk] = {}
+        workers = self._workers()
+        lanes = Lanes(chunks, [address for address, _ in workers for _ in range(WINDOW)])
+        task = _limited(task, [info for _, info in workers])
         completed = as_completed(loop=self.client.loop, with_results=True, raise_errors=False)
-        futures: dict[str, Any] = {}
+        running: dict[str, tuple[Any, Turn]] = {}
 
-        def submit(chunk: Chunk) -> None:
+        def submit(turn: Turn | None) -> None:
+            if turn is None:
+                return
             future = self.client.submit(
                 process_chunk,
                 task,
-                chunk,
-                key=f"mapper-chunk-{chunk.chunk_id}-{uuid.uuid4().hex}",
+                turn.chunk,
+                turn.following,
+                key=f"mapper-chunk-{turn.chunk.chunk_id}-{uuid.uuid4().hex}",
+                workers=turn.lane or None,
+                allow_other_workers=bool(turn.lane),
                 pure=False,
                 retries=0,
             )
-            running[str(future.key)], futures[str(future.key)] = chunk, future
+            running[str(future.key)] = future, turn
             completed.add(future)
 
         try:
-            for chunk in islice(waiting, self._window()):
-                submit(chunk)
+            for turn in lanes.begin():
+                submit(turn)
             for future, outcome in completed if running else ():
-                chunk = running.pop(future.key)
-                futures.pop(future.key)
+                _, turn = running.pop(future.key)
                 status = future.status
                 future.release()
-                following = next(waiting, None)
-                if following is not None:
-                    submit(following)
-                yield outcome if status == "finished" else _lost(chunk, outcome)
+                submit(lanes.next(turn.lane))
+                yield outcome if status == "finished" else _lost(turn.chunk, outcome)
         finally:
-            self.client.cancel(list(futures.values()))
+            self.client.cancel([future for future, _ in running.values()])
 
-    def _window(self) -> int:
-        threads = sum(
-            worker["nthreads"]
-            for worker in self.client.scheduler_info(n_workers=-1)["workers"].values()
-        )
-        workers = max(1, min(threads, self.max_workers) if self.max_workers else threads)
-        return WINDOW * int(workers)
+    def _workers(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return an address for each thread to keep busy, with what is known of its worker."""
+        known = self.client.scheduler_info(n_workers=-1)["workers"]
+        threads = [(a, info) for a, info in known.items() for _ in range(info["nthreads"])]
+        return threads[: self.max_workers] or [("", {})]
+
+
+def _limited(task: ChunkTask, workers: Sequence[dict[str, Any]]) -> ChunkTask:
+    """Tell a task the memory that the smallest of the workers may use."""
+    limits = [info["memory_limit"] for info in workers if info.get("memory_limit")]
+    limit = min(limits, default=None)
+    return replace(task, read=replace(task.read, memory_limit=limit))
 
 
 def _lost(chunk: Chunk, outcome: Any) -> ChunkResult:
@@ -173,11 +183,15 @@ def _connected(address: str) -> Iterator[Client]:
 def _own_cluster(workers: int) -> Iterator[Client]:
     """Start worker processes that listen on loopback only, one thread each.
 
+    Dask's profiler looks at every thread a hundred times a second, which costs a tenth of the time
+    of a worker that hands rows from one C library to another; it is off here.
+
     One thread: a worker that is killed for its memory takes no other chunk with it, and pandas
     holds the interpreter's lock for most of a chunk anyway.
     """
     require_main_guard()
     with (
+        dask.config.set({"distributed.worker.profile.enabled": False}),
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,

@@ -27,7 +27,7 @@ from mapper_dask.chunk.transform import apply, in_expected_order, to_frame
 from mapper_dask.dialects.facts import Column, TargetTable
 from mapper_dask.dialects.postgresql import wire
 from mapper_dask.dialects.postgresql.decode import Decoder
-from mapper_dask.dialects.postgresql.spool import Spool, filling
+from mapper_dask.dialects.postgresql.spool import Filling, Spool
 from mapper_dask.dialects.postgresql.types import column
 
 BACKENDS = ["pyarrow", "numpy_nullable"]
@@ -425,10 +425,9 @@ def test_blocks_and_groups_of_any_size_keep_every_row(rows, at_most, size):
     columns = [column(name, "text", "text", "S", native=True) for name in ("a", "b")]
     lines, typed = write_text(rows), [True, True]
     with Spool(Decoder(columns, typed).schema) as spool:
-        with filling(columns, typed, spool) as (_, sink):
-            for start in range(0, len(lines), size):
-                sink.write(lines[start : start + size])
-                sink.flush()
+        into = Filling(columns, typed, spool)
+        for start in range(0, len(lines), size):
+            into.write(lines[start : start + size])
         groups = list(wire.regrouped(spool.tables(), at_most))
 
     assert [tuple(row.values()) for group in groups for row in group.to_pylist()] == rows

@@ -210,10 +210,9 @@ def spooled(data: bytes, *types: str, size: int) -> tuple[list[tuple], list[int]
     columns = pgs(*types)
     typed = [column.typed for column in columns]
     with spool.Spool(Decoder(columns, typed).schema) as held:
-        with spool.filling(columns, typed, held) as (into, sink):
-            for start in range(0, len(data), size):
-                sink.write(data[start : start + size])
-                sink.flush()
+        into = spool.Filling(columns, typed, held)
+        for start in range(0, len(data), size):
+            into.write(data[start : start + size])
         assert held.in_memory == (spool.IN_MEMORY > 4 or held.rows == 0)
         tables = list(held.tables())
     rows = pa.concat_tables(tables)

@@ -14,7 +14,7 @@ JOIN_SECONDS = 0.1
 
 
 BLOCK = 1 << 18
-"""Bytes written and read at a time: a COPY hands over each row by itself."""
+"""Bytes read at a time."""
 
 PIPE_BYTES = 1 << 20
 """What the system holds between the two; more than an unprivileged process may have is refused."""
@@ -36,10 +36,10 @@ class Pipe:
     conn
         Connection the writer uses; psycopg2 lets another thread cancel it.
     write
-        Called with a file to write to; what it returns is ``result``.
+        Called with a file descriptor to write to; what it returns is ``result``.
     """
 
-    def __init__(self, conn: Any, write: Callable[[Any], int]) -> None:
+    def __init__(self, conn: Any, write: Callable[[int], int]) -> None:
         self._conn, self._write = conn, write
         self._error: BaseException | None = None
         self.result = 0
@@ -62,10 +62,11 @@ class Pipe:
 
     def _fill(self, into: int) -> None:
         try:
-            with os.fdopen(into, "wb", BLOCK) as sink:
-                self.result = self._write(sink)
+            self.result = self._write(into)
         except BaseException as error:  # noqa: BLE001 - raised again where it is read
             self._error = error
+        finally:
+            os.close(into)  # the end of what is read
 
     def raise_error(self) -> None:
         """Raise what the writer raised, if it did."""

@@ -7,7 +7,6 @@ file and go through the function in pieces, so that memory stays bounded.
 from __future__ import annotations
 
 import contextlib
-import io
 import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
@@ -19,9 +18,6 @@ from mapper_dask.dialects.postgresql.decode import Decoder, refused_column
 
 IN_MEMORY = 64 << 20
 """Bytes of a chunk's rows kept in memory."""
-
-BLOCK = 1 << 20
-"""Bytes decoded at a time: few enough to stay in a processor's cache."""
 
 
 class Spool:
@@ -76,8 +72,8 @@ class Spool:
             yield self._tables.pop(0)
 
 
-class Filling(io.RawIOBase):
-    """What a COPY writes its lines to, through a buffer: decodes them into a spool.
+class Filling:
+    """What a COPY writes its lines to: decodes them into a spool.
 
     A value that its column's Arrow type cannot hold makes that column one of ``refused``; what is
     spooled is of no use then, and the COPY has to be run again with such columns as text.
@@ -90,19 +86,14 @@ class Filling(io.RawIOBase):
         self._begun: list[bytes] = []
         self.refused: list[int] = []
 
-    def writable(self) -> bool:
-        """Return that it is."""
-        return True
-
-    def write(self, data: Any) -> int:
+    def write(self, data: bytes) -> None:
         """Take some bytes; a line that has begun waits for its end."""
-        block = bytes(data)
-        end = block.rfind(b"\n") + 1
+        end = data.rfind(b"\n") + 1
         if end:
-            self._take(b"".join([*self._begun, block[:end]]))
+            self._take(b"".join([*self._begun, data[:end]]))
             self._begun = []
-        self._begun.append(block[end:])
-        return len(block)
+        if end < len(data):
+            self._begun.append(data[end:])
 
     def _take(self, lines: bytes) -> None:
         while True:
@@ -122,15 +113,3 @@ class Filling(io.RawIOBase):
         self._typed[number] = False
         self.refused.append(number)
         self._decoder = Decoder(self._columns, self._typed)
-
-
-@contextlib.contextmanager
-def filling(
-    columns: Sequence[Column], typed: Sequence[bool], spool: Spool
-) -> Iterator[tuple[Filling, Any]]:
-    """Lend what decodes, and the file a COPY writes to; a COPY writes each row by itself."""
-    into = Filling(columns, typed, spool)
-    writer = io.BufferedWriter(into, BLOCK)
-    yield into, writer
-    writer.flush()
-    writer.detach()

@@ -8,24 +8,22 @@ from typing import Any
 import pyarrow as pa
 
 from mapper_dask.dialects.facts import Column, Loaded, TargetTable
-from mapper_dask.dialects.postgresql import wire
+from mapper_dask.dialects.postgresql import copying, wire
+from mapper_dask.dialects.postgresql.copying import Sink
 from mapper_dask.dialects.postgresql.decode import Decoder
 from mapper_dask.dialects.postgresql.pipe import Pipe
 from mapper_dask.dialects.postgresql.queries import quote
-from mapper_dask.dialects.postgresql.spool import Spool, filling
+from mapper_dask.dialects.postgresql.spool import Filling, Spool
 from mapper_dask.errors import EncodeError, LoadCountError
 
 COPY_BLOCK = 1 << 18
 """Bytes a COPY reads at a time; larger ones save no time."""
 
 
-def copy_out(conn: Any, sql: str, sink: Any, wire_format: str) -> int:
+def copy_out(conn: Any, sql: str, sink: Sink, wire_format: str) -> int:
     """Copy a query's rows into a sink; return how many there were."""
-    with conn.cursor() as cursor:
-        cursor.copy_expert(
-            f"COPY (\n{sql}\n) TO STDOUT (FORMAT {wire_format}, ENCODING 'UTF8')", sink, COPY_BLOCK
-        )
-        return int(cursor.rowcount)
+    statement = f"COPY (\n{sql}\n) TO STDOUT (FORMAT {wire_format}, ENCODING 'UTF8')"
+    return copying.copy_out(conn, statement, sink)
 
 
 def copy_in(
@@ -67,9 +65,9 @@ def _spooled(
     conn: Any, sql: str, columns: Sequence[Column], typed: Sequence[bool], spool: Spool
 ) -> tuple[int, list[int]]:
     """Fill a spool; return the rows the database counted, and the columns it is no use for."""
-    with filling(columns, typed, spool) as (into, sink):
-        expected = copy_out(conn, sql, sink, "text")
-    return expected, into.refused
+    filling = Filling(columns, typed, spool)
+    expected = copy_out(conn, sql, filling.write, "text")
+    return expected, filling.refused
 
 
 def _counted(tables: Iterator[pa.Table], expected: int) -> Iterator[pa.Table]:

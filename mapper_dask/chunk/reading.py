@@ -1,0 +1,188 @@
+"""A chunk that is read in a thread of its own, so that the next is read while one is loaded."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psutil
+import pyarrow as pa
+
+from mapper_dask.chunk.extract import read_batches, source_session
+from mapper_dask.chunk.task import ReadTask
+from mapper_dask.parallel_models import Chunk
+
+ROOM = 4
+"""A chunk is read ahead where so many times the bytes of the one before it are free: it is held
+beside that one, what the function makes of that, and what is being sent."""
+
+SHARE = 0.6
+"""Share of a worker's memory limit that may be used; from there on Dask moves data to disk."""
+
+IDLE = 0.1
+"""Share of the processors' time that must have been idle: where they are busy anyway, as with a
+server on the same machine, reading ahead only makes two threads fight over one."""
+
+LINGER = 60.0
+"""Seconds for which a chunk waits that was read ahead, and went to another worker."""
+
+LOOK = 0.5
+"""Seconds after which a reader looks whether anybody still waits for what it read."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What a reader hands over: rows, or the error that ended it."""
+
+    rows: pa.Table
+    last: bool = False
+    error: BaseException | None = None
+
+
+_NO_ROWS = pa.table({})
+
+
+class Reading:
+    """A chunk on its way in: it is read whether or not anybody waits for its rows yet.
+
+    Parameters
+    ----------
+    task
+        How to read any chunk of the run.
+    chunk
+        Which one.
+    """
+
+    def __init__(self, task: ReadTask, chunk: Chunk) -> None:
+        self._task, self._chunk = task, chunk
+        self._pieces: queue.Queue[_Piece] = queue.Queue(maxsize=1)
+        self._first: list[_Piece] = []
+        self._given_up = threading.Event()
+        self.snapshot: str | None = None
+        """The snapshot that is read, once the first rows are here."""
+        name = f"mapper-dask-read-{chunk.chunk_id}"
+        threading.Thread(target=self._read, name=name, daemon=True).start()
+
+    def _read(self) -> None:
+        try:
+            held: pa.Table | None = None
+            with source_session(self._task, self._chunk) as source:
+                self.snapshot = source.snapshot
+                for rows in read_batches(source, self._task):
+                    if held is not None:
+                        self._hand_over(_Piece(held))
+                    held = rows
+            self._hand_over(_Piece(_NO_ROWS if held is None else held, last=True))
+        except BaseException as error:  # noqa: BLE001 - raised again where the rows are awaited
+            with contextlib.suppress(InterruptedError):
+                self._hand_over(_Piece(_NO_ROWS, error=error))
+
+    def _hand_over(self, piece: _Piece) -> None:
+        while not self._given_up.is_set():
+            with contextlib.suppress(queue.Full):
+                self._pieces.put(piece, timeout=LOOK)
+                return
+        raise InterruptedError
+
+    def wait(self) -> None:
+        """Return when the first rows are here, and with them ``snapshot``.
+
+        Raises
+        ------
+        MapperError
+            What ended the reading.
+        """
+        self._first.append(self._next())
+
+    def _next(self) -> _Piece:
+        piece = self._first.pop() if self._first else self._pieces.get()
+        if piece.error is not None:
+            raise piece.error
+        return piece
+
+    def batches(self, following: Chunk | None = None) -> Iterator[pa.Table]:
+        """Yield the chunk's rows, at least one table, without holding on to them.
+
+        Parameters
+        ----------
+        following
+            Read ahead when all of these rows are here, if there is memory for it.
+
+        Raises
+        ------
+        MapperError
+            What ended the reading.
+        """
+        last = False
+        while not last:
+            pieces = [self._next()]
+            last = pieces[0].last
+            if last and following is not None:
+                read_ahead(self._task, following, pieces[0].rows.nbytes)
+            yield pieces.pop().rows
+
+    def give_up(self) -> None:
+        """Let go of what was read; the reader ends when it next looks."""
+        self._given_up.set()
+
+
+_Key = tuple[str, str | None, int]
+_ahead: dict[_Key, Reading] = {}
+_lock = threading.Lock()
+
+
+def _key(task: ReadTask, chunk: Chunk) -> _Key:
+    return task.tag, task.snapshot, chunk.chunk_id
+
+
+def read_ahead(task: ReadTask, chunk: Chunk, size: int) -> None:
+    """Begin to read a chunk that this process will be asked for, where that helps.
+
+    That is, where there is memory for it, and a processor with nothing to do.
+
+    Parameters
+    ----------
+    size
+        Bytes of the chunk before it, in memory.
+    """
+    key = _key(task, chunk)
+    with _lock:
+        if key in _ahead or not _has_room(size, task.memory_limit):
+            return
+        _ahead[key] = Reading(task, chunk)
+    timer = threading.Timer(LINGER, _forget, (key,))
+    timer.daemon = True
+    timer.start()
+
+
+def _has_room(size: int, limit: int | None) -> bool:
+    if _idle_share() < IDLE or psutil.virtual_memory().available < ROOM * size:
+        return False
+    return not limit or psutil.Process().memory_info().rss + ROOM * size < SHARE * limit
+
+
+def _idle_share() -> float:
+    """Return the share of the processors' time that was idle since this was last asked."""
+    return 1.0 - psutil.cpu_percent(interval=None) / 100.0
+
+
+def _forget(key: _Key) -> None:
+    with _lock:
+        reading = _ahead.pop(key, None)
+    if reading is not None:
+        reading.give_up()
+
+
+@contextlib.contextmanager
+def reading_of(task: ReadTask, chunk: Chunk) -> Iterator[Reading]:
+    """Lend the reading of a chunk: the one that was begun ahead, or a new one."""
+    with _lock:
+        begun = _ahead.pop(_key(task, chunk), None)
+    reading = begun or Reading(task, chunk)
+    try:
+        yield reading
+    finally:
+        reading.give_up()

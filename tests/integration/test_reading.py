@@ -1,0 +1,146 @@
+"""Chunks that are read ahead: their rows arrive once, and what is wrong with them is told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mapper_dask import ParallelProcessor
+from mapper_dask.chunk import reading
+from mapper_dask.chunk.reading import Reading
+from mapper_dask.dialects.postgresql import copying, lines
+from tests.database import Databases
+
+ROWS = 1_000
+CHUNKS = 5
+
+
+@pytest.fixture
+def moved(databases: Databases) -> Databases:
+    databases.source.execute(
+        "CREATE TABLE t AS SELECT g AS id, 'x' || g AS v FROM generate_series(1, %s) g", ROWS
+    )
+    databases.source.execute("ALTER TABLE t ADD PRIMARY KEY (id)")
+    databases.source.execute("ANALYZE t")
+    databases.target.execute("CREATE TABLE t (id int, v text)")
+    return databases
+
+
+@pytest.fixture(autouse=True)
+def begun(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """Read ahead however busy this machine is; lend the keys of what was begun, in order."""
+    keys: list[Any] = []
+
+    class Kept(dict):
+        def __setitem__(self, key: Any, value: Reading) -> None:
+            keys.append(key)
+            super().__setitem__(key, value)
+
+    monkeypatch.setattr(reading, "IDLE", -1.0)
+    monkeypatch.setattr(reading, "_ahead", Kept())
+    yield keys
+    assert not reading._ahead
+
+
+def upper(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(v=frame.v.str.upper())
+
+
+def move(databases: Databases, function: Any = upper, **options: Any) -> Any:
+    processor = ParallelProcessor(enable_parallel=False, chunk_size=ROWS // CHUNKS, progress=False)
+    source, target = databases.source.url, databases.target.url
+    return processor.process_mapper_job(
+        source, "SELECT * FROM t", function, target, None, "t", **options
+    )
+
+
+def loaded(databases: Databases) -> list[tuple[Any, ...]]:
+    return databases.target.fetch("SELECT count(*), count(DISTINCT id), min(v), max(v) FROM t")
+
+
+def test_every_chunk_but_the_first_is_read_while_the_one_before_is_loaded(moved, begun):
+    result = move(moved).raise_for_status()
+
+    assert result.chunks_total == CHUNKS
+    assert [chunk_id for _, _, chunk_id in begun] == list(range(1, CHUNKS))
+    assert loaded(moved) == [(ROWS, ROWS, "X1", "X999")]
+
+
+def test_nothing_is_read_ahead_without_room(moved, begun, monkeypatch):
+    monkeypatch.setattr(reading, "ROOM", 10**15)
+
+    move(moved).raise_for_status()
+
+    assert begun == []
+    assert loaded(moved) == [(ROWS, ROWS, "X1", "X999")]
+
+
+def test_nothing_is_read_ahead_where_the_processors_are_busy(moved, begun, monkeypatch):
+    monkeypatch.setattr(reading, "IDLE", 1.1)
+
+    move(moved).raise_for_status()
+
+    assert begun == []
+
+
+def test_a_chunk_whose_reading_fails_is_the_one_that_is_told(moved):
+    moved.source.execute("CREATE FUNCTION odd(i int) RETURNS int IMMUTABLE LANGUAGE sql AS "
+                         "'SELECT CASE WHEN i = 500 THEN i / (i - 500) ELSE i END'")  # fmt: skip
+    processor = ParallelProcessor(enable_parallel=False, chunk_size=ROWS // CHUNKS, progress=False)
+
+    result = processor.process_mapper_job(
+        moved.source.url, "SELECT id, v, odd(id) AS n FROM t",
+        lambda frame: upper(frame)[["id", "v"]], moved.target.url, None, "t",
+        key_column="id", on_error="continue",
+    )  # fmt: skip
+
+    failed = [chunk for chunk in result.chunk_results if chunk.error]
+    assert [chunk.chunk_id for chunk in failed] == [2]
+    assert "division by zero [22012]" in failed[0].error
+    assert loaded(moved)[0][:2] == (ROWS - ROWS // CHUNKS, ROWS - ROWS // CHUNKS)
+
+
+def test_what_nobody_asks_for_is_let_go(moved, begun, monkeypatch):
+    """A run that stops leaves no chunk behind that was read for it."""
+    monkeypatch.setattr(reading, "LINGER", 0.01)
+
+    def fails(_: pd.DataFrame) -> pd.DataFrame:
+        message = "no"
+        raise ValueError(message)
+
+    result = move(moved, fails)
+
+    assert result.chunks_succeeded == 0
+    for timer in [t for t in threading.enumerate() if isinstance(t, threading.Timer)]:
+        timer.join()
+    assert len(begun) == 1
+
+
+@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "without a compiler"])
+@pytest.mark.parametrize("function", [upper, None], ids=["pandas", "relay"])
+def test_both_ways_of_copying_move_the_same_rows(moved, monkeypatch, function, compiled):
+    if not compiled:
+        monkeypatch.setattr(copying, "compiled", None)
+        monkeypatch.setattr(lines, "compiled", None)
+    elif copying.compiled is None:
+        pytest.skip("NO COMPILED COPY: there was no C compiler when the library was installed")
+
+    move(moved, function).raise_for_status()
+
+    x = "X" if function else "x"
+    assert loaded(moved) == [(ROWS, ROWS, f"{x}1", f"{x}999")]
+
+
+def test_libpq_is_found_where_it_can_be_used():
+    if copying.compiled is None:
+        pytest.skip("NO COMPILED COPY: there was no C compiler when the library was installed")
+    functions = copying._functions()
+
+    assert functions is not None
+    assert len(functions) == len(copying.FUNCTIONS)
+    with pytest.raises(ValueError, match="functions"):
+        copying.compiled.copy_out((1,), 1, b"", None, -1, 1)
