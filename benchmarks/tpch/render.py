@@ -54,7 +54,7 @@ def document(results: Results) -> str:
     parts = [_introduction(results)]
     if not results.complete:
         parts.append("**This run was interrupted; what is missing was not measured.**\n")
-    parts += ["## What must show\n", _checks_table(checks(results))]
+    parts += ["## Claims\n", _checks_table(checks(results))]
     for workload in ("identity", "transform"):
         parts += [f"## {workload.capitalize()}\n", _ways_table(results, workload)]
     parts += [f"![time per row]({WAYS_PLOT})\n", WAYS_NOTE.strip().format(**_facts(results)) + "\n"]

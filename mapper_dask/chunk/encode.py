@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mapper_dask.chunk.measure import TIMES, is_text, measured, text_loss
 from mapper_dask.chunk.objects import objects_to_arrow
 from mapper_dask.dialects.conversions import (
     Conversion,
@@ -22,11 +23,10 @@ from mapper_dask.dialects.conversions import (
     incoming_from_arrow,
     incoming_from_column,
     judge,
+    lossy,
 )
 from mapper_dask.dialects.facts import Column, TargetTable, TypeFamily
 from mapper_dask.errors import EncodeError
-
-TIMES = (TypeFamily.TIME, TypeFamily.TIMESTAMP, TypeFamily.TIMESTAMP_TZ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,14 @@ def encode_frame(
     EncodeError
         Names the column that is not in the table, or whose values do not fit it.
     """
-    pairs = [(name, *series_to_arrow(frame[name], _column(table, name))) for name in frame.columns]
+    pairs = []
+    for name in frame.columns:
+        target = _column(table, name)
+        array, incoming = series_to_arrow(frame[name], target)
+        if incoming.family is TypeFamily.TEXT and target.family is TypeFamily.OTHER:
+            # Only the plan knows what type the text is of; jsonb into jsonb loses nothing.
+            incoming = replace(incoming, family=None)
+        pairs.append((name, array, incoming))
     return _encoded(pairs, table, as_text, frame.shape[0])
 
 
@@ -94,11 +101,6 @@ def _from_pandas(series: pd.Series) -> pa.ChunkedArray:
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise EncodeError(_about(str(series.name), error)) from None
     return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
-
-
-def is_text(arrow: pa.DataType) -> bool:
-    """Return whether an Arrow type is text, of whichever layout."""
-    return bool(pa.types.is_string(arrow) or pa.types.is_large_string(arrow))
 
 
 def incoming_of(arrow: pa.DataType, column: Column) -> Incoming:
@@ -144,36 +146,57 @@ def fit(
     """
     target = _column(table, name)
     if name in as_text and is_text(array.type):
-        return array.cast(pa.string()), None
+        texts = array.cast(pa.string())
+        return texts, _by_values(texts, replace(incoming, family=target.family), target)
     conversion = judge(incoming, target)
     if conversion.verdict is Verdict.IMPOSSIBLE:
         raise EncodeError(_about(name, conversion.note), whole_column=True)
-    if conversion.verdict is Verdict.LOSSY and pa.types.is_timestamp(array.type):
-        array = _rounded(array, target)
-    made = fitted(array, target)
+    if conversion.verdict is Verdict.EXACT:
+        made = fitted(array, target)
+    else:
+        made = fitted(_rounded(array, target), target)
+        conversion = _lost(array, made, incoming, conversion, target)
     if is_text(made.type) and _holds_nul(made):
         raise EncodeError(_about(name, "a text holds a NUL character, which no column can hold"))
     if target.empty_is_null and _holds_empty(made):
         return made, Conversion(name, Verdict.LOSSY, "an empty value is stored as NULL")
-    if target.digits is not None and is_text(made.type) and _within(made, target.digits):
-        return made, None
+    changes = is_text(made.type) and incoming.shown != target.type_name
+    if changes and (note := text_loss(made, target)) is not None:
+        return made, lossy(incoming, target, note)
     return made, conversion if conversion.verdict is Verdict.LOSSY else None
+
+
+def _lost(
+    array: pa.ChunkedArray,
+    made: pa.ChunkedArray,
+    incoming: Incoming,
+    conversion: Conversion,
+    target: Column,
+) -> Conversion:
+    """Return the conversion that types have, or an exact one where no value loses anything."""
+    if incoming.family is TypeFamily.DECIMAL:
+        known = incoming.scale is not None and target.digits is None  # then the plan has named it
+        array = array if known else made
+    real = judge(measured(array, incoming), target)
+    return real if real.verdict is Verdict.EXACT else conversion
+
+
+def _by_values(texts: pa.ChunkedArray, incoming: Incoming, target: Column) -> Conversion | None:
+    """Return what values that came as the database's own text lose."""
+    conversion = judge(measured(texts, incoming), target)
+    return conversion if conversion.verdict is Verdict.LOSSY else None
 
 
 def _rounded(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
     """Round times to the unit of their target, as a database does."""
-    if not pa.types.is_timestamp(target.arrow) or target.arrow.unit not in _UNITS:
+    if not (pa.types.is_timestamp(array.type) and pa.types.is_timestamp(target.arrow)):
+        return array
+    if target.arrow.unit not in _UNITS:
         return array
     return pc.round_temporal(array, 1, _UNITS[target.arrow.unit])
 
 
 _UNITS = {"s": "second", "ms": "millisecond", "us": "microsecond"}
-
-
-def _within(numbers: pa.ChunkedArray, digits: int) -> bool:
-    """Return whether every number that comes as text has at most so many significant digits."""
-    bare = pc.replace_substring_regex(numbers, r"^[-+]?[0.]*|\.|[eE].*$", "")
-    return not pc.any(pc.greater(pc.utf8_length(bare), digits)).as_py()
 
 
 def _holds_nul(texts: pa.ChunkedArray) -> bool:

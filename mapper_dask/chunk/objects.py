@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from numbers import Number
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import simplejson
 
+from mapper_dask.chunk.measure import measured
 from mapper_dask.dialects.conversions import Incoming, incoming_from_arrow
 from mapper_dask.dialects.facts import Column, TypeFamily
 from mapper_dask.errors import EncodeError
@@ -21,19 +23,22 @@ _JSON = ("json", "jsonb")
 def objects_to_arrow(series: pd.Series, target: Column | None) -> tuple[pa.ChunkedArray, Incoming]:
     """Return an object column as Arrow, and what it is.
 
-    Decimals for a decimal column become text, so that none of their digits depends on the others;
-    dicts and lists for json become JSON; lists for an array column become an array literal.
+    Decimals for a decimal column become text, so that none of their digits depends on the others,
+    and are told by the digits they have; dicts and lists for json become JSON; lists for an array
+    column become an array literal.
 
     Raises
     ------
     EncodeError
-        When the values are of several kinds that no column holds together.
+        When the values are of several kinds that no column holds together, or one is of a kind
+        that the column's text does not say.
     """
     values = [None if _is_missing(value) else value for value in series.tolist()]
     if target is not None and target.family is TypeFamily.DECIMAL and _all_numbers(values):
-        return _texts(series.name, values, str), Incoming(TypeFamily.DECIMAL, "Decimal")
+        texts = _texts(series.name, values, str)
+        return texts, measured(texts, Incoming(TypeFamily.DECIMAL, "Decimal"))
     if target is not None and target.family is TypeFamily.OTHER:
-        return _texts(series.name, values, _writer(target)), Incoming(TypeFamily.TEXT, "object")
+        return _as_other(series.name, values, target)
     try:
         array = pa.chunked_array([pa.array(values, from_pandas=False)])
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
@@ -47,6 +52,24 @@ def objects_to_arrow(series: pd.Series, target: Column | None) -> tuple[pa.Chunk
         )
         raise EncodeError(message)
     return array, incoming_from_arrow(array.type)
+
+
+def _as_other(name: Any, values: Sequence[Any], target: Column) -> tuple[pa.ChunkedArray, Incoming]:
+    """Return values as texts that the database parses.
+
+    Numbers are none of them, as Arrow's are not: to an interval they would be seconds.
+    """
+    present = [value for value in values if value is not None]
+    numbers = all(isinstance(value, Number) for value in present)
+    if present and numbers and target.type_name not in _JSON:
+        return _texts(name, values, str), Incoming(TypeFamily.DECIMAL, type(present[0]).__name__)
+    if not present:
+        incoming = Incoming(None, "object")
+    elif any(isinstance(value, str) for value in present):
+        incoming = Incoming(TypeFamily.TEXT, "object")
+    else:
+        incoming = Incoming(TypeFamily.OTHER, "object")
+    return _texts(name, values, _writer(target)), incoming
 
 
 def _is_missing(value: Any) -> bool:
@@ -65,27 +88,45 @@ def _all_numbers(values: Sequence[Any]) -> bool:
     )
 
 
-def _texts(name: Any, values: Sequence[Any], write: Any) -> pa.ChunkedArray:
-    texts = [None if value is None else write(value) for value in values]
+def _texts(name: Any, values: Sequence[Any], write: Callable[[Any], str]) -> pa.ChunkedArray:
     try:
+        texts = [None if value is None else write(value) for value in values]
         return pa.chunked_array([pa.array(texts, pa.string())])
     except UnicodeEncodeError as error:
         raise EncodeError(f"column {name!r} holds a text that is not Unicode: {error}") from None
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise EncodeError(f"column {name!r}: {error}") from None
 
 
-def _writer(target: Column) -> Any:
+def _writer(target: Column) -> Callable[[Any], str]:
     if target.type_name in _JSON:
-        return lambda value: value if isinstance(value, str) else _json(value)
-    if target.type_name.endswith("[]"):
-        return lambda value: value if isinstance(value, str) else array_literal(value)
-    return _plain_text
+        write = _json
+    elif target.type_name.endswith("[]"):
+        write = _list_literal
+    else:
+        write = _plain_text
+    return lambda value: value if isinstance(value, str) else write(value)
 
 
 def _plain_text(value: Any) -> str:
+    if isinstance(value, Number):
+        message = f"a number ({type(value).__name__}) among other values; make it text"
+        raise TypeError(message)
+    return _text(value)
+
+
+def _text(value: Any) -> str:
     if isinstance(value, pd.Timedelta) and value.nanoseconds:
         message = f"{value} has finer times than microseconds; round it with .round('us')"
-        raise EncodeError(message)
+        raise ValueError(message)
     return str(value)
+
+
+def _list_literal(value: Any) -> str:
+    if isinstance(value, (Mapping, bytes)) or not hasattr(value, "__iter__"):
+        message = f"{type(value).__name__} does not go into an array; make it a list"
+        raise TypeError(message)
+    return array_literal(value)
 
 
 def array_literal(values: Any) -> str:
@@ -108,7 +149,7 @@ def _element(value: Any) -> str:
 def _scalar(value: Any) -> str:
     if isinstance(value, dict):
         return _json(value)
-    return "\\x" + value.hex() if isinstance(value, bytes) else str(value)
+    return "\\x" + value.hex() if isinstance(value, bytes) else _text(value)
 
 
 def _json(value: Any) -> str:

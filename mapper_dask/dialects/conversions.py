@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from mapper_dask.dialects import text_types
 from mapper_dask.dialects.facts import Column, TypeFamily
 
 _F = TypeFamily
@@ -97,7 +98,15 @@ _ARROW_FAMILIES: tuple[tuple[Callable[[pa.DataType], bool], TypeFamily | None], 
     (pa.types.is_floating, _F.FLOAT),
     (pa.types.is_date, _F.DATE),
     (pa.types.is_time, _F.TIME),
-    (lambda t: pa.types.is_binary(t) or pa.types.is_large_binary(t), _F.BINARY),
+    (
+        lambda t: (
+            pa.types.is_binary(t)
+            or pa.types.is_large_binary(t)
+            or pa.types.is_fixed_size_binary(t)
+            or pa.types.is_binary_view(t)
+        ),
+        _F.BINARY,
+    ),
     (
         lambda t: (
             pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_string_view(t)
@@ -118,18 +127,20 @@ def judge(incoming: Incoming, target: Column) -> Conversion:
     note = _RULES.get((incoming.family, target.family), _impossible)(incoming, target)
     if note is None:
         return Conversion(target.name, Verdict.EXACT)
-    if note is _NO:
+    if note == text_types.NO:
         return Conversion(
             target.name, Verdict.IMPOSSIBLE, f"{incoming.shown} does not go into {target.type_name}"
         )
+    return lossy(incoming, target, note)
+
+
+def lossy(incoming: Incoming, target: Column, note: str) -> Conversion:
+    """Return a conversion that loses what a note says."""
     return Conversion(target.name, Verdict.LOSSY, f"{incoming.shown} → {target.type_name}: {note}")
 
 
-_NO = "\0"
-
-
 def _impossible(_: Incoming, __: Column) -> str | None:
-    return _NO
+    return text_types.NO
 
 
 def _exact(_: Incoming, __: Column) -> str | None:
@@ -137,18 +148,20 @@ def _exact(_: Incoming, __: Column) -> str | None:
 
 
 def _into_decimal(incoming: Incoming, target: Column) -> str | None:
-    if incoming.family is _F.INTEGER:
+    return _joined(_fewer_digits(incoming, target), _fewer_decimals(incoming, target)) or None
+
+
+def _fewer_digits(incoming: Incoming, target: Column) -> str | None:
+    if incoming.family is not _F.DECIMAL or target.digits is None:
         return None
-    digits = incoming.digits
-    if incoming.family is _F.DECIMAL and target.digits and (not digits or digits > target.digits):
-        return f"kept to {target.digits} digits"
-    if target.scale is None:
+    if incoming.digits is not None and incoming.digits <= target.digits:
         return None
-    if (
-        incoming.family is _F.DECIMAL
-        and incoming.scale is not None
-        and incoming.scale <= target.scale
-    ):
+    return f"kept to {target.digits} digits"
+
+
+def _fewer_decimals(incoming: Incoming, target: Column) -> str | None:
+    scale = 0 if incoming.family is _F.INTEGER else incoming.scale
+    if target.scale is None or (scale is not None and scale <= target.scale):
         return None
     return f"rounded to {target.scale} decimals"
 
@@ -188,13 +201,11 @@ def _assume_zone(incoming: Incoming, target: Column) -> str | None:
 
 def _other_to_other(incoming: Incoming, target: Column) -> str | None:
     """Judge types that travel as the database's own text."""
-    if incoming.shown == target.type_name:
-        return None
-    if (incoming.shown, target.type_name) == ("json", "jsonb"):
-        return "white space, key order and repeated keys are not kept"
-    if incoming.shown.startswith(("interval", "bit", "time with")):
-        return "cut to the target's precision"
-    return None
+    return text_types.between(incoming.shown, target.type_name)
+
+
+def _text_to_other(_: Incoming, target: Column) -> str | None:
+    return text_types.from_text(target.type_name)
 
 
 def _joined(*notes: str | None) -> str:
@@ -202,7 +213,7 @@ def _joined(*notes: str | None) -> str:
 
 
 Rule = Callable[[Incoming, Column], str | None]
-"""Returns what is lost: None for nothing, ``_NO`` for a way that does not exist."""
+"""Returns what is lost: None for nothing, ``text_types.NO`` for a way that does not exist."""
 
 _NUMBERS = (_F.INTEGER, _F.DECIMAL, _F.FLOAT)
 _RULES: dict[tuple[TypeFamily, TypeFamily], Rule] = {
@@ -219,7 +230,7 @@ _RULES: dict[tuple[TypeFamily, TypeFamily], Rule] = {
     (_F.TIMESTAMP_TZ, _F.TIMESTAMP): _drop_zone,
     (_F.TIME, _F.TIME): _into_time,
     (_F.OTHER, _F.OTHER): _other_to_other,
-    (_F.TEXT, _F.OTHER): _exact,
+    (_F.TEXT, _F.OTHER): _text_to_other,
     **{(number, _F.INTEGER): _exact for number in _NUMBERS},
     **{(number, _F.DECIMAL): _into_decimal for number in _NUMBERS},
     **{(number, _F.FLOAT): _into_float for number in _NUMBERS},

@@ -80,6 +80,11 @@ class TargetTable:
     """Tables with a foreign key to it."""
     staging: str | None = None
     """Table that takes its rows until they are published, quoted; None: it takes them itself."""
+    by_name: Mapping[str, Column] = field(init=False, repr=False, compare=False)
+    """The columns by their names: a table may have 1,600, and each is asked for in each chunk."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_name", {column.name: column for column in self.columns})
 
     @property
     def into(self) -> str:
@@ -88,7 +93,7 @@ class TargetTable:
 
     def column(self, name: str) -> Column | None:
         """Return the column of that name, None when there is none."""
-        return next((column for column in self.columns if column.name == name), None)
+        return self.by_name.get(name)
 
 
 @dataclass(frozen=True, slots=True)

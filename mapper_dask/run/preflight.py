@@ -9,7 +9,8 @@ import pandas as pd
 import pyarrow as pa
 
 from mapper_dask.chunk import extract, transform
-from mapper_dask.chunk.encode import is_text, series_to_arrow
+from mapper_dask.chunk.encode import incoming_of, series_to_arrow
+from mapper_dask.chunk.measure import TIMES
 from mapper_dask.chunk.rejects import REASON
 from mapper_dask.chunk.task import ChunkTask, LoadTask, ReadTask
 from mapper_dask.connections import (
@@ -33,6 +34,7 @@ from mapper_dask.dialects.facts import (
     Publication,
     SourceQuery,
     TargetTable,
+    TypeFamily,
 )
 from mapper_dask.errors import DatabaseError, MapperError, TargetError
 from mapper_dask.mapper_job import MapperJob
@@ -221,8 +223,15 @@ def _outgoing(
             result = transform.apply(job.transformation_logic, frame)
             result = result.drop(columns=REASON, errors="ignore")
             as_text = extract.text_columns(plan.query.columns, sample)
+            read = {column.name: column for column in plan.query.columns}
             return {
-                name: _one_outgoing(result[name], table.column(name), as_text)
+                name: _one_outgoing(
+                    result[name],
+                    table.column(name),
+                    read.get(name),
+                    sample[name] if name in read else None,
+                    as_text,
+                )
                 for name in result.columns
             }
         except MapperError:
@@ -230,11 +239,33 @@ def _outgoing(
     return None
 
 
-def _one_outgoing(series: pd.Series, target: Column | None, as_text: Collection[str]) -> Incoming:
+def _one_outgoing(
+    series: pd.Series,
+    target: Column | None,
+    source: Column | None,
+    given: pa.ChunkedArray | None,
+    as_text: Collection[str],
+) -> Incoming:
+    """Return what a column brings; of one the function passed on, what its source column sends."""
     array, incoming = series_to_arrow(series, target)
-    if series.name in as_text and is_text(array.type):
-        return Incoming(None, "text of the database's own")
-    return incoming
+    texts = incoming.family is TypeFamily.TEXT
+    if source is None or target is None or not (texts or incoming.family in TIMES):
+        return incoming
+    if texts and source.name in as_text and source.family is not target.family:
+        return Incoming(None, "text of the database's own")  # other chunks may have its own type
+    if not _passed_on(array, given):
+        return Incoming(None, "text") if texts and source.name in as_text else incoming
+    if not texts:
+        return incoming_of(array.type, source) if incoming.family is source.family else incoming
+    sent = incoming_from_column(source)
+    impossible = judge(sent, target).verdict is Verdict.IMPOSSIBLE
+    # Without a value nothing shows that the function passes on what it was given.
+    return incoming if impossible and array.null_count == len(array) else sent
+
+
+def _passed_on(array: pa.ChunkedArray, given: pa.ChunkedArray | None) -> bool:
+    """Return whether every value is one that the function was given."""
+    return given is not None and set(array.to_pylist()) <= {None, *given.to_pylist()}
 
 
 def _sample(plan: ChunkPlan, keeper: Keeper, rows: int) -> pa.Table:

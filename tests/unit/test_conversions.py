@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -37,7 +38,7 @@ WAYS = {
     "integer": {"integer": EXACT, "decimal": EXACT, "float": EXACT, "text": EXACT},
     "decimal": {"integer": EXACT, "decimal": EXACT, "float": LOSSY, "text": EXACT},
     "float": {"integer": EXACT, "decimal": LOSSY, "float": EXACT, "text": EXACT},
-    "text": {"text": EXACT, "other": EXACT},
+    "text": {"text": EXACT, "other": EXACT},  # but for jsonb and what is cut to a precision
     "binary": {"binary": EXACT},
     "date": {"date": EXACT, "timestamp": EXACT, "timestamptz": LOSSY, "text": EXACT},
     "time": {"time": EXACT, "text": EXACT},
@@ -88,6 +89,49 @@ def test_the_same_type_is_exact_and_says_nothing(name):
         ("time without time zone", "time(0) without time zone", LOSSY),
         ("json", "jsonb", LOSSY),
         ("jsonb", "json", EXACT),
+        ("json", "jsonb[]", NO),
+        ("json[]", "jsonb[]", LOSSY),
+        ("jsonb[]", "json[]", EXACT),
+        ("text", "jsonb", LOSSY),
+        ("text", "jsonb[]", LOSSY),
+        ("text", "json", EXACT),
+        ("json", "interval", NO),
+        ("jsonb", "integer[]", NO),
+        ("interval", "time with time zone", NO),
+        ("uuid", "tsvector", NO),
+        ("bit(3)", "interval", NO),
+        ("tsrange", "daterange", NO),
+        ("bit(3)", "bit varying", EXACT),
+        ("bit varying(5)", "bit(5)", EXACT),
+        ("inet", "cidr", EXACT),
+        ("int4range", "int8range", EXACT),
+        ("mood", "feeling", EXACT),
+        ("mood", "interval", EXACT),
+        ("integer[]", "vector(3)", EXACT),
+        ("integer[]", "bigint[]", EXACT),
+        ("bigint[]", "numeric[]", EXACT),
+        ("uuid[]", "text[]", EXACT),
+        ("numeric[]", "numeric(10,2)[]", LOSSY),
+        ("timestamp without time zone[]", "date[]", LOSSY),
+        ("timestamp with time zone[]", "timestamp without time zone[]", LOSSY),
+        ("double precision[]", "real[]", LOSSY),
+        ("uuid[]", "interval[]", NO),
+        ("text", "numeric(10,2)[]", LOSSY),
+        ("text", "integer[]", EXACT),
+        ("text", "interval(0)", LOSSY),
+        ("text", "interval", EXACT),
+        ("text", "interval(6)", EXACT),
+        ("text", "time(0) with time zone", LOSSY),
+        ("text", "time with time zone", EXACT),
+        ("text", '"char"', LOSSY),
+        ('"char"', '"char"', EXACT),
+        ("interval(0)", "interval", EXACT),
+        ("interval(0)", "interval(3)", EXACT),
+        ("interval", "interval hour", LOSSY),
+        ("time with time zone", "time(3) with time zone", LOSSY),
+        ("time(3) with time zone", "time with time zone", EXACT),
+        ("integer", "numeric(5,-2)", LOSSY),
+        ("integer", "numeric(5,0)", EXACT),
         ("interval", "interval(0)", LOSSY),
         ("interval", "interval", EXACT),
     ],
@@ -131,6 +175,8 @@ def test_nulls_alone_go_anywhere(target):
         (pa.timestamp("s"), TypeFamily.TIMESTAMP),
         (pa.timestamp("ns", "Asia/Tokyo"), TypeFamily.TIMESTAMP_TZ),
         (pa.large_binary(), TypeFamily.BINARY),
+        (pa.binary(16), TypeFamily.BINARY),
+        (pa.binary_view(), TypeFamily.BINARY),
         (pa.large_string(), TypeFamily.TEXT),
         (pa.string_view(), TypeFamily.TEXT),
         (pa.list_(pa.int8()), TypeFamily.OTHER),
@@ -139,3 +185,28 @@ def test_nulls_alone_go_anywhere(target):
 )
 def test_an_arrow_type_has_a_family(arrow, family):
     assert incoming_from_arrow(arrow).family is family
+
+
+@pytest.mark.parametrize(
+    ("arrow", "target", "expected"),
+    [
+        (pa.duration("us"), "interval", EXACT),
+        (pa.duration("us"), "interval(0)", LOSSY),
+        (pa.list_(pa.int64()), "integer[]", EXACT),
+        (pa.list_(pa.float64()), "numeric(10,2)[]", LOSSY),
+        (pa.list_(pa.int64()), "jsonb", EXACT),
+        (pa.struct({"a": pa.int64()}), "jsonb", EXACT),
+        (pa.list_(pa.float32()), "vector(3)", EXACT),
+    ],
+)
+def test_what_pandas_has_and_no_database_is_judged_by_where_it_goes(arrow, target, expected):
+    assert judge(incoming_from_arrow(arrow), pg(target)).verdict is expected
+
+
+def test_a_number_may_lose_digits_and_decimals_both():
+    incoming = incoming_from_column(pg("numeric"))
+
+    note = judge(incoming, replace(pg("numeric(12,2)"), digits=38)).note
+
+    assert "kept to 38 digits" in note
+    assert "rounded to 2 decimals" in note

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import pickle
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -27,7 +29,7 @@ TIME = "time without time zone"
 
 def pg(name: str, type_name: str):
     base = type_name.partition("(")[0]
-    category = "S" if base in ("text", "character varying") else "X"
+    category = "S" if base in ("text", "character varying", "character", "name") else "X"
     return column(name, type_name, base, category, native=True)
 
 
@@ -82,6 +84,8 @@ EXACT = [
     (pd.Series(pd.to_timedelta(["1D", "-1s", None])), "interval",
      ["86400000000 microseconds", "-1000000 microseconds", None]),
     (arrow(pa.null(), None, None), "date", [None, None]),
+    (arrow(pa.binary(2), b"\0\xff", None), "bytea", [b"\0\xff", None]),
+    (arrow(pa.binary_view(), b"\0", b"", None), "bytea", [b"\0", b"", None]),
 ]  # fmt: skip
 
 
@@ -227,3 +231,164 @@ def test_the_databases_own_text_is_passed_on():
     made = encode_table(rows, target("date"), [pg("c", "date")], as_text=["c"])
 
     assert made.rows["c"].to_pylist() == ["infinity", "2020-01-01"]
+
+
+INFINITE = ["2024-01-01 12:00:00.123456", "infinity", None]
+"""Times of which one has no Arrow type: all come as the database's own text."""
+
+
+def losses(values: pd.Series, type_name: str, **options) -> list[str]:
+    made = encode_frame(pd.DataFrame({"c": values}), target(type_name), **options)
+    return [str(loss) for loss in made.losses]
+
+
+@pytest.mark.parametrize(
+    ("texts", "type_name"),
+    [
+        (INFINITE, "timestamp(3) without time zone"),
+        (["24:00:00", "00:00:00.5"], "time(0) without time zone"),
+        (["infinity", "2024-01-01 12:00:00.5+00"], "timestamp(0) with time zone"),
+        (["NaN", "1.125"], "numeric(5,2)"),
+    ],
+)
+def test_what_became_text_is_not_rounded_in_silence(texts, type_name):
+    values = pd.Series(texts, dtype="string")
+
+    [frames] = losses(values, type_name, as_text=["c"])
+    rows = pa.table({"c": texts})
+    [tables] = encode_table(rows, target(type_name), [pg("c", type_name)], as_text=["c"]).losses
+
+    assert "rounded" in frames
+    assert "rounded" in str(tables)
+
+
+@pytest.mark.parametrize(
+    ("texts", "type_name"),
+    [
+        (INFINITE, TIMESTAMP),
+        (["2024-01-01 12:00:00.123000", "infinity"], "timestamp(3) without time zone"),
+        (["24:00:00", "0044-03-15 12:00:00 BC"], "time(0) without time zone"),
+        (["NaN", "1.120"], "numeric(5,2)"),
+    ],
+)
+def test_what_became_text_and_fits_is_not_called_lossy(texts, type_name):
+    assert losses(pd.Series(texts, dtype="string"), type_name, as_text=["c"]) == []
+
+
+TIMES = [
+    (arrow(pa.timestamp("us"), NOON.replace(microsecond=123000)), "timestamp(3) {}"),
+    (arrow(pa.timestamp("ns"), NOON, None), "timestamp(0) {}"),
+    (pd.Series([pd.Timestamp("1960-01-01 00:00:00.5")]), "timestamp(1) {}"),
+    (arrow(pa.time64("us"), dt.time(1, 2, 3), None), "time(0) {}"),
+    (arrow(pa.time32("s"), dt.time(1, 2, 3)), "time(0) {}"),
+]
+
+
+@pytest.mark.parametrize(("values", "type_name"), TIMES)
+def test_times_that_have_no_more_digits_are_not_called_lossy(values, type_name):
+    assert losses(values, type_name.format("without time zone")) == []
+
+
+def test_a_time_with_more_digits_is_named():
+    values = arrow(pa.time64("us"), dt.time(1, 2, 3), dt.time(1, 2, 3, 1000))
+
+    assert losses(values, "time(2) without time zone") == [
+        "c: time64[us] → time(2) without time zone: rounded to 2 digits of a second"
+    ]
+    assert losses(values, "time(3) without time zone") == []
+
+
+def test_a_numeric_without_a_precision_is_judged_by_its_values():
+    def lost(text: str) -> int:
+        rows = pa.table({"c": [text, None]})
+        return len(encode_table(rows, target("numeric(5,2)"), [pg("c", "numeric")]).losses)
+
+    assert [lost(text) for text in ("1.50", "1.500", "1.501", "NaN", "150")] == [0, 0, 1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "type_name", "note"),
+    [
+        ("ab ", "character(5)", "blanks"),
+        ("ab     ", "character(5)", "blanks"),
+        (" ", "character(5)", "blanks"),
+        ("ab   ", "character(5)", None),
+        ("é ", "character(2)", None),
+        ("", "character(5)", None),
+        (" ab", "character(5)", None),
+        ("abc", "character(5)", None),
+        ("abc  ", "character varying(3)", "blanks"),
+        ("ab ", "character varying(3)", None),
+        ("éé ", "character varying(3)", None),
+        ("éé ", "character varying(4)", None),
+        ("abcdef", "character varying(3)", None),
+        ("ab ", "text", None),
+        ("x" * 64, "name", "63 bytes"),
+        ("x" * 63, "name", None),
+    ],
+)
+def test_what_a_type_of_text_cuts_or_pads_is_named(text, type_name, note):
+    values = arrow(pa.string(), None, text)
+    rows = pa.table({"c": [text]})
+    found = losses(values, type_name)
+
+    assert found == [
+        str(loss).replace("text →", "string →")
+        for loss in encode_table(rows, target(type_name), [pg("c", "text")]).losses
+    ]
+    assert [note in loss and "→" in loss for loss in found] == ([] if note is None else [True])
+
+
+def test_blanks_between_equal_types_are_those_that_were_there():
+    rows = pa.table({"c": ["ab "]})
+
+    made = encode_table(rows, target("character(5)"), [pg("c", "character(5)")])
+
+    assert made.losses == ()
+
+
+def test_of_text_for_json_a_chunk_says_nothing_where_only_the_plan_knows_what_it_was():
+    assert losses(arrow(pa.string(), '{"a": 1}'), "jsonb") == []
+    rows = pa.table({"c": ['{"b":1,  "a":2}']})
+    [loss] = encode_table(rows, target("jsonb"), [pg("c", "text")]).losses
+    assert "repeated keys" in loss.note
+
+
+def test_a_text_view_may_be_the_databases_own_text_too():
+    values = arrow(pa.string_view(), "infinity")
+
+    made = encode_frame(pd.DataFrame({"c": values}), target("date"), as_text=["c"])
+
+    assert made.rows["c"].to_pylist() == ["infinity"]
+
+
+def test_a_table_finds_its_columns_by_name_wherever_it_travels():
+    table = TargetTable("s", "t", '"s"."t"', (pg("a", "smallint"), pg("b", "text")))
+    other = replace(table, columns=(pg("x", "date"),))
+
+    assert pickle.loads(pickle.dumps(table)) == table
+    assert hash(pickle.loads(pickle.dumps(table))) == hash(table)
+    for each in (table, pickle.loads(pickle.dumps(table)), replace(table, staging="u")):
+        assert each.column("b") == pg("b", "text")
+        assert each.column("x") is None
+    assert other.column("x") == pg("x", "date")
+    assert other.column("a") is None
+
+
+def test_a_wide_table_is_not_searched_for_each_column():
+    compared = []
+
+    class Name(str):
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other):
+            compared.append(other)
+            return str.__eq__(self, other)
+
+    columns = tuple(replace(pg("c", "text"), name=Name(f"c{n}")) for n in range(1600))
+    table = TargetTable("s", "t", '"s"."t"', columns)
+    compared.clear()
+
+    assert all(table.column(f"c{n}") is columns[n] for n in range(1600))
+    assert len(compared) < 20_000

@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from mapper_dask.chunk.encode import encode_frame
-from mapper_dask.chunk.objects import array_literal
-from mapper_dask.dialects.facts import TargetTable
+from mapper_dask.chunk.encode import Encoded, encode_frame
+from mapper_dask.chunk.objects import array_literal, objects_to_arrow
+from mapper_dask.dialects.conversions import Verdict, judge
+from mapper_dask.dialects.facts import Column, TargetTable
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import EncodeError
 
@@ -22,11 +24,22 @@ NAN = float("nan")
 TIMESTAMP = "timestamp without time zone"
 
 
-def encoded(values: list, type_name: str) -> list:
+def pg(type_name: str) -> Column:
     base = type_name.partition("(")[0]
-    made = column("c", type_name, base, "S" if base == "text" else "X", native=True)
+    return column("c", type_name, base, "S" if base == "text" else "X", native=True)
+
+
+def made(values: list, type_name: str) -> Encoded:
     frame = pd.DataFrame({"c": pd.Series(values, dtype=object)})
-    return encode_frame(frame, TargetTable("s", "t", '"s"."t"', (made,))).rows["c"].to_pylist()
+    return encode_frame(frame, TargetTable("s", "t", '"s"."t"', (pg(type_name),)))
+
+
+def encoded(values: list, type_name: str) -> list:
+    return made(values, type_name).rows["c"].to_pylist()
+
+
+def lost(values: list, type_name: str) -> list[str]:
+    return [loss.note for loss in made(values, type_name).losses]
 
 
 EXACT = [
@@ -124,3 +137,89 @@ def test_bytes_in_an_array_are_one_value():
 
 def test_a_dict_in_an_array_of_json_is_one_value():
     assert encoded([[{"1": 2}]], "jsonb[]") == ['{"{\\"1\\": 2}"}']
+
+
+@pytest.mark.parametrize(
+    ("values", "type_name"),
+    [
+        ([Decimal("1.50"), None, Decimal("-0.01")], "numeric(10,2)"),
+        ([Decimal("1.500"), Decimal("1E+5"), 7, 0.25], "numeric(10,2)"),
+        ([Decimal("NaN"), Decimal("Infinity")], "numeric(10,2)"),
+        ([Decimal("1E-7")], "numeric"),
+        ([None], "numeric(10,2)"),
+        ([Decimal(1500), Decimal(0), Decimal("1.2E+3")], "numeric(5,-2)"),
+        ([Decimal("0.01")], "numeric(2,2)"),
+    ],
+)
+def test_decimals_whose_digits_fit_the_scale_are_not_called_lossy(values, type_name):
+    assert lost(values, type_name) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "type_name"),
+    [
+        ([Decimal("1.50"), Decimal("1.501")], "numeric(10,2)"),
+        ([Decimal("1E-7")], "numeric(10,2)"),
+        ([Decimal("1.234E-1"), Decimal(1)], "numeric(10,3)"),
+        ([0.125], "numeric(10,2)"),
+        ([Decimal(150)], "numeric(5,-2)"),
+        ([Decimal("1.5E+2")], "numeric(5,-2)"),
+    ],
+)
+def test_a_decimal_with_more_decimals_is_named(values, type_name):
+    scale = type_name.rpartition(",")[2].rstrip(")")
+
+    assert lost(values, type_name) == [f"Decimal → {type_name}: rounded to {scale} decimals"]
+
+
+@pytest.mark.parametrize("type_name", ["integer[]", "interval", "uuid"])
+@pytest.mark.parametrize("values", [[Decimal("1.5"), None], [1], [0.5], [np.int64(1)]])
+def test_numbers_do_not_go_into_what_is_no_number(values, type_name):
+    """As Arrow's do not: a database would take 1.5 for seconds."""
+    _, incoming = objects_to_arrow(pd.Series(values, name="c", dtype=object), pg(type_name))
+
+    assert judge(incoming, pg(type_name)).verdict is Verdict.IMPOSSIBLE
+    with pytest.raises(EncodeError, match=f"column 'c'.*does not go into {re.escape(type_name)}"):
+        encoded(values, type_name)
+
+
+@pytest.mark.parametrize(
+    ("values", "type_name"),
+    [
+        ([[1], Decimal("1.5")], "integer[]"),
+        ([[1], {"1": 2}], "integer[]"),
+        ([b"ab"], "integer[]"),
+        ([np.array(1)], "integer[]"),
+        ([[pd.Timedelta(1, "ns")]], "interval[]"),
+        ([pd.Timedelta(1, "ns")], "interval"),
+        (["1 day", 1.5], "interval"),
+        (["1 day", True], "interval"),
+        ([{"a": b"\xff"}], "json"),
+    ],
+)
+def test_what_no_text_can_say_for_the_column_is_refused_by_its_name(values, type_name):
+    with pytest.raises(EncodeError, match="column 'c'"):
+        encoded(values, type_name)
+
+
+@pytest.mark.parametrize(
+    ("values", "type_name", "expected"),
+    [
+        ([Decimal("1.5"), 2, True], "jsonb", ["1.5", "2", "true"]),
+        ([(1, 2), {3}, range(2)], "integer[]", ["{1,2}", "{3}", "{0,1}"]),
+    ],
+)
+def test_numbers_in_json_and_any_list_in_an_array_are_fine(values, type_name, expected):
+    assert encoded(values, type_name) == expected
+    assert lost(values, type_name) == []
+
+
+def test_what_json_loses_of_a_text_is_told_apart_from_what_is_written_here():
+    def verdict(values: list) -> Verdict:
+        series = pd.Series(values, name="c", dtype=object)
+        return judge(objects_to_arrow(series, pg("jsonb"))[1], pg("jsonb")).verdict
+
+    assert verdict([{"a": 1}, None]) is Verdict.EXACT
+    assert verdict([None]) is Verdict.EXACT
+    assert verdict(['{"a":1}']) is Verdict.LOSSY
+    assert verdict([{"a": 1}, '{"a":1}']) is Verdict.LOSSY
