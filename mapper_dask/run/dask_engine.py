@@ -63,10 +63,14 @@ class DaskEngine:
     remote: bool = field(default=True, init=False)
 
     def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Generator[ChunkResult]:
-        """Yield what became of each chunk as it ends, in any order."""
+        """Yield what became of each chunk as it ends, in any order.
+
+        What is submitted when a worker has ended a chunk goes to that worker, which has the least
+        to do. No task is bound to it: one that is bound to a worker that dies may never run.
+        """
         workers = self._workers()
-        lanes = Lanes(chunks, [address for address, _ in workers for _ in range(WINDOW)])
-        task = _limited(task, [info for _, info in workers])
+        lanes = Lanes(chunks)
+        task = _limited(task, workers)
         completed = as_completed(loop=self.client.loop, with_results=True, raise_errors=False)
         running: dict[str, tuple[Any, Turn]] = {}
 
@@ -79,8 +83,6 @@ class DaskEngine:
                 turn.chunk,
                 turn.following,
                 key=f"mapper-chunk-{turn.chunk.chunk_id}-{uuid.uuid4().hex}",
-                workers=turn.lane or None,
-                allow_other_workers=bool(turn.lane),
                 pure=False,
                 retries=0,
             )
@@ -88,22 +90,22 @@ class DaskEngine:
             completed.add(future)
 
         try:
-            for turn in lanes.begin():
+            for turn in lanes.begin(WINDOW * len(workers)):
                 submit(turn)
             for future, outcome in completed if running else ():
                 _, turn = running.pop(future.key)
                 status = future.status
                 future.release()
-                submit(lanes.next(turn.lane))
-                yield outcome if status == "finished" else _lost(turn.chunk, outcome)
+                result = outcome if status == "finished" else _lost(turn.chunk, outcome)
+                submit(lanes.next(result.worker))
+                yield result
         finally:
             self.client.cancel([future for future, _ in running.values()])
 
-    def _workers(self) -> list[tuple[str, dict[str, Any]]]:
-        """Return an address for each thread to keep busy, with what is known of its worker."""
-        known = self.client.scheduler_info(n_workers=-1)["workers"]
-        threads = [(a, info) for a, info in known.items() for _ in range(info["nthreads"])]
-        return threads[: self.max_workers] or [("", {})]
+    def _workers(self) -> list[dict[str, Any]]:
+        """Return what is known of the worker of each thread to keep busy."""
+        known = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        return [info for info in known for _ in range(info["nthreads"])][: self.max_workers] or [{}]
 
 
 def _limited(task: ChunkTask, workers: Sequence[dict[str, Any]]) -> ChunkTask:

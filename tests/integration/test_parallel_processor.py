@@ -132,9 +132,9 @@ def test_an_error_of_the_source_is_told_as_its_own_and_loads_nothing(
     ("columns", "function", "shown"),
     [
         ("id int, v text", None, "COPY binary → COPY binary, bytes undecoded"),
-        ("id bigint, v text", None, "COPY csv → Arrow → COPY binary"),
-        ("id int, v text", unchanged, "COPY csv → pandas (pyarrow) → COPY binary"),
-        ("id int, v jsonb", unchanged, "COPY csv → pandas (pyarrow) → COPY csv"),
+        ("id bigint, v text", None, "COPY text → Arrow → COPY binary"),
+        ("id int, v text", unchanged, "COPY text → pandas (pyarrow) → COPY binary"),
+        ("id int, v jsonb", unchanged, "COPY text → pandas (pyarrow) → COPY csv"),
     ],
 )
 def test_plan_shows_how_rows_pass(

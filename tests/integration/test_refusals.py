@@ -567,7 +567,8 @@ def test_a_count_that_is_none(name: str, value: Any) -> None:
     """A processor that could not run is not made."""
     with pytest.raises(ConfigurationError) as caught:
         ParallelProcessor(**{name: value})
-    assert str(caught.value) == f"{name} must be an integer of at least 1, got {value!r}"
+    other = " or 'auto'" if name == "chunk_size" else ""
+    assert str(caught.value) == f"{name} must be an integer of at least 1{other}, got {value!r}"
     assert caught.value.details["field"] == name
 
 
