@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from distributed import Client, LocalCluster
+from distributed import Client
 
 from benchmarks.tpch.lineitem import Workload, source_table
 from benchmarks.tpch.server import Server
@@ -14,24 +12,12 @@ from benchmarks.tpch.timing import Timing
 from benchmarks.tpch.transform import transform
 from mapper_dask import ChunkingStrategy, ChunkManager, MapperJob, ParallelProcessor
 from mapper_dask.parallel_models import ChunkSize
+from mapper_dask.run.dask_engine import own_cluster
 
 FUNCTIONS = {"identity": None, "transform": transform}
 
-
-@contextmanager
-def cluster(workers: int) -> Iterator[Client]:
-    """Worker processes of one thread each: their start is not what is measured."""
-    with (
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-        ) as local,
-        Client(local, set_as_default=False) as client,
-    ):
-        yield client
+cluster = own_cluster
+"""Worker processes as a run without a client starts them; their start is not what is measured."""
 
 
 def job(

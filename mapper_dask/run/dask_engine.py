@@ -157,7 +157,7 @@ def open_engine(
     elif max_workers == 1:
         yield LoopEngine()
     else:
-        with _own_cluster(max_workers) as own:
+        with own_cluster(max_workers) as own:
             yield DaskEngine(own, max_workers)
 
 
@@ -182,8 +182,8 @@ def _connected(address: str) -> Iterator[Client]:
 
 
 @contextlib.contextmanager
-def _own_cluster(workers: int) -> Iterator[Client]:
-    """Start worker processes that listen on loopback only, one thread each.
+def own_cluster(workers: int) -> Iterator[Client]:
+    """Lend the client of worker processes that listen on loopback only, one thread each.
 
     Dask's profiler looks at every thread a hundred times a second, which costs a tenth of the time
     of a worker that hands rows from one C library to another; it is off here.
