@@ -5,6 +5,7 @@
     MapperError
     ├── ConfigurationError        bad input, refused before a row moves (also a ValueError)
     │   ├── MainGuardError        a script starts worker processes without a __main__ guard
+    │   ├── JobFileError          a job file is wrong; names file, line and column
     │   ├── PlanError             the query cannot be cut as asked
     │   ├── TargetError           the target table does not fit the rows
     │   └── FingerprintError      the run_id belongs to another job
@@ -62,6 +63,10 @@ class ConfigurationError(MapperError, ValueError):
 
 class MainGuardError(ConfigurationError):
     """A script would start worker processes without an ``if __name__ == "__main__":`` guard."""
+
+
+class JobFileError(ConfigurationError):
+    """A job file says what cannot be; ``details`` hold ``file``, ``line`` and ``column``."""
 
 
 class PlanError(ConfigurationError):

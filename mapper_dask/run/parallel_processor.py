@@ -31,13 +31,13 @@ from mapper_dask.retries import DEFAULT_ATTEMPTS, DEFAULT_LOCK_TIMEOUT, Patience
 from mapper_dask.run import job_record, stored_runs
 from mapper_dask.run.arguments import require_count, require_known, require_seconds
 from mapper_dask.run.events import Hook
-from mapper_dask.run.execution_engine import ExecutionEngine
 from mapper_dask.run.handle import RunHandle
+from mapper_dask.run.job_engine import JobEngine
 from mapper_dask.run.reconcile import Reconciliation, as_it_is, reconciler
 from mapper_dask.run.snapshot import keep_snapshot
 
 
-class ParallelProcessor(ExecutionEngine):
+class ParallelProcessor(JobEngine):
     """Moves the result of a query through a pandas function into a table.
 
     Parameters

@@ -38,7 +38,7 @@ RESTARTS = 2
 """How often a run is read anew: a source that forgets three times keeps too little."""
 
 
-class ExecutionEngine:
+class JobEngine:
     """Takes one run from its job to its result; :class:`ParallelProcessor` is its public face."""
 
     max_workers: int
