@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
@@ -67,6 +67,9 @@ class MapperJob:
     """Whether all chunks must read one snapshot."""
     dtype_backend: DtypeBackend = "pyarrow"
     """Dtypes the function sees."""
+    params: Mapping[str, Any] | None = field(default=None, repr=False)
+    """Values for the places the query marks ``:name``, written into it as literals; None: it has
+    none. A list stands behind IN."""
     run_id: str | None = None
     """Name of the run; one the ledger knows is continued. None: a new one."""
 
@@ -150,6 +153,11 @@ class MapperJob:
             "key_column",
             "must be a column name, a list of them, or None to have it detected",
         )
+        _require(
+            self.params is None or _are_params(self.params),
+            "params",
+            "must map names of letters, digits and _ to values, or be None",
+        )
         return self.evolve(
             strategy=_strategy(self.strategy),
             chunk_size=AUTO if self.chunk_size == AUTO else operator.index(self.chunk_size),
@@ -208,6 +216,12 @@ def _are_names(value: object) -> bool:
     if not isinstance(value, Sequence) or isinstance(value, str) or not value:
         return False
     return all(isinstance(name, str) for name in value) and len(set(value)) == len(value)
+
+
+def _are_params(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) and name.isascii() and name.isidentifier() for name in value
+    )
 
 
 def _strategy(value: ChunkingStrategy | str | None) -> ChunkingStrategy | None:

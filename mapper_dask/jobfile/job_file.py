@@ -1,0 +1,176 @@
+"""A job file that was read: what it says, and the flow that comes of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from mapper_dask.jobfile import problems
+from mapper_dask.jobfile.checks import Checks
+from mapper_dask.jobfile.document import decoded, read_document
+from mapper_dask.jobfile.models import File
+from mapper_dask.jobfile.places import Node, Place, Source, merged
+
+if TYPE_CHECKING:
+    from mapper_dask.flow import Flow
+    from mapper_dask.settings import Settings
+
+SECTIONS = ("source", "transform", "target", "chunking", "execution")
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """A job file that nothing speaks against. Nothing of it has been run."""
+
+    path: str
+    """The file, as errors name it."""
+    directory: str
+    """Where its relative paths begin."""
+    document: str = field(repr=False)
+    """Its text, as it was written."""
+    file: File = field(repr=False)
+    """What it says: variables filled in, defaults laid under each job."""
+    tree: Node = field(repr=False)
+    """The same with the place of each value."""
+
+    @property
+    def name(self) -> str:
+        """Name of the flow: the file's own, else that of the file without its ending."""
+        return self.file.name or Path(self.path).stem
+
+    @property
+    def jobs(self) -> tuple[str, ...]:
+        """Names of the jobs, in the order they were written."""
+        return tuple(self.file.jobs)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What stands under ``settings``."""
+        return dict(self.file.settings or {})
+
+    def flow(
+        self,
+        *,
+        only: Sequence[str] = (),
+        run_id: str | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        settings: Settings | None = None,
+    ) -> Flow:
+        """Return the flow: functions are imported now, and connections found.
+
+        Parameters
+        ----------
+        only
+            Names of jobs to take; what they depend on beside them counts as done. Empty: all.
+        run_id
+            Name of the run; None: a new one.
+        overrides
+            Values that win over the file in every job, such as ``{"chunking.size": 1000}`` or
+            ``{"execution": {"max_workers": 2}}``.
+        settings
+            What holds where a job does not say; None: resolved with the file's own.
+
+        Raises
+        ------
+        JobFileError
+            When a function cannot be imported or does not take its arguments; names the place.
+        ConfigurationError
+            When ``only`` or ``overrides`` name what is not there.
+        """
+        from mapper_dask.jobfile.build import built
+
+        return built(self, only=only, run_id=run_id, overrides=overrides, settings=settings)
+
+
+def read(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> JobFile:
+    """Return a job file, checked as far as it goes without running anything.
+
+    Parameters
+    ----------
+    path
+        The YAML file.
+    environ
+        Variables for ``${NAME}``; None: those of this process.
+
+    Raises
+    ------
+    JobFileError
+        The first thing that is wrong; ``details`` hold ``file``, ``line`` and ``column``.
+    """
+    name, source = Path(path), Source(os.fspath(path))
+    try:
+        raw = name.read_bytes()
+    except OSError as error:
+        source.refuse(Place(1, 1), f"cannot be read: {error.strerror}")
+    text = decoded(raw, source)
+    return parse(text, path=source.name, directory=name.resolve().parent, environ=environ)
+
+
+def parse(
+    text: str,
+    *,
+    path: str,
+    directory: str | os.PathLike[str],
+    environ: Mapping[str, str] | None = None,
+) -> JobFile:
+    """Return the job file a text is, as :func:`read` does.
+
+    Parameters
+    ----------
+    text
+        Its YAML.
+    path
+        What errors call it.
+    directory
+        Where its relative paths begin.
+    environ
+        Variables for ``${NAME}``; None: those of this process.
+
+    Raises
+    ------
+    JobFileError
+        The first thing that is wrong.
+    """
+    source = Source(path)
+    written = read_document(text, source, os.environ if environ is None else environ)
+    tree = with_defaults(written)
+    file = validated(tree, source)
+    Checks(file, tree, source, Path(directory)).run()
+    return JobFile(path, os.fspath(directory), text, file, tree)
+
+
+def validated(tree: Node, source: Source) -> File:
+    """Return what a tree says, its shape checked.
+
+    Raises
+    ------
+    JobFileError
+        The first thing, from the top, that has another shape.
+    """
+    try:
+        return File.model_validate(tree.plain())
+    except ValidationError as error:
+        problems.refuse(error, tree, source)
+
+
+def with_defaults(tree: Node) -> Node:
+    """Return a tree with the defaults laid under each job; what has no such shape stays."""
+    defaults, jobs = tree.get("defaults"), tree.get("jobs")
+    if defaults is None or jobs is None or not isinstance(jobs.value, Mapping):
+        return tree
+    return over_jobs(tree, lambda job: merged(defaults, job))
+
+
+def over_jobs(tree: Node, change: Any) -> Node:
+    """Return a tree with each job changed."""
+    jobs = tree.value["jobs"]
+    changed = {
+        name: change(job) if isinstance(job.value, Mapping) else job
+        for name, job in jobs.value.items()
+    }
+    return Node({**tree.value, "jobs": Node(changed, jobs.place, jobs.keys)}, tree.place, tree.keys)

@@ -1,0 +1,140 @@
+"""What stands where in a job file: values with their places, and the error that names one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from mapper_dask.errors import JobFileError
+from mapper_dask.jobfile.variables import Filled
+
+Path = tuple[str | int, ...]
+"""Keys and positions from the top of the file to a value."""
+
+MERGE_DEPTH = 3
+"""How deep defaults and a job are merged: job, section, key of a mapping. What stands there is
+taken whole, so that of two values in one place one remains."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A position in the text, both from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value of the file, and where it stands."""
+
+    value: Any
+    """A scalar, a mapping from text to nodes, or a list of nodes."""
+    place: Place
+    keys: Mapping[str, Place] = field(default_factory=dict)
+    """Where the keys of a mapping stand."""
+    filled: bool = False
+    """Whether variables were filled in: such a value is not shown."""
+
+    def get(self, *path: str | int) -> Node | None:
+        """Return what stands at a path from here, None where nothing does."""
+        node: Node = self
+        for part in path:
+            found = _child(node, part)
+            if found is None:
+                return None
+            node = found
+        return node
+
+    def nearest(self, path: Sequence[str | int]) -> Place:
+        """Return where the value of a path stands, or the last key on it that is there.
+
+        A mapping, a list and nothing are found at their key.
+        """
+        node, place = self, self.place
+        for part in path:
+            child = _child(node, part)
+            if child is None:
+                return place
+            place = node.keys.get(part, child.place) if isinstance(part, str) else child.place
+            node = child
+        return place if isinstance(node.value, (Mapping, list, type(None))) else node.place
+
+    def key(self, path: Sequence[str | int]) -> Place:
+        """Return where the key that ends a path stands."""
+        inside = self.get(*path[:-1])
+        found = inside.keys.get(str(path[-1])) if inside is not None else None
+        return self.nearest(path) if found is None else found
+
+    def plain(self) -> Any:
+        """Return the value without places; a key that has nothing is as if it were not there."""
+        if isinstance(self.value, Mapping):
+            return {k: v.plain() for k, v in self.value.items()}
+        if isinstance(self.value, list):
+            return [item.plain() for item in self.value]
+        nothing = isinstance(self.value, Filled) and self.value.bare and not self.value
+        return None if nothing else self.value
+
+    def walk(self, path: Path = ()) -> Iterator[tuple[Path, Node]]:
+        """Yield every node under this one, and this one, with its path."""
+        yield path, self
+        if isinstance(self.value, Mapping):
+            for key, child in self.value.items():
+                yield from child.walk((*path, key))
+        elif isinstance(self.value, list):
+            for index, child in enumerate(self.value):
+                yield from child.walk((*path, index))
+
+
+def _child(node: Node, part: str | int) -> Node | None:
+    if isinstance(node.value, Mapping) and isinstance(part, str):
+        found = node.value.get(part)
+        return found if isinstance(found, Node) else None
+    if isinstance(node.value, list) and isinstance(part, int) and part < len(node.value):
+        item = node.value[part]
+        return item if isinstance(item, Node) else None
+    return None
+
+
+def merged(under: Node, over: Node, depth: int = MERGE_DEPTH) -> Node:
+    """Return one mapping laid over another; each value keeps its place."""
+    both = isinstance(under.value, Mapping) and isinstance(over.value, Mapping)
+    if not both or depth == 0:
+        return over
+    values, keys = dict(under.value), {**under.keys, **over.keys}
+    for key, child in over.value.items():
+        values[key] = merged(values[key], child, depth - 1) if key in values else child
+    return Node(values, over.place, keys)
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """Return a path as an error names it: ``jobs.airports.source.columns[2]``."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The file that is read, as its errors name it."""
+
+    name: str
+
+    def refuse(self, place: Place, message: str, path: Sequence[str | int] = ()) -> NoReturn:
+        """Raise the error of a place.
+
+        Raises
+        ------
+        JobFileError
+            Always.
+        """
+        about = f"{dotted(path)} " if path else ""
+        raise JobFileError(
+            f"{self.name}:{place.line}:{place.column}: {about}{message}",
+            file=self.name,
+            line=place.line,
+            column=place.column,
+            field=dotted(path) or None,
+        ) from None

@@ -1,0 +1,162 @@
+"""What pydantic found, in plain words and with its place."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from pydantic import BaseModel, ValidationError
+
+from mapper_dask.jobfile.models import OURS, File
+from mapper_dask.jobfile.places import Node, Path, Place, Source
+
+LONGEST_SHOWN = 40
+"""Characters of a wrong value in a message."""
+
+_WANTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping of keys to values",
+    "model_type": "a mapping of keys to values",
+    "model_attributes_type": "a mapping of keys to values",
+    "int_from_float": "a whole number",
+    "finite_number": "a finite number",
+}
+"""What a kind of error wants instead."""
+
+_KINDS = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "a mapping",
+    type(None): "nothing",
+}
+
+
+def refuse(error: ValidationError, tree: Node, source: Source) -> NoReturn:
+    """Raise the first of some errors, as the file is read from the top.
+
+    Raises
+    ------
+    JobFileError
+        Always.
+    """
+    found = error.errors(include_url=False)
+    # A key that is misspelt is missing, too; what stands there says more than what does not.
+    told = [one for one in found if one["type"] != "missing"] or found
+    path, place, message = min((_located(one, tree) for one in told), key=_order)
+    source.refuse(place, message, path)
+
+
+def _order(found: tuple[Path, Place, str]) -> tuple[Place, bool, int]:
+    path, place, _ = found
+    # What stands in the defaults is wrong in every job too; the defaults are where to look.
+    return place, path[:1] != ("defaults",), len(path)
+
+
+def _located(error: Any, tree: Node) -> tuple[Path, Place, str]:
+    path = _real_path(error["loc"], tree, keep_last=error["type"] in ("missing", "extra_forbidden"))
+    unknown = error["type"] == "extra_forbidden" or error["loc"][-1:] == ("[key]",)
+    place = tree.key(path) if unknown else tree.nearest(path)
+    return path, place, _message(error, path, tree)
+
+
+def _real_path(loc: Sequence[str | int], tree: Node, *, keep_last: bool) -> Path:
+    """Return the path of the file's own keys: pydantic mixes names of its types into it."""
+    node, path = tree, []
+    for index, part in enumerate(loc):
+        child = node.get(part)
+        if child is None:
+            if keep_last and index == len(loc) - 1:
+                path.append(part)
+            continue
+        path.append(part)
+        node = child
+    return tuple(path)
+
+
+def _message(error: Any, path: Path, tree: Node) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    node = tree.get(*path)
+    said: dict[str, Callable[[], str]] = {
+        "missing": lambda: "is missing",
+        "extra_forbidden": lambda: f"is not known; {nearest(str(path[-1]), _keys_at(path[:-1]))}",
+        "literal_error": lambda: _choice(context["expected"], node),
+        "greater_than_equal": lambda: f"must be at least {context['ge']}",
+        "greater_than": lambda: f"must be above {context['gt']}",
+        "too_short": lambda: "is empty",
+        OURS: lambda: _unless_filled(str(context["text"]), node),
+    }
+    return said[kind]() if kind in said else _kind(kind, node)
+
+
+def _unless_filled(text: str, node: Node | None) -> str:
+    """Return a text that shows nothing of a variable's value."""
+    nodes = [] if node is None else [found for _, found in node.walk()]
+    shown = any(found.filled and str(found.value) and str(found.value) in text for found in nodes)
+    return "is not what can stand here (from a variable, not shown)" if shown else text
+
+
+def _kind(kind: str, node: Node | None) -> str:
+    """Say what a value of another type should be, and what it is."""
+    wanted = _WANTED.get(kind)
+    if wanted is None:
+        return "is not what can stand here"
+    value = None if node is None else node.value
+    found = _KINDS.get(type(value), "a day or time")
+    return f"must be {wanted}, is {found}{_quotes(kind, node)}"
+
+
+def _quotes(kind: str, node: Node | None) -> str:
+    scalar = node is not None and not isinstance(node.value, (Mapping, list, type(None)))
+    return ": put it in quotes" if kind == "string_type" and scalar else ""
+
+
+def _choice(expected: str, node: Node | None) -> str:
+    """Say what may stand there, and what it is like; a value from a variable is not shown."""
+    options = [option.strip("'") for option in expected.replace(" or ", ", ").split(", ")]
+    wanted = f"must be {', '.join(options[:-1])} or {options[-1]}".replace("be  or", "be")
+    if node is None or node.filled or not isinstance(node.value, str):
+        return wanted
+    near = difflib.get_close_matches(node.value.lower(), options, n=1)
+    return f"{wanted}; did you mean {near[0]!r}?" if near else wanted
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the question for a misspelt name, else the names there are."""
+    listed = list(known)
+    near = difflib.get_close_matches(name.lower(), listed, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"known are {', '.join(listed)}" if listed else "there are none"
+
+
+def _keys_at(path: Path) -> list[str]:
+    """Return the keys that may stand in the mapping at a path."""
+    model: Any = File
+    for part in path:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            fields = {f.alias or name: f for name, f in model.model_fields.items()}
+            found = fields.get(str(part))
+            model = _inner(found.annotation) if found is not None else None
+        elif isinstance(model, tuple):
+            model = model[0]
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return []
+    return [f.alias or name for name, f in model.model_fields.items()]
+
+
+def _inner(annotation: Any) -> Any:
+    """Return the model of an annotation; of a mapping, a tuple with that of its values."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    arguments: tuple[Any, ...] = getattr(annotation, "__args__", ())
+    if getattr(annotation, "__origin__", None) is dict:
+        return (_inner(arguments[-1]),)
+    return next((found for a in arguments if (found := _inner(a)) is not None), None)

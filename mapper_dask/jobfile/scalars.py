@@ -1,0 +1,97 @@
+"""What a plain word of a file means: text, number, truth, day or nothing. Pure.
+
+YAML 1.2's core schema, where ``no`` and ``on`` are texts, and days and times beside it. What would
+lose something on the way, such as a leading zero or the digits a float does not hold, is refused.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from decimal import Decimal
+from typing import Any
+
+_NULLS = {"", "~", "null", "Null", "NULL"}
+_TRUTHS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)([Tt]|[ \t]+)(\d\d:\d\d:\d\d(?:\.\d{1,6})?)[ \t]*(Z|[-+]\d\d(?::?\d\d)?)?"
+)
+
+MOST_DIGITS = 1_000
+"""Digits of a number: more are no number somebody wrote, and take long to read."""
+
+
+def value_of(text: str) -> Any:
+    """Return what a plain word means.
+
+    Raises
+    ------
+    ValueError
+        When it is nearly a number or a day; says what to write instead.
+    """
+    if text in _NULLS:
+        return None
+    if text in _TRUTHS:
+        return _TRUTHS[text]
+    if text[0] in "+-.0123456789":
+        return _number_or_time(text)
+    return text
+
+
+def _number_or_time(text: str) -> Any:
+    if _INTEGER.fullmatch(text):
+        return _integer(text)
+    if _OTHER_BASE.fullmatch(text):
+        return int(text, 0)
+    if _FLOAT.fullmatch(text):
+        return _float(text)
+    if _SPECIAL.fullmatch(text):
+        return float(text.replace(".", ""))
+    if _DAY.fullmatch(text) or _TIME.fullmatch(text):
+        return _time(text)
+    return text
+
+
+def _integer(text: str) -> int:
+    digits = text.lstrip("+-")
+    if len(digits) > 1 and digits.startswith("0"):
+        message = "begins with a zero: write it in quotes if it is a text, else without the zero"
+        raise ValueError(message)
+    if len(digits) > MOST_DIGITS:
+        message = f"has more than {MOST_DIGITS:,} digits"
+        raise ValueError(message)
+    return int(text)
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if len(text) > MOST_DIGITS or Decimal(text) != Decimal(repr(number)):
+        message = "has more digits than a float holds: write {decimal: '…'}, with it in quotes"
+        raise ValueError(message)
+    return number
+
+
+def _time(text: str) -> dt.date:
+    try:
+        return day(text) if _DAY.fullmatch(text) else moment(text)
+    except ValueError:
+        message = "is no day or time there is: put it in quotes if it is a text"
+        raise ValueError(message) from None
+
+
+def day(text: str) -> dt.date:
+    """Return a day written as ``2024-01-31``."""
+    return dt.date.fromisoformat(text)
+
+
+def moment(text: str) -> dt.datetime:
+    """Return a time written as ``2024-01-31 12:30:00``, with a fraction and an offset."""
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return dt.datetime.fromisoformat(text)
+    return dt.datetime.fromisoformat(f"{found[1]}T{found[3]}{found[4] or ''}")

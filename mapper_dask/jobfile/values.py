@@ -1,0 +1,132 @@
+"""Values that a file writes in a form of its own: typed ones, and spans of time. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from mapper_dask.jobfile.scalars import day, moment
+from mapper_dask.jobfile.variables import meant, wanted_as_value
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)")
+_ISO = re.compile(
+    r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
+    r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
+)
+_UNITS = {
+    "weeks": ("w", "week"),
+    "days": ("d", "day"),
+    "hours": ("h", "hour"),
+    "minutes": ("m", "min", "minute"),
+    "seconds": ("s", "sec", "second"),
+}
+
+
+def _truth(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()]
+
+
+READERS: Mapping[str, Callable[[str], Any]] = {
+    "text": str,
+    "integer": int,
+    "float": float,
+    "decimal": Decimal,
+    "boolean": _truth,
+    "date": day,
+    "datetime": moment,
+}
+"""Forms of a typed value, as in ``{decimal: '0.10'}``, and what reads them."""
+
+
+def typed(value: Any) -> Any:
+    """Return a scalar, or what a typed form such as ``{date: '2024-01-31'}`` says.
+
+    Raises
+    ------
+    ValueError
+        When it is neither; the value is not shown.
+    """
+    if isinstance(value, list):
+        message = "must be one value, not a list"
+        raise ValueError(message)  # noqa: TRY004
+    if not isinstance(value, Mapping):
+        return meant(value)
+    if len(value) != 1 or next(iter(value)) not in READERS:
+        message = (
+            "must be one value, or a typed one such as {decimal: '0.10'}; there are "
+            f"{', '.join(READERS)}"
+        )
+        raise ValueError(message)
+    (kind, written), *_ = value.items()
+    if kind == "datetime" and isinstance(written, dt.datetime):
+        return written
+    if kind == "date" and isinstance(written, dt.date) and not isinstance(written, dt.datetime):
+        return written
+    if kind == "decimal" and isinstance(written, float):
+        written = repr(written)
+    if isinstance(written, (bool, Mapping, list, dt.date)) or written is None:
+        message = f"is no {kind}: write it in quotes"
+        raise ValueError(message)
+    try:
+        return READERS[kind](str(written))
+    except (ValueError, KeyError, InvalidOperation):
+        message = f"is no {kind}"
+        raise ValueError(message) from None
+
+
+def typed_or_list(value: Any) -> Any:
+    """Return what :func:`typed` does, or a list of it."""
+    return [typed(item) for item in value] if isinstance(value, list) else typed(value)
+
+
+def anything(value: Any) -> Any:
+    """Return a value with what was filled in, however deep it is nested."""
+    if isinstance(value, Mapping):
+        return {key: anything(item) for key, item in value.items()}
+    return [anything(item) for item in value] if isinstance(value, list) else meant(value)
+
+
+def setting(value: Any) -> Any:
+    """Return a value of a setting: a text that was filled in is a number where it reads so."""
+    if isinstance(value, Mapping):
+        return {key: setting(item) for key, item in value.items()}
+    return wanted_as_value(value)
+
+
+def span(value: Any) -> dt.timedelta | float:
+    """Return how far an overlap reaches: a number, or a time such as ``1h`` or ``P1DT12H``.
+
+    Raises
+    ------
+    ValueError
+        Says how one is written.
+    """
+    value = wanted_as_value(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+        return value
+    found = _time_span(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        message = "must be a number of at least 0, or a time such as 1h, 2 days or P1DT12H"
+        raise ValueError(message)
+    return found
+
+
+def _time_span(text: str) -> dt.timedelta | None:
+    iso = _ISO.fullmatch(text)
+    if iso is not None:
+        said = {unit: float(amount) for unit, amount in iso.groupdict().items() if amount}
+        return dt.timedelta(**said) if said else None
+    parts = _SPAN.findall(text.lower())
+    left = re.sub(r"[\s,]", "", _SPAN.sub("", text.lower()))
+    units = [(float(amount), _unit(word)) for amount, word in parts]
+    if left or not units or any(unit is None for _, unit in units):
+        return None
+    return sum((dt.timedelta(**{str(u): a}) for a, u in units), dt.timedelta())
+
+
+def _unit(word: str) -> str | None:
+    singular = word.removesuffix("s") if len(word) > 1 else word
+    return next((unit for unit, words in _UNITS.items() if singular in words), None)

@@ -1,0 +1,205 @@
+"""Values in the places a query marks ``:name``: as literals, before anything else sees it. Pure.
+
+Only the marks are replaced: what stands in strings, quoted names and comments is none, nor are
+casts (``::``), slices of arrays (``[1:n]``) and assignments (``:=``). Every other character of the
+text stays the user's own. So a run's ledger holds the query that was run, and its fingerprint the
+values.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlglot
+from sqlglot import Token, TokenType
+
+from mapper_dask.connections import ConnectionRef
+from mapper_dask.dialects import dialect_for
+from mapper_dask.errors import ConfigurationError
+from mapper_dask.mapper_job import MapperJob
+
+Literal = Callable[[Any], str]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_APART = " \t\r\n(),="
+"""What may stand beside a literal without a blank between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in a query where a value goes."""
+
+    name: str
+    start: int
+    end: int
+    """Behind its last character."""
+    in_list: bool
+    """Whether it follows IN, so that a list may stand here."""
+    in_brackets: bool
+    """Whether the list's brackets are there already."""
+
+
+def bound(job: MapperJob, source: ConnectionRef) -> MapperJob:
+    """Return a job whose query holds the values of its params; it has no params any more.
+
+    Raises
+    ------
+    ConfigurationError
+        When a param is missing or not used, or its value has no literal in this database.
+    """
+    if job.params is None:
+        return job
+    dialect = dialect_for(source, "source_conn")
+    sql = with_values(job.source_sql, job.params, dialect.grammar, dialect.literal)
+    return job.evolve(source_sql=sql, params=None)
+
+
+def with_values(sql: str, params: Mapping[str, Any], grammar: str, literal: Literal) -> str:
+    """Return a query with values in the places of its marks.
+
+    Parameters
+    ----------
+    sql
+        The user's query.
+    params
+        Name → value; a list where the mark follows IN.
+    grammar
+        Name under which sqlglot knows the database.
+    literal
+        The database's way of writing a value.
+
+    Raises
+    ------
+    ConfigurationError
+        Names the param that is missing, not used, or cannot be written.
+    """
+    tokens = _tokens(sql, grammar)
+    marks = list(_marks(sql, tokens))
+    _require_each(marks, params)
+    parts, at, spans = [], 0, []
+    for mark in marks:
+        parts.append(sql[at : mark.start])
+        written = _spaced(sql, mark, _written(mark, params[mark.name], literal))
+        begin = sum(map(len, parts))
+        spans.append((begin, begin + len(written)))
+        parts.append(written)
+        at = mark.end
+    made = "".join([*parts, sql[at:]])
+    _require_rest_as_it_was(tokens, marks, made, spans, grammar)
+    return made
+
+
+def _tokens(sql: str, grammar: str) -> list[Token]:
+    try:
+        return list(sqlglot.tokenize(sql, read=grammar))
+    except sqlglot.errors.SqlglotError:
+        message = "params cannot be put into source_sql: a quote or a comment in it is never closed"
+        raise ConfigurationError(message, field="params") from None
+
+
+def _marks(sql: str, tokens: Sequence[Token]) -> Iterator[Mark]:
+    for place, token in enumerate(tokens):
+        if token.token_type is not TokenType.COLON or not _begins(sql, token.start):
+            continue
+        name = _NAME.match(sql, token.end + 1)
+        if name is None:
+            continue
+        before = [t.token_type for t in tokens[max(0, place - 2) : place]]
+        following = next((t for t in tokens[place + 1 :] if t.start >= name.end()), None)
+        opened = before[-1:] == [TokenType.L_PAREN] and TokenType.IN in before
+        closed = following is not None and following.token_type is TokenType.R_PAREN
+        yield Mark(
+            name[0],
+            token.start,
+            name.end(),
+            before[-1:] == [TokenType.IN] or (opened and closed),
+            opened and closed,
+        )
+
+
+def _begins(sql: str, start: int) -> bool:
+    """Return whether a colon could begin a mark: a slice's stands behind a bracket or a value."""
+    before = sql[start - 1 : start]
+    return not (before.isalnum() or before in ("_", "$", '"', "'", "]", ")", "[", ":"))
+
+
+def _require_each(marks: Sequence[Mark], params: Mapping[str, Any]) -> None:
+    named = {mark.name for mark in marks}
+    missing = sorted(named - set(params))
+    if missing:
+        message = f"params has no value for :{missing[0]}, which source_sql names"
+        raise ConfigurationError(message, field="params", param=missing[0])
+    unused = sorted(set(params) - named)
+    if unused:
+        near = difflib.get_close_matches(unused[0], named, n=1)
+        hint = f"; did you mean :{near[0]}?" if near else ""
+        message = f"params has {unused[0]!r}, and source_sql has no :{unused[0]}{hint}"
+        raise ConfigurationError(message, field="params", param=unused[0])
+
+
+def _written(mark: Mark, value: Any, literal: Literal) -> str:
+    if not isinstance(value, (list, tuple, set, frozenset)):
+        return _one(mark, value, literal)
+    if not mark.in_list:
+        raise _refusal(mark, "is a list, which goes behind IN only: IN :name or IN (:name)")
+    if not value:
+        raise _refusal(mark, "is an empty list, which no IN can have")
+    if any(item is None for item in value):
+        raise _refusal(mark, "is a list with a missing value, which IN never finds")
+    items = ", ".join(_one(mark, item, literal) for item in value)
+    return items if mark.in_brackets else f"({items})"
+
+
+def _one(mark: Mark, value: Any, literal: Literal) -> str:
+    if isinstance(value, dt.datetime) and not _is_exact(value):
+        raise _refusal(mark, "is no time in microseconds")
+    if hasattr(value, "item") and not isinstance(value, float):  # NumPy's scalars
+        value = value.item()
+    try:
+        return literal(value)
+    except ValueError as error:
+        raise _refusal(mark, f"cannot be written into source_sql: {error}") from None
+
+
+def _is_exact(value: dt.datetime) -> bool:
+    """Return whether a time is one, and of microseconds: pandas has finer ones, and NaT."""
+    return not (getattr(value, "nanosecond", False) or str(value) == "NaT")
+
+
+def _refusal(mark: Mark, what: str) -> ConfigurationError:
+    return ConfigurationError(f"params: {mark.name} {what}", field="params", param=mark.name)
+
+
+def _spaced(sql: str, mark: Mark, written: str) -> str:
+    """Return a literal with a blank where it would run into what stands beside it."""
+    before, after = sql[mark.start - 1 : mark.start], sql[mark.end : mark.end + 1]
+    head = "" if before in _APART else " "
+    tail = "" if after in _APART else " "
+    return f"{head if mark.start else ''}{written}{tail if after else ''}"
+
+
+def _require_rest_as_it_was(
+    tokens: Sequence[Token],
+    marks: Sequence[Mark],
+    made: str,
+    spans: Sequence[tuple[int, int]],
+    grammar: str,
+) -> None:
+    """Refuse a text in which a value has changed what stands around it."""
+    before = [(mark.start, mark.end) for mark in marks]
+    if _outside(tokens, before) != _outside(_tokens(made, grammar), spans):
+        message = "params cannot be put into source_sql: write the values into the query"
+        raise ConfigurationError(message, field="params")
+
+
+def _outside(tokens: Sequence[Token], spans: Sequence[tuple[int, int]]) -> list[tuple[Any, str]]:
+    return [
+        (token.token_type, token.text)
+        for token in tokens
+        if not any(start <= token.start < end for start, end in spans)
+    ]
