@@ -1,14 +1,106 @@
-"""What a run tells while it works: one event a chunk."""
+"""What a run tells while it works, as values: that it began, what became of each chunk, its end.
+
+What is given as ``progress`` is a function that takes each :class:`RunEvent`, or an object with
+methods of :class:`Progress`. They are called in the process that coordinates the run, in the thread
+of its run, one at a time and between two chunks: a slow hook slows the run. One that raises is told
+to the log, once, and the run goes on.
+
+The log gets the same; :mod:`mapper_dask.run.journal` lists its events.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
-from mapper_dask.parallel_models import ChunkResult, ChunkState
+from mapper_dask.chunk.task import ChunkTask
+from mapper_dask.connections import ConnectionRef
+from mapper_dask.dialects.facts import TargetTable
+from mapper_dask.ledger import RunState
+from mapper_dask.mapper_job import WriteDisposition
+from mapper_dask.parallel_models import (
+    Chunk,
+    ChunkResult,
+    ChunkState,
+    ParallelProcessingResult,
+)
+from mapper_dask.plan.chunk_plan import ChunkPlan
+from mapper_dask.run.journal import (
+    FlowPlace,
+    current_place,
+    error_kind,
+    flow_job,
+    log,
+    log_flow_event,
+    logger,
+)
 
-logger = logging.getLogger("mapper_dask")
+__all__ = [
+    "METHODS",
+    "Counter",
+    "FlowPlace",
+    "Hook",
+    "Progress",
+    "ProgressOption",
+    "RunEnded",
+    "RunEvent",
+    "RunRefused",
+    "RunStarted",
+    "SomeProgress",
+    "clock",
+    "current_place",
+    "error_kind",
+    "flow_job",
+    "log",
+    "log_assigned",
+    "log_chunk",
+    "log_ended",
+    "log_flow_event",
+    "log_refused",
+    "log_started",
+    "logger",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """A run stands in its target's ledger, and its first chunk is about to begin."""
+
+    run_id: str
+    """The run's name; a dry run has one too, which no ledger knows."""
+    source: ConnectionRef
+    """Where rows are read. As text it holds no secret; ``resolve()`` does."""
+    target: ConnectionRef | None
+    """Where they go; None for a dry run."""
+    table: TargetTable | None
+    """What receives them; None for a dry run."""
+    plan: ChunkPlan
+    """What is read, in which chunks, with the query and its columns."""
+    write_disposition: WriteDisposition
+    """How the rows enter the target."""
+    staged: bool
+    """Whether they wait until the end, and enter it all at once."""
+    chunks: int
+    """Chunks to do now."""
+    resumed: bool
+    """Whether it goes on with chunks that another process left."""
+    place: FlowPlace | None
+    """Which job of a flow it is; None when it is no flow's."""
+    planning_began: float
+    """When it was first looked at; seconds since 1970, this machine's clock, as all times here."""
+    planning_ended: float
+    """When its plan was made and checked."""
+    began: float
+    """Now."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it: the job of the flow, the table, or the run's name."""
+        if self.place is not None:
+            return self.place.job
+        return self.run_id if self.table is None else self.table.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +108,7 @@ class RunEvent:
     """One chunk ended."""
 
     run_id: str | None
+    """The run in its target's ledger; None for a dry run."""
     chunk: ChunkResult
     """What became of it."""
     done: int
@@ -28,57 +121,151 @@ class RunEvent:
     """Rows read by them."""
     seconds: float
     """Since the first chunk began."""
+    rejected: int = 0
+    """Rows they have set aside."""
+    share: float = 0.0
+    """How much of the work has ended, from 0 to 1: by the rows that the plan expects of each
+    chunk, by the chunks where it expects nothing."""
+    started: RunStarted | None = field(default=None, repr=False, compare=False)
+    """What was said when its run began."""
 
     @property
     def rows_per_second(self) -> float:
         """Rows read a second so far."""
         return self.rows / self.seconds if self.seconds else 0.0
 
+    @property
+    def eta(self) -> float | None:
+        """Seconds to the end at the present speed; None while nothing can be said."""
+        if self.done >= self.total:
+            return 0.0
+        return self.seconds * (1 - self.share) / self.share if self.share else None
+
     def __str__(self) -> str:
         failed = f", {self.failed} failed" if self.failed else ""
+        rejected = f", {self.rejected:,} rejected" if self.rejected else ""
+        eta = f", ETA {clock(self.eta)}" if self.eta else ""
         return (
-            f"{self.done}/{self.total} chunks{failed}, {self.rows:,} rows, "
-            f"{self.rows_per_second:,.0f} rows/s"
+            f"{self.done}/{self.total} chunks{failed}, {self.rows:,} rows{rejected}, "
+            f"{self.rows_per_second:,.0f} rows/s{eta}"
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded:
+    """A run that was started has ended."""
+
+    started: RunStarted
+    """What was said when it began."""
+    state: RunState
+    """SUCCEEDED, FAILED or CANCELLED."""
+    result: ParallelProcessingResult | None
+    """Its counts; None when an error broke it off."""
+    error: str | None
+    """The kind of what ended it, such as ``TransformError``; None when it succeeded."""
+    ended: float
+    """When; seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRefused:
+    """A run was refused, or could not be planned, before a row moved."""
+
+    run_id: str | None
+    """The name it was given; None where it was given none."""
+    place: FlowPlace | None
+    """Which job of a flow it is; None when it is no flow's."""
+    table: str | None
+    """Name of the target table as the job has it."""
+    error: str
+    """The kind of what was raised."""
+    began: float
+    """When it was first looked at; seconds since 1970."""
+    ended: float
+    """When it was refused."""
+
+
+class Progress(Protocol):
+    """What a user's own hook may implement: all of these, or some.
+
+    A subclass inherits methods that do nothing; a class of its own needs those only that it wants.
+    Each run calls ``run_refused`` once, or ``run_started`` and ``run_ended`` once. Where the source
+    forgets the run's snapshot it is read anew, and ``RunEvent.done`` begins at 1 again.
+    """
+
+    def run_refused(self, refused: RunRefused) -> None:  # noqa: ARG002
+        """Take note that a run will not begin."""
+        return None  # noqa: RET501 - an empty body is abstract to type checkers
+
+    def run_started(self, started: RunStarted) -> None:  # noqa: ARG002
+        """Take note of a run that begins."""
+        return None  # noqa: RET501 - an empty body is abstract to type checkers
+
+    def chunk_done(self, event: RunEvent) -> None:  # noqa: ARG002
+        """Take note of a chunk that ended, well or not."""
+        return None  # noqa: RET501 - an empty body is abstract to type checkers
+
+    def run_ended(self, ended: RunEnded) -> None:  # noqa: ARG002
+        """Take note of a run that ended, however it did."""
+        return None  # noqa: RET501 - an empty body is abstract to type checkers
+
+
+class _TakesRefused(Protocol):
+    def run_refused(self, refused: RunRefused, /) -> None: ...
+
+
+class _TakesStarted(Protocol):
+    def run_started(self, started: RunStarted, /) -> None: ...
+
+
+class _TakesChunk(Protocol):
+    def chunk_done(self, event: RunEvent, /) -> None: ...
+
+
+class _TakesEnded(Protocol):
+    def run_ended(self, ended: RunEnded, /) -> None: ...
+
+
 Hook = Callable[[RunEvent], None]
+"""The simplest hook: told of each chunk."""
 
+SomeProgress = _TakesRefused | _TakesStarted | _TakesChunk | _TakesEnded
+"""What has at least one of the methods of :class:`Progress`."""
 
-def log_event(event: RunEvent) -> None:
-    """Write an event to the library's logger."""
-    chunk = event.chunk
-    logger.log(
-        logging.WARNING if chunk.error else logging.INFO,
-        "run=%s chunk=%s state=%s rows_read=%d rows_loaded=%d attempts=%d worker=%s seconds=%.3f",
-        event.run_id,
-        chunk.chunk_id,
-        chunk.state.value,
-        chunk.rows_read,
-        chunk.rows_loaded,
-        chunk.attempts,
-        chunk.worker,
-        chunk.processing_time,
-    )
+ProgressOption = Hook | Progress | SomeProgress | bool | None
+"""One hook; or True to show progress, False not to, None to show it where somebody looks."""
+
+METHODS = ("run_refused", "run_started", "chunk_done", "run_ended")
+"""Those of :class:`Progress`."""
 
 
 class Counter:
     """Turns results into events, counting as they come."""
 
-    def __init__(self, run_id: str | None, total: int) -> None:
-        self._last = RunEvent(run_id, _NO_CHUNK, 0, total, 0, 0, 0.0)
+    def __init__(self, run_id: str | None, chunks: Sequence[Chunk]) -> None:
+        self._last = RunEvent(run_id, _NO_CHUNK, 0, len(chunks), 0, 0, 0.0)
+        self._weights = _weights(chunks)
+        self._whole = sum(self._weights.values())
 
     def event(self, chunk: ChunkResult, seconds: float) -> RunEvent:
         """Return the event of the next chunk that ended."""
         last = self._last
+        share = self._weights.pop(chunk.chunk_id, 0) / self._whole
         self._last = replace(
             last,
             chunk=chunk,
             done=last.done + 1,
             failed=last.failed + bool(chunk.error),
             rows=last.rows + chunk.rows_read,
+            rejected=last.rejected + chunk.rows_rejected,
+            share=min(1.0, last.share + share),
             seconds=seconds,
         )
+        return self._last
+
+    @property
+    def last(self) -> RunEvent:
+        """The latest event; before the first, one without a chunk."""
         return self._last
 
     @property
@@ -87,5 +274,89 @@ class Counter:
         return self._last.rows
 
 
+def _weights(chunks: Sequence[Chunk]) -> dict[int, int]:
+    """Return how much of a run each chunk is: its rows, or all alike where some are not known."""
+    if any(chunk.estimated_rows is None for chunk in chunks):
+        return {chunk.chunk_id: 1 for chunk in chunks}
+    return {chunk.chunk_id: 1 + int(chunk.estimated_rows or 0) for chunk in chunks}
+
+
 _NO_CHUNK = ChunkResult(-1, ChunkState.UNASSIGNED)
 """Stands until the first chunk ends."""
+
+
+def clock(seconds: float) -> str:
+    """Return seconds as a person reads them: 0:07, 12:05, 3:00:00."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def log_assigned(task: ChunkTask, chunk: Chunk) -> None:
+    """Write that a chunk is handed out; to Dask's scheduler, where there is one."""
+    run = None if task.load is None else task.load.run_id
+    log("chunk_assigned", logging.DEBUG, run=run, chunk=chunk.chunk_id)
+
+
+def log_chunk(run_id: str, event: RunEvent) -> None:
+    """Write what became of a chunk."""
+    chunk = event.chunk
+    failed = chunk.error is not None
+    log(
+        "chunk_failed" if failed else "chunk_processed",
+        logging.WARNING if failed else logging.INFO,
+        run=run_id,
+        chunk=chunk.chunk_id,
+        state=chunk.state.value,
+        rows_read=chunk.rows_read,
+        rows_loaded=chunk.rows_loaded,
+        rows_rejected=chunk.rows_rejected,
+        attempts=chunk.attempts,
+        worker=chunk.worker or None,
+        seconds=chunk.processing_time,
+        error=error_kind(chunk.error) if chunk.error else None,
+    )
+
+
+_ENDINGS = {
+    RunState.SUCCEEDED: ("run_succeeded", logging.INFO),
+    RunState.CANCELLED: ("run_cancelled", logging.WARNING),
+}
+
+
+def log_started(started: RunStarted) -> None:
+    """Write that a run began."""
+    log(
+        "run_started",
+        run=started.run_id,
+        chunks=started.chunks,
+        target=started.table.quoted if started.table else None,
+        resumed=started.resumed,
+    )
+
+
+def log_refused(refused: RunRefused, field: str | None) -> None:
+    """Write that a run will not begin, and which argument is to blame."""
+    log("run_refused", logging.WARNING, run=refused.run_id, error=refused.error, field=field)
+
+
+def log_ended(ended: RunEnded) -> None:
+    """Write how a run ended, and before that how its rows became visible."""
+    event, level = _ENDINGS.get(ended.state, ("run_failed", logging.ERROR))
+    started, result = ended.started, ended.result
+    if result is not None and result.published and started.staged and started.table is not None:
+        rows, target = result.total_rows_successful, started.table.quoted
+        log("run_published", run=started.run_id, target=target, rows=rows)
+    counts = {} if result is None else _counts(result)
+    log(event, level, run=started.run_id, **counts, error=ended.error)
+
+
+def _counts(result: ParallelProcessingResult) -> dict[str, Any]:
+    return {
+        "chunks": result.chunks_succeeded,
+        "failed": result.chunks_failed,
+        "rows_read": result.total_rows_processed,
+        "rows_loaded": result.total_rows_successful,
+        "rows_rejected": result.total_rows_rejected,
+        "seconds": result.processing_time,
+    }

@@ -1,0 +1,75 @@
+"""How a run is shown without a terminal: lines in a log, a bar in a notebook's cell."""
+
+from __future__ import annotations
+
+import html
+from typing import Any, TextIO
+
+from mapper_dask.ledger import RunState
+from mapper_dask.run.events import Progress, RunEnded, RunEvent, RunStarted
+
+STEPS = 10
+"""Lines a log gets of one run: a tenth of the chunks each."""
+
+
+class Lines(Progress):
+    """A line for each tenth of the chunks, and one for an end that came before the last."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._shown = 0
+        self._name = ""
+        self._last: RunEvent | None = None
+
+    def run_started(self, started: RunStarted) -> None:
+        """Name the lines of a flow's job, which stand among those of others."""
+        self._name = f"{started.place.job}: " if started.place else ""
+
+    def chunk_done(self, event: RunEvent) -> None:
+        """Print the chunk that completes a tenth."""
+        tenth = event.done * STEPS // event.total
+        if event.done == 1:
+            self._shown = 0  # it may be read anew
+        if tenth > self._shown:
+            self._shown = tenth
+            self._print(str(event))
+        self._last = event
+
+    def run_ended(self, ended: RunEnded) -> None:
+        """Say how it ended, where the last tenth does not."""
+        if ended.state is not RunState.SUCCEEDED:
+            how = f"{ended.state.value}: {ended.error}" if ended.error else ended.state.value
+            self._print(f"run {ended.started.run_id} {how}; {self._last or 'no chunk ended'}")
+
+    def _print(self, text: str) -> None:
+        # One write a line: the lines of jobs that run at a time must not mix.
+        self._stream.write(f"{self._name}{text}\n")
+        self._stream.flush()
+
+
+class Cell(Progress):
+    """A bar in a notebook's output, drawn again in its place; needs no widgets."""
+
+    def __init__(self) -> None:
+        from IPython.display import HTML, display
+
+        self._html: Any = HTML
+        self._display: Any = display
+        self._shown: Any = None
+        self._name = ""
+
+    def run_started(self, started: RunStarted) -> None:
+        """Draw the empty bar."""
+        self._name = f"{started.place.job}: " if started.place else ""
+        bar = self._html(_bar(0, started.chunks, self._name))
+        self._shown = self._display(bar, display_id=True)
+
+    def chunk_done(self, event: RunEvent) -> None:
+        """Draw it again."""
+        if self._shown is not None:
+            text = f"{self._name}{event}"
+            self._shown.update(self._html(_bar(event.done, event.total, text)))
+
+
+def _bar(done: int, total: int, text: str) -> str:
+    return f"<progress value='{done}' max='{total}'></progress> {html.escape(text)}"

@@ -1,0 +1,174 @@
+"""How runs are shown on a terminal: a bar a run, a line a worker, in one display for all of them.
+
+Jobs of a flow run in threads of one process, and a terminal has one place to draw. So the display
+is the process's: the first run that begins opens it, the last one that ends closes it.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from rich.console import Console, ConsoleRenderable, Group, RichCast
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.progress import Progress as Bars
+from rich.text import Text
+
+from mapper_dask.ledger import RunState
+from mapper_dask.run.events import Progress, RunEnded, RunEvent, RunStarted, clock
+
+WORKERS_SHOWN = 8
+"""Lines of workers at most: those that ended a chunk last. A cluster has more than a screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What a worker has done so far."""
+
+    name: str
+    """Host and process."""
+    chunks: int = 0
+    rows: int = 0
+    """Rows it read."""
+    seconds: float = 0.0
+    """It spent on them."""
+    last: str = ""
+    """What it ended last."""
+
+    def after(self, event: RunEvent, run: str) -> Worker:
+        """Return what it has done after one chunk more."""
+        chunk = event.chunk
+        how = "failed" if chunk.error else f"{chunk.rows_read:,} rows"
+        return replace(
+            self,
+            chunks=self.chunks + 1,
+            rows=self.rows + chunk.rows_read,
+            seconds=self.seconds + chunk.processing_time,
+            last=f"{run} chunk {chunk.chunk_id}: {how} in {chunk.processing_time:.1f} s",
+        )
+
+    def __str__(self) -> str:
+        speed = self.rows / self.seconds if self.seconds else 0.0
+        return f"{self.name}  {self.chunks} chunks, {speed:,.0f} rows/s  {self.last}"
+
+
+class Display:
+    """What a terminal shows of all runs of this process; safe to use from their threads."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._lock = threading.RLock()
+        self._live: Live | None = None
+        self._bars = self._empty()
+        self._workers: dict[str, Worker] = {}
+        self._running: set[TaskID] = set()
+
+    def begin(self, name: str, chunks: int) -> TaskID:
+        """Add a run's bar, opening the display for the first; return its handle."""
+        with self._lock:
+            if self._live is None:
+                self._open()
+            task = self._bars.add_task(name, total=chunks, said="")
+            self._running.add(task)
+            return task
+
+    def show(self, task: TaskID, name: str, event: RunEvent) -> None:
+        """Move a run's bar, and the line of the worker that ended the chunk."""
+        with self._lock:
+            self._bars.update(task, completed=event.done, total=event.total, said=said(event))
+            worker = event.chunk.worker
+            if worker:
+                known = self._workers.pop(worker, Worker(worker))
+                self._workers[worker] = known.after(event, name)  # the latest stands last
+
+    def end(self, task: TaskID, said: str) -> None:
+        """Leave a run's bar as it is; close the display with the last one."""
+        with self._lock:
+            if said:
+                self._bars.update(task, said=said)
+            self._bars.stop_task(task)
+            self._running.discard(task)
+            if not self._running and self._live is not None:
+                self._workers.clear()  # they do nothing any more; the bars stay to be read
+                self._live.stop()
+                self._live = None
+
+    def _open(self) -> None:
+        self._bars = self._empty()
+        self._live = Live(console=self._console, get_renderable=self._drawn, refresh_per_second=4)
+        self._live.start()
+
+    def _drawn(self) -> Group:
+        with self._lock:
+            return Group(self._bars, *self._worker_lines())
+
+    def _worker_lines(self) -> Iterable[ConsoleRenderable | RichCast | str]:
+        latest = sorted(list(self._workers.values())[-WORKERS_SHOWN:], key=lambda w: w.name)
+        lines = [Text(f"  {worker}", no_wrap=True, overflow="ellipsis") for worker in latest]
+        more = len(self._workers) - len(latest)
+        return [*lines, Text(f"  and {more} workers more")] if more else lines
+
+    def _empty(self) -> Bars:
+        columns: list[ProgressColumn] = [
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("chunks  {task.fields[said]}"),
+            TimeElapsedColumn(),
+        ]
+        # Never started: it is drawn inside the display.
+        return Bars(*columns, console=self._console)
+
+
+def said(event: RunEvent) -> str:
+    """Return what stands beside the bar: counts, speed, time to go."""
+    parts = [f"{event.rows:,} rows", f"{event.rows_per_second:,.0f} rows/s"]
+    parts += [f"{event.rejected:,} rejected"] if event.rejected else []
+    parts += [f"{event.failed:,} failed"] if event.failed else []
+    parts += [f"ETA {clock(event.eta)}"] if event.eta else []
+    return ", ".join(parts)
+
+
+class Bar(Progress):
+    """One run's bar in the display."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._task: TaskID | None = None
+        self._name = ""
+
+    def run_started(self, started: RunStarted) -> None:
+        """Show the empty bar."""
+        self._name = started.name
+        self._task = self._display.begin(started.name, started.chunks)
+
+    def chunk_done(self, event: RunEvent) -> None:
+        """Move it."""
+        if self._task is not None:
+            self._display.show(self._task, self._name, event)
+
+    def run_ended(self, ended: RunEnded) -> None:
+        """Let it stand, with how the run ended where that was not well."""
+        if self._task is not None:
+            bad = ended.state is not RunState.SUCCEEDED
+            self._display.end(self._task, _ending(ended) if bad else "")
+
+
+def _ending(ended: RunEnded) -> str:
+    return f"{ended.state.value} {ended.error or ''}".strip()
+
+
+@functools.cache
+def shared_display() -> Display:
+    """Return this process's display, on the terminal that its errors go to."""
+    return Display(Console(stderr=True))

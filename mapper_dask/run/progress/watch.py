@@ -1,0 +1,205 @@
+"""Who is told of a run: the hooks it was given, and those that the environment asks for."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+
+from mapper_dask import observe
+from mapper_dask.errors import ConfigurationError, MapperError
+from mapper_dask.ledger import RunState
+from mapper_dask.mapper_job import MapperJob
+from mapper_dask.parallel_models import ParallelProcessingResult
+from mapper_dask.run.events import (
+    METHODS,
+    ProgressOption,
+    RunEnded,
+    RunEvent,
+    RunRefused,
+    RunStarted,
+    current_place,
+    error_kind,
+    log,
+    log_chunk,
+    log_ended,
+    log_refused,
+    log_started,
+)
+from mapper_dask.run.progress.plain import Cell, Lines
+from mapper_dask.run.progress.terminal import Bar, shared_display
+
+ProgressOptions = ProgressOption | Sequence[ProgressOption]
+"""What ``progress`` may be: one of them, or several."""
+
+
+def require_progress(progress: Any) -> None:
+    """Refuse what can neither show a run nor be told of one.
+
+    Raises
+    ------
+    ConfigurationError
+        Names what was given.
+    """
+    for one in _each(progress):
+        if not (one is None or isinstance(one, bool) or callable(one) or _methods(one)):
+            message = (
+                "progress must be True, False, None, a function of a RunEvent, an object with "
+                f"methods of mapper_dask.Progress ({', '.join(METHODS)}), or a list of such; "
+                f"got {type(one).__name__}"
+            )
+            raise ConfigurationError(message, field="progress")
+
+
+def _each(progress: Any) -> Sequence[Any]:
+    return progress if isinstance(progress, (list, tuple)) else (progress,)
+
+
+def _methods(hook: Any) -> list[str]:
+    return [name for name in METHODS if callable(getattr(hook, name, None))]
+
+
+def shown(progress: bool | None) -> Any:  # noqa: FBT001 - the option's own type
+    """Return the hook that shows a run where it runs; None where nothing is to be shown."""
+    if progress is False:
+        return None
+    console = Console(stderr=True)
+    if progress is None and not (console.is_terminal or console.is_jupyter):
+        return None
+    if console.is_jupyter:
+        return Cell()
+    return Bar(shared_display()) if console.is_terminal else Lines(sys.stderr)
+
+
+def hooks_for(progress: ProgressOptions) -> Iterator[Any]:
+    """Yield the hooks of one run: those given, and those that this process is configured for."""
+    for one in _each(progress):
+        hook = shown(one) if one is None or isinstance(one, bool) else one
+        if hook is not None:
+            yield hook
+    yield from observe.configured()
+
+
+@dataclass(slots=True)
+class Watch:
+    """Tells the log and the hooks of one run what becomes of it; a context for the whole of it.
+
+    What a hook raises ends nothing: a chunk is committed by then, and the others shall be. It is
+    told once a run. What ends the program (KeyboardInterrupt, SystemExit) passes.
+    """
+
+    progress: ProgressOptions
+    job: MapperJob
+    _hooks: list[Any] = field(default_factory=list)
+    _complained: set[int] = field(default_factory=set)
+    _began: float = field(default_factory=time.time)
+    _started: RunStarted | None = None
+    _ended: bool = False
+
+    def __enter__(self) -> Self:
+        self._hooks = list(hooks_for(self.progress))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            return
+        if self._started is None:
+            self._refused(error)
+        elif not self._ended:
+            stopped = not isinstance(error, Exception)
+            state = RunState.CANCELLED if stopped else RunState.FAILED
+            self._end(state, None, kind_of(error))
+
+    @property
+    def began(self) -> float:
+        """When the job was first looked at; seconds since 1970."""
+        return self._began
+
+    def started(self, started: RunStarted) -> None:
+        """Tell that the run's first chunk is about to begin."""
+        self._started = started
+        log_started(started)
+        self._tell("run_started", started)
+
+    def chunk(self, run_id: str, event: RunEvent) -> None:
+        """Tell what became of a chunk."""
+        log_chunk(run_id, event)
+        if self._hooks:
+            self._tell("chunk_done", replace(event, started=self._started))
+
+    def ended(self, result: ParallelProcessingResult, *, cancelled: bool) -> None:
+        """Tell how the run ended."""
+        if result.succeeded:
+            self._end(RunState.SUCCEEDED, result, None)
+            return
+        state = RunState.CANCELLED if cancelled else RunState.FAILED
+        first = next(iter(result.errors), "")
+        self._end(state, result, None if cancelled else _why(result, first))
+
+    def _end(
+        self, state: RunState, result: ParallelProcessingResult | None, error: str | None
+    ) -> None:
+        if self._started is None:
+            return
+        self._ended = True
+        ended = RunEnded(
+            started=self._started, state=state, result=result, error=error, ended=time.time()
+        )
+        log_ended(ended)
+        self._tell("run_ended", ended)
+
+    def _refused(self, error: BaseException) -> None:
+        refused = RunRefused(
+            run_id=self.job.run_id,
+            place=current_place(),
+            table=self.job.target_table,
+            error=kind_of(error),
+            began=self._began,
+            ended=time.time(),
+        )
+        log_refused(refused, error.details.get("field") if isinstance(error, MapperError) else None)
+        self._tell("run_refused", refused)
+
+    def _tell(self, method: str, value: Any) -> None:
+        for hook in self._hooks:
+            call = getattr(hook, method, None)
+            if call is None and method == "chunk_done" and callable(hook):
+                call = hook
+            if call is None:
+                continue
+            try:
+                call(value)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the rows come first
+                self._complain(hook, error)
+
+    def _complain(self, hook: Any, error: Exception) -> None:
+        if id(hook) in self._complained:
+            return
+        self._complained.add(id(hook))
+        name = getattr(hook, "__qualname__", type(hook).__qualname__)
+        kind = type(error).__name__
+        log("hook_failed", logging.WARNING, hook=name, error=kind, exc_info=error)
+
+
+def _why(result: ParallelProcessingResult, first: str) -> str | None:
+    """Return what kind of error ended a run, by its first failure."""
+    if result.error is not None:
+        return "PublishError"
+    return error_kind(first) if first else None
+
+
+def kind_of(error: BaseException) -> str:
+    """Return the kind of an error, with the code its database gave it."""
+    code = error.details.get("sqlstate") if isinstance(error, MapperError) else None
+    return f"{type(error).__name__} {code}" if code else type(error).__name__
