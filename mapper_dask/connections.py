@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool
 
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError
+from mapper_dask.urls import parse_url, url_of_engine
 
 SECRET_QUERY_KEYS = re.compile(r"pass|secret|token|pwd|credential", re.IGNORECASE)
 """URL parameters that carry a secret: sslpassword, wallet_password, access_token and their kin."""
@@ -36,18 +38,15 @@ POOL_SIZE = 2
 """Connections kept a process and database: a chunk uses one to read and one to load, which may be
 the same database. More are opened where a worker has more threads, and closed after use."""
 
-DRIVERS = {
-    "postgresql": "postgresql+psycopg2",
-    "postgres": "postgresql+psycopg2",
-    "oracle": "oracle+oracledb",
-}
-"""What a URL without a driver means here, whatever version of SQLAlchemy reads it."""
+GOODBYE = 1.0
+"""Seconds within which a server has let go of a connection that is closed; mostly it is 1 ms."""
 
 PLACES = ("host", "port", "service_name", "sid")
 """Parts of a URL's query that say which database it leads to."""
 
 _VAULT_PREFIX = "mapper-dask-"
 _lock = threading.Lock()
+_closing = threading.local()
 _engines: dict[tuple[int, str, str], sa.Engine] = {}
 _vault: dict[str, str] = {}
 _vault_directory: dict[int, Path] = {}
@@ -120,7 +119,7 @@ def reference(connection: Any, field: str = "source_conn") -> ConnectionRef:
         case ConnectionRef():
             return connection
         case sa.Engine():
-            return _url_reference(_url_of_engine(connection, field))
+            return _url_reference(url_of_engine(connection, field))
         case sa.URL():
             return _url_reference(connection)
         case str() if connection.startswith(("env:", "profile:")):
@@ -133,86 +132,6 @@ def reference(connection: Any, field: str = "source_conn") -> ConnectionRef:
         f"Engine, 'env:NAME' or 'profile:NAME'; got {type(connection).__name__}"
     )
     raise ConfigurationError(message, field=field)
-
-
-def _url_of_engine(engine: sa.Engine, field: str) -> sa.URL:
-    """Return a URL that connects as an engine does, its ``connect_args`` included.
-
-    An engine cannot be sent to a worker. What it was given beside its URL, such as how to verify
-    the server, must not be lost on the way: it becomes a part of the URL, or is refused.
-    """
-    plain = engine.dialect.create_connect_args(engine.url)[1]
-    added = {k: v for k, v in _connect_args(engine, field).items() if plain.get(k) != v}
-    url = engine.url
-    if "password" in added:
-        url = url.set(password=str(added.pop("password")))
-    unsayable = sorted(name for name, value in added.items() if not isinstance(value, (str, int)))
-    if unsayable:
-        message = (
-            f"{field} is an Engine whose connect_args hold {', '.join(unsayable)}, which a URL "
-            "cannot say; pass a URL, 'env:NAME' or 'profile:NAME'"
-        )
-        raise ConfigurationError(message, field=field)
-    return url.update_query_dict({name: str(value) for name, value in added.items()})
-
-
-class _NotConnectingError(Exception):
-    """Breaks off a connection once it is known what it would be made with."""
-
-
-def _connect_args(engine: sa.Engine, field: str) -> dict[str, Any]:
-    own = getattr(engine.pool._creator, "__module__", "") != "sqlalchemy.engine.create"  # noqa: SLF001
-    if own or engine.dialect.dispatch.do_connect:
-        message = (
-            f"{field} is an Engine that connects by code of its own (creator, do_connect), which "
-            "a worker cannot run; pass a URL, 'env:NAME' or 'profile:NAME'"
-        )
-        raise ConfigurationError(message, field=field)
-    seen: dict[str, Any] = {}
-
-    def look(_dialect: Any, _record: Any, _args: Any, kwargs: dict[str, Any]) -> None:
-        seen.update(kwargs)
-        raise _NotConnectingError
-
-    sa.event.listen(engine, "do_connect", look)
-    try:
-        engine.pool.recreate().connect()
-    except _NotConnectingError:
-        pass
-    finally:
-        sa.event.remove(engine, "do_connect", look)
-    return seen
-
-
-def parse_url(text: str, field: str = "connection") -> sa.URL:
-    """Return a URL with its driver named; never shows the text in an error.
-
-    A bare ``postgresql://`` is taken as psycopg2, which SQLAlchemy 2.1 would read as psycopg 3.
-
-    Raises
-    ------
-    ConfigurationError
-        When the text is no URL, or a bare @ leaves open where its password ends.
-    """
-    if _ends_openly(text):
-        message = f"{field} has an @ after its password began (not shown); write it as %40"
-        raise ConfigurationError(message, field=field)
-    with contextlib.suppress(sa.exc.ArgumentError, ValueError):
-        return _with_driver(sa.make_url(text))
-    # Raised after the parser's error has ended: that quotes the text, and would pickle along.
-    message = f"{field} is not a URL that SQLAlchemy can read (not shown: it may hold a password)"
-    raise ConfigurationError(message, field=field)
-
-
-def _with_driver(url: sa.URL) -> sa.URL:
-    return url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
-
-
-def _ends_openly(text: str) -> bool:
-    """Return whether a second @ stands after the user: the password's rest would pass as host."""
-    _, _, place = text.partition("://")
-    _, _, after_user = place.partition("?")[0].partition(":")
-    return after_user.count("@") > 1
 
 
 def secrets_of(url: sa.URL) -> list[str]:
@@ -261,6 +180,7 @@ def engine_for(ref: ConnectionRef, *, connect_args: dict[str, Any]) -> sa.Engine
                 pool_pre_ping=True,
                 hide_parameters=True,
             )
+            sa.event.listen(_engines[key], "close", _keep_socket)
         return _engines[key]
 
 
@@ -270,6 +190,41 @@ def dispose_engines() -> None:
         mine = [key for key in _engines if key[0] == os.getpid()]
         for key in mine:
             _engines.pop(key).dispose()
+
+
+def close_idle() -> None:
+    """Close the pooled connections of this process that nobody uses.
+
+    When this returns their servers have let go of them, so that others may open theirs.
+    """
+    with _lock:
+        mine = [engine for key, engine in _engines.items() if key[0] == os.getpid()]
+    sockets: list[socket.socket] = []
+    _closing.sockets = sockets
+    for engine in mine:
+        engine.pool.dispose()  # those in use come back to it
+    _closing.sockets = None
+    for ending in sockets:
+        with ending, contextlib.suppress(OSError):
+            ending.settimeout(GOODBYE)
+            while ending.recv(1024):
+                pass
+
+
+def _keep_socket(conn: Any, _record: Any) -> None:
+    """Keep hold of a connection's socket that is about to be closed, to see the server's end."""
+    sockets = getattr(_closing, "sockets", None)
+    if sockets is not None and hasattr(conn, "fileno"):
+        with contextlib.suppress(Exception):  # it is closed or broken: nothing to wait for
+            sockets.append(socket.socket(fileno=os.dup(conn.fileno())))
+
+
+def idle_connections(*refs: ConnectionRef) -> int:
+    """Return how many connections to some databases this process has in its pools."""
+    with _lock:
+        keys = {(os.getpid(), ref.kind, ref.value) for ref in refs}
+        pools = [_engines[key].pool for key in keys if key in _engines]
+    return sum(pool.checkedin() for pool in pools if isinstance(pool, QueuePool))
 
 
 def _url_reference(url: sa.URL) -> ConnectionRef:
@@ -420,10 +375,16 @@ def _pooled(engine: sa.Engine, field: str) -> Any:
         message = (
             f"cannot connect to {_masked(engine.url)}: {redact(str(cause).strip(), engine.url)}"
         )
-        details = {"sqlstate": getattr(cause, "pgcode", None), "transient": _may_pass(message)}
+        details = {
+            "sqlstate": getattr(cause, "pgcode", None),
+            "transient": _may_pass(message),
+            "connections_taken": TAKEN.search(message) is not None,
+        }
         if field:
             message, details["field"] = f"{field}: {message}", field
         refusal = ConnectionFailedError(message, **details)
+    if refusal.details["connections_taken"]:
+        close_idle()  # they may be what is missing
     raise refusal  # after the driver's error has ended: that is not redacted, and pickles along
 
 
@@ -443,6 +404,14 @@ PERMANENT = re.compile(
     re.IGNORECASE,
 )
 """Login refusals that no retry mends; everything else may be a server that is starting."""
+
+
+TAKEN = re.compile(
+    r"too many clients|too many connections|connection slots are reserved|no more connections"
+    r"|ORA-00018|ORA-00020|ORA-02391|ORA-12516|ORA-12518|ORA-12519|ORA-12520",
+    re.IGNORECASE,
+)
+"""Login refusals that say others hold every connection. PostgreSQL gives libpq no code for them."""
 
 
 def _may_pass(message: str) -> bool:

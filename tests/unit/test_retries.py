@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import time
 
 import pytest
 
@@ -94,3 +96,49 @@ def test_a_retry_prints_nothing_where_no_logging_is_set_up(capsys, monkeypatch):
     failing(DatabaseError("restarting", transient=True), times=2)
 
     assert capsys.readouterr() == ("", "")
+
+
+LACKING = ConnectionFailedError("full", transient=True, connections_taken=True)
+DOWN = ConnectionFailedError("down", transient=True)
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """Twenty seconds each; the clock shows no others."""
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    def pause(_seconds):
+        clock[0] += 20
+
+    return pause
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "made"),
+    [
+        ([LACKING, LACKING, None], 3),
+        ([LACKING, LACKING, DOWN], 3),
+        ([LACKING] * 9, 4),
+        ([LACKING, LACKING, LACKING, DOWN, LACKING], 4),
+    ],
+    ids=["served at last", "the server went down", "in vain", "no time starts anew"],
+)
+def test_an_attempt_that_gets_no_connection_does_not_count_and_has_its_own_time(
+    pauses, outcomes, made
+):
+    begun, told = [], []
+
+    def work():
+        for attempt in attempts(1, 50, sleep=pauses, before_sleep=told.append):
+            with attempt:
+                begun.append(outcomes[len(begun)])
+                if begun[-1] is not None:
+                    raise begun[-1]
+
+    last = outcomes[made - 1]
+    with contextlib.nullcontext() if last is None else pytest.raises(type(last), match=str(last)):
+        work()
+
+    assert len(begun) == made
+    assert told == [LACKING] * (made - 1)

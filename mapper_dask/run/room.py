@@ -1,0 +1,162 @@
+"""What a server has left: how many connections, and who holds the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from mapper_dask.connections import (
+    ConnectionRef,
+    close_idle,
+    engine_for,
+    idle_connections,
+    raw_connection,
+)
+from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.base import Dialect
+from mapper_dask.errors import DatabaseError
+from mapper_dask.retries import lacks_connection
+
+T = TypeVar("T")
+
+KEEPER, ASKING = 1, 1
+"""The coordinator's connections: one keeps the source's snapshot, one asks and stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a run opens of the connections that one limit bounds."""
+
+    server: str
+    """What tells the server from others, whatever it is called."""
+    part: str
+    """Whose limit it is: empty for the server's own, else a role or a database of it."""
+    refs: tuple[ConnectionRef, ...]
+    """Databases of the run that are bounded by it: its source, its target or both."""
+    fixed: int
+    """Connections of the coordinator."""
+    each: int
+    """Connections of a chunk that is at work."""
+    ahead: int
+    """Those that are added where a worker reads the next chunk meanwhile."""
+    free: int | None
+    """What the run may open, those included that idle in this process; None: nobody knows."""
+
+    @property
+    def limit(self) -> tuple[str, str]:
+        """What tells the limit from others."""
+        return self.server, self.part
+
+    @property
+    def least(self) -> int:
+        """Connections without which no chunk can be moved."""
+        return self.fixed + self.each
+
+    def __str__(self) -> str:
+        where = " and ".join(dict.fromkeys(map(str, self.refs)))
+        return f"{self.part} at {where}" if self.part else where
+
+
+@dataclass(slots=True)
+class _Sum:
+    """What is gathered of one limit."""
+
+    free: int | None
+    refs: list[ConnectionRef] = field(default_factory=list)
+    fixed: int = 0
+    each: int = 0
+    ahead: int = 0
+
+
+def needs(
+    source: ConnectionRef, target: ConnectionRef | None, *, direct_path: bool
+) -> tuple[Need, ...]:
+    """Return what a run opens on each server it speaks to, and what that has free.
+
+    Raises
+    ------
+    ConnectionFailedError
+        When a server cannot be reached, or has no connection left to answer by.
+    """
+    sums: dict[tuple[str, str], _Sum] = {}
+    for server, part, free in _asked(source, "source_conn"):
+        one = sums.setdefault((server, part), _Sum(free))
+        one.refs.append(source)
+        one.fixed, one.each, one.ahead = KEEPER + ASKING, 1, 1
+    if target is None:
+        return tuple(_need(limit, one) for limit, one in sums.items())
+    for server, part, free in _asked(target, "target_conn"):
+        one = sums.setdefault((server, part), _Sum(free))
+        one.refs.append(target)
+        one.free = free  # what the source holds meanwhile is taken off
+        one.fixed = max(one.fixed, ASKING)
+        one.each += 2 if direct_path else 1
+    return tuple(_need(limit, one) for limit, one in sums.items())
+
+
+def _need(limit: tuple[str, str], one: _Sum) -> Need:
+    free = None if one.free is None else max(0, one.free) + idle_connections(*one.refs)
+    return Need(*limit, tuple(one.refs), one.fixed, one.each, one.ahead, free)
+
+
+def holders(refs: Sequence[ConnectionRef]) -> str:
+    """Return who holds connections to a server, as a person reads it; empty when it does not say.
+
+    A server without a connection left cannot be asked, but by one that is open: the last used.
+    """
+    found = _ask(refs[-1], lambda dialect, conn: dialect.run(conn, "connections_held")) or []
+    return ", ".join(f"{name} ({number})" for name, number in found)
+
+
+def _asked(ref: ConnectionRef, field: str) -> list[tuple[str, str, int | None]]:
+    """Return server, whose limit, and what is free of it; None: it does not say."""
+
+    def question(dialect: Dialect, conn: Any) -> list[tuple[Any, ...]]:
+        return dialect.run(conn, "connections_free")
+
+    try:
+        rows = _ask(ref, question, field)
+    except DatabaseError as error:
+        if not lacks_connection(error):
+            raise
+        close_idle()  # the last one may be this process's own
+        rows = _ask(ref, question, field)
+    return [
+        (str(server), part or "", None if free is None else int(free))
+        for server, part, free in rows or [(ref.address, "", None)]
+    ]
+
+
+def _ask(ref: ConnectionRef, question: Callable[[Dialect, Any], T], field: str = "") -> T | None:
+    """Return an answer; None where the login may not know.
+
+    Parameters
+    ----------
+    field
+        The argument the reference was given as: the run needs it, so what stands against a
+        connection is raised. Empty where an answer is only welcome.
+    """
+    dialect = dialect_for(ref, field)
+    engine = engine_for(ref, connect_args=dialect.connect_args())
+    try:
+        with raw_connection(engine, field) as conn:
+            return _answer(dialect, engine, conn, question)
+    except DatabaseError:
+        if field:
+            raise
+        return None
+
+
+def _answer(
+    dialect: Dialect, engine: sa.Engine, conn: Any, question: Callable[[Dialect, Any], T]
+) -> T | None:
+    try:
+        with dialect.errors(engine.url):
+            return question(dialect, conn)
+    except DatabaseError as error:
+        if error.transient:
+            raise
+        return None  # a right that lacks; the connection is as good as before
