@@ -43,6 +43,34 @@ CREATE TABLE flights (
 )
 """
 
+CREATE_TABLES = {
+    "airlines": "CREATE TABLE airlines (carrier text PRIMARY KEY, name text NOT NULL)",
+    "airports": """
+CREATE TABLE airports (
+    faa text PRIMARY KEY, name text NOT NULL,
+    lat double precision NOT NULL, lon double precision NOT NULL, alt integer NOT NULL,
+    tz integer NOT NULL, dst text NOT NULL, tzone text
+)
+""",
+    "planes": """
+CREATE TABLE planes (
+    tailnum text PRIMARY KEY, year integer, type text NOT NULL, manufacturer text NOT NULL,
+    model text NOT NULL, engines integer NOT NULL, seats integer NOT NULL, speed integer,
+    engine text NOT NULL
+)
+""",
+    "weather": """
+CREATE TABLE weather (
+    origin text, year integer NOT NULL, month integer NOT NULL, day integer NOT NULL,
+    hour integer NOT NULL, temp double precision, dewp double precision, humid double precision,
+    wind_dir integer, wind_speed double precision, wind_gust double precision,
+    precip double precision, pressure double precision, visib double precision,
+    time_hour timestamptz, PRIMARY KEY (origin, time_hour)
+)
+""",
+}
+"""The small tables of the package, each in a file of its own, with its columns in this order."""
+
 COPY_FLIGHTS = """
 COPY flights (
     year, month, day, dep_time, sched_dep_time, dep_delay, arr_time, sched_arr_time, arr_delay,
@@ -125,17 +153,50 @@ def load_flights(url: str, *, rows: int | None = None) -> int:
         When the extra ``demo`` is not installed.
     """
     with zipfile.ZipFile(_archive()) as archive, archive.open("flights.csv") as file:
-        return _copy_flights(url, file if rows is None else _head(file, rows))
+        csv = file if rows is None else _head(file, rows)
+        return _copied(url, "flights", CREATE_FLIGHTS, COPY_FLIGHTS, csv)
 
 
-def _copy_flights(url: str, csv: IO[bytes]) -> int:
+def load_nycflights(url: str, *, rows: int | None = None) -> dict[str, int]:
+    """Create and fill all five tables of the package: airlines, airports, planes, weather, flights.
+
+    Each has its primary key. ``flights`` refers to the others by ``carrier``, ``origin``, ``dest``,
+    ``tailnum``, and to the weather by ``(origin, time_hour)``; not every flight finds one.
+
+    Parameters
+    ----------
+    url
+        SQLAlchemy URL of a PostgreSQL database without such tables.
+    rows
+        How many flights, the year's first; all 336,776 by default. The other tables are whole.
+
+    Returns
+    -------
+    dict
+        Rows loaded, by table.
+
+    Raises
+    ------
+    ConfigurationError
+        When the extra ``demo`` is not installed.
+    """
+    folder = _archive().parent
+    loaded = {}
+    for table, create in CREATE_TABLES.items():
+        copy = f"COPY {table} FROM STDIN (FORMAT csv, HEADER true, NULL 'NA')"
+        with (folder / f"{table}.csv").open("rb") as file:
+            loaded[table] = _copied(url, table, create, copy, file)
+    return {**loaded, "flights": load_flights(url, rows=rows)}
+
+
+def _copied(url: str, table: str, create: str, copy: str, csv: IO[bytes]) -> int:
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with closing(engine.raw_connection()) as connection:
         cursor: Any = connection.cursor()  # the driver's own, for its COPY
-        cursor.execute(CREATE_FLIGHTS)
-        cursor.copy_expert(COPY_FLIGHTS, csv)
+        cursor.execute(create)
+        cursor.copy_expert(copy, csv)
         loaded = int(cursor.rowcount)
-        cursor.execute("ANALYZE flights")
+        cursor.execute(f"ANALYZE {table}")
         connection.commit()
     return loaded
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import math
+import numbers
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
 
-from mapper_dask.errors import RunFailedError
+from mapper_dask.errors import ConfigurationError, RunFailedError
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import ParallelProcessingResult
 from mapper_dask.rendering import Line, as_html, as_text
+
+LONGEST_NAME = 200
+"""Characters of a flow's, a job's and a run's name: they are keys of the ledger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +32,13 @@ class Incremental:
     """How far below the last high value the next run begins, for rows that came late: a time for
     times, a number for numbers. It reads rows again, so it needs ``write_disposition="merge"``."""
     start: Any = None
-    """Where the first run begins (excluded); None: with every row."""
+    """Where the first run begins (excluded), and below which no overlap reaches: a time, a date or
+    a number, or one as text; None: with every row. A time without a zone is UTC."""
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether a run reads rows again that an earlier one has read."""
+        return bool(self.overlap)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +86,31 @@ class Flow:
         """Return a copy with some fields changed."""
         return replace(self, **changes)
 
+    def validated(self) -> Flow:
+        """Return the flow with its jobs' fields in their canonical types.
+
+        Raises
+        ------
+        ConfigurationError
+            When it could not run as it is: a name twice or unusable, a job that depends on an
+            unknown one or on itself, what an incremental job cannot do. ``details`` hold ``field``
+            and, where it is a job's, ``job``.
+        """
+        _require_name("flow", self.name)
+        if self.run_id is not None:
+            _require_name("run_id", self.run_id)
+        if not self.jobs:
+            _refuse("jobs", "a flow needs at least one job")
+        names = [job.name for job in self.jobs]
+        for name in names:
+            _require_name("job", name)
+            if names.count(name) > 1:
+                _refuse("name", "is given to two jobs; give each its own", name)
+        for job in self.jobs:
+            _require_known(job, names)
+        _require_no_cycle({job.name: job.depends_on for job in self.jobs})
+        return self.evolve(jobs=tuple(_validated(job) for job in self.jobs))
+
 
 class JobState(enum.Enum):
     """What became of a job of a flow."""
@@ -87,6 +125,8 @@ class JobState(enum.Enum):
     SKIPPED = "SKIPPED"
     """A job it depends on did not succeed."""
     CANCELLED = "CANCELLED"
+    DISCARDED = "DISCARDED"
+    """Given up, by its user or for a later run's sake: it cannot go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +147,10 @@ class FlowJobResult:
     """Incremental: where it began (excluded), as the source writes it."""
     high: str | None = None
     """Incremental: where it ended (included), the next run's ``low``."""
+    rows: int | None = None
+    """Rows of it that are in the target for good; for a dry run, rows the function returned."""
+    seconds: float | None = None
+    """Seconds it took in the process that ended it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,16 +216,117 @@ class FlowResult:
 
 
 def _row(job: FlowJobResult) -> dict[str, Any]:
-    result = job.result
-    return {
-        **{k: v for k, v in asdict(replace(job, result=None)).items() if k != "result"},
-        "state": job.state.value,
-        "rows": None if result is None else result.total_rows_successful,
-        "seconds": None if result is None else result.processing_time,
-    }
+    plain = {k: v for k, v in asdict(replace(job, result=None)).items() if k != "result"}
+    return {**plain, "state": job.state.value}
 
 
 def _said(job: FlowJobResult) -> str:
-    rows = "" if job.result is None else f", {job.result.total_rows_successful:,} rows"
+    rows = "" if job.rows is None else f", {job.rows:,} rows"
     why = "" if job.error is None else f": {job.error}"
     return f"{job.state.value}{rows}{why}"
+
+
+def _require_name(what: str, name: object) -> None:
+    """Refuse a name that the ledger could not hold, or that nobody could type."""
+    good = (
+        isinstance(name, str)
+        and 0 < len(name) <= LONGEST_NAME
+        and name == name.strip()
+        and name.isprintable()
+        and name == name.encode("utf-8", "replace").decode("utf-8")
+    )
+    if not good:
+        whose = "run_id" if what == "run_id" else f"the name of a {what}"
+        field_name = what if what == "run_id" else "name"
+        _refuse(
+            field_name,
+            f"{whose} must be 1 to {LONGEST_NAME} printable characters without blanks around them, "
+            f"got {name!r}",
+        )
+
+
+def _require_known(job: FlowJob, names: Sequence[str]) -> None:
+    given: object = job.depends_on
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        _refuse("depends_on", f"must be a list of names of jobs, got {job.depends_on!r}", job.name)
+    for name in job.depends_on:
+        if name not in names:
+            known = ", ".join(other for other in names if other != job.name) or "no other"
+            _refuse("depends_on", f"knows no job {name!r}; the flow has {known}", job.name)
+
+
+def _require_no_cycle(depends_on: Mapping[str, Sequence[str]]) -> None:
+    """Refuse jobs that wait for each other."""
+    free: set[str] = set()
+    while ready := [n for n, after in depends_on.items() if n not in free and set(after) <= free]:
+        free.update(ready)
+    waiting = next((name for name in depends_on if name not in free), None)
+    if waiting is not None:
+        path = _cycle(depends_on, waiting, free)
+        what = f"{' → '.join(path)} is a cycle: each waits for the next; take one out"
+        _refuse("depends_on", what, path[0])
+
+
+def _cycle(depends_on: Mapping[str, Sequence[str]], start: str, free: set[str]) -> list[str]:
+    """Return jobs each of which waits for the next, the first also at the end."""
+    path = [start]
+    while True:
+        following = next(name for name in depends_on[path[-1]] if name not in free)
+        if following in path:
+            return [*path[path.index(following) :], following]
+        path.append(following)
+
+
+def _validated(job: FlowJob) -> FlowJob:
+    if job.job.run_id is not None:
+        _refuse("run_id", "is given by the flow; leave the job's own out", job.name)
+    try:
+        made = replace(job, job=job.job.validated(), depends_on=tuple(job.depends_on))
+    except ConfigurationError as error:
+        message = f"job {job.name!r}: {error}"
+        raise ConfigurationError(message, **{**error.details, "job": job.name}) from None
+    if made.incremental is not None:
+        _require_incremental(made, made.incremental)
+    return made
+
+
+def _require_incremental(job: FlowJob, incremental: Incremental) -> None:
+    column: object = incremental.column
+    overlap: object = incremental.overlap
+    if not isinstance(column, str) or not column:
+        _refuse("incremental.column", f"must be the name of a column, got {column!r}", job.name)
+    if job.job.write_disposition == "replace":
+        _refuse(
+            "incremental",
+            "would leave only the new rows in a table that is replaced; use write_disposition "
+            "'append' or 'merge'",
+            job.name,
+        )
+    if overlap is not None and not _is_overlap(overlap):
+        _refuse(
+            "incremental.overlap",
+            f"must be a timedelta or a number, of at least 0, got {overlap!r}",
+            job.name,
+        )
+    if incremental.overlaps and job.job.write_disposition != "merge":
+        _refuse(
+            "incremental.overlap",
+            "reads rows again, which would double them; use write_disposition='merge', or leave "
+            "the overlap out",
+            job.name,
+        )
+
+
+def _is_overlap(value: object) -> bool:
+    if isinstance(value, dt.timedelta):
+        return value >= dt.timedelta(0)
+    if isinstance(value, bool) or not isinstance(value, (numbers.Real, Decimal)):
+        return False
+    return math.isfinite(value) and float(value) >= 0
+
+
+def _refuse(name: str, what: str, job: str | None = None) -> None:
+    """Raise what is wrong with a field, of a job where one is named."""
+    owner = {} if job is None else {"job": job}
+    message = what if job is None else f"job {job!r}: {name} {what}"
+    raise ConfigurationError(message, field=name, **owner)

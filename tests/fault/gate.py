@@ -14,7 +14,7 @@ LOCK = 1
 MAKE = f"""
 CREATE OR REPLACE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN PERFORM pg_advisory_xact_lock_shared({LOCK}); RETURN new; END $$;
-CREATE OR REPLACE TRIGGER gate BEFORE INSERT ON d FOR EACH ROW EXECUTE FUNCTION gate()
+CREATE OR REPLACE TRIGGER gate BEFORE INSERT ON {{table}} FOR EACH ROW EXECUTE FUNCTION gate()
 """
 
 WAITING = f"{UNDER_WAY} AND a.wait_event = 'advisory'"
@@ -23,11 +23,11 @@ WAITING = f"{UNDER_WAY} AND a.wait_event = 'advisory'"
 class Gate:
     """A closed gate."""
 
-    def __init__(self, target: Database) -> None:
+    def __init__(self, target: Database, table: str = "d") -> None:
         self._watch = Watch(target)
         self._holder = connected(target)
         with self._holder.cursor() as cursor:
-            cursor.execute(MAKE)
+            cursor.execute(MAKE.format(table=table))
             cursor.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
 
     def waiting(self) -> list[tuple[int, int]]:
@@ -47,9 +47,9 @@ class Gate:
 
 
 @contextlib.contextmanager
-def closed_gate(target: Database) -> Iterator[Gate]:
-    """Lend a gate in the way of every chunk; it is open at the end."""
-    gate = Gate(target)
+def closed_gate(target: Database, table: str = "d") -> Iterator[Gate]:
+    """Lend a gate in the way of every chunk into a table; it is open at the end."""
+    gate = Gate(target, table)
     try:
         yield gate
     finally:

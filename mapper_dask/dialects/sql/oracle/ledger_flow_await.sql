@@ -1,0 +1,3 @@
+-- Let a job of a flow wait for its turn; one that is done, or given up, stays so.
+UPDATE mapper_dask_flow_job SET state = 'WAITING', error = NULL, ended_at = NULL
+WHERE flow_run_id = :flow_run_id AND job = :job AND state NOT IN ('SUCCEEDED', 'DISCARDED')

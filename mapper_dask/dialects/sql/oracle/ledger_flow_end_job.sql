@@ -1,0 +1,5 @@
+-- Note what became of a job of a flow; one that was given up stays so.
+UPDATE mapper_dask_flow_job
+SET state = :state, rows_read = :rows_read, rows_loaded = :rows_loaded, seconds = :seconds,
+    error = :error, ended_at = SYSTIMESTAMP
+WHERE flow_run_id = :flow_run_id AND job = :job AND state <> 'DISCARDED'

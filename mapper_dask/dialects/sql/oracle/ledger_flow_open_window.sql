@@ -1,0 +1,3 @@
+-- Note which rows an incremental job reads, before it does.
+UPDATE mapper_dask_flow_job SET low = :low, high = :high, opening = :opening
+WHERE flow_run_id = :flow_run_id AND job = :job AND opening IS NULL

@@ -1,0 +1,260 @@
+"""What is remembered of flows: which jobs have run, and how far an incremental one has come.
+
+Each job's own run stands in its target's ledger, which alone knows what is committed; here stands
+what holds them together. Every method works on a driver connection it is given; the caller commits.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mapper_dask.dialects.base import Dialect
+from mapper_dask.errors import ConfigurationError, RunNotFoundError, TargetError
+from mapper_dask.flow import JobState
+
+FLOWS_VERSION = "1"
+"""Layout of the tables; a library that does not know it leaves them alone."""
+
+TABLES = ("mapper_dask_flow", "mapper_dask_flow_job")
+
+ENDED = frozenset({JobState.FAILED, JobState.PARTIAL, JobState.CANCELLED, JobState.SKIPPED})
+"""States in which no coordinator is at work on a job, as the one that was has noted itself."""
+
+
+class FlowState(enum.Enum):
+    """Where a flow's run stands."""
+
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    DISCARDED = "DISCARDED"
+    """Given up by its user: it cannot go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFlow:
+    """A flow's run as the ledger holds it."""
+
+    run_id: str
+    name: str
+    """The flow's, which its runs have in common."""
+    document: str | None
+    """The job file it was made of, variables unresolved; None: it was made by Python."""
+    directory: str | None
+    """Where that file's relative paths begin."""
+    state: FlowState
+    started_at: dt.datetime
+    """In UTC, by the ledger's clock; likewise below."""
+    ended_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredJob:
+    """A job of a flow's run as the ledger holds it."""
+
+    name: str
+    state: JobState
+    run_id: str | None
+    """Its run in its target's ledger."""
+    low: str | None
+    high: str | None
+    opening: int | None
+    """Number of its window; None while it has none."""
+    rows: int | None
+    seconds: float | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The rows an incremental job reads or has read, in some run of its flow."""
+
+    flow_run_id: str
+    state: JobState
+    run_id: str
+    """The job's run in its target's ledger."""
+    high: str | None
+    opening: int
+    """Counts the windows of a flow's job."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowsLedger:
+    """The tables of flows, spoken to in their database's dialect."""
+
+    dialect: Dialect
+
+    def create(self, conn: Any) -> None:
+        """Create the tables where they are missing; needs no right to create where they stand.
+
+        Raises
+        ------
+        TargetError
+            When they are missing and this login may not make them.
+        """
+        if self.exists(conn):
+            return
+        [(schema, user, path, allowed)] = self.dialect.run(conn, "ledger_room")
+        if not allowed:
+            where = f"schema {schema}" if schema else f"any schema of the search path ({path})"
+            message = (
+                f"ledger_conn leads to no ledger of flows: {', '.join(TABLES)} are not there, and "
+                f"{user} may not make them in {where}. GRANT CREATE ON SCHEMA {schema or '…'} TO "
+                f"{user}, or let an administrator run one flow first"
+            )
+            raise TargetError(message, field="ledger_conn")
+        self.dialect.run(conn, "ledger_lock")
+        self.dialect.run(conn, "ledger_flow_create")
+
+    def exists(self, conn: Any) -> bool:
+        """Return whether the tables stand."""
+        return bool(self.dialect.run(conn, "ledger_flow_exists")[0][0])
+
+    def open(
+        self, conn: Any, run_id: str, name: str, document: str | None, directory: str | None
+    ) -> StoredFlow:
+        """Enter a run, or find it entered; return it."""
+        values = {
+            "flow_run_id": run_id,
+            "name": name,
+            "document": document,
+            "directory": directory,
+            "version": FLOWS_VERSION,
+        }
+        self.dialect.run(conn, "ledger_flow_open", values)
+        return self.find(conn, run_id)
+
+    def lock(self, conn: Any, name: str) -> None:
+        """Keep other coordinators of a flow from the same, until this transaction ends.
+
+        The run must have been entered, and committed, before.
+        """
+        self.dialect.run(conn, "ledger_flow_lock", {"name": name})
+
+    def go_on(self, conn: Any, run_id: str, jobs: Sequence[str]) -> list[StoredJob]:
+        """Let a run's jobs wait for their turn, but for those that are done; return all of them."""
+        rows = [{"flow_run_id": run_id, "job": j, "place": n} for n, j in enumerate(jobs)]
+        self.dialect.run_each(conn, "ledger_flow_open_job", rows)
+        self.dialect.run_each(conn, "ledger_flow_await", rows)
+        self.set_state(conn, run_id, FlowState.RUNNING)
+        return self.jobs(conn, run_id)
+
+    def find(self, conn: Any, run_id: str) -> StoredFlow:
+        """Return a run.
+
+        Raises
+        ------
+        RunNotFoundError
+            When there is none of that name.
+        ConfigurationError
+            When another version of this library has entered it.
+        """
+        values = {"flow_run_id": run_id}
+        rows = self.dialect.run(conn, "ledger_flow_run", values) if self.exists(conn) else []
+        if not rows:
+            message = f"the ledger has no run {run_id!r} of a flow"
+            raise RunNotFoundError(message, run_id=run_id)
+        return _stored_flow(rows[0])
+
+    def runs(self, conn: Any) -> list[StoredFlow]:
+        """Return every run of every flow, the latest first, without the documents."""
+        rows = self.dialect.run(conn, "ledger_flow_runs") if self.exists(conn) else []
+        return [_stored_flow(row) for row in rows]
+
+    def jobs(self, conn: Any, run_id: str) -> list[StoredJob]:
+        """Return the jobs of a run, in the order they were written."""
+        rows = self.dialect.run(conn, "ledger_flow_jobs", {"flow_run_id": run_id})
+        return [StoredJob(name, JobState(state), *rest) for name, state, *rest in rows]
+
+    def set_state(self, conn: Any, run_id: str, state: FlowState) -> None:
+        """Move a run to another state."""
+        values = {"flow_run_id": run_id, "state": state.value}
+        self.dialect.run(conn, "ledger_flow_state", values)
+
+    def begin_job(self, conn: Any, run_id: str, job: str, job_run_id: str | None) -> None:
+        """Note that a job begins, under what name in its target's ledger."""
+        values = {"flow_run_id": run_id, "job": job, "run_id": job_run_id}
+        self.dialect.run(conn, "ledger_flow_begin_job", values)
+
+    def end_job(
+        self,
+        conn: Any,
+        run_id: str,
+        job: str,
+        *,
+        state: JobState,
+        error: str | None = None,
+        read: int | None = None,
+        rows: int | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """Note what became of a job. A window it has succeeded with is the next one's begin."""
+        values = {
+            "flow_run_id": run_id,
+            "job": job,
+            "state": state.value,
+            "error": error,
+            "rows_read": read,
+            "rows_loaded": rows,
+            "seconds": seconds,
+        }
+        self.dialect.run(conn, "ledger_flow_end_job", values)
+
+    def windows(self, conn: Any, run_id: str, name: str, job: str) -> list[Window]:
+        """Return a job's windows in other runs of its flow, by their numbers.
+
+        The last one that was read to its end, and those that were not and are not given up either.
+        """
+        values = {"flow_run_id": run_id, "name": name, "job": job}
+        rows = self.dialect.run(conn, "ledger_flow_windows", values)
+        return [
+            Window(flow_run_id, JobState(state), str(job_run_id), high, int(opening))
+            for flow_run_id, state, job_run_id, high, opening in rows
+        ]
+
+    def open_window(
+        self, conn: Any, run_id: str, job: str, low: str | None, high: str | None, opening: int
+    ) -> None:
+        """Note which rows a job is going to read."""
+        values = {"flow_run_id": run_id, "job": job, "low": low, "high": high, "opening": opening}
+        self.dialect.run(conn, "ledger_flow_open_window", values)
+
+    def settle(
+        self, conn: Any, window: Window, job: str, state: JobState, note: str | None
+    ) -> bool:
+        """Say what became of a window another run left; False when that one goes on meanwhile."""
+        values = {
+            "flow_run_id": window.flow_run_id,
+            "job": job,
+            "expected": window.state.value,
+            "state": state.value,
+            "error": note,
+        }
+        return bool(self.dialect.run(conn, "ledger_flow_settle", values))
+
+    def discard(self, conn: Any, run_id: str) -> None:
+        """Give up a run: what it has not done, it never will; what it has, stays noted."""
+        self.dialect.run(conn, "ledger_flow_discard", {"flow_run_id": run_id})
+        self.set_state(conn, run_id, FlowState.DISCARDED)
+
+
+def _stored_flow(row: Sequence[Any]) -> StoredFlow:
+    run_id, name, document, directory, state, version, started, ended = row
+    if version != FLOWS_VERSION:
+        message = (
+            f"run {run_id!r} was entered by a version of mapper_dask whose ledger has the layout "
+            f"{version}, this one knows {FLOWS_VERSION}; use the version that began it"
+        )
+        raise ConfigurationError(message, field="ledger_conn", run_id=run_id)
+    return StoredFlow(
+        run_id, name, document, directory, FlowState(state), _utc(started), ended and _utc(ended)
+    )
+
+
+def _utc(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)

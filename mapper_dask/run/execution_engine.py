@@ -1,0 +1,361 @@
+"""Several jobs as one: a flow's jobs run as soon as those they depend on are done."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from distributed import Client
+
+from mapper_dask.connections import ConnectionRef, reference
+from mapper_dask.dialects import dialect_for
+from mapper_dask.errors import ConfigurationError, RunNotFoundError
+from mapper_dask.flow import Flow, FlowJob, FlowJobResult, FlowResult, JobState
+from mapper_dask.ledger import RunState
+from mapper_dask.ledger_flows import StoredFlow
+from mapper_dask.retries import Patience
+from mapper_dask.run import report, stored_runs, watermarks
+from mapper_dask.run.arguments import require_count, require_seconds
+from mapper_dask.run.budget import Budget
+from mapper_dask.run.dask_engine import require_picklable
+from mapper_dask.run.events import log_flow_event
+from mapper_dask.run.flow_course import Course
+from mapper_dask.run.flow_job import Means, from_ledger
+from mapper_dask.run.flow_ledger import FlowLedger, all_runs
+from mapper_dask.run.parallel_processor import Plan
+from mapper_dask.run.progress.watch import ProgressOptions, require_progress
+from mapper_dask.run.run_ledger import RunLedger
+from mapper_dask.run.shared_workers import SharedWorkers
+from mapper_dask.settings import Settings, resolve
+
+MakesFlow = Callable[[StoredFlow], Flow]
+"""What makes a flow of what the ledger has kept of it."""
+
+
+class ExecutionEngine:
+    """Runs flows: jobs that do not depend on each other at a time, each exactly once.
+
+    A job that fits one chunk runs in this process; all others share one cluster. A job that fails
+    stops those that depend on it, and no others. The flow's run is noted in its own ledger, each
+    job's run in its target's; after a kill ``resume`` goes on with what is not done.
+
+    What is left out, or None, is as the settings have it: see :mod:`mapper_dask.settings`. The
+    values named here are those of the packaged ``mapper-dask.yaml``.
+
+    Parameters
+    ----------
+    max_workers
+        Worker processes for all jobs together; where nobody says, all cores but one, at least 1.
+        With a client, how many of its threads each job keeps busy; where nobody says, all.
+    max_parallel_jobs
+        Jobs that run at a time, where the flow does not say; 1: one after the other. Where nobody
+        says, as many as ``max_workers``, or as there are cores.
+    client
+        A Dask client to use. Without one the session's current client is used, else a cluster of
+        processes on this machine is started by the first job that needs one, and closed at the end.
+    scheduler_address
+        A Dask scheduler to connect to, such as ``tcp://host:8786``.
+    retries
+        Attempts at a chunk whose error may pass, where the job does not say: 10.
+    lock_timeout
+        Seconds an attempt waits for a lock in the target, where the job does not say: 30.
+    progress
+        As for :class:`~mapper_dask.ParallelProcessor`. Jobs that run at a time call it from
+        threads of their own.
+    settings
+        What :func:`mapper_dask.settings.resolve` returned, such as with a job file's. None: they
+        are resolved here.
+
+    Raises
+    ------
+    ConfigurationError
+        Names the argument whose value cannot be used.
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        *,
+        max_parallel_jobs: int | None = None,
+        client: Client | None = None,
+        scheduler_address: str | None = None,
+        retries: int | None = None,
+        lock_timeout: float | None = None,
+        progress: ProgressOptions = None,
+        settings: Settings | None = None,
+    ) -> None:
+        counts = {
+            "max_workers": max_workers,
+            "max_parallel_jobs": max_parallel_jobs,
+            "retries": retries,
+        }
+        for name, value in counts.items():
+            if value is not None:
+                require_count(name, value)
+        if lock_timeout is not None:
+            require_seconds("lock_timeout", lock_timeout)
+        if client is not None and not hasattr(client, "submit"):
+            message = "client must be a Dask client; an address is given as scheduler_address"
+            raise ConfigurationError(message, field="client")
+        if client is not None and scheduler_address is not None:
+            message = "client and scheduler_address say the same thing twice; give one"
+            raise ConfigurationError(message, field="scheduler_address")
+        require_progress(progress)
+        self.settings = known = settings if settings is not None else resolve()
+
+        def settled(given: Any, key: str) -> Any:
+            return given if given is not None else known.value(key)
+
+        self.asked_workers: int | None = settled(max_workers, "max-workers")
+        self.max_parallel_jobs: int | None = settled(max_parallel_jobs, "max-parallel-jobs")
+        self.client = client
+        self.scheduler_address: str | None = (
+            None if client is not None else settled(scheduler_address, "scheduler-address")
+        )
+        self.patience = Patience(
+            settled(retries, "retries"), float(settled(lock_timeout, "lock-timeout"))
+        )
+        self.progress: ProgressOptions = settled(progress, "progress")
+
+    @property
+    def max_workers(self) -> int:
+        """Processes of a cluster that is started here."""
+        return self.asked_workers or max(1, (os.cpu_count() or 2) - 1)
+
+    def run(self, flow: Flow, *, plans: Mapping[str, Plan] | None = None) -> FlowResult:
+        """Run a flow, or go on with it when its ledger knows its ``run_id``.
+
+        Parameters
+        ----------
+        flow
+            What to run.
+        plans
+            By a job's name the plan whose chunks it is to run; the others are planned now.
+
+        Returns
+        -------
+        FlowResult
+            Also when jobs failed: call its ``raise_for_status()`` to have that raised.
+
+        Raises
+        ------
+        ConfigurationError
+            What was wrong, before a row moved: with ``job`` in its details where it was a job's.
+        DatabaseError
+            What the ledger's database answered.
+        """
+        flow = _validated(flow)
+        ledger = FlowLedger(
+            ledger_of(flow), flow.run_id or uuid.uuid4().hex[:16], self.patience.lock_timeout
+        )
+        ledger.prepare()
+        for job in flow.jobs:
+            if job.incremental is not None:
+                watermarks.require_no_other(flow.name, job, ledger)
+        started = time.perf_counter()
+        stored = ledger.open(flow)
+        log_flow_event("flow_started", flow=flow.name, flow_run=ledger.run_id, jobs=len(flow.jobs))
+        with SharedWorkers(self.client, self.scheduler_address, self.max_workers) as workers:
+            limit = self._limit(flow)
+            means = Means(
+                flow=flow,
+                ledger=ledger,
+                workers=workers,
+                asked_workers=self.asked_workers,
+                patience=self.patience,
+                budget=Budget.of(self.settings, runs=limit),
+                progress=self.progress,
+                settings=self.settings,
+                plans=plans or {},
+            )
+            course = Course(means, stored, limit)
+            try:
+                course.run()
+            except BaseException:
+                course.cancel()
+                raise
+        return _told(course.result(time.perf_counter() - started))
+
+    def resume(
+        self, run_id: str, *, ledger_conn: Any, flow: Flow | MakesFlow | None = None
+    ) -> FlowResult:
+        """Finish a flow that was killed, stopped or left jobs behind; only report a finished one.
+
+        Parameters
+        ----------
+        run_id
+            The flow's run, as the result, the log and the ledger name it.
+        ledger_conn
+            Where the flow's ledger is.
+        flow
+            The flow as it was, or a function that makes it of what the ledger has kept. A job that
+            reads or writes something else than it did is refused.
+
+        Raises
+        ------
+        RunNotFoundError
+            When the ledger has no such run.
+        ConfigurationError
+            When no flow is given, or another one.
+        """
+        stored = stored_flow(run_id, ledger_conn=ledger_conn)
+        made = flow(stored) if callable(flow) else flow
+        if not isinstance(made, Flow):
+            message = (
+                "flow: the ledger keeps no functions and no passwords; give the flow "
+                f"{stored.name!r} again, or a function that makes it of its job file"
+            )
+            raise ConfigurationError(message, field="flow", run_id=run_id)
+        return self.run(made.evolve(run_id=run_id, ledger_conn=ledger_conn))
+
+    def status(self, run_id: str, *, ledger_conn: Any) -> FlowResult:
+        """Return what is known of a flow's run, and run nothing.
+
+        Counts of chunks are there for jobs whose target has the same ledger; the others have their
+        rows and seconds.
+
+        Raises
+        ------
+        RunNotFoundError
+            When the ledger has no such run.
+        """
+        conn = reference(ledger_conn, "ledger_conn")
+        ledger = FlowLedger(conn, run_id)
+        stored = ledger.find()
+        jobs = tuple(_with_chunks(from_ledger(job), conn) for job in ledger.jobs())
+        seconds = 0.0
+        if stored.ended_at is not None:
+            seconds = (stored.ended_at - stored.started_at).total_seconds()
+        return FlowResult(stored.name, run_id, jobs, seconds)
+
+    def flows(self, ledger_conn: Any) -> tuple[StoredFlow, ...]:
+        """Return every run of every flow, the latest first, without their documents."""
+        return tuple(all_runs(reference(ledger_conn, "ledger_conn")))
+
+    def discard(self, run_id: str, *, ledger_conn: Any, flow: Flow | None = None) -> None:
+        """Give up a flow's run: it cannot go on, and is in nobody's way any more.
+
+        Runs of its jobs that have not succeeded are stopped, and what they have staged is dropped,
+        where their target has the same ledger or the flow is given. What they have loaded stays:
+        an incremental job that appends will load it again.
+
+        Raises
+        ------
+        RunNotFoundError
+            When the ledger has no such run.
+        """
+        conn = reference(ledger_conn, "ledger_conn")
+        ledger = FlowLedger(conn, run_id)
+        ledger.find()
+        targets = {job.name: job.job.target_conn for job in (flow.jobs if flow else ())}
+        unread = [job for job in ledger.jobs() if job.state is not JobState.SUCCEEDED]
+        ledger.discard()
+        for job in unread:
+            if job.run_id is not None:
+                target = reference(targets.get(job.name) or conn, "target_conn")
+                with contextlib.suppress(RunNotFoundError):
+                    stored_runs.discard(target, job.run_id)
+
+    def _limit(self, flow: Flow) -> int:
+        cores = self.asked_workers or os.cpu_count() or 1
+        return flow.max_parallel_jobs or self.max_parallel_jobs or cores
+
+
+def stored_flow(run_id: str, *, ledger_conn: Any) -> StoredFlow:
+    """Return a flow's run as the ledger holds it, with the job file it was made of.
+
+    Raises
+    ------
+    RunNotFoundError
+        When the ledger has no such run.
+    """
+    return FlowLedger(reference(ledger_conn, "ledger_conn"), run_id).find()
+
+
+def ledger_of(flow: Flow) -> ConnectionRef:
+    """Return where a flow's own ledger is.
+
+    Raises
+    ------
+    ConfigurationError
+        When it has no target and names no ledger.
+    """
+    if flow.ledger_conn is not None:
+        return reference(flow.ledger_conn, "ledger_conn")
+    for job in flow.jobs:
+        if job.job.target_conn is not None:
+            return reference(job.job.target_conn, "target_conn")
+    message = "ledger_conn is needed where no job has a target: the flow's ledger is kept there"
+    raise ConfigurationError(message, field="ledger_conn")
+
+
+def _told(result: FlowResult) -> FlowResult:
+    """Write to the log what became of a flow."""
+    log_flow_event(
+        "flow_succeeded" if result.succeeded else "flow_failed",
+        flow=result.name,
+        flow_run=result.run_id,
+        level=logging.INFO if result.succeeded else logging.ERROR,
+        seconds=result.seconds,
+    )
+    return result
+
+
+def _validated(flow: Flow) -> Flow:
+    """Return a flow that nothing speaks against, as far as can be told without a database."""
+    given: object = flow
+    if not isinstance(given, Flow):
+        message = f"flow must be a Flow, got {type(given).__name__}"
+        raise ConfigurationError(message, field="flow")
+    flow = flow.validated()
+    if flow.max_parallel_jobs is not None:
+        require_count("max_parallel_jobs", flow.max_parallel_jobs)
+    for job in flow.jobs:
+        try:
+            _require_usable(job)
+        except ConfigurationError as error:
+            message = f"job {job.name!r}: {error}"
+            raise ConfigurationError(message, **{**error.details, "job": job.name}) from None
+    dialect_for(ledger_of(flow), "ledger_conn")
+    return flow
+
+
+def _require_usable(job: FlowJob) -> None:
+    for name in ("max_workers", "retries"):
+        if getattr(job, name) is not None:
+            require_count(name, getattr(job, name))
+    if job.lock_timeout is not None:
+        require_seconds("lock_timeout", job.lock_timeout)
+    for name in ("source_conn", "target_conn"):
+        connection = getattr(job.job, name)
+        if connection is not None:
+            dialect_for(reference(connection, name), name)
+    if job.parallel:
+        require_picklable(job.job.transformation_logic)
+
+
+def _with_chunks(result: FlowJobResult, conn: ConnectionRef) -> FlowJobResult:
+    """Return a job's result with its chunks, where a ledger knows its run."""
+    if result.run_id is None:
+        return result
+    stored = RunLedger(conn, result.run_id).find()
+    if stored is None:
+        return result
+    known = report.fold(
+        [chunk for _, chunk in RunLedger(conn, result.run_id).chunks()],
+        run_id=result.run_id,
+        seconds=result.seconds or 0.0,
+        rows_this_run=0,
+        warnings=[*stored.plan["warnings"], *stored.notes],
+        published=stored.publication is None or stored.state is RunState.SUCCEEDED,
+    )
+    return replace(result, result=known, rows=known.total_rows_successful)
+
+
+__all__: Sequence[str] = ["ExecutionEngine", "StoredFlow", "ledger_of", "stored_flow"]

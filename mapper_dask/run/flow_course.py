@@ -1,0 +1,85 @@
+"""A flow's run under way: starts each job in its turn, hears what becomes of it, stops them all."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+from collections.abc import Mapping
+
+from mapper_dask.errors import MapperError
+from mapper_dask.flow import FlowJobResult, FlowResult, JobState
+from mapper_dask.ledger_flows import FlowState, StoredJob
+from mapper_dask.run.events import log_flow_event
+from mapper_dask.run.flow_job import CANCELLED, JobThread, Means
+from mapper_dask.run.flow_schedule import Schedule
+
+Report = tuple[str, FlowJobResult | BaseException]
+
+
+class Course:
+    """A flow's run under way in this process."""
+
+    def __init__(self, means: Means, stored: Mapping[str, StoredJob], limit: int) -> None:
+        self._means, self._stored = means, stored
+        self._schedule = Schedule(means.flow.jobs, limit)
+        self._reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
+        self._threads: dict[str, JobThread] = {}
+        self._results: dict[str, FlowJobResult] = {}
+
+    def run(self) -> None:
+        """Run every job that can be; return when none is left."""
+        while not self._schedule.done:
+            for job, why in self._schedule.skipped():
+                self._end(FlowJobResult(job.name, JobState.SKIPPED, error=why), note=True)
+            for job in self._schedule.ready():
+                thread = JobThread(self._means, job, self._stored[job.name], self._report)
+                self._threads[job.name] = thread
+                thread.start()
+            if not self._schedule.done:
+                self._hear(self._reports.get())
+        state = FlowState.SUCCEEDED if self.result(0.0).succeeded else FlowState.FAILED
+        self._means.ledger.set_state(state)
+
+    def cancel(self) -> None:
+        """Stop every job that runs, and note that those that have not ended are cancelled."""
+        running = [t for name, t in self._threads.items() if name not in self._results]
+        for thread in running:
+            with contextlib.suppress(MapperError):  # what ended the flow is what must be told
+                thread.cancel()
+        for thread in running:
+            thread.join()
+        with contextlib.suppress(MapperError):
+            for job in self._means.flow.jobs:
+                if job.name not in self._threads and job.name not in self._results:
+                    result = FlowJobResult(job.name, JobState.CANCELLED, error=CANCELLED)
+                    self._end(result, note=True)
+            self._means.ledger.set_state(FlowState.CANCELLED)
+        flow = self._means.flow.name
+        log_flow_event(
+            "flow_cancelled",
+            flow=flow,
+            flow_run=self._means.ledger.run_id,
+            level=logging.WARNING,
+        )
+
+    def result(self, seconds: float) -> FlowResult:
+        """Return what became of the jobs that have ended."""
+        jobs = [self._results[j.name] for j in self._means.flow.jobs if j.name in self._results]
+        return FlowResult(self._means.flow.name, self._means.ledger.run_id, tuple(jobs), seconds)
+
+    def _report(self, name: str, outcome: FlowJobResult | BaseException) -> None:
+        self._reports.put((name, outcome))
+
+    def _hear(self, report: Report) -> None:
+        _, outcome = report
+        if isinstance(outcome, BaseException):
+            raise outcome
+        self._end(outcome)
+
+    def _end(self, result: FlowJobResult, *, note: bool = False) -> None:
+        self._results[result.name] = result
+        self._schedule.end(result.name, result.state)
+        if note:
+            self._means.ledger.end_job(result.name, result.state, result.error)
+            self._means.tell(result)

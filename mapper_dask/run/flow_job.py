@@ -1,0 +1,232 @@
+"""One job of a flow under way: a thread that runs it, and notes what became of it."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from mapper_dask.connections import reference
+from mapper_dask.errors import MainGuardError, MapperError
+from mapper_dask.flow import Flow, FlowJob, FlowJobResult, JobState
+from mapper_dask.ledger_flows import StoredJob
+from mapper_dask.parallel_models import ChunkState, ParallelProcessingResult
+from mapper_dask.plan.params import bound
+from mapper_dask.retries import Patience
+from mapper_dask.run import stored_runs, watermarks
+from mapper_dask.run.budget import Budget
+from mapper_dask.run.events import flow_job, log_flow_event
+from mapper_dask.run.flow_ledger import FlowLedger, job_run_id
+from mapper_dask.run.handle import RunHandle
+from mapper_dask.run.parallel_processor import Plan
+from mapper_dask.run.progress.watch import ProgressOptions
+from mapper_dask.run.run_ledger import RunLedger
+from mapper_dask.run.shared_workers import SharedWorkers, SharingProcessor
+from mapper_dask.settings import Settings
+
+LEVELS = {
+    JobState.FAILED: logging.ERROR,
+    JobState.PARTIAL: logging.WARNING,
+    JobState.SKIPPED: logging.WARNING,
+    JobState.CANCELLED: logging.WARNING,
+    JobState.DISCARDED: logging.WARNING,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What the jobs of a flow's run have in common."""
+
+    flow: Flow
+    ledger: FlowLedger
+    workers: SharedWorkers
+    asked_workers: int | None
+    """Workers a job may keep busy; None: all there are."""
+    patience: Patience
+    budget: Budget
+    """The connections that all jobs together may hold."""
+    progress: ProgressOptions
+    settings: Settings
+    plans: Mapping[str, Plan] = field(default_factory=dict)
+    """By a job's name the plan that it is to run."""
+
+    def processor(self, job: FlowJob) -> SharingProcessor:
+        """Return what runs a job."""
+        made = SharingProcessor(
+            job.max_workers or self.asked_workers,
+            enable_parallel=None if job.parallel else False,
+            retries=job.retries or self.patience.attempts,
+            lock_timeout=job.lock_timeout or self.patience.lock_timeout,
+            progress=self.progress,
+            budget=self.budget,
+            settings=self.settings,
+        )
+        made.workers = self.workers
+        return made
+
+    def tell(self, result: FlowJobResult) -> None:
+        """Write to the log what became of a job."""
+        log_flow_event(
+            f"job_{result.state.value.lower()}",
+            flow=self.flow.name,
+            flow_run=self.ledger.run_id,
+            job=result.name,
+            level=LEVELS.get(result.state, logging.INFO),
+            rows=result.rows,
+        )
+
+
+class JobThread:
+    """A job that runs; ``report`` gets its result, or what must end the whole flow."""
+
+    def __init__(
+        self,
+        means: Means,
+        job: FlowJob,
+        stored: StoredJob,
+        report: Callable[[str, FlowJobResult | BaseException], None],
+    ) -> None:
+        self._means, self._job, self._stored, self._report = means, job, stored, report
+        self._stop = threading.Event()
+        self._handle: RunHandle | None = None
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(
+            target=contextvars.copy_context().run,
+            args=(self._work,),
+            name=f"mapper_dask-flow-{job.name}",
+            daemon=True,
+        )
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """Stop the job's run; nothing of it commits once this returns."""
+        with self._lock:
+            self._stop.set()
+            handle = self._handle
+        if handle is not None:
+            handle.cancel()
+
+    def join(self) -> None:
+        """Wait for its end."""
+        self._thread.join()
+
+    def _work(self) -> None:
+        name = self._job.name
+        try:
+            self._report(name, self._ended())
+        except BaseException as error:  # noqa: BLE001 - raised again by the coordinator
+            self._report(name, error)
+
+    def _ended(self) -> FlowJobResult:
+        """Run the job, and return and note what became of it."""
+        job, stored = self._job, self._stored
+        if stored.state is JobState.DISCARDED or self._is_done():
+            return from_ledger(stored)
+        run_id = None
+        if job.job.target_conn is not None:
+            run_id = job_run_id(self._means.ledger.run_id, job.name)
+        result = FlowJobResult(job.name, JobState.FAILED, run_id)
+        outcome = None
+        try:
+            result, outcome = self._run(result)
+        except MapperError as error:
+            if isinstance(error, MainGuardError):
+                self._note_interruption()
+                raise
+            state = JobState.CANCELLED if self._stop.is_set() else JobState.FAILED
+            result = replace(result, state=state, error=str(error))
+        except BaseException:
+            self._note_interruption()
+            raise
+        if stored.state is JobState.SUCCEEDED and result.state is JobState.SUCCEEDED:
+            return replace(result, seconds=stored.seconds)  # it was done before
+        self._means.ledger.end_job(job.name, result.state, result.error, outcome)
+        self._means.tell(result)
+        return result
+
+    def _note_interruption(self) -> None:
+        """Note that the job does not go on here: what ends it, ends the whole flow."""
+        with contextlib.suppress(MapperError):  # what ends the flow is what must be told
+            error = "the flow was broken off; see what it raised"
+            self._means.ledger.end_job(self._job.name, JobState.CANCELLED, error)
+
+    def _is_done(self) -> bool:
+        """Return whether nothing is left to do, nor to look up.
+
+        A run that was removed from its target's ledger after its job had succeeded is not run
+        again: that would load its rows twice.
+        """
+        stored, job = self._stored, self._job.job
+        if stored.state is not JobState.SUCCEEDED:
+            return False
+        if job.target_conn is None or stored.run_id is None:
+            return True
+        target = reference(job.target_conn, "target_conn")
+        return RunLedger(target, stored.run_id).find() is None
+
+    def _run(self, result: FlowJobResult) -> tuple[FlowJobResult, ParallelProcessingResult | None]:
+        means, job = self._means, self._job
+        means.ledger.begin_job(job.name, result.run_id)
+        given = job.job
+        job = replace(job, job=bound(given, reference(given.source_conn, "source_conn")))
+        reading = watermarks.opened(means.flow.name, job, means.ledger, self._stored)
+        result = replace(result, low=reading.low, high=reading.high)
+        moved = job.job.evolve(source_sql=reading.sql, run_id=result.run_id)
+        flow, flow_run = means.flow.name, means.ledger.run_id
+        log_flow_event("job_started", flow=flow, flow_run=flow_run, job=job.name, run=result.run_id)
+        with flow_job(flow=flow, flow_run=flow_run, job=job.name), self._lock:
+            if self._stop.is_set():
+                return replace(result, state=JobState.CANCELLED, error=CANCELLED), None
+            self._handle = means.processor(job).start(moved, plan=means.plans.get(job.name))
+        outcome = self._handle.result()
+        state = _state(job, outcome, stopped=self._stop.is_set())
+        return (
+            replace(
+                result,
+                state=state,
+                result=outcome,
+                error=None if state is JobState.SUCCEEDED else _first(outcome),
+                rows=outcome.total_rows_successful,
+                seconds=outcome.processing_time,
+            ),
+            outcome,
+        )
+
+
+CANCELLED = "the flow was cancelled before it began"
+
+
+def _state(job: FlowJob, outcome: ParallelProcessingResult, *, stopped: bool) -> JobState:
+    if outcome.succeeded:
+        return JobState.SUCCEEDED
+    if stopped or outcome.error == stored_runs.CANCELLED:
+        return JobState.CANCELLED
+    begun = all(c.state is not ChunkState.UNASSIGNED for c in outcome.chunk_results)
+    passed_over = job.job.on_error == "continue" and begun and outcome.error is None
+    return JobState.PARTIAL if passed_over and outcome.chunks_failed else JobState.FAILED
+
+
+def _first(outcome: ParallelProcessingResult) -> str:
+    more = len(outcome.errors) - 1
+    first = outcome.errors[0] if outcome.errors else "not all of its chunks were begun"
+    return f"{first} (and {more} more)" if more > 0 else first
+
+
+def from_ledger(stored: StoredJob) -> FlowJobResult:
+    """Return what became of a job, as the ledger knows it."""
+    return FlowJobResult(
+        stored.name,
+        stored.state,
+        stored.run_id,
+        error=stored.error,
+        low=stored.low,
+        high=stored.high,
+        rows=stored.rows,
+        seconds=stored.seconds,
+    )

@@ -1,0 +1,161 @@
+"""The coordinator's side of a flow's ledger: enter a run, note its jobs, read it back."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from mapper_dask.connections import (
+    ConnectionRef,
+    engine_for,
+    fingerprint,
+    raw_connection,
+    session_tag,
+)
+from mapper_dask.dialects import dialect_for
+from mapper_dask.errors import ConfigurationError, FingerprintError
+from mapper_dask.flow import Flow, JobState
+from mapper_dask.ledger_flows import FlowsLedger, FlowState, StoredFlow, StoredJob
+from mapper_dask.parallel_models import ParallelProcessingResult
+from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT, attempts
+
+T = TypeVar("T")
+
+LONGEST_RUN_ID = 200
+"""Characters of a job's run_id; Oracle's ledger takes 1,000 bytes."""
+
+
+def job_run_id(flow_run_id: str, job: str) -> str:
+    """Return the name of a job's run in its target's ledger: no two jobs of any runs share one.
+
+    A dot tells the two apart as long as the job has none. Otherwise, and where it would be too
+    long, a digest of both does.
+    """
+    plain = f"{flow_run_id}.{job}"
+    if "." not in job and len(plain) <= LONGEST_RUN_ID:
+        return plain
+    return f"{flow_run_id[:80]}.{job[:80]}~{fingerprint(flow_run_id, job)}"
+
+
+@dataclass(frozen=True, slots=True)
+class FlowLedger:
+    """One run of a flow in the ledger of one database."""
+
+    conn: ConnectionRef
+    run_id: str
+    lock_timeout: float = DEFAULT_LOCK_TIMEOUT
+    """Seconds a lock is waited for."""
+
+    @contextlib.contextmanager
+    def _session(self) -> Iterator[tuple[FlowsLedger, Any]]:
+        dialect = dialect_for(self.conn, "ledger_conn")
+        engine = engine_for(self.conn, connect_args=dialect.connect_args())
+        with raw_connection(engine, "ledger_conn") as conn, dialect.errors(engine.url):
+            dialect.begin_load(conn, f"{session_tag(self.run_id)}:flow", self.lock_timeout)
+            yield FlowsLedger(dialect), conn
+            conn.commit()
+
+    def call(self, work: Callable[[FlowsLedger, Any], T]) -> T:
+        """Return what some work on the ledger returns, done in one transaction that may be retried.
+
+        So all of it must be such that it can be done twice.
+        """
+        for attempt in attempts():
+            with attempt, self._session() as (ledger, conn):
+                return work(ledger, conn)
+        raise AssertionError  # pragma: no cover - attempts return or raise
+
+    def prepare(self) -> None:
+        """Make the tables where they are missing."""
+        with self._session() as (ledger, conn):  # once: a wrong address should be told at once
+            ledger.create(conn)
+
+    def open(self, flow: Flow) -> dict[str, StoredJob]:
+        """Enter the run, or let it go on; return what is known of its jobs.
+
+        Raises
+        ------
+        FingerprintError
+            When the run belongs to another flow.
+        ConfigurationError
+            When it was given up.
+        """
+        names = [job.name for job in flow.jobs]
+        stored = self.call(
+            lambda ledger, conn: ledger.open(
+                conn, self.run_id, flow.name, flow.document, flow.directory
+            )
+        )
+        _require_same(flow, stored)
+
+        def go_on(ledger: FlowsLedger, conn: Any) -> Sequence[StoredJob]:
+            ledger.lock(conn, flow.name)
+            return ledger.go_on(conn, self.run_id, names)
+
+        return {job.name: job for job in self.call(go_on)}
+
+    def find(self) -> StoredFlow:
+        """Return the run as it is stored."""
+        with self._session() as (ledger, conn):
+            return ledger.find(conn, self.run_id)
+
+    def jobs(self) -> list[StoredJob]:
+        """Return its jobs as they are stored."""
+        return self.call(lambda ledger, conn: ledger.jobs(conn, self.run_id))
+
+    def begin_job(self, job: str, run_id: str | None) -> None:
+        """Note that a job begins."""
+        self.call(lambda ledger, conn: ledger.begin_job(conn, self.run_id, job, run_id))
+
+    def end_job(
+        self,
+        job: str,
+        state: JobState,
+        error: str | None = None,
+        result: ParallelProcessingResult | None = None,
+    ) -> None:
+        """Note what became of a job."""
+        counts: dict[str, Any] = {}
+        if result is not None:
+            counts = {
+                "read": result.total_rows_processed,
+                "rows": result.total_rows_successful,
+                "seconds": result.processing_time,
+            }
+        self.call(
+            lambda ledger, conn: ledger.end_job(
+                conn, self.run_id, job, state=state, error=error, **counts
+            )
+        )
+
+    def set_state(self, state: FlowState) -> None:
+        """Move the run to another state."""
+        self.call(lambda ledger, conn: ledger.set_state(conn, self.run_id, state))
+
+    def discard(self) -> None:
+        """Give the run up."""
+
+        def discard(ledger: FlowsLedger, conn: Any) -> None:
+            ledger.lock(conn, ledger.find(conn, self.run_id).name)
+            ledger.discard(conn, self.run_id)
+
+        self.call(discard)
+
+
+def all_runs(conn: ConnectionRef) -> list[StoredFlow]:
+    """Return every run of every flow that a ledger holds, the latest first."""
+    return FlowLedger(conn, "").call(lambda ledger, raw: ledger.runs(raw))
+
+
+def _require_same(flow: Flow, stored: StoredFlow) -> None:
+    if stored.name != flow.name:
+        message = (
+            f"run_id {stored.run_id!r} belongs to the flow {stored.name!r}, not to {flow.name!r}; "
+            "use a new run_id"
+        )
+        raise FingerprintError(message, field="run_id", run_id=stored.run_id)
+    if stored.state is FlowState.DISCARDED:
+        message = f"run_id {stored.run_id!r} was given up; use a new run_id"
+        raise ConfigurationError(message, field="run_id", run_id=stored.run_id)

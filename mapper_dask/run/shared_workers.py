@@ -1,0 +1,98 @@
+"""The workers that all jobs of a flow share: one client's, or one cluster started for them."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from distributed import Client
+
+from mapper_dask.errors import MainGuardError
+from mapper_dask.run.dask_engine import (
+    DaskEngine,
+    Engine,
+    LoopEngine,
+    connected,
+    current_client,
+    own_cluster,
+)
+from mapper_dask.run.job_engine import fits_one_chunk
+from mapper_dask.run.main_guard import require_main_guard
+from mapper_dask.run.parallel_processor import ParallelProcessor
+from mapper_dask.run.run import Run
+
+
+class SharedWorkers:
+    """Workers for several jobs at a time; a context, at whose end what was started here is closed.
+
+    Without a client, or the address of a scheduler, the session's own client is used. Without one
+    of those processes are started on this machine, by the first job that is larger than a chunk.
+
+    Parameters
+    ----------
+    client, scheduler_address
+        Whose workers to use.
+    max_workers
+        Processes to start; a single one would only make detours, so such jobs run here.
+    """
+
+    def __init__(
+        self, client: Client | None, scheduler_address: str | None, max_workers: int
+    ) -> None:
+        self._client, self._address = client, scheduler_address
+        self._max_workers = max_workers
+        self._lock = threading.Lock()
+        self._stack = contextlib.ExitStack()
+        self._unguarded: MainGuardError | None = None
+
+    def __enter__(self) -> Self:
+        if self._client is None and self._address is None:
+            self._client = current_client()
+        try:  # here: the threads of the jobs do not stand on the script that called
+            require_main_guard()
+        except MainGuardError as error:
+            self._unguarded = error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def engine(self, asked_workers: int | None) -> Engine:
+        """Return what runs the chunks of a job that has more than one.
+
+        Parameters
+        ----------
+        asked_workers
+            Workers to keep busy at most; None: all there are.
+        """
+        client = self._found()
+        return LoopEngine() if client is None else DaskEngine(client, asked_workers)
+
+    def _found(self) -> Client | None:
+        with self._lock:
+            if self._client is None and self._address is not None:
+                self._client = self._stack.enter_context(connected(self._address))
+            elif self._client is None and self._max_workers > 1:
+                if self._unguarded is not None:
+                    raise self._unguarded
+                self._client = self._stack.enter_context(own_cluster(self._max_workers))
+            return self._client
+
+
+class SharingProcessor(ParallelProcessor):
+    """Runs one job of a flow, on the workers that it shares with the others."""
+
+    workers: SharedWorkers
+
+    @contextlib.contextmanager
+    def _engine(self, run: Run) -> Iterator[Engine]:
+        small = fits_one_chunk(run) or not self.enable_parallel
+        yield LoopEngine() if small else self.workers.engine(self.asked_workers)

@@ -1,0 +1,378 @@
+"""Which rows of an incremental job are new: its window, noted before a row of it moves.
+
+A window begins where the last one ended that was read to its end, and ends at the column's greatest
+value as it is when the window is opened. A run that goes on reads the very same window. A flow's
+job has one window open at a time:
+
+- one whose rows are all in the target counts as read, whatever its coordinator came to note;
+- one that is being read, or was left by a coordinator that was killed, is in the way of a new one,
+  and so is one that was broken off half loaded: it must be resumed, or given up by its user;
+- one that was broken off before any of its rows were in the target (because none was loaded, or all
+  of them wait in a staging table) is passed over: it is given up, its staged rows are dropped, and
+  the new window begins where it began.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import ROUND_FLOOR, Decimal, InvalidOperation
+from typing import Any, NoReturn
+
+from mapper_dask.connections import ConnectionRef, reference
+from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.base import Watermarks
+from mapper_dask.dialects.facts import Column, TypeFamily
+from mapper_dask.errors import ConfigurationError, RunNotFoundError
+from mapper_dask.flow import FlowJob, Incremental, JobState
+from mapper_dask.ledger import RunState
+from mapper_dask.ledger_flows import ENDED, FlowsLedger, StoredJob, Window
+from mapper_dask.plan.params import bound
+from mapper_dask.plan.query import analyse
+from mapper_dask.run import stored_runs
+from mapper_dask.run.flow_ledger import FlowLedger
+from mapper_dask.run.run_ledger import RunLedger
+from mapper_dask.run.snapshot import keep_snapshot
+
+TIMES = (TypeFamily.DATE, TypeFamily.TIMESTAMP, TypeFamily.TIMESTAMP_TZ)
+NUMBERS = (TypeFamily.INTEGER, TypeFamily.DECIMAL)
+
+ENDLESS = frozenset({"infinity", "-infinity", "nan"})
+"""Values above, or beside, all that could come later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The rows that a job reads this time."""
+
+    sql: str
+    low: str | None
+    high: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A column at the source, spoken to on an open session."""
+
+    sql: str
+    """The user's query, without a closing semicolon."""
+    column: Column
+    never_null: bool
+    marks: Watermarks
+
+
+def opened(flow: str, job: FlowJob, ledger: FlowLedger, stored: StoredJob) -> Reading:
+    """Return what a job reads: its run's own window again, or a new one.
+
+    Raises
+    ------
+    ConfigurationError
+        When the column cannot tell new rows, rows have no value there that would be lost, or
+        another run's window is in the way.
+    """
+    incremental = job.incremental
+    if incremental is None:
+        return Reading(job.job.source_sql, None, None)
+    if stored.state is JobState.SUCCEEDED and (sql := _read_already(job, stored)):
+        return Reading(sql, stored.low, stored.high)
+    with _looking(job, incremental, ledger.run_id) as seen:
+        if stored.opening is None:
+            _require_values(job, seen)
+            stored = _open(flow, job, incremental, ledger, seen)
+        nulls = job.job.write_disposition == "merge" and not seen.never_null
+        sql = seen.marks.window(seen.sql, seen.column, stored.low, stored.high, nulls=nulls)
+        return Reading(sql, stored.low, stored.high)
+
+
+def _read_already(job: FlowJob, stored: StoredJob) -> str | None:
+    """Return what a job that is done has read, so that its source need not be asked again.
+
+    None where that was another query, or nobody knows any more.
+    """
+    if job.job.target_conn is None or stored.run_id is None:
+        return None
+    run = RunLedger(_target(job), stored.run_id).find()
+    dialect = dialect_for(reference(job.job.source_conn, "source_conn"))
+    shape = analyse(job.job.source_sql, dialect.grammar, dialect.folded)
+    sql = None if run is None else str(run.plan["job"]["source_sql"])
+    return sql if sql is not None and f"(\n{shape.sql}\n)" in sql else None
+
+
+def check(job: FlowJob) -> None:
+    """Refuse an incremental job whose column cannot tell new rows; changes nothing.
+
+    Raises
+    ------
+    ConfigurationError
+        When the column does not exist, is of another kind, or leaves rows untold.
+    """
+    if job.incremental is None:
+        return
+    given = replace(job, job=bound(job.job, reference(job.job.source_conn, "source_conn")))
+    with _looking(given, job.incremental, "check") as seen:
+        _require_values(given, seen)
+        _start(given, job.incremental, seen)
+
+
+def require_no_other(flow: str, job: FlowJob, ledger: FlowLedger) -> None:
+    """Refuse when another run's window is in the way; changes nothing.
+
+    Raises
+    ------
+    ConfigurationError
+        Names that run, and what to do.
+    """
+    for window in _unread(_windows(flow, job, ledger)):
+        _verdict(job, window)
+
+
+@contextlib.contextmanager
+def _looking(job: FlowJob, incremental: Incremental, run_id: str) -> Iterator[_Seen]:
+    """Lend the column at the source, in one session."""
+    source = reference(job.job.source_conn, "source_conn")
+    with keep_snapshot(source, consistent=False, run_id=run_id) as keeper:
+        dialect, conn = keeper.dialect, keeper.conn
+        text = job.job.source_sql
+        shape = analyse(text, dialect.grammar, dialect.folded)
+        indent = " " * (len(text) - len(text.lstrip()))  # it counts in the position of an error
+        columns = dialect.describe_query(conn, indent + shape.sql)
+        column = _column(job, incremental, columns)
+        with dialect.errors():
+            # What a join adds may be NULL, whatever the table it comes from says.
+            never_null = shape.table is not None and column.not_null
+            yield _Seen(shape.sql, column, never_null, dialect.watermarks(conn))
+
+
+def _column(job: FlowJob, incremental: Incremental, columns: Sequence[Column]) -> Column:
+    found = next((column for column in columns if column.name == incremental.column), None)
+    if found is None:
+        known = ", ".join(column.name for column in columns)
+        _refuse(job, "incremental.column", f"{incremental.column!r} is no column; it has: {known}")
+    if found.family not in (*TIMES, *NUMBERS) or not found.key_type:
+        _refuse(
+            job,
+            "incremental.column",
+            f"{found.name!r} is of the type {found.type_name}; it must be a date, a timestamp, an "
+            "integer or an exact decimal. Cast it in the query, where that keeps its order",
+        )
+    overlap = incremental.overlap
+    if incremental.overlaps and isinstance(overlap, dt.timedelta) is not (found.family in TIMES):
+        wanted = "a time" if found.family in TIMES else "a number"
+        _refuse(
+            job,
+            "incremental.overlap",
+            f"must be {wanted}, as {found.name!r} is of the type {found.type_name}: {overlap!r}",
+        )
+    return found
+
+
+def _require_values(job: FlowJob, seen: _Seen) -> None:
+    """Refuse rows without a value where they would be lost, or doubled by each run."""
+    if job.job.write_disposition == "merge" or seen.never_null:
+        return
+    rows, name = seen.marks.nulls(seen.sql, seen.column), seen.column.name
+    if rows:
+        _refuse(
+            job,
+            "incremental.column",
+            f"{name!r} is NULL in {rows:,} rows, of which nobody can tell whether they are new. "
+            f"Give them a value (COALESCE), leave them out (WHERE {name} IS NOT NULL), or use "
+            "write_disposition='merge', which reads them in each run",
+        )
+
+
+def _start(job: FlowJob, incremental: Incremental, seen: _Seen) -> str | None:
+    """Return where the first run begins, as the database writes it."""
+    if incremental.start is None:
+        return None
+    try:
+        text = _start_text(incremental.start, seen.column)
+    except (ValueError, InvalidOperation) as error:
+        _refuse(
+            job,
+            "incremental.start",
+            f"{incremental.start!r} is no value of {seen.column.type_name}: {error}",
+        )
+    return seen.marks.canonical(seen.column, text)
+
+
+def _start_text(start: Any, column: Column) -> str:
+    """Return a user's value as text that both databases read; raise ValueError for what is none."""
+    if column.family in NUMBERS:
+        return _number_text(start, whole=column.family is TypeFamily.INTEGER)
+    return _time_text(start, column)
+
+
+def _number_text(start: Any, *, whole: bool) -> str:
+    what = "it is no number"
+    if isinstance(start, (bool, dt.date)):
+        raise ValueError(what)  # noqa: TRY004 - of a value, not of an argument
+    number = Decimal(str(start).strip())
+    if not number.is_finite():
+        raise ValueError(what)
+    return f"{number.to_integral_value(ROUND_FLOOR) if whole else number:f}"
+
+
+def _time_text(start: Any, column: Column) -> str:
+    what = ""
+    if isinstance(start, str):
+        what = "it has more than six digits of a second" if re.search(r"[.,]\d{7}", start) else ""
+        start = dt.datetime.fromisoformat(start.strip())
+    if isinstance(start, dt.date) and not isinstance(start, dt.datetime):
+        start = dt.datetime.combine(start, dt.time())
+    if not isinstance(start, dt.datetime):
+        what = "it is no time"
+    elif start.tzinfo is not None and column.family is not TypeFamily.TIMESTAMP_TZ:
+        what = "it has a zone, the column has none"
+    if what:
+        raise ValueError(what)
+    if start.tzinfo is not None:
+        start = start.astimezone(dt.UTC).replace(tzinfo=None)
+    whole = column.family is TypeFamily.DATE or column.key_type == "date"
+    return str(start.isoformat(" ", "seconds" if whole else "microseconds"))
+
+
+def _open(
+    flow: str, job: FlowJob, incremental: Incremental, ledger: FlowLedger, seen: _Seen
+) -> StoredJob:
+    """Open a window; return the job as it is stored then.
+
+    The source is asked before the ledger is locked; should another window have been read to its
+    end meanwhile, it is asked again.
+    """
+    start = _start(job, incremental, seen)
+    stored = None
+    while stored is None:
+        last = _last(job, _windows(flow, job, ledger))
+        low, high = _ends(job, incremental, seen, last, start)
+        stored = _enter(flow, job, ledger, last, low, high)
+    return stored
+
+
+def _ends(
+    job: FlowJob, incremental: Incremental, seen: _Seen, last: str | None, start: str | None
+) -> tuple[str | None, str | None]:
+    """Return where a window begins that follows one which ended at ``last``, and where it ends."""
+    floor = last if last is not None else start
+    high = seen.marks.high(seen.sql, seen.column, floor)
+    if high is not None and high.strip().lower() in ENDLESS:
+        _refuse(
+            job,
+            "incremental.column",
+            f"has {high} as the greatest value of {seen.column.name!r}: no row that comes later "
+            "would be new. Leave such rows out of the query",
+        )
+    if last is None or not incremental.overlaps:
+        return floor, high
+    overlap = incremental.overlap
+    less = overlap if isinstance(overlap, dt.timedelta) else Decimal(str(overlap))
+    return seen.marks.lowered(seen.column, last, less, start), high
+
+
+def _enter(
+    flow: str, job: FlowJob, ledger: FlowLedger, last: str | None, low: str | None, high: str | None
+) -> StoredJob | None:
+    """Note a window where no other is open; None when the last one is not ``last`` any more."""
+
+    def enter(tables: FlowsLedger, conn: Any) -> StoredJob | None:
+        tables.lock(conn, flow)
+        own = _own(tables.jobs(conn, ledger.run_id), job.name)
+        if own.opening is not None:  # another coordinator of this run was quicker
+            return own
+        windows = tables.windows(conn, ledger.run_id, flow, job.name)
+        for window in _unread(windows):
+            _settle(tables, conn, job, window, ledger.run_id)
+        if _last(job, tables.windows(conn, ledger.run_id, flow, job.name)) != last:
+            return None
+        opening = 1 + max((window.opening for window in windows), default=0)
+        tables.open_window(conn, ledger.run_id, job.name, low, high, opening)
+        return _own(tables.jobs(conn, ledger.run_id), job.name)
+
+    return ledger.call(enter)
+
+
+def _settle(tables: FlowsLedger, conn: Any, job: FlowJob, window: Window, run_id: str) -> None:
+    """Note what became of a window that another run has left open."""
+    state = _verdict(job, window)
+    if state is JobState.DISCARDED:
+        state = _given_up(job, window)
+    if state is not None:
+        passed = f"passed over by run {run_id}, which reads these rows too"
+        note = passed if state is JobState.DISCARDED else None
+        tables.settle(conn, window, job.name, state, note)
+
+
+def _own(jobs: Sequence[StoredJob], name: str) -> StoredJob:
+    return next(job for job in jobs if job.name == name)
+
+
+def _windows(flow: str, job: FlowJob, ledger: FlowLedger) -> list[Window]:
+    return ledger.call(lambda tables, conn: tables.windows(conn, ledger.run_id, flow, job.name))
+
+
+def _unread(windows: Sequence[Window]) -> list[Window]:
+    return [window for window in windows if window.state is not JobState.SUCCEEDED]
+
+
+def _last(job: FlowJob, windows: Sequence[Window]) -> str | None:
+    """Return where the last window ended that was read, noted or not."""
+    read = [
+        window
+        for window in windows
+        if window.state is JobState.SUCCEEDED or _verdict(job, window) is JobState.SUCCEEDED
+    ]
+    return read[-1].high if read else None
+
+
+def _verdict(job: FlowJob, window: Window) -> JobState | None:
+    """Return what becomes of a window that another run has left open; None: it is left alone.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is in the way.
+    """
+    if job.job.target_conn is None:  # what is only looked at may be looked at again
+        return None
+    stored = RunLedger(_target(job), window.run_id).find()
+    if stored is not None and stored.state is RunState.SUCCEEDED:
+        return JobState.SUCCEEDED
+    nothing_loaded = stored is None or stored.publication is not None
+    if window.state not in ENDED or not nothing_loaded:
+        _refuse_window(job, window)
+    return JobState.DISCARDED
+
+
+def _given_up(job: FlowJob, window: Window) -> JobState:
+    """Drop what a window's run has staged, unless it has been published in this moment."""
+    ledger = RunLedger(_target(job), window.run_id)
+    with contextlib.suppress(RunNotFoundError):
+        stored_runs.found(ledger.target, window.run_id)
+        ledger.stop(RunState.CANCELLED)
+        stored = stored_runs.found(ledger.target, window.run_id)
+        if stored.state is RunState.SUCCEEDED:
+            return JobState.SUCCEEDED
+        ledger.forget(stored)
+    return JobState.DISCARDED
+
+
+def _target(job: FlowJob) -> ConnectionRef:
+    return reference(job.job.target_conn, "target_conn")
+
+
+def _refuse_window(job: FlowJob, window: Window) -> NoReturn:
+    how = "is being run, or was killed" if window.state not in ENDED else "may be half loaded"
+    message = (
+        f"job {job.name!r} of run {window.flow_run_id!r} {how} ({window.state.value}); new rows "
+        f"can be told when that is done: resume({window.flow_run_id!r}). Or delete what it has "
+        f"loaded and give it up: discard({window.flow_run_id!r})"
+    )
+    raise ConfigurationError(message, field="run_id", run_id=window.flow_run_id, job=job.name)
+
+
+def _refuse(job: FlowJob, field: str, what: str) -> NoReturn:
+    message = f"job {job.name!r}: {field} {what}"
+    raise ConfigurationError(message, field=field, job=job.name)
