@@ -5,13 +5,20 @@ them nor the driver of a database it does not speak to.
 """
 
 import importlib
+import importlib.abc
+import importlib.machinery
 import logging
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mapper_dask.chunk.chunk_processor import ChunkProcessor
     from mapper_dask.chunk.rejects import reject
     from mapper_dask.errors import MapperError
+    from mapper_dask.flow import Flow, FlowJob, FlowResult, Incremental
     from mapper_dask.frames import read_sql_query
     from mapper_dask.mapper_job import MapperJob
     from mapper_dask.parallel_models import (
@@ -23,6 +30,8 @@ if TYPE_CHECKING:
     )
     from mapper_dask.plan.chunk_manager import ChunkManager
     from mapper_dask.plan.chunk_plan import ChunkPlan
+    from mapper_dask.run.events import Progress, RunEnded, RunEvent, RunRefused, RunStarted
+    from mapper_dask.run.execution_engine import ExecutionEngine
     from mapper_dask.run.handle import RunHandle
     from mapper_dask.run.parallel_processor import ParallelProcessor
     from mapper_dask.run.reconcile import Reconciliation
@@ -35,12 +44,22 @@ __all__ = [
     "ChunkProcessor",
     "ChunkResult",
     "ChunkingStrategy",
+    "ExecutionEngine",
+    "Flow",
+    "FlowJob",
+    "FlowResult",
+    "Incremental",
     "MapperError",
     "MapperJob",
     "ParallelProcessingResult",
     "ParallelProcessor",
+    "Progress",
     "Reconciliation",
+    "RunEnded",
+    "RunEvent",
     "RunHandle",
+    "RunRefused",
+    "RunStarted",
     "read_sql_query",
     "reject",
 ]
@@ -53,12 +72,22 @@ _PLACES = {
     "ChunkProcessor": "mapper_dask.chunk.chunk_processor",
     "ChunkResult": "mapper_dask.parallel_models",
     "ChunkingStrategy": "mapper_dask.parallel_models",
+    "ExecutionEngine": "mapper_dask.run.execution_engine",
+    "Flow": "mapper_dask.flow",
+    "FlowJob": "mapper_dask.flow",
+    "FlowResult": "mapper_dask.flow",
+    "Incremental": "mapper_dask.flow",
     "MapperError": "mapper_dask.errors",
     "MapperJob": "mapper_dask.mapper_job",
     "ParallelProcessingResult": "mapper_dask.parallel_models",
     "ParallelProcessor": "mapper_dask.run.parallel_processor",
+    "Progress": "mapper_dask.run.events",
     "Reconciliation": "mapper_dask.run.reconcile",
+    "RunEnded": "mapper_dask.run.events",
+    "RunEvent": "mapper_dask.run.events",
     "RunHandle": "mapper_dask.run.handle",
+    "RunRefused": "mapper_dask.run.events",
+    "RunStarted": "mapper_dask.run.events",
     "read_sql_query": "mapper_dask.frames",
     "reject": "mapper_dask.chunk.rejects",
 }
@@ -74,5 +103,39 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     return __all__
 
+
+class _WithDask(importlib.abc.MetaPathFinder):
+    """Enters the packaged settings in Dask's configuration as soon as that is imported.
+
+    ``dask.config.get("mapper-dask.chunk-size")`` then works whichever of the two is imported first,
+    and who needs no Dask, such as a check of a job file, does not wait for it.
+    """
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name != "dask.config":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def execute_then_enter(module: ModuleType) -> None:
+                execute(module)
+                _enter_settings(module)
+
+            spec.loader.exec_module = execute_then_enter  # type: ignore[method-assign]
+        return spec
+
+
+def _enter_settings(config: ModuleType) -> None:
+    importlib.import_module("mapper_dask.settings").register(config)
+
+
+if "dask.config" in sys.modules:
+    _enter_settings(sys.modules["dask.config"])
+else:
+    sys.meta_path.insert(0, _WithDask())
 
 logging.getLogger("mapper_dask").addHandler(logging.NullHandler())

@@ -87,8 +87,21 @@ class Ledger:
 
     def create(self, conn: Any) -> None:
         """Create the tables where they are missing; needs no right to create where they stand."""
-        if self.dialect.run(conn, "ledger_exists") == [(True,)]:
+        if not self.require_creatable(conn):
             return
+        self.dialect.run(conn, "ledger_lock")
+        self.dialect.run(conn, "ledger_create")
+
+    def require_creatable(self, conn: Any) -> bool:
+        """Return whether the tables are missing and can be made; False where they stand.
+
+        Raises
+        ------
+        TargetError
+            When they are missing, and this login may not make them.
+        """
+        if self.exists(conn):
+            return False
         [(schema, user, path, allowed)] = self.dialect.run(conn, "ledger_room")
         if not allowed:
             where = f"schema {schema}" if schema else f"any schema of the search path ({path})"
@@ -98,8 +111,7 @@ class Ledger:
                 f"{user}, or let an administrator run one job first"
             )
             raise TargetError(message, field="target_conn")
-        self.dialect.run(conn, "ledger_lock")
-        self.dialect.run(conn, "ledger_create")
+        return True
 
     def exists(self, conn: Any) -> bool:
         """Return whether the tables stand."""
@@ -244,6 +256,35 @@ class Ledger:
             (chunk_id, Reject(stage, reason, _parsed(row), _parsed(key)))
             for chunk_id, stage, reason, key, row in rows
         ]
+
+    def rejects_of(self, conn: Any, run_id: str, chunk_id: int) -> list[Reject]:
+        """Return the rows one chunk has set aside."""
+        values = {"run_id": run_id, "chunk_id": chunk_id}
+        return [
+            Reject(stage, reason, _parsed(row), _parsed(key))
+            for stage, reason, key, row in self.dialect.run(conn, "ledger_chunk_rejects", values)
+        ]
+
+    def retried(
+        self, conn: Any, run_id: str, chunk_id: int, loaded: int, still: Sequence[Reject]
+    ) -> None:
+        """Count rows as loaded that a chunk had set aside, and write down anew those that stay.
+
+        In the transaction that loads them, which holds the chunk (see ``claim``).
+
+        Raises
+        ------
+        LoadCountError
+            When the chunk is not committed (any more).
+        """
+        values = {"run_id": run_id, "chunk_id": chunk_id}
+        self.dialect.run(conn, "ledger_drop_rejects", values)
+        rows = [{**values, **_as_texts(reject)} for reject in still]
+        self.dialect.run_each(conn, "ledger_reject", rows)
+        counts = {**values, "loaded": loaded, "rejected": len(still)}
+        if not self.dialect.run(conn, "ledger_recount", counts):
+            message = f"chunk {chunk_id} is not committed; its rejects are not retried"
+            raise LoadCountError(message, run_id=run_id, chunk_id=chunk_id)
 
     def publish(self, conn: Any, run_id: str, publication: Publication | None) -> RunState:
         """End a run all of whose chunks are committed, publishing what waits; return its state.

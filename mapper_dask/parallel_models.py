@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Literal
 
 import pandas as pd
@@ -166,6 +166,9 @@ class ChunkResult:
     """Whether what failed it would fail the others too: the reject limit, a full disk."""
     snapshot_lost: bool = False
     """Whether the source has forgotten the snapshot it was to be read in."""
+    began: float | None = field(default=None, repr=False, compare=False)
+    """When the work that ended it began, by its worker's clock: seconds since 1970. The ledger has
+    times of its own."""
 
     @property
     def succeeded(self) -> bool:
@@ -294,7 +297,7 @@ class ParallelProcessingResult:
     def to_frame(self) -> pd.DataFrame:
         """Return the chunk results as a pandas frame, one row a chunk."""
         rows = [{**asdict(c), "state": c.state.value} for c in self.chunk_results]
-        return pd.DataFrame(rows, columns=[f.name for f in fields(ChunkResult)])
+        return pd.DataFrame(rows, columns=[f.name for f in fields(ChunkResult) if f.repr])
 
     def __str__(self) -> str:
         notes = [f"{label}: {text}" for label, text in self._notes()]

@@ -22,6 +22,7 @@ from mapper_dask.chunk.load import (
 from mapper_dask.chunk.reading import reading_of
 from mapper_dask.chunk.rows import refused_by_target, through
 from mapper_dask.chunk.task import ChunkTask, LoadTask
+from mapper_dask.connections import close_idle
 from mapper_dask.errors import ChunkError, MapperError, RunStoppedError, SnapshotLostError
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, Reject
 from mapper_dask.retries import attempts
@@ -78,10 +79,10 @@ class ChunkProcessor:
         RunStoppedError
             When the run was stopped meanwhile: the chunk is left as it was.
         """
-        self._following = following
+        self._following = following if self.task.read.ahead else None
         started, tally = time.perf_counter(), _Tally()
         try:
-            for attempt in attempts(self.task.retries):
+            for attempt in attempts(self.task.retries, self.task.connection_wait):
                 with attempt:
                     tally = _Tally()
                     return self._in_snapshot_or_without(chunk, tally, started)
@@ -268,9 +269,13 @@ def process_chunk(task: ChunkTask, chunk: Chunk, following: Chunk | None = None)
         return ChunkProcessor(task).process_chunk(chunk, following=following)
     except RunStoppedError:
         return ChunkResult(chunk.chunk_id, ChunkState.UNASSIGNED, chunk.describe())
+    finally:
+        if not task.keep_connections:
+            close_idle()
 
 
 def _result(chunk: Chunk, tally: _Tally, started: float, attempts: int) -> ChunkResult:
+    seconds = time.perf_counter() - started
     return ChunkResult(
         chunk_id=chunk.chunk_id,
         state=ChunkState.PROCESSED,
@@ -281,9 +286,10 @@ def _result(chunk: Chunk, tally: _Tally, started: float, attempts: int) -> Chunk
         rows_rejected=len(tally.rejects),
         attempts=attempts,
         worker=worker_name(),
-        processing_time=time.perf_counter() - started,
+        processing_time=seconds,
         snapshot=tally.snapshot,
         warnings=tuple(tally.notes),
+        began=time.time() - seconds,
     )
 
 

@@ -113,6 +113,8 @@ def _(value: int) -> Any:  # and bool
 def _(value: float | Decimal) -> Any:
     if math.isnan(value):
         return "NaN"
+    if value == 0 and math.copysign(1, value) < 0:
+        return str(value)  # a database's JSON knows no negative zero
     return value if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"
 
 

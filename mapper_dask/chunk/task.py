@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from mapper_dask.connections import ConnectionRef
 from mapper_dask.dialects.facts import SourceQuery, TargetTable
 from mapper_dask.parallel_models import DtypeBackend, Transformation
-from mapper_dask.retries import DEFAULT_ATTEMPTS, DEFAULT_LOCK_TIMEOUT
+from mapper_dask.retries import (
+    DEFAULT_ATTEMPTS,
+    DEFAULT_CONNECTION_WAIT,
+    DEFAULT_LOCK_TIMEOUT,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class ReadTask:
     """Name the reading sessions of the run have in common."""
     memory_limit: int | None = None
     """Bytes the process that reads may hold, where somebody limits it."""
+    ahead: bool = True
+    """Whether the next chunk may be read while one is loaded: that takes a connection more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,11 @@ class ChunkTask:
     """Rows the run may set aside."""
     known_notes: frozenset[str] = field(default_factory=frozenset)
     """What the plan has said already of lossy conversions."""
+    connection_wait: float = DEFAULT_CONNECTION_WAIT
+    """Seconds for which a chunk waits for a connection while others hold all of a server's."""
+    keep_connections: bool = True
+    """Whether a worker keeps its connections for its next chunk; else they are closed after each,
+    so that other workers may open theirs."""
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from decimal import Decimal
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -24,6 +26,34 @@ from mapper_dask.dialects.facts import (
     TargetTable,
 )
 from mapper_dask.parallel_models import Bound, Chunk
+
+
+class Watermarks(Protocol):
+    """The values of a column that grows. The database computes; values pass as its own text."""
+
+    def high(self, sql: str, column: Column, floor: str | None) -> str | None:
+        """Return a column's greatest value in a query, or the floor where that is greater."""
+        ...
+
+    def nulls(self, sql: str, column: Column) -> int:
+        """Return how many rows of a query have no value there."""
+        ...
+
+    def canonical(self, column: Column, text: str) -> str:
+        """Return a value of the user's as the database writes it."""
+        ...
+
+    def lowered(
+        self, column: Column, text: str, overlap: dt.timedelta | Decimal, floor: str | None
+    ) -> str:
+        """Return a value less an overlap, or the floor where that is greater."""
+        ...
+
+    def window(
+        self, sql: str, column: Column, low: str | None, high: str | None, *, nulls: bool
+    ) -> str:
+        """Return the query of the rows above ``low`` and up to ``high``; see ``windows.within``."""
+        ...
 
 
 class Dialect(Protocol):
@@ -47,6 +77,10 @@ class Dialect(Protocol):
 
     def quote(self, identifier: str) -> str:
         """Return an identifier as SQL writes it."""
+        ...
+
+    def literal(self, value: Any) -> str:
+        """Return a value of a job's params as SQL writes it, of its own type and exact."""
         ...
 
     def folded(self, identifier: str, *, quoted: bool) -> str:
@@ -140,6 +174,10 @@ class Dialect(Protocol):
 
     def sampled(self, query: SourceQuery, percent: float) -> str:
         """Return the query over a random share of its rows."""
+        ...
+
+    def watermarks(self, conn: Any) -> Watermarks:
+        """Return how values of a column that grows are read, lowered and compared."""
         ...
 
     def has_duplicates(self, conn: Any, sql: str, keys: Sequence[str]) -> bool:

@@ -25,6 +25,7 @@ from mapper_dask.plan.burden import Burden
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.plan.chunk_size import wanted
 from mapper_dask.plan.cutting import Cut, cut
+from mapper_dask.plan.params import bound
 from mapper_dask.plan.strategy import Choice, choose, costs, detect_key, warnings, without_ranges
 from mapper_dask.plan.survey import Survey, survey
 from mapper_dask.plan.weighing import before_walking, of_chunks
@@ -63,7 +64,9 @@ class ChunkManager:
             What the source answered: unreachable, or bad SQL with its position.
         """
         job = job.validated()
-        with _planning(reference(job.source_conn)) as (dialect, conn):
+        source = reference(job.source_conn)
+        job = bound(job, source)
+        with _planning(source) as (dialect, conn):
             return self.plan_on(dialect, conn, job)
 
     def plan_on(

@@ -69,7 +69,7 @@ class ChunkPlan:
         }
 
     def save(self, path: str | Path) -> None:
-        """Write the plan and its chunks as JSON."""
+        """Write the plan and its chunks as JSON, for ``ParallelProcessor.run(job, plan=path)``."""
         stored = {**self.to_json(), "chunks": [chunk.to_json() for chunk in self.chunks]}
         Path(path).write_text(json.dumps(stored, indent=1, ensure_ascii=False), encoding="utf-8")
 

@@ -39,6 +39,25 @@ _NOT_ALONE = (
 )
 """What may stand behind a table's name that row addresses would change the meaning of."""
 
+_JOINED = (
+    "joins",
+    "laterals",
+    "group",
+    "having",
+    "distinct",
+    "with_",
+    "with",
+    "windows",
+    "qualify",
+    "locks",
+    "into",
+    "sample",
+    "pivots",
+    "match",
+    "connect",
+)
+"""Parts of a SELECT with which its rows are not those it selects from."""
+
 
 class Fold(Protocol):
     """How a database folds the case of a name that is written without quotes."""
@@ -168,17 +187,22 @@ def _without_semicolon(text: str, grammar: str) -> str:
 
 
 def _shape(text: str, tree: exp.Expression, grammar: str) -> QueryShape:
-    table = _single_table(tree)
     limits = list(tree.find_all(exp.Limit, exp.Fetch, exp.Offset))
     limited = any(limit.parent is tree for limit in limits)
+    inner = _filtered(tree)
+    table = (
+        None
+        if any(limit.parent is not tree for limit in limits) and inner is not tree
+        else (_single_table(inner))
+    )
     return QueryShape(
         sql=text,
         parsed=True,
-        order_by=tuple(_order_by(tree)),
+        order_by=tuple(_order_by(tree)) or tuple(_order_by(inner)),
         table=None if table is None else _text_of(text, table),
         splice=None if table is None or limited else _splice(text, table, grammar),
-        column_of=tuple(_passed_columns(tree)) if table is not None else (),
-        passes_all=table is not None and any(e.is_star for e in tree.expressions),
+        column_of=tuple(_passed_columns(inner)) if table is not None else (),
+        passes_all=table is not None and any(e.is_star for e in inner.expressions),
         limited=limited,
         limited_inside=any(limit.parent is not tree for limit in limits)
         or _numbers_rows(tree, grammar),
@@ -187,8 +211,31 @@ def _shape(text: str, tree: exp.Expression, grammar: str) -> QueryShape:
         functions=tuple(sorted(_called(text, grammar) | _called_in_packages(text, tree, grammar))),
         windows=tree.find(exp.Window) is not None,
         outer_joins=any(join.args.get("side") for join in tree.find_all(exp.Join)),
-        whole_table=table is not None and not limits and tree.args.get("where") is None,
+        whole_table=table is not None
+        and not limits
+        and not any(query.args.get("where") for query in (tree, inner)),
     )
+
+
+def _filtered(tree: exp.Expression) -> exp.Expression:
+    """Return the query whose rows, all or some of them, the tree passes on as they are.
+
+    That is how the window of an incremental job is put around a query: what is known of its rows
+    and columns is known of those in the window.
+    """
+    source = tree.args.get("from_") or tree.args.get("from")
+    query = source.this if isinstance(source, exp.From) else None
+    named = query.args.get("alias") if isinstance(query, exp.Subquery) else None
+    passes = (
+        isinstance(tree, exp.Select)
+        and isinstance(query, exp.Subquery)
+        and isinstance(query.this, exp.Select)
+        and [type(e) for e in tree.expressions] == [exp.Star]
+        and not any(tree.args.get(part) for part in (*_JOINED, "order"))
+        and not any(query.args.get(part) for part in _NOT_ALONE)
+        and not (named is not None and named.args.get("columns"))
+    )
+    return _filtered(query.this) if passes and query is not None else tree
 
 
 def _numbers_rows(tree: exp.Expression, grammar: str) -> bool:
@@ -204,24 +251,7 @@ def _single_table(tree: exp.Expression) -> exp.Table | None:
     """Return the table whose every row gives at most one row of the result, each on its own."""
     if not isinstance(tree, exp.Select):
         return None
-    joined = (
-        "joins",
-        "laterals",
-        "group",
-        "having",
-        "distinct",
-        "with_",
-        "with",
-        "windows",
-        "qualify",
-        "locks",
-        "into",
-        "sample",
-        "pivots",
-        "match",
-        "connect",
-    )
-    if any(tree.args.get(part) for part in joined):
+    if any(tree.args.get(part) for part in _JOINED):
         return None
     if any(e.find(exp.AggFunc, exp.Window, exp.UDTF, exp.Explode) for e in tree.expressions):
         return None

@@ -21,9 +21,11 @@ from distributed import Client, LocalCluster, as_completed, get_client
 
 from mapper_dask.chunk.chunk_processor import process_chunk
 from mapper_dask.chunk.task import ChunkTask
-from mapper_dask.connections import ConnectionRef
+from mapper_dask.connections import ConnectionRef, close_idle
 from mapper_dask.errors import ConfigurationError, MapperError
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
+from mapper_dask.run.budget import Share, unbounded
+from mapper_dask.run.events import log_assigned
 from mapper_dask.run.lanes import Lanes, Turn
 from mapper_dask.run.main_guard import require_main_guard
 
@@ -36,6 +38,21 @@ class Engine(Protocol):
 
     remote: bool
     """Whether chunks leave this process."""
+    share: Share
+    """What the chunks may hold open."""
+    max_workers: int | None
+    """Chunks to have at work at most; None: one a thread."""
+    own: bool
+    """Whether no other run, and no worker that is still to come, uses its processes."""
+
+    @property
+    def threads(self) -> int:
+        """Threads that may run a chunk."""
+        ...
+
+    def close_idle(self) -> None:
+        """Close the connections that idle in other processes."""
+        ...
 
     def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Generator[ChunkResult]:
         """Yield what became of each chunk; closing the iterator gives up what is not done."""
@@ -46,10 +63,20 @@ class LoopEngine:
     """Runs one chunk after the other, here."""
 
     remote = False
+    max_workers: int | None = 1
+    own = True
+    threads = 1
+
+    def __init__(self) -> None:
+        self.share = unbounded()
+
+    def close_idle(self) -> None:
+        """Do nothing: no other process is at work."""
 
     def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Generator[ChunkResult]:
         """Yield what became of each chunk, in order."""
         for chunk, following in zip_longest(chunks, chunks[1:]):
+            log_assigned(task, chunk)
             yield process_chunk(task, chunk, following)
 
 
@@ -60,7 +87,23 @@ class DaskEngine:
     client: Client
     max_workers: int | None = None
     """Workers to keep busy at most; None: all there are."""
+    own: bool = False
+    """Whether the workers are this run's alone."""
+    share: Share = field(default_factory=unbounded)
+    """What the chunks may hold open."""
     remote: bool = field(default=True, init=False)
+
+    @property
+    def threads(self) -> int:
+        """Threads that may run a chunk, whether they are to be kept busy or not."""
+        known = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        found = sum(int(info["nthreads"]) for info in known)
+        return max(found, self.max_workers or 0) if self.own else found
+
+    def close_idle(self) -> None:
+        """Close the connections that idle on the workers; a cluster of the run's own has none."""
+        if not self.own:
+            self.client.run(close_idle)
 
     def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Generator[ChunkResult]:
         """Yield what became of each chunk as it ends, in any order.
@@ -74,9 +117,8 @@ class DaskEngine:
         completed = as_completed(loop=self.client.loop, with_results=True, raise_errors=False)
         running: dict[str, tuple[Any, Turn]] = {}
 
-        def submit(turn: Turn | None) -> None:
-            if turn is None:
-                return
+        def submit(turn: Turn) -> None:
+            log_assigned(task, turn.chunk)
             future = self.client.submit(
                 process_chunk,
                 task,
@@ -89,15 +131,25 @@ class DaskEngine:
             running[str(future.key)] = future, turn
             completed.add(future)
 
-        try:
-            for turn in lanes.begin(WINDOW * len(workers)):
+        def fill(worker: str = "") -> None:
+            """Hand out chunks while there is room; the first goes to a worker that is known."""
+            while len(running) < WINDOW * len(workers) and self.share.take():
+                turn = lanes.next(worker)
+                if turn is None:
+                    self.share.give_back()
+                    return
                 submit(turn)
+                worker = ""
+
+        try:
+            fill()
             for future, outcome in completed if running else ():
                 _, turn = running.pop(future.key)
                 status = future.status
                 future.release()
                 result = outcome if status == "finished" else _lost(turn.chunk, outcome)
-                submit(lanes.next(result.worker))
+                self.share.give_back()
+                fill(result.worker)
                 yield result
         finally:
             self.client.cancel([future for future, _ in running.values()])
@@ -152,13 +204,42 @@ def open_engine(
     if found is not None:
         yield DaskEngine(found, asked_workers)
     elif scheduler_address is not None:
-        with _connected(scheduler_address) as connected:
-            yield DaskEngine(connected, asked_workers)
+        with connected(scheduler_address) as lent:
+            yield DaskEngine(lent, asked_workers)
     elif max_workers == 1:
         yield LoopEngine()
     else:
         with own_cluster(max_workers) as own:
-            yield DaskEngine(own, max_workers)
+            yield DaskEngine(own, max_workers, own=True)
+
+
+@contextlib.contextmanager
+def within(engine: Engine, share: Share) -> Iterator[str]:
+    """Let an engine's chunks stay within a share of the connections; lend what to know of that.
+
+    Where a limit was set, connections that idle on workers since earlier runs count against it, and
+    are closed.
+    """
+    if share.limited:
+        engine.close_idle()
+    engine.share = share
+    threads = engine.threads
+    wanted = threads if engine.max_workers is None else min(threads, engine.max_workers)
+    try:
+        yield share.settle(threads, wanted, own=engine.own)
+    finally:
+        if share.limited:
+            close_idle()
+
+
+def close_idle_workers(client: Client | None, scheduler_address: str | None) -> None:
+    """Close the connections that idle on the workers a run is going to use, where those exist."""
+    with contextlib.ExitStack() as stack:
+        if client is None and scheduler_address is not None:
+            client = stack.enter_context(connected(scheduler_address))
+        found = client or current_client()
+        if found is not None:
+            found.run(close_idle)
 
 
 def current_client() -> Client | None:
@@ -171,7 +252,14 @@ def current_client() -> Client | None:
 
 
 @contextlib.contextmanager
-def _connected(address: str) -> Iterator[Client]:
+def connected(address: str) -> Iterator[Client]:
+    """Lend a client of a scheduler.
+
+    Raises
+    ------
+    ConfigurationError
+        When it does not answer.
+    """
     try:
         client = Client(address, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:  # a ValueError: it is no address

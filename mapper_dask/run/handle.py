@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -28,8 +29,12 @@ class RunHandle:
         self._end = end
         self._stop = threading.Event()
         self._future: Future[ParallelProcessingResult] = Future()
+        # In the caller's context: what it is a part of, a trace or a flow, goes on there.
         self._thread = threading.Thread(
-            target=self._work, args=(work,), name=f"mapper_dask-{run_id}", daemon=True
+            target=contextvars.copy_context().run,
+            args=(self._work, work),
+            name=f"mapper_dask-{run_id}",
+            daemon=True,
         )
         self._thread.start()
 

@@ -7,7 +7,8 @@ import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
 
 from distributed import Client
 
@@ -18,19 +19,30 @@ from mapper_dask.ledger import RunState, StoredRun
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, ParallelProcessingResult
 from mapper_dask.plan.chunk_manager import ChunkManager
+from mapper_dask.plan.params import bound
+from mapper_dask.plan.saved_plan import SavedPlan, require_same_chunks, restored
 from mapper_dask.retries import Patience
 from mapper_dask.run import job_record, report, stored_runs
+from mapper_dask.run.budget import Budget, Share
 from mapper_dask.run.dask_engine import (
     Engine,
     LoopEngine,
+    close_idle_workers,
     open_engine,
     require_picklable,
     require_reachable,
+    within,
 )
-from mapper_dask.run.events import Counter, Hook, log_event
+from mapper_dask.run.events import Counter
 from mapper_dask.run.preflight import prepare
-from mapper_dask.run.progress import progress_hook
-from mapper_dask.run.run import Run, log_plan, replanned, require_same_columns
+from mapper_dask.run.progress.watch import ProgressOptions, Watch
+from mapper_dask.run.run import (
+    Run,
+    log_plan,
+    replanned,
+    require_same_columns,
+    started_event,
+)
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import Keeper, keep_snapshot
 
@@ -48,76 +60,176 @@ class JobEngine:
     client: Client | None
     scheduler_address: str | None
     patience: Patience
-    progress: Hook | bool | None
+    progress: ProgressOptions
+    budget: Budget
+    """The connections it may hold; jobs that run at a time may share one."""
 
-    def _run(self, job: MapperJob, stop: threading.Event) -> ParallelProcessingResult:
+    def _run(
+        self, job: MapperJob, stop: threading.Event, plan: SavedPlan | None = None
+    ) -> ParallelProcessingResult:
+        with Watch(self.progress, job) as watch:
+            return self._begin(job, stop, plan, watch)
+
+    def _begin(
+        self, job: MapperJob, stop: threading.Event, plan: SavedPlan | None, watch: Watch
+    ) -> ParallelProcessingResult:
         job = job.validated()
         if self.enable_parallel:
             require_picklable(job.transformation_logic)
         source = reference(job.source_conn, "source_conn")
+        job = bound(job, source)
         target = None if job.target_conn is None else reference(job.target_conn, "target_conn")
-        stored = RunLedger(target, job.run_id).find() if target is not None and job.run_id else None
+        stored = self._stored(target, job.run_id, stop)
         if stored is not None:
-            return self._continue(job, stored, stop)
-        run_id = job.run_id or uuid.uuid4().hex
-        with contextlib.ExitStack() as stack:
-            kept = keep_snapshot(source, consistent=job.consistent, run_id=run_id)
-            keeper = stack.enter_context(kept)
-            run = self._planned(job.evolve(run_id=run_id), keeper, source, target)
-            return self._execute(run, stack, keeper, stop, new=True)
+            return self._go_on(job, stored, stop, plan, watch)
+        named = job.evolve(run_id=job.run_id or uuid.uuid4().hex)
+
+        def planned(keeper: Keeper) -> Run:
+            return self._planned(named, keeper, source, target, plan)
+
+        return self._in_budget(named, planned, stop, watch, new=True)
+
+    def _stored(
+        self, target: ConnectionRef | None, run_id: str | None, stop: threading.Event
+    ) -> StoredRun | None:
+        """Return a run that the ledger knows by that name."""
+        if target is None or not run_id:
+            return None
+        for attempt in self._attempts(run_id, stop):
+            with attempt:
+                return RunLedger(target, run_id, connection_wait=0).find()
+        raise AssertionError  # pragma: no cover - attempts return or raise
+
+    def _attempts(self, run_id: str, stop: threading.Event) -> Any:
+        """Return attempts at what comes before the first row: all of it waits for connections."""
+
+        def tidy() -> None:
+            if self.enable_parallel:
+                close_idle_workers(self.client, self.scheduler_address)
+
+        return self.budget.attempts(run_id, stop, tidy)
+
+    def _in_budget(
+        self,
+        job: MapperJob,
+        planned: Callable[[Keeper], Run],
+        stop: threading.Event,
+        watch: Watch,
+        *,
+        new: bool,
+    ) -> ParallelProcessingResult:
+        """Plan a run and do it, within the connections it may hold.
+
+        What is planned while a server has no connection left is planned anew when it has: nothing
+        is held while others are waited for, so that two runs never wait for each other.
+        """
+        source = reference(job.source_conn, "source_conn")
+        target = None if job.target_conn is None else reference(job.target_conn, "target_conn")
+        for attempt in self._attempts(str(job.run_id), stop):
+            with attempt, contextlib.ExitStack() as stack:
+                share = stack.enter_context(
+                    self.budget.admit(source, target, direct_path=job.direct_path, stop=stop)
+                )
+                kept = stack.enter_context(contextlib.ExitStack())
+                keeper = kept.enter_context(
+                    keep_snapshot(source, consistent=job.consistent, run_id=str(job.run_id))
+                )
+                run = planned(keeper)
+                held = stack.pop_all()
+        with held:
+            result = self._execute(run, share, kept, keeper, stop, watch, new=new)
+        if result is None:  # another coordinator has entered it in the same moment
+            return self._go_on(run.job, run.stored(), stop, None, watch)
+        return result
 
     def _planned(
-        self, job: MapperJob, keeper: Keeper, source: ConnectionRef, target: ConnectionRef | None
+        self,
+        job: MapperJob,
+        keeper: Keeper,
+        source: ConnectionRef,
+        target: ConnectionRef | None,
+        saved: SavedPlan | None = None,
     ) -> Run:
         run_id = job.run_id or uuid.uuid4().hex
         keeper.give_up_for(job.source_sql)
-        plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, job, keeper.snapshot)
+        if saved is None:
+            plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, job, keeper.snapshot)
+        else:
+            job_record.require_marks(job, source, saved.marks)
+            plan = restored(keeper.dialect, keeper.conn, job, saved)
         prepared = prepare(job, plan, keeper, source, target, run_id, self.patience)
         return Run(run_id, job, source, target, prepared, prepared.plan.chunks)
 
     def _continue(
-        self, job: MapperJob, stored: StoredRun, stop: threading.Event
+        self,
+        job: MapperJob,
+        stored: StoredRun,
+        stop: threading.Event,
+        saved: SavedPlan | None = None,
     ) -> ParallelProcessingResult:
         """Do the chunks of a stored plan that are not committed. It is never planned again."""
+        with Watch(self.progress, job) as watch:
+            return self._go_on(job, stored, stop, saved, watch)
+
+    def _go_on(
+        self,
+        job: MapperJob,
+        stored: StoredRun,
+        stop: threading.Event,
+        saved: SavedPlan | None,
+        watch: Watch,
+    ) -> ParallelProcessingResult:
         source = reference(job.source_conn, "source_conn")
         target = reference(job.target_conn, "target_conn")
         job_record.require_same(job, source, stored)
         if self.enable_parallel:
             require_picklable(job.transformation_logic)
-        ledger = RunLedger(target, stored.run_id, self.patience.lock_timeout)
+        ledger = RunLedger(
+            target, stored.run_id, self.patience.lock_timeout, self.patience.connection_wait
+        )
         known = ledger.chunks()
+        if saved is not None:
+            require_same_chunks(stored.run_id, saved, [chunk for chunk, _ in known])
         todo = [chunk for chunk, result in known if not result.succeeded]
         if not todo:
             return stored_runs.result_of(ledger, stored, [result for _, result in known])
-        with contextlib.ExitStack() as stack:
-            kept = keep_snapshot(source, consistent=job.consistent, run_id=stored.run_id)
-            keeper = stack.enter_context(kept)
+
+        def planned(keeper: Keeper) -> Run:
             keeper.give_up_for(job.source_sql)
             plan = replanned(job, stored, keeper, [chunk for chunk, _ in known])
             prepared = prepare(job, plan, keeper, source, target, stored.run_id, self.patience)
             require_same_columns(prepared, stored)
-            run = Run(stored.run_id, job, source, target, prepared, todo)
-            return self._execute(run, stack, keeper, stop, new=False)
+            return Run(stored.run_id, job, source, target, prepared, todo)
+
+        return self._in_budget(job.evolve(run_id=stored.run_id), planned, stop, watch, new=False)
 
     def _execute(
         self,
         run: Run,
-        stack: contextlib.ExitStack,
+        share: Share,
+        kept: contextlib.ExitStack,
         keeper: Keeper,
         stop: threading.Event,
+        watch: Watch,
         *,
         new: bool,
-    ) -> ParallelProcessingResult:
+    ) -> ParallelProcessingResult | None:
+        """Do a planned run; return None when it turns out to stand in the ledger already."""
         log_plan(run)
+        planned = time.time()
         if keeper.snapshot is None:
-            stack.close()  # nothing to keep: planning is done
-        with self._engine(run) as engine:
+            kept.close()  # nothing to keep: planning is done
+        with self._engine(run) as engine, within(engine, share) as note:
+            run = run.bounded(share, note)
             require_reachable(engine, [ref for ref in (run.source, run.target) if ref is not None])
             if not (run.enter if new else run.reenter)(keeper.snapshot):
-                return self._continue(run.job, run.stored(), stop)
+                return None
             started = time.perf_counter()
             try:
-                run, results, rows = self._process_until_read(engine, run, keeper, stop, started)
+                watch.started(started_event(run, watch.began, planned, resumed=not new))
+                run, results, rows = self._process_until_read(
+                    engine, run, keeper, stop, started, watch
+                )
                 if stop.is_set():
                     run.stop(RunState.CANCELLED)
                 elif len(results) < len(run.chunks):
@@ -127,12 +239,14 @@ class JobEngine:
                     run.stop(RunState.CANCELLED)
                 raise
             seconds = time.perf_counter() - started
-        return self._aggregate_results(run, results, seconds, rows)
+        result = self._aggregate_results(run, results, seconds, rows)
+        cancelled = stop.is_set() or result.error == stored_runs.CANCELLED
+        watch.ended(result, cancelled=cancelled)
+        return result
 
     def _engine(self, run: Run) -> contextlib.AbstractContextManager[Engine]:
-        fits_one = len(run.chunks) == 1 or run.plan.config.total_rows <= run.plan.config.chunk_size
         return open_engine(
-            parallel=self.enable_parallel and not fits_one,
+            parallel=self.enable_parallel and not fits_one_chunk(run),
             client=self.client,
             scheduler_address=self.scheduler_address,
             max_workers=self.max_workers,
@@ -140,18 +254,26 @@ class JobEngine:
         )
 
     def _process_until_read(
-        self, engine: Engine, run: Run, keeper: Keeper, stop: threading.Event, started: float
+        self,
+        engine: Engine,
+        run: Run,
+        keeper: Keeper,
+        stop: threading.Event,
+        started: float,
+        watch: Watch,
     ) -> tuple[Run, list[ChunkResult], int]:
         """Process a run's chunks, from the start again where the source forgot their snapshot."""
         for _ in range(RESTARTS):
-            results, rows = self._process(engine, run, keeper, stop, started, restart=run.restarts)
+            results, rows = self._process(
+                engine, run, keeper, stop, started, watch, restart=run.restarts
+            )
             if stop.is_set() or not any(result.snapshot_lost for result in results):
                 return run, results, rows
             again = run.restarted() if run.restarts else None
             if again is None:
                 return run, results, rows
             run = again
-        return run, *self._process(engine, run, keeper, stop, started, restart=False)
+        return run, *self._process(engine, run, keeper, stop, started, watch, restart=False)
 
     def _process(
         self,
@@ -160,6 +282,7 @@ class JobEngine:
         keeper: Keeper,
         stop: threading.Event,
         started: float,
+        watch: Watch,
         *,
         restart: bool,
     ) -> tuple[list[ChunkResult], int]:
@@ -171,13 +294,13 @@ class JobEngine:
         results: list[ChunkResult] = []
         if stop.is_set():
             return results, 0
-        counter = Counter(run.run_id if run.target else None, len(run.chunks))
+        counter = Counter(run.run_id if run.target else None, run.chunks)
         ended = (
             self._process_sequential(run.prepared.task, run.chunks)
             if not engine.remote
             else engine.results(run.prepared.task, run.chunks)
         )
-        with progress_hook(self.progress, len(run.chunks)) as show, contextlib.closing(ended):
+        with contextlib.closing(ended):
             for result in ended:
                 if result.state is ChunkState.UNASSIGNED:  # somebody stopped the run
                     break
@@ -186,9 +309,7 @@ class JobEngine:
                     run.stop(RunState.RESTARTING)
                     collections.deque(ended, maxlen=0)  # no task of this reading may outlive it
                     break
-                event = counter.event(result, time.perf_counter() - started)
-                log_event(event)
-                show(event)
+                watch.chunk(run.run_id, counter.event(result, time.perf_counter() - started))
                 keeper.check()
                 if run.breaks_off(result) or stop.is_set():
                     break
@@ -220,3 +341,8 @@ class JobEngine:
             error=outcome.error,
             published=outcome.published,
         )
+
+
+def fits_one_chunk(run: Run) -> bool:
+    """Return whether a run is so small that workers would only make detours."""
+    return len(run.chunks) == 1 or run.plan.config.total_rows <= run.plan.config.chunk_size

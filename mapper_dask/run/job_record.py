@@ -14,6 +14,7 @@ from mapper_dask.connections import ConnectionRef, fingerprint
 from mapper_dask.errors import ConfigurationError, FingerprintError
 from mapper_dask.ledger import RunState, StoredRun
 from mapper_dask.mapper_job import MapperJob
+from mapper_dask.mapping.transform import Transform
 from mapper_dask.parallel_models import ChunkingStrategy, Transformation
 
 INSTALLED = {"site-packages", "dist-packages"}
@@ -71,6 +72,40 @@ def job_fingerprint(job: MapperJob, source: ConnectionRef) -> str:
         job.newest_by,
         function_name(job.transformation_logic),
     )
+
+
+def marks(job: MapperJob, source: ConnectionRef) -> dict[str, str]:
+    """Return a digest of each part of a job that a saved plan stands on."""
+    parts = {
+        "source_conn": source.address,
+        "key_column": list(job.key_columns),
+        "columns": None if job.columns is None else list(job.columns),
+        "chunk_size": job.chunk_size,
+        "target_schema": job.target_schema,
+        "target_table": job.target_table,
+        "write_disposition": job.write_disposition,
+        "primary_key": list(job.merge_key),
+        "transformation_logic": function_name(job.transformation_logic),
+    }
+    return {name: fingerprint(name, value) for name, value in parts.items()}
+
+
+def require_marks(job: MapperJob, source: ConnectionRef, planned: Mapping[str, str]) -> None:
+    """Refuse a job that is not the one a plan was made of; a plan without marks says nothing.
+
+    Raises
+    ------
+    FingerprintError
+        Names what differs.
+    """
+    now = marks(job, source)
+    differing = [name for name in now if name in planned and now[name] != planned[name]]
+    if differing:
+        message = (
+            f"the plan was made of another job: its {', '.join(differing)} differ. Plan the job "
+            "again, or give it as it was"
+        )
+        raise FingerprintError(message, field=differing[0])
 
 
 def require_same(job: MapperJob, source: ConnectionRef, stored: StoredRun) -> None:
@@ -138,6 +173,8 @@ def function_name(function: Callable[..., Any] | None) -> str | None:
     """Return ``module:qualified.name`` of a function, None without one."""
     if function is None:
         return None
+    if isinstance(function, Transform):
+        return function.name
     named = function if hasattr(function, "__qualname__") else type(function)
     return f"{named.__module__}:{named.__qualname__}"
 
@@ -153,7 +190,7 @@ def _imported(name: str | None, run_id: str) -> Transformation | None:
     module, _, path = name.partition(":")
     found: Any = None
     with contextlib.suppress(ImportError, AttributeError, ValueError):
-        if _is_users_own(module):
+        if is_users_own(module):
             found = importlib.import_module(module)
             for part in path.split("."):
                 found = getattr(found, part)
@@ -166,7 +203,8 @@ def _imported(name: str | None, run_id: str) -> Transformation | None:
     return found  # type: ignore[no-any-return]
 
 
-def _is_users_own(module: str) -> bool:
+def is_users_own(module: str) -> bool:
+    """Return whether a module is neither Python's nor installed: one of the user's own folders."""
     top = module.partition(".")[0]
     if top == "__main__" or top in sys.stdlib_module_names:
         return False

@@ -31,14 +31,11 @@ class Lanes:
         self._waiting = deque(chunks)
         self._reserved: dict[str, Chunk] = {}
 
-    def begin(self, count: int) -> list[Turn]:
-        """Return the turns to start with: which worker gets which, nobody knows yet."""
-        return [Turn(self._waiting.popleft()) for _ in range(min(count, len(self._waiting)))]
-
     def next(self, worker: str) -> Turn | None:
         """Return the turn of a worker that has ended a chunk; None when every chunk is dealt out.
 
         A worker for which nothing is left takes what was reserved for another.
+        Without a name it is a turn for anybody: which worker gets it, nobody knows yet.
         """
         chunk = self._reserved.pop(worker, None) or self._any()
         if chunk is None:

@@ -7,6 +7,7 @@ import os
 import threading
 import uuid
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,48 +22,69 @@ from mapper_dask.errors import (
 from mapper_dask.ledger import StoredRun
 from mapper_dask.mapper_job import MapperJob, is_chunk_size
 from mapper_dask.parallel_models import (
-    DEFAULT_CHUNK_SIZE,
     ChunkSize,
     ParallelProcessingResult,
     Transformation,
 )
 from mapper_dask.plan.chunk_plan import ChunkPlan
-from mapper_dask.retries import DEFAULT_ATTEMPTS, DEFAULT_LOCK_TIMEOUT, Patience
+from mapper_dask.plan.params import bound
+from mapper_dask.plan.saved_plan import SavedPlan, saved
+from mapper_dask.retries import Patience
 from mapper_dask.run import job_record, stored_runs
 from mapper_dask.run.arguments import require_count, require_known, require_seconds
-from mapper_dask.run.events import Hook
+from mapper_dask.run.budget import Budget
 from mapper_dask.run.handle import RunHandle
 from mapper_dask.run.job_engine import JobEngine
+from mapper_dask.run.progress.watch import ProgressOptions, require_progress
 from mapper_dask.run.reconcile import Reconciliation, as_it_is, reconciler
+from mapper_dask.run.retry_rejects import retry
+from mapper_dask.run.retry_result import RetryResult
 from mapper_dask.run.snapshot import keep_snapshot
+from mapper_dask.settings import Settings, resolve
+
+Plan = ChunkPlan | SavedPlan | str | Path
+"""A plan to run: one at hand, or where it was saved."""
 
 
 class ParallelProcessor(JobEngine):
     """Moves the result of a query through a pandas function into a table.
 
+    What is left out, or None, is as the settings have it: see :mod:`mapper_dask.settings`. The
+    values named here are those of the packaged ``mapper-dask.yaml``.
+
     Parameters
     ----------
     max_workers
-        Worker processes to use; None: all cores but one, at least 1. With a client, how many of its
-        threads to keep busy; None: all.
+        Worker processes to use; where nobody says, all cores but one, at least 1. With a client,
+        how many of its threads to keep busy; where nobody says, all.
     chunk_size
-        Rows wanted a chunk; ``"auto"`` for as many as make about 32 MB.
+        Rows wanted a chunk, 50 000; ``"auto"`` for as many as make about 32 MB. It is for
+        ``process_mapper_job``: a :class:`~mapper_dask.MapperJob` has its own.
     enable_parallel
-        False runs the chunks one after the other in this process.
+        True. False runs the chunks one after the other in this process.
     client
         A Dask client to use. Without one the session's current client is used, else a cluster of
         processes on this machine is started for each run and closed after it. A single worker, or
         a job that fits one chunk, needs no cluster and runs in this process.
     scheduler_address
-        A Dask scheduler to connect to, such as ``tcp://host:8786``.
+        A Dask scheduler to connect to, such as ``tcp://host:8786``. With a client it is the
+        client's.
     retries
-        Attempts at a chunk whose error may pass.
+        Attempts at a chunk whose error may pass, 10. One that gets no connection does not count.
     lock_timeout
-        Seconds an attempt waits for a lock in the target. A worker that froze while it held a
+        Seconds an attempt waits for a lock in the target, 30. A worker that froze while it held a
         chunk is found after that time, and its session ended.
     progress
         True to show progress, False not to, None to show it on a terminal or in a notebook; or a
-        function that takes each :class:`~mapper_dask.run.events.RunEvent`.
+        function that takes each :class:`~mapper_dask.RunEvent`, or an object with methods of
+        :class:`~mapper_dask.Progress`; or a list of such. A hook is called in the thread of the
+        run, between two chunks. What it raises is logged, once, and changes nothing of the run.
+    budget
+        The connections its runs may hold, such as ``Budget(limit=20)``; processors whose jobs run
+        at a time may share one. None: one of its own.
+    settings
+        What :func:`mapper_dask.settings.resolve` returned, such as with a job file's. None: they
+        are resolved here.
 
     Raises
     ------
@@ -73,14 +95,16 @@ class ParallelProcessor(JobEngine):
     def __init__(
         self,
         max_workers: int | None = None,
-        chunk_size: ChunkSize = DEFAULT_CHUNK_SIZE,
-        enable_parallel: bool = True,  # noqa: FBT001, FBT002
+        chunk_size: ChunkSize | None = None,
+        enable_parallel: bool | None = None,  # noqa: FBT001
         *,
         client: Client | None = None,
         scheduler_address: str | None = None,
-        retries: int = DEFAULT_ATTEMPTS,
-        lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
-        progress: Hook | bool | None = None,
+        retries: int | None = None,
+        lock_timeout: float | None = None,
+        progress: ProgressOptions = None,
+        budget: Budget | None = None,
+        settings: Settings | None = None,
     ) -> None:
         for name, value in (
             ("max_workers", max_workers),
@@ -88,7 +112,7 @@ class ParallelProcessor(JobEngine):
         ):
             if value is not None:
                 require_count(name, value)
-        if not is_chunk_size(chunk_size):
+        if chunk_size is not None and not is_chunk_size(chunk_size):
             message = f"chunk_size must be an integer of at least 1 or 'auto', got {chunk_size!r}"
             raise ConfigurationError(message, field="chunk_size")
         if client is not None and not hasattr(client, "submit"):
@@ -97,16 +121,30 @@ class ParallelProcessor(JobEngine):
         if client is not None and scheduler_address is not None:
             message = "client and scheduler_address say the same thing twice; give one"
             raise ConfigurationError(message, field="scheduler_address")
-        self.max_workers = (
-            max_workers if max_workers is not None else max(1, (os.cpu_count() or 2) - 1)
-        )
-        self.chunk_size = chunk_size
-        self.enable_parallel = enable_parallel
+        if lock_timeout is not None:
+            require_seconds("lock_timeout", lock_timeout)
+        require_progress(progress)
+        known = settings if settings is not None else resolve()
+
+        def settled(given: Any, key: str) -> Any:
+            return given if given is not None else known.value(key)
+
+        self.asked_workers: int | None = settled(max_workers, "max-workers")
+        self.max_workers: int = self.asked_workers or max(1, (os.cpu_count() or 2) - 1)
+        self.chunk_size: ChunkSize = settled(chunk_size, "chunk-size")
+        self.enable_parallel: bool = settled(enable_parallel, "parallel")
         self.client = client
-        self.scheduler_address = scheduler_address
-        self.patience = Patience(retries, require_seconds("lock_timeout", lock_timeout))
-        self.progress = progress
-        self.asked_workers = max_workers
+        self.scheduler_address: str | None = (
+            None if client is not None else settled(scheduler_address, "scheduler-address")
+        )
+        self.budget = budget if budget is not None else Budget.of(known)
+        self.patience = Patience(
+            settled(retries, "retries"),
+            float(settled(lock_timeout, "lock-timeout")),
+            self.budget.wait,
+        )
+        self.progress: ProgressOptions = settled(progress, "progress")
+        self._job_fields = {**known.job_fields, "chunk_size": self.chunk_size}
 
     def process_mapper_job(
         self,
@@ -133,7 +171,7 @@ class ParallelProcessor(JobEngine):
             What a database answered before a row moved: unreachable, or bad SQL.
         """
         require_known(options, MapperJob.__dataclass_fields__)
-        options.setdefault("chunk_size", self.chunk_size)
+        options = {**self._job_fields, **options}
         return self.run(
             MapperJob(
                 source_conn=source_conn,
@@ -146,15 +184,30 @@ class ParallelProcessor(JobEngine):
             )
         )
 
-    def run(self, job: MapperJob) -> ParallelProcessingResult:
-        """Run one job, or go on with it when the target's ledger knows its ``run_id``."""
-        return self._run(job, threading.Event())
+    def run(self, job: MapperJob, *, plan: Plan | None = None) -> ParallelProcessingResult:
+        """Run one job, or go on with it when the target's ledger knows its ``run_id``.
 
-    def start(self, job: MapperJob) -> RunHandle:
+        Parameters
+        ----------
+        job
+            What to move.
+        plan
+            A plan made of this job before, or the path of one that was saved: exactly its chunks
+            are run. None: it is planned now.
+
+        Raises
+        ------
+        FingerprintError
+            When the job, or the columns of its query, are not what was planned.
+        """
+        return self._run(job, threading.Event(), None if plan is None else saved(plan))
+
+    def start(self, job: MapperJob, *, plan: Plan | None = None) -> RunHandle:
         """Begin a job in the background and return at once; see :class:`RunHandle`.
 
         What is wrong with it is raised by the handle's ``result()``.
         """
+        kept = None if plan is None else saved(plan)
         run_id = job.run_id or uuid.uuid4().hex
         named = job.evolve(run_id=run_id)
 
@@ -165,7 +218,7 @@ class ParallelProcessor(JobEngine):
                 with contextlib.suppress(RunNotFoundError):  # not entered yet: it will see the flag
                     self.cancel(run_id, target_conn=job.target_conn, source_conn=job.source_conn)
 
-        return RunHandle(run_id, lambda stop: self._run(named, stop), end)
+        return RunHandle(run_id, lambda stop: self._run(named, stop, kept), end)
 
     def prepare(self, job: MapperJob) -> tuple[ChunkPlan, ChunkProcessor]:
         """Return a job's plan, checked, and what processes its chunks here, one by one.
@@ -176,6 +229,7 @@ class ParallelProcessor(JobEngine):
         """
         job = job.validated().evolve(consistent=False)
         source = reference(job.source_conn, "source_conn")
+        job = bound(job, source)
         target = None if job.target_conn is None else reference(job.target_conn, "target_conn")
         with keep_snapshot(source, consistent=False) as keeper:
             run = self._planned(job, keeper, source, target)
@@ -272,6 +326,36 @@ class ParallelProcessor(JobEngine):
             When the ledger has no such run.
         """
         return stored_runs.rejects(reference(target_conn, "target_conn"), run_id)
+
+    def retry_rejects(
+        self,
+        run_id: str,
+        *,
+        target_conn: Any,
+        source_conn: Any = None,
+        transformation_logic: Transformation | None = None,
+    ) -> RetryResult:
+        """Try the rows that a run has set aside again, each once.
+
+        What the function raised at goes through it again, as it is now; so does what it marked,
+        read anew from the source by its key. What the conversion or the database refused is what
+        the function had returned, and goes to the target as it stands. A row that is refused again
+        stays, with the new reason.
+
+        Parameters
+        ----------
+        run_id, target_conn, source_conn, transformation_logic
+            As for ``resume``.
+
+        Raises
+        ------
+        RunNotFoundError
+            When the ledger has no such run.
+        ConfigurationError
+            When the run has not ended, or a later one has written over its rows.
+        """
+        job, stored = self._recalled(run_id, target_conn, source_conn, transformation_logic)
+        return retry(job, stored, self.patience)
 
     def reconcile(
         self,

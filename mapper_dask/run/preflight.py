@@ -100,6 +100,7 @@ def prepare(
         job.dtype_backend,
         patience.attempts,
         job.reject_limit,
+        connection_wait=patience.connection_wait,
     )
     if target is None:
         return Prepared(plan, task)

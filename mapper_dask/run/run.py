@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-from mapper_dask.connections import ConnectionRef
+from mapper_dask.connections import ConnectionRef, close_idle
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import FingerprintError, RunNotFoundError
 from mapper_dask.ledger import RunState, StoredRun
@@ -14,7 +16,8 @@ from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.run import job_record, stored_runs
-from mapper_dask.run.events import logger
+from mapper_dask.run.budget import Share
+from mapper_dask.run.events import RunStarted, current_place, log
 from mapper_dask.run.preflight import Prepared, restarts
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import Keeper, keep_snapshot
@@ -40,8 +43,10 @@ class Run:
     @property
     def ledger(self) -> RunLedger | None:
         """The run in its target's ledger, None for a dry run."""
-        load = self.prepared.task.load
-        return None if load is None else RunLedger(load.target, self.run_id, load.lock_timeout)
+        task, load = self.prepared.task, self.prepared.task.load
+        if load is None:
+            return None
+        return RunLedger(load.target, self.run_id, load.lock_timeout, task.connection_wait)
 
     def enter(self, snapshot: str | None) -> bool:
         """Enter a new run in the ledger; return False when another coordinator was quicker."""
@@ -66,10 +71,20 @@ class Run:
             self.ledger.reopen(snapshot)
         return True
 
+    def bounded(self, share: Share, note: str) -> Run:
+        """Return the run within the connections it may hold, and with a note of what it means."""
+        if note:
+            log("plan_note", logging.WARNING, run=self.run_id, note=note)
+        plan = self.plan.evolve(warnings=(*self.plan.warnings, note)) if note else self.plan
+        task = share.bounded(self.prepared.task)
+        return replace(self, prepared=replace(self.prepared, task=task, plan=plan))
+
     def stop(self, state: RunState) -> None:
         """Stop the run: what is being read and loaded is broken off, nothing commits any more."""
         if self.ledger is not None:
             self.ledger.stop(state)
+        if not self.prepared.task.keep_connections:
+            close_idle()  # the next one may be the last that the budget holds
         stored_runs.end_reading(self.source, self.run_id)
 
     @property
@@ -88,7 +103,7 @@ class Run:
             snapshot = keeper.snapshot
         before = task.read.snapshot
         note = f"the source had forgotten its state {before}; all was read anew in state {snapshot}"
-        logger.warning("run=%s %s", self.run_id, note)
+        log("run_restarted", logging.WARNING, run=self.run_id, note=note)
         staging = None if publication is None else publication.staging
         if self.ledger is None or not self.ledger.restart(snapshot, staging, note):
             return None
@@ -121,15 +136,44 @@ class Run:
 def log_plan(run: Run) -> None:
     """Write to the log what a run sets out to do."""
     config = run.plan.config
-    logger.info(
-        "run=%s chunks=%d rows=%d cut=%s",
-        run.run_id,
-        len(run.chunks),
-        config.total_rows,
-        config.reason,
+    log(
+        "run_planned",
+        run=run.run_id,
+        chunks=len(run.chunks),
+        rows=config.total_rows,
+        strategy=config.strategy.name,
+        cut=config.reason,
     )
     for note in run.plan.notes:
-        logger.warning("run=%s %s", run.run_id, note)
+        log("plan_note", logging.WARNING, run=run.run_id, note=note)
+
+
+def started_event(run: Run, began: float, planned: float, *, resumed: bool) -> RunStarted:
+    """Return what hooks are told when a run begins.
+
+    Parameters
+    ----------
+    began, planned
+        When its planning began and ended; seconds since 1970.
+    resumed
+        Whether another process began it.
+    """
+    load = run.prepared.task.load
+    return RunStarted(
+        run_id=run.run_id,
+        source=run.source,
+        target=run.target,
+        table=None if load is None else load.table,
+        plan=run.plan,
+        write_disposition=run.job.write_disposition,
+        staged=run.prepared.publication is not None,
+        chunks=len(run.chunks),
+        resumed=resumed,
+        place=current_place(),
+        planning_began=began,
+        planning_ended=planned,
+        began=time.time(),
+    )
 
 
 def replanned(

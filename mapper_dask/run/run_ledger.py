@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -13,8 +14,13 @@ from mapper_dask.dialects.facts import Publication
 from mapper_dask.errors import DatabaseError, RunNotFoundError
 from mapper_dask.ledger import Ledger, RunState, StoredRun
 from mapper_dask.parallel_models import Chunk, ChunkResult, Reject
-from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT, attempts
-from mapper_dask.run.events import logger
+from mapper_dask.retries import (
+    DEFAULT_ATTEMPTS,
+    DEFAULT_CONNECTION_WAIT,
+    DEFAULT_LOCK_TIMEOUT,
+    attempts,
+)
+from mapper_dask.run.events import log
 from mapper_dask.run.staging import KEPT_SECONDS
 
 T = TypeVar("T")
@@ -34,6 +40,8 @@ class RunLedger:
     run_id: str
     lock_timeout: float = DEFAULT_LOCK_TIMEOUT
     """Seconds a lock is waited for, before a frozen worker's session is looked for and ended."""
+    connection_wait: float = DEFAULT_CONNECTION_WAIT
+    """Seconds for which a connection is waited for while others hold all of the target's."""
 
     @contextlib.contextmanager
     def _session(self, lock_timeout: float | None = None) -> Iterator[tuple[Ledger, Any]]:
@@ -49,8 +57,7 @@ class RunLedger:
         """Return the run as it is stored, None when the ledger does not know it."""
         try:
             # Once only: it is the first contact, and a wrong address should be told at once.
-            with self._session() as (ledger, conn):
-                return ledger.find_run(conn, self.run_id)
+            return self._call(lambda ledger, conn: ledger.find_run(conn, self.run_id), number=1)
         except RunNotFoundError:
             return None
 
@@ -72,7 +79,7 @@ class RunLedger:
                 return False
             if publication is not None:
                 for name in ledger.sweep(conn, publication, KEPT_SECONDS):
-                    logger.warning("dropped the staging table %s, left by a dead run", name)
+                    log("staging_dropped", logging.WARNING, run=self.run_id, table=name)
                 if with_run:
                     ledger.dialect.create_staging(conn, publication)
             return True
@@ -104,7 +111,7 @@ class RunLedger:
         A chunk that is being loaded holds the run's row. So its session is ended, again and again
         until no other has taken its place.
         """
-        for attempt in attempts(STOP_ATTEMPTS):
+        for attempt in attempts(STOP_ATTEMPTS, self.connection_wait):
             with attempt:
                 self.end_sessions()
                 with self._session(STOP_LOCK_TIMEOUT) as (ledger, conn):
@@ -135,12 +142,12 @@ class RunLedger:
         """Note a failure that the worker could not, because it died."""
         self._call(lambda ledger, conn: ledger.fail(conn, self.run_id, result))
 
-    def _call(self, work: Callable[[Ledger, Any], T]) -> T:
+    def _call(self, work: Callable[[Ledger, Any], T], number: int = DEFAULT_ATTEMPTS) -> T:
         """Return what some work on the ledger returns, done in one transaction that may be retried.
 
         All of it can be done twice: a commit whose answer was lost changes nothing the second time.
         """
-        for attempt in attempts():
+        for attempt in attempts(number, self.connection_wait):
             with attempt:
                 try:
                     with self._session() as (ledger, conn):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, s
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import DatabaseError
-from mapper_dask.run.events import logger
+from mapper_dask.run.events import log
 
 
 @dataclass(slots=True)
@@ -35,19 +36,16 @@ class Keeper:
                 self.dialect.ping(self.conn)
         except DatabaseError as error:
             self.lost = True
-            logger.warning(
-                "the session that keeps the source's snapshot %s is gone (%s); chunks that have "
-                "not joined it read what is committed then",
-                self.snapshot,
-                error,
-            )
+            note = "chunks that have not joined it read what is committed then"
+            kind = type(error).__name__
+            log("snapshot_lost", logging.WARNING, snapshot=self.snapshot, error=kind, note=note)
 
     def give_up_for(self, sql: str) -> None:
         """Read without a snapshot, and say so, where the query cannot be read in one."""
         why = self.dialect.unfreezable(sql) if self.snapshot is not None else ""
         if why:
             self.snapshot = None
-            logger.warning("the query is read without a snapshot: %s", why)
+            log("no_snapshot", logging.WARNING, note=why)
 
 
 @contextlib.contextmanager
@@ -65,7 +63,6 @@ def keep_snapshot(source: ConnectionRef, *, consistent: bool, run_id: str = "") 
             shared = consistent and dialect.capabilities.snapshots
             snapshot = dialect.export_snapshot(conn) if shared else None
         if shared and snapshot is None:
-            logger.warning(
-                "source_conn may not read the database's state number; no snapshot is read"
-            )
+            note = "source_conn may not read the database's state number"
+            log("no_snapshot", logging.WARNING, note=note)
         yield Keeper(dialect, conn, snapshot)

@@ -16,6 +16,9 @@ from mapper_dask.parallel_models import ChunkResult, ParallelProcessingResult
 from mapper_dask.run import report
 from mapper_dask.run.run_ledger import RunLedger
 
+CANCELLED = "the run was cancelled; what is committed stays accounted for"
+"""What the result of a cancelled run says of it as a whole."""
+
 
 def found(target: ConnectionRef, run_id: str) -> StoredRun:
     """Return a run.
@@ -60,7 +63,7 @@ def finish(ledger: RunLedger, publication: Publication | None) -> Outcome:
     ledger.set_state(RunState.FAILED)  # does nothing to a run that has ended
     stored = found(ledger.target, ledger.run_id)
     if stored.state is RunState.CANCELLED:
-        error = "the run was cancelled; what is committed stays accounted for"
+        error = CANCELLED
     published = publication is None or stored.state is RunState.SUCCEEDED
     return Outcome(error, published, stored.notes)
 

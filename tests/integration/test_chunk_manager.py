@@ -559,7 +559,7 @@ def test_query_that_needs_the_table_itself_is_read_right(shop: Database, sql: st
         "SELECT * FROM shop LIMIT 5",
         "SELECT s.id FROM shop s, area a",
         "WITH x AS (SELECT * FROM shop) SELECT * FROM x",
-        "SELECT * FROM (SELECT * FROM shop) x",
+        "SELECT * FROM (SELECT * FROM shop LIMIT 3) x",
         "SELECT id FROM shop UNION SELECT id FROM area",
     ],
 )

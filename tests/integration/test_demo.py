@@ -22,6 +22,25 @@ def test_part_of_the_flights(databases: Databases):
     assert demo.count_rows(databases.source.url, "flights") == 100
 
 
+def test_all_five_tables_load_with_their_keys(databases: Databases):
+    loaded = demo.load_nycflights(databases.source.url, rows=1_000)
+
+    assert loaded == {
+        "airlines": 16, "airports": 1_458, "planes": 3_322, "weather": 26_115, "flights": 1_000,
+    }  # fmt: skip
+    keyed = databases.source.fetch(
+        "SELECT conrelid::regclass::text FROM pg_constraint"
+        " WHERE contype = 'p' AND connamespace = 'public'::regnamespace"
+    )
+    assert {name for (name,) in keyed} == set(loaded)
+    assert databases.source.fetch(
+        "SELECT count(*), count(w.origin), count(p.tailnum) FROM flights f"
+        " JOIN airlines USING (carrier) JOIN airports ON faa = f.origin"
+        " LEFT JOIN weather w ON w.origin = f.origin AND w.time_hour = f.time_hour"
+        " LEFT JOIN planes p ON p.tailnum = f.tailnum"
+    ) == [(1_000, 961, 830)]
+
+
 def test_target_has_the_columns_the_function_returns(databases: Databases):
     demo.create_flights_clean(databases.target.url)
 

@@ -22,15 +22,16 @@ LAYERS = (
     "mapper_job",
     "flow",
     "settings",
+    "urls",
     "connections",
     "dialects",
     "ledger",
+    "ledger_flows",
     ("plan", "chunk"),
-    "run",
+    ("run", "observe"),
     "frames",
     "jobfile",
-    "cli",
-    ("embedded", "demo"),
+    ("embedded", "demo", "cli"),
 )
 """In the order a reader meets them. A module imports from earlier layers and from its own."""
 

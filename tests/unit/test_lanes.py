@@ -19,7 +19,8 @@ def chunks(count: int) -> list[Chunk]:
 )  # fmt: skip
 def test_every_chunk_is_dealt_out_once_whoever_ends_first(count, window, ends):
     lanes = Lanes(chunks(count))
-    dealt = [turn.chunk.chunk_id for turn in lanes.begin(window)]
+    begun = [lanes.next("") for _ in range(window)]
+    dealt = [turn.chunk.chunk_id for turn in begun if turn]
     assert dealt == list(range(min(count, window)))
     for worker in [*ends, *(["a"] * count)]:
         turn = lanes.next(worker)
@@ -31,7 +32,8 @@ def test_every_chunk_is_dealt_out_once_whoever_ends_first(count, window, ends):
 
 def test_what_follows_is_what_a_worker_gets_next():
     lanes = Lanes(chunks(12))
-    lanes.begin(4)
+    for _ in range(4):
+        lanes.next("")
     following = {}
 
     for worker in ("a", "a", "b", "a", "b"):
@@ -45,7 +47,7 @@ def test_what_follows_is_what_a_worker_gets_next():
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_the_last_chunk_is_followed_by_none(count):
     lanes = Lanes(chunks(1 + count))
-    lanes.begin(1)
+    lanes.next("")
     turns = [lanes.next("a") for _ in range(count)]
 
     assert [turn and turn.following and turn.following.chunk_id for turn in turns] == [

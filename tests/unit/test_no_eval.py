@@ -36,14 +36,19 @@ CODE_LOADERS = {
 """Modules whose very purpose is to run what they read. Nothing here needs one."""
 
 PICKLES = {"cloudpickle"}
-"""May write (``dumps``): a function is tried before it is sent. Reading is the workers' affair."""
+WRITES = (".dumps", ".register_pickle_by_value")
+"""May write: a function is tried before it is sent, and goes along where no worker has it. Reading
+is the workers' affair."""
+
+READS_ITS_OWN = ("mapping/transform.py",)
+"""A job file's function pickles its parts inside the pickle it is in already."""
 
 PROGRAM_STARTERS = {"subprocess", "multiprocessing"}
 STARTS_PROGRAMS = ("embedded.py",)
 
-IMPORTS_BY_NAME = ("__init__.py", "run/job_record.py")
+IMPORTS_BY_NAME = ("__init__.py", "run/job_record.py", "jobfile/functions.py")
 """The public names come from a table of the library's own; a resumed run finds its function by the
-name that the ledger holds."""
+name that the ledger holds, and a flow by the name that its job file says."""
 
 ATTRIBUTES = {
     "Unpickler": "reads a pickle",
@@ -135,7 +140,8 @@ def _barred_name(node: ast.Name | ast.Attribute, known: dict[str, str], name: st
         found.append(f"{node.lineno}: {full} runs code")
     if isinstance(node, ast.Attribute) and full.removeprefix("builtins.") in BUILTINS:
         found.append(f"{node.lineno}: {full} runs code")
-    if full.partition(".")[0] in PICKLES and "." in full and not full.endswith(".dumps"):
+    reads = full.partition(".")[0] in PICKLES and "." in full and not full.endswith(WRITES)
+    if reads and name not in READS_ITS_OWN:
         found.append(f"{node.lineno}: {full} reads a pickle")
     if full.endswith("import_module") and name not in IMPORTS_BY_NAME:
         found.append(f"{node.lineno}: {full} runs a module named in data")

@@ -56,10 +56,23 @@ def test_order_by_a_table_column_that_is_not_in_the_result_is_no_result_column()
         ('SELECT * FROM "S"."T"', '"S"."T"'),
         ("SELECT * FROM t WHERE a > (SELECT avg(a) FROM t)", "t"),
         ("SELECT * FROM t WHERE EXISTS (SELECT FROM u)", "t"),
+        ("SELECT * FROM (SELECT * FROM t) AS s", "t"),
+        ("SELECT * FROM (\nSELECT b AS a FROM s.t WHERE c\n) AS q WHERE q.a > 1", "s.t"),
     ],
 )
 def test_a_single_table_is_found(sql, table):
     assert shape(sql).table == table
+
+
+def test_rows_that_are_filtered_keep_what_is_known_of_them():
+    seen = shape("SELECT * FROM (SELECT a AS id, b FROM t ORDER BY a) AS q WHERE q.b > 1")
+
+    assert (seen.order_by, seen.column_of) == (("id",), (("id", "a"), ("b", "b")))
+    assert seen.splice.with_table("(SELECT * FROM t WHERE x)") == (
+        "SELECT * FROM (SELECT a AS id, b FROM (SELECT * FROM t WHERE x) t ORDER BY a) AS q "
+        "WHERE q.b > 1"
+    )
+    assert not seen.whole_table
 
 
 NOT_ROW_BY_ROW = [
@@ -77,7 +90,12 @@ NOT_ROW_BY_ROW = [
     "SELECT DISTINCT ON (a) a, b FROM t ORDER BY a",
     "WITH t AS (SELECT 1 AS a) SELECT * FROM t",
     "SELECT a FROM t UNION ALL SELECT a FROM t",
-    "SELECT * FROM (SELECT * FROM t) AS s",
+    "SELECT * FROM (SELECT * FROM t LIMIT 3) AS s",
+    "SELECT * FROM (SELECT * FROM t) AS s (p, q)",
+    "SELECT * FROM (SELECT DISTINCT a FROM t) AS s WHERE a > 1",
+    "SELECT * FROM (SELECT * FROM t) AS s, u",
+    "SELECT *, 1 AS one FROM (SELECT * FROM t) AS s",
+    "SELECT DISTINCT * FROM (SELECT * FROM t) AS s",
     "SELECT row_number() OVER (ORDER BY a) AS n FROM t",
     "SELECT sum(a) OVER w AS n FROM t WINDOW w AS (ORDER BY a)",
     "SELECT unnest(a) AS a FROM t",

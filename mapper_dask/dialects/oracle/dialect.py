@@ -33,6 +33,7 @@ from mapper_dask.dialects.oracle import (
     explain,
     faults,
     flashback,
+    literals,
     names,
     queries,
     session,
@@ -40,6 +41,7 @@ from mapper_dask.dialects.oracle import (
     transfer,
     types,
 )
+from mapper_dask.dialects.oracle.watermarks import OracleWatermarks
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import Bound, Chunk
 
@@ -75,6 +77,8 @@ class Oracle:
     def quote(self, identifier: str) -> str:
         """Return an identifier as SQL writes it."""
         return names.quote(identifier)
+
+    literal = staticmethod(literals.literal)
 
     def folded(self, identifier: str, *, quoted: bool) -> str:
         """Return an identifier of a query's text as this library shows it."""
@@ -210,6 +214,10 @@ class Oracle:
     def sampled(self, query: SourceQuery, percent: float) -> str:
         """Return the query over a random share of its rows."""
         return queries.sampled(query, percent)
+
+    def watermarks(self, conn: Any) -> OracleWatermarks:
+        """Return how values of a column that grows are read, lowered and compared."""
+        return OracleWatermarks(conn)
 
     def has_duplicates(self, conn: Any, sql: str, keys: Sequence[str]) -> bool:
         """Return whether one key stands in two rows of the query; NULLs count as equal."""

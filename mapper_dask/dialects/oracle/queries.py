@@ -135,9 +135,7 @@ def key_marks(sql: str, keys: Sequence[Column], step: int) -> str:
     """Return the query for every ``step``-th key in the database's own order, as text."""
     names = ", ".join(map(_name, keys))
     aliases = ", ".join(f"{_name(key)} AS k{place}" for place, key in enumerate(keys))
-    texts = ", ".join(
-        _AS_TEXT.get(key.key_type, "{0}").format(f"s.k{place}") for place, key in enumerate(keys)
-    )
+    texts = ", ".join(as_text(key, f"s.k{place}") for place, key in enumerate(keys))
     present = " AND ".join(f"{_name(key)} IS NOT NULL" for key in keys)
     numbered = f"{aliases}, ROW_NUMBER() OVER (ORDER BY {names}) - 1 AS place"
     inner = f"{wrapped(sql, numbered)} WHERE {present}"
@@ -151,10 +149,10 @@ def bounds(query: SourceQuery, values: Sequence[tuple[str, ...]]) -> str:
     """Return the query of some bounds: rows with the type of the query's key."""
     rows = (
         "SELECT "
-        + ", ".join(f"{_value(key, text)} AS {quote(key.name)}"
-                    for key, text in zip(query.keys, value, strict=True))
+        + ", ".join(f"{value(key, text)} AS {quote(key.name)}"
+                    for key, text in zip(query.keys, bound, strict=True))
         + " FROM DUAL"
-        for value in values
+        for bound in values
     )  # fmt: skip
     return "\nUNION ALL ".join(rows)
 
@@ -200,26 +198,32 @@ def _window(query: SourceQuery, chunk: Chunk, select: str, version: int) -> str:
 
 
 def _not_below(keys: Sequence[Column], bound: tuple[str, ...]) -> str:
-    name, value = _name(keys[0]), _value(keys[0], bound[0])
+    name, end = _name(keys[0]), value(keys[0], bound[0])
     if len(keys) == 1:
-        return f"{name} >= {value}"
+        return f"{name} >= {end}"
     rest = _not_below(keys[1:], bound[1:])
-    return f"({name} > {value} OR ({name} = {value} AND {rest}))"
+    return f"({name} > {end} OR ({name} = {end} AND {rest}))"
 
 
 def _below(keys: Sequence[Column], bound: tuple[str, ...]) -> str:
-    name, value = _name(keys[0]), _value(keys[0], bound[0])
+    name, end = _name(keys[0]), value(keys[0], bound[0])
     if len(keys) == 1:
-        return f"{name} < {value}"
+        return f"{name} < {end}"
     rest = _below(keys[1:], bound[1:])
-    return f"({name} < {value} OR ({name} = {value} AND {rest}))"
+    return f"({name} < {end} OR ({name} = {end} AND {rest}))"
 
 
 def _name(column: Column) -> str:
     return f"q.{quote(column.name)}"
 
 
-def _value(key: Column, text: str) -> str:
+def as_text(key: Column, expression: str) -> str:
+    """Return the SQL that writes a value of a key's type as text."""
+    return _AS_TEXT.get(key.key_type, "{0}").format(expression)
+
+
+def value(key: Column, text: str) -> str:
+    """Return the SQL of a value of a key's type that was written as text."""
     return _FROM_TEXT.get(key.key_type, "{0}").format(literal(text))
 
 

@@ -31,11 +31,13 @@ from mapper_dask.dialects.postgresql import (
     apart,
     explain,
     faults,
+    literals,
     queries,
     staging,
     transfer,
     types,
 )
+from mapper_dask.dialects.postgresql.watermarks import PostgreSQLWatermarks
 from mapper_dask.parallel_models import Bound, Chunk
 
 KEEPALIVE = {
@@ -91,6 +93,8 @@ class PostgreSQL:
     def quote(self, identifier: str) -> str:
         """Return an identifier as SQL writes it."""
         return queries.quote(identifier)
+
+    literal = staticmethod(literals.literal)
 
     def folded(self, identifier: str, *, quoted: bool) -> str:
         """Return an identifier as the database holds it: unquoted ones fold to lower case."""
@@ -253,6 +257,10 @@ class PostgreSQL:
     def sampled(self, query: SourceQuery, percent: float) -> str:
         """Return the query over a random share of its rows."""
         return queries.sampled(query, percent)
+
+    def watermarks(self, conn: Any) -> PostgreSQLWatermarks:
+        """Return how values of a column that grows are read, lowered and compared."""
+        return PostgreSQLWatermarks(conn, _literal(conn))
 
     def has_duplicates(self, conn: Any, sql: str, keys: Sequence[str]) -> bool:
         """Return whether one key stands in two rows of the query; NULLs count as equal."""

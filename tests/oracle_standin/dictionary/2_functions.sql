@@ -52,6 +52,10 @@ CREATE FUNCTION ora.in_zone(local text, z text) RETURNS text STABLE STRICT LANGU
   LATERAL (SELECT coalesce(by_offset, by_name) AS utc, w - coalesce(by_offset, by_name) AS shift) s $$;
 CREATE FUNCTION ora.from_tz(t timestamp, z text) RETURNS ora.zoned STABLE STRICT LANGUAGE sql AS $$ SELECT ora.in_zone(to_char(t, 'YYYY-MM-DD HH24:MI:SS.US') || '000', z)::ora.zoned $$;
 CREATE FUNCTION ora.from_tz(t ora.timestamp9, z text) RETURNS ora.zoned9 STABLE STRICT LANGUAGE sql AS $$ SELECT ora.in_zone(t::text, z)::ora.zoned9 $$;
+CREATE FUNCTION ora.minus_interval(t ora.timestamp9, i interval) RETURNS ora.timestamp9 IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT (to_char(left(t::text, 26)::timestamp - i, 'YYYY-MM-DD HH24:MI:SS.US') || substr(t::text, 27))::text::ora.timestamp9 $$;
+CREATE FUNCTION ora.minus_interval(t ora.zoned9, i interval) RETURNS ora.zoned9 IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT (to_char(left(t::text, 26)::timestamp - i, 'YYYY-MM-DD HH24:MI:SS.US') || substr(t::text, 27))::text::ora.zoned9 $$;
+CREATE OPERATOR ora.- (LEFTARG=ora.timestamp9, RIGHTARG=interval, FUNCTION=ora.minus_interval);
+CREATE OPERATOR ora.- (LEFTARG=ora.zoned9, RIGHTARG=interval, FUNCTION=ora.minus_interval);
 
 -- what TO_CHAR makes of the other types, and of one argument
 CREATE FUNCTION ora.to_char(n numeric) RETURNS varchar IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT ora.to_char(n, 'TM9') $$;

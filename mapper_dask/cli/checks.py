@@ -1,0 +1,100 @@
+"""All that a run would find out before a row moves, of every job; nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mapper_dask.errors import MapperError
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to know of a job."""
+
+    job: str
+    level: str
+    """``error``: it cannot run; ``note``: it can, and this is to be known."""
+    field: str | None
+    """What of the job it is about."""
+    message: str
+
+
+@dataclass(slots=True)
+class _Look:
+    """A look at one job, which goes on after a problem."""
+
+    job: str
+    findings: list[Finding] = field(default_factory=list)
+
+    def attempt(self, step: Callable[[], Any]) -> Any:
+        """Return what a step gives; None when it is refused, which is noted, once."""
+        try:
+            return step()
+        except MapperError as error:
+            found = Finding(self.job, "error", error.details.get("field"), str(error))
+            if found.message not in {other.message for other in self.findings}:
+                self.findings.append(found)
+            return None
+
+
+def findings_of(flow: Any, settings: Any) -> list[Finding]:
+    """Return what there is to know of a flow's jobs, in their order."""
+    found: list[Finding] = []
+    for job in flow.jobs:
+        look = _Look(job.name)
+        _look_at(look, job, settings)
+        found += look.findings
+    ledger = _Look("")
+    if flow.ledger_conn is not None:
+        ledger.attempt(lambda: _ledger(flow.ledger_conn))
+    return found + ledger.findings
+
+
+def _look_at(look: _Look, job: Any, settings: Any) -> None:
+    from mapper_dask.run.dask_engine import require_picklable
+
+    mapper = job.job
+    if job.parallel and settings.value("parallel"):
+        look.attempt(lambda: require_picklable(mapper.transformation_logic))
+    if mapper.target_conn is not None:
+        look.attempt(lambda: _ledger(mapper.target_conn))
+    if job.incremental is not None:
+        look.attempt(lambda: _incremental(job))
+    plan = look.attempt(lambda: _prepared(mapper))
+    notes = () if plan is None else plan.notes
+    look.findings += [Finding(job.name, "note", None, note) for note in notes]
+
+
+def _ledger(conn: Any) -> None:
+    from mapper_dask.connections import reference
+    from mapper_dask.run.housekeeping import require_ledger
+
+    require_ledger(reference(conn, "target_conn"))
+
+
+def _incremental(job: Any) -> None:
+    from mapper_dask.run import watermarks
+
+    watermarks.check(job)
+
+
+def _prepared(mapper: Any) -> Any:
+    """Return a job's plan, after all that a run checks before it enters the ledger."""
+    from mapper_dask.connections import reference
+    from mapper_dask.plan.chunk_manager import ChunkManager
+    from mapper_dask.plan.params import bound
+    from mapper_dask.retries import Patience
+    from mapper_dask.run.preflight import prepare
+    from mapper_dask.run.snapshot import keep_snapshot
+
+    source = reference(mapper.source_conn, "source_conn")
+    job = bound(mapper, source)
+    with keep_snapshot(source, consistent=job.consistent) as keeper:
+        keeper.give_up_for(job.source_sql)
+        plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, job, keeper.snapshot)
+        if mapper.target_conn is None:
+            return plan
+        target = reference(mapper.target_conn, "target_conn")
+        return prepare(job, plan, keeper, source, target, "check", Patience(attempts=1)).plan

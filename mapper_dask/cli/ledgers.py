@@ -1,0 +1,76 @@
+"""Where the ledger of a command is, and what of a run it needs beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mapper_dask.errors import ConfigurationError
+
+
+def ledger_of(ledger: str | None, file: str | None = None) -> Any:
+    """Return the reference to a ledger, given itself or by a job file.
+
+    Raises
+    ------
+    ConfigurationError
+        When neither is given.
+    """
+    from mapper_dask.connections import reference
+
+    if ledger is not None:
+        return reference(ledger, "ledger")
+    if file is None:
+        message = "give --ledger env:NAME, or the job file"
+        raise ConfigurationError(message, field="ledger")
+    flow = flow_of(file)
+    conn = flow_ledger(flow)
+    if conn is None:
+        message = f"{file} names no ledger, and none of its jobs has a target"
+        raise ConfigurationError(message, field="ledger", file=file)
+    return reference(conn, "ledger")
+
+
+def flow_of(file: str) -> Any:
+    """Return the flow of a job file."""
+    from mapper_dask import jobfile
+
+    return jobfile.read(file).flow()
+
+
+def flow_ledger(flow: Any) -> Any:
+    """Return where a flow's own ledger is, None when nothing of it has a target."""
+    if flow.ledger_conn is not None:
+        return flow.ledger_conn
+    targets = (job.job.target_conn for job in flow.jobs)
+    return next((conn for conn in targets if conn is not None), None)
+
+
+def as_given(flow: Any, ledger: Any, run_id: str) -> dict[str, Any]:
+    """Return what a job file says of a run that the ledger could not keep of it.
+
+    Its source, where that has a password, and its function, where only the file makes it.
+
+    Raises
+    ------
+    ConfigurationError
+        When no job of the file writes where the run did, or several do.
+    """
+    from mapper_dask.run import stored_runs
+
+    recorded = stored_runs.found(ledger, run_id).plan["job"]
+    place = recorded["target_schema"], recorded["target_table"]
+    fits = [job for job in flow.jobs if (job.job.target_schema, job.job.target_table) == place]
+    chosen = [job for job in fits if _is_of(job.name, run_id)] or fits
+    if len(chosen) != 1:
+        message = f"{len(chosen) or 'none'} of the file's jobs could have been run {run_id!r}"
+        raise ConfigurationError(message, field="file", run_id=run_id)
+    job = chosen[0].job
+    return {
+        "source_conn": job.source_conn,
+        "transformation_logic": job.transformation_logic,
+    }
+
+
+def _is_of(job: str, run_id: str) -> bool:
+    """Return whether a run is one of a flow's job of that name."""
+    return run_id.endswith(f".{job}") or f".{job[:80]}~" in run_id

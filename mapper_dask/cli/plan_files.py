@@ -1,0 +1,117 @@
+"""Plans in a file: the job file as it was written, and the chunks of its jobs.
+
+The job file stands in it with its variables unresolved, and of a job's fields only digests. So a
+plan holds no secret, nor what a variable was when it was made; what differs when it is run is
+refused by name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mapper_dask.cli.reply import write_file
+from mapper_dask.errors import ConfigurationError
+
+MARK = "mapper_dask_plan"
+"""The key by which a file of plans is known, with its layout's version."""
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFile:
+    """What a file of plans holds."""
+
+    job_file: str
+    """The job file's name, for errors."""
+    directory: str
+    """Where its relative paths begin, from the folder of the plan."""
+    document: str = field(repr=False)
+    """The job file as it was written."""
+    jobs: Mapping[str, Any]
+    """Of each job its saved plan; None for one that is planned when it runs."""
+    settings: Mapping[str, Any]
+    """What was set by the call that planned."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            MARK: VERSION,
+            "job_file": self.job_file,
+            "directory": self.directory,
+            "document": self.document,
+            "settings": dict(self.settings),
+            "jobs": dict(self.jobs),
+        }
+
+    def save(self, path: str) -> None:
+        """Write it, with a digest that tells when somebody has changed it."""
+        stored = self.to_json()
+        text = json.dumps({**stored, "digest": _digest(stored)}, indent=1, ensure_ascii=False)
+        write_file(path, text + "\n")
+
+    def job_file_at(self, path: str) -> Any:
+        """Return the job file, read anew with the variables of now."""
+        from mapper_dask import jobfile
+
+        folder = Path(path).resolve().parent / self.directory
+        shown = f"{path} ({self.job_file})"
+        return jobfile.parse(self.document, path=shown, directory=folder)
+
+    def plans(self) -> dict[str, Any]:
+        """Return the saved plan of each job that has one."""
+        from mapper_dask.plan.saved_plan import SavedPlan
+
+        return {
+            name: SavedPlan.from_json(plan) for name, plan in self.jobs.items() if plan is not None
+        }
+
+
+def relative(directory: str, path: str) -> str:
+    """Return a folder as it is found from a plan that will stand at a path."""
+    return os.path.relpath(directory, Path(path).resolve().parent)
+
+
+def _digest(stored: Mapping[str, Any]) -> str:
+    import hashlib
+
+    text = json.dumps(stored, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def is_plan(path: str) -> bool:
+    """Return whether a file begins as a plan does; a job file never does."""
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            return file.read(200).lstrip().startswith(f'{{\n "{MARK}"')
+    except (OSError, ValueError):
+        return False
+
+
+def load(path: str) -> PlanFile:
+    """Return the plans of a file.
+
+    Raises
+    ------
+    ConfigurationError
+        When it cannot be read, was changed, or is of a version this library does not know.
+    """
+    try:
+        stored = json.loads(Path(path).read_text(encoding="utf-8"))
+        version, digest = stored[MARK], stored.pop("digest", None)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        message = f"{path} is no plan that can be read: {error}"
+        raise ConfigurationError(message, field="plan", file=path) from None
+    if version != VERSION:
+        message = f"{path} is a plan of version {version}, this library knows {VERSION}; plan again"
+        raise ConfigurationError(message, field="plan", file=path)
+    if digest != _digest(stored):
+        message = f"{path} was changed since it was saved; plan again"
+        raise ConfigurationError(message, field="plan", file=path)
+    del stored[MARK]
+    return PlanFile(**stored)

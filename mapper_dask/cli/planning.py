@@ -1,0 +1,147 @@
+"""``check`` and ``plan``: what a run would do, without a row moved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from mapper_dask.cli import parameters
+from mapper_dask.cli.about import settings_of
+from mapper_dask.cli.reply import DONE, USAGE, Reply, plain, table
+from mapper_dask.errors import MapperError
+
+Changes = tuple[tuple[str, Any], ...]
+
+
+@click.command(
+    "check",
+    epilog='\b\nJSON: {"file", "ok", "jobs": [name],\n'
+    '       "findings": [{"job", "level": "error" or "note", "field", "message"}]}',
+)
+@click.argument("file", type=parameters.File())
+@parameters.several(parameters.jobs, parameters.settings, parameters.common)
+def check(
+    file: str, names: tuple[str, ...], changes: Changes, *, as_json: bool, debug: bool
+) -> Reply:
+    """Check everything that a run would check before a row moves, and tell all that is wrong.
+
+    Connections, privileges, the ledger, queries and how they are cut, columns, types, functions:
+    of each job, not only the first. Nothing is changed. Exit code 2 when something is wrong.
+    """
+    del as_json, debug
+    from mapper_dask import jobfile
+
+    job_file = jobfile.read(file)
+    from mapper_dask.cli.checks import findings_of
+
+    known = settings_of(job_file, changes)
+    flow = job_file.flow(only=names, settings=known).validated()
+    found = findings_of(flow, known)
+    errors = [finding for finding in found if finding.level == "error"]
+    good = len(flow.jobs) - len({finding.job for finding in errors if finding.job})
+    rows = [(f.job or "flow", f.level, f.field, f.message) for f in found]
+    parts = [table(("job", "level", "field", "message"), rows)] if rows else []
+    parts.append(f"{good:,} of {len(flow.jobs):,} jobs can run; {len(errors):,} problems")
+    data = {
+        "file": file,
+        "ok": not errors,
+        "jobs": [job.name for job in flow.jobs],
+        "findings": found,
+    }
+    return Reply(data, "\n\n".join(parts), USAGE if errors else DONE)
+
+
+@click.command(
+    "plan",
+    epilog='\b\nJSON: {"file", "output", "jobs": [{"job", "sql", "columns", "keys", "strategy",\n'
+    '       "chunk_size", "total_rows", "reason", "consistent", "target", "warnings",\n'
+    '       "incremental", "chunks": [{"chunk_id", "kind", "lower", "upper", "offset", "limit",\n'
+    '       "estimated_rows"}]}]}',
+)
+@click.argument("file", type=parameters.File())
+@parameters.several(
+    parameters.jobs,
+    click.option("--output", "-o", type=parameters.File(), metavar="PLAN",
+                 help="Save the plans; `mapper-dask run PLAN` runs exactly their chunks."),
+    parameters.settings,
+    parameters.common,
+)  # fmt: skip
+def plan(
+    file: str, names: tuple[str, ...], output: str | None, changes: Changes, *,
+    as_json: bool, debug: bool,
+) -> Reply:  # fmt: skip
+    """Show how each job's query is cut into chunks, and what to know before it runs.
+
+    A saved plan is refused when the job, or the columns of its query, differ from what was
+    planned. An incremental job is planned when it runs: only then its new rows are known.
+    """
+    del as_json, debug
+    from mapper_dask import jobfile
+
+    job_file = jobfile.read(file)
+    flow = job_file.flow(only=names, settings=settings_of(job_file, changes)).validated()
+    plans = {job.name: _planned(job) for job in flow.jobs}
+    if output is not None:
+        _save(output, job_file, flow, plans, dict(changes))
+    data = {
+        "file": file,
+        "output": output,
+        "jobs": [_data(job, plans[job.name]) for job in flow.jobs],
+    }
+    texts = [_text(job, plans[job.name]) for job in flow.jobs]
+    return Reply(data, "\n\n".join([*texts, *([f"saved in {output}"] if output else [])]))
+
+
+def _planned(job: Any) -> Any:
+    from mapper_dask.plan.chunk_manager import ChunkManager
+
+    try:
+        return ChunkManager().plan(job.job)
+    except MapperError as error:
+        message = f"job {job.name!r}: {error}"
+        raise type(error)(message, **{**error.details, "job": job.name}) from None
+
+
+def _text(job: Any, made: Any) -> str:
+    head, _, rest = str(made).partition("\n")
+    later = "\n  note       incremental: of these it reads what is new, and is cut when it runs"
+    return f"{head} of {job.name}\n{rest}{later if job.incremental else ''}"
+
+
+def _data(job: Any, made: Any) -> dict[str, Any]:
+    return {
+        "job": job.name,
+        **made.to_json(),
+        "incremental": job.incremental is not None,
+        "chunks": [plain(chunk.to_json()) for chunk in made.chunks],
+    }
+
+
+def _save(
+    output: str, job_file: Any, flow: Any, plans: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    from mapper_dask.cli.plan_files import PlanFile, relative
+
+    saved = {
+        job.name: None if job.incremental else _saved(job.job, plans[job.name]) for job in flow.jobs
+    }
+    PlanFile(
+        job_file.path,
+        relative(job_file.directory, output),
+        job_file.document,
+        saved,
+        changes,
+    ).save(output)
+
+
+def _saved(mapper: Any, made: Any) -> dict[str, Any]:
+    from mapper_dask.connections import reference
+    from mapper_dask.plan.saved_plan import SavedPlan
+    from mapper_dask.run.job_record import marks
+
+    source = reference(mapper.source_conn, "source_conn")
+    return SavedPlan.of(made, marks(mapper.validated(), source)).to_json()
+
+
+COMMANDS = {"check": check, "plan": plan}

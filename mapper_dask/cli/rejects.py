@@ -1,0 +1,208 @@
+"""``rejects``: the rows a run has set aside, shown, written to a file, or tried again."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mapper_dask.cli import parameters
+from mapper_dask.cli.ledgers import as_given, flow_of, ledger_of
+from mapper_dask.cli.reply import PARTIAL, Reply, table, write_file
+from mapper_dask.errors import ConfigurationError
+
+SHOWN = 20
+"""Rows that are shown to people unless asked for more."""
+
+FORMATS = ("csv", "jsonl", "parquet")
+
+file_option = click.option(
+    "--file", "-f", type=parameters.File(), metavar="FILE", help="The job file of the run."
+)
+
+
+@click.group("rejects")
+def rejects() -> None:
+    """The rows a run has set aside."""
+
+
+@rejects.command(
+    "show",
+    epilog='\b\nJSON: {"run_id", "total", "by_reason": [{"stage", "reason", "rows"}],\n'
+    '       "rejects": [{"chunk_id", "stage", "reason", "key", "row"}]}',
+)
+@click.argument("run_id")
+@parameters.several(
+    parameters.ledger,
+    file_option,
+    click.option(
+        "--limit", type=click.IntRange(min=0), default=SHOWN, show_default=True, help="Rows shown."
+    ),
+    parameters.common,
+)
+def show(
+    run_id: str, ledger: str | None, file: str | None, limit: int, *, as_json: bool, debug: bool
+) -> Reply:
+    """Show why rows were set aside, and the first of them."""
+    del as_json, debug
+    found = _found(run_id, ledger, file)
+    counts: dict[tuple[str, str], int] = {}
+    for reject in found:
+        place = (reject["stage"], reject["reason"])
+        counts[place] = counts.get(place, 0) + 1
+    reasons = [{"stage": s, "reason": r, "rows": n} for (s, r), n in counts.items()]
+    reasons.sort(key=lambda reason: -int(str(reason["rows"])))
+    rows = [
+        (reject["chunk_id"], reject["stage"], _json(reject["key"]), _json(reject["row"]))
+        for reject in found[:limit]
+    ]
+    parts = [
+        f"run {run_id}: {len(found):,} rows are set aside",
+        table(("rows", "stage", "reason"), [tuple(_cells(reason)) for reason in reasons]),
+        table(("chunk", "stage", "key", "row"), rows),
+    ]
+    data = {
+        "run_id": run_id,
+        "total": len(found),
+        "by_reason": reasons,
+        "rejects": found[:limit],
+    }
+    return Reply(_exact(data), "\n\n".join(parts if found else parts[:1]))
+
+
+def _cells(reason: dict[str, Any]) -> tuple[Any, ...]:
+    return reason["rows"], reason["stage"], reason["reason"]
+
+
+@rejects.command("export", epilog='\b\nJSON: {"run_id", "rows", "output", "format"}')
+@click.argument("run_id")
+@parameters.several(
+    parameters.ledger,
+    file_option,
+    click.option(
+        "--output", "-o", type=parameters.File(), required=True, metavar="PATH",
+        help="File to write: .csv, .jsonl or .parquet.",
+    ),
+    click.option("--format", "kind", type=click.Choice(FORMATS), help="Else by the file's name."),
+    parameters.common,
+)  # fmt: skip
+def export(
+    run_id: str, ledger: str | None, file: str | None, output: str, kind: str | None, *,
+    as_json: bool, debug: bool,
+) -> Reply:  # fmt: skip
+    """Write the rows that were set aside to a file.
+
+    Each has chunk_id, stage, reason, key and row; the last two as JSON where the format has no
+    mappings.
+    """
+    del as_json, debug
+    chosen = kind or Path(output).suffix.lstrip(".").lower()
+    if chosen not in FORMATS:
+        message = f"{output}: give --format, one of {', '.join(FORMATS)}"
+        raise ConfigurationError(message, field="output")
+    found = _found(run_id, ledger, file)
+    {"csv": _write_csv, "jsonl": _write_lines, "parquet": _write_parquet}[chosen](output, found)
+    data = {"run_id": run_id, "rows": len(found), "output": output, "format": chosen}
+    return Reply(data, f"{len(found):,} rows in {output}")
+
+
+@rejects.command(
+    "retry",
+    epilog='\b\nJSON: {"run_id", "tried", "loaded", "rejected",\n'
+    '       "chunks": [{"chunk_id", "before", "loaded", "rejected"}]}',
+)
+@click.argument("run_id")
+@parameters.several(parameters.ledger, file_option, parameters.source, parameters.common)
+def retry(
+    run_id: str, ledger: str | None, file: str | None, source: str | None, *,
+    as_json: bool, debug: bool,
+) -> Reply:  # fmt: skip
+    """Try the rows that were set aside again, each once.
+
+    Those that the function raised at, or marked, go through it as it is now; those that the
+    target refused go to it as they stand. What is refused again stays, with the new reason. The
+    rows, the counts and the removal of the rejects commit together: whatever happens, no row is
+    lost and none arrives twice.
+    """
+    del as_json, debug
+    from mapper_dask import ParallelProcessor
+
+    conn = ledger_of(ledger, file)
+    given = as_given(flow_of(file), conn, run_id) if file else {}
+    if source is not None:
+        given["source_conn"] = source
+    done = ParallelProcessor(progress=False).retry_rejects(run_id, target_conn=conn, **given)
+    data = {
+        "run_id": run_id,
+        "tried": done.before,
+        "loaded": done.loaded,
+        "rejected": done.rejected,
+        "chunks": done.chunks,
+    }
+    return Reply(data, str(done), PARTIAL if done.rejected else 0)
+
+
+def _found(run_id: str, ledger: str | None, file: str | None) -> list[dict[str, Any]]:
+    from mapper_dask.run import stored_runs
+    from mapper_dask.run.run_ledger import RunLedger
+
+    target = ledger_of(ledger, file)
+    stored_runs.found(target, run_id)
+    return [
+        {
+            "chunk_id": chunk_id,
+            "stage": reject.stage,
+            "reason": reject.reason,
+            "key": reject.key,
+            "row": reject.row,
+        }
+        for chunk_id, reject in RunLedger(target, run_id).rejects()
+    ]
+
+
+def _json(value: Any) -> str | None:
+    import simplejson
+
+    if value is None:
+        return None
+    return str(simplejson.dumps(value, use_decimal=True, ensure_ascii=False))
+
+
+def _exact(value: Any) -> Any:
+    """Return data whose decimals JSON writes with all their digits, as far as a float can."""
+    import json
+
+    return json.loads(str(_json(value)))
+
+
+def _write_csv(path: str, found: list[dict[str, Any]]) -> None:
+    made = io.StringIO()
+    writer = csv.writer(made)
+    writer.writerow(("chunk_id", "stage", "reason", "key", "row"))
+    for reject in found:
+        writer.writerow((*list(reject.values())[:3], _json(reject["key"]), _json(reject["row"])))
+    write_file(path, made.getvalue())
+
+
+def _write_lines(path: str, found: list[dict[str, Any]]) -> None:
+    write_file(path, "".join(f"{_json(reject)}\n" for reject in found))
+
+
+def _write_parquet(path: str, found: list[dict[str, Any]]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([("chunk_id", pa.int64()), *((name, pa.string()) for name in
+                       ("stage", "reason", "key", "row"))])  # fmt: skip
+    rows = [{**r, "key": _json(r["key"]), "row": _json(r["row"])} for r in found]
+    try:
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+    except OSError as error:
+        message = f"cannot write {path}: {error.strerror or error}"
+        raise ConfigurationError(message, field="output", file=path) from None
+
+
+COMMANDS: dict[str, click.Command] = {"rejects": rejects}

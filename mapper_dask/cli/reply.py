@@ -1,0 +1,143 @@
+"""What a command says, to people and to programs, and the code it ends with."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import math
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mapper_dask.errors import ConfigurationError, MapperError, RunNotFoundError
+
+DONE: Final = 0
+FAILED: Final = 1
+USAGE: Final = 2
+"""Usage or configuration."""
+PARTIAL: Final = 3
+"""Rejects, or failed chunks that were passed over."""
+CANCELLED: Final = 130
+
+NOT_SHOWN: Final = "(a URL, not shown)"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a command answers."""
+
+    data: Any
+    """For programs: one JSON document."""
+    text: str
+    """For people."""
+    code: int = DONE
+
+
+def say(reply: Reply, *, as_json: bool) -> None:
+    """Print a reply on standard output."""
+    text = as_document(reply.data) if as_json else reply.text
+    if text:
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+        sys.stdout.flush()
+
+
+def as_document(data: Any) -> str:
+    """Return data as one JSON document."""
+    return json.dumps(plain(data), indent=1, ensure_ascii=False)
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON can say it."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def error_document(error: BaseException, message: str) -> dict[str, Any]:
+    """Return an error for programs."""
+    details = error.details if isinstance(error, MapperError) else {}
+    known = {name: plain(details.get(name)) for name in ("field", "file", "line", "column")}
+    return {"error": {"kind": type(error).__name__, "message": message, **known}}
+
+
+def code_of(error: BaseException) -> int:
+    """Return the code that an error ends a command with."""
+    return USAGE if isinstance(error, (ConfigurationError, RunNotFoundError)) else FAILED
+
+
+def without_urls(text: str, arguments: Sequence[str]) -> str:
+    """Return a message without the URLs that were typed: one may hold a password."""
+    typed = [a for a in arguments if "://" in a]
+    parts = [*typed, *(a.partition("=")[2] for a in typed if "=" in a.partition("://")[0])]
+    for part in sorted(parts, key=len, reverse=True):
+        text = text.replace(part, NOT_SHOWN) if part else text
+    return text
+
+
+def told(error: BaseException, arguments: Sequence[str]) -> str:
+    """Return what an error says, in a line where it is about a file."""
+    message = without_urls(str(error), arguments)
+    details = error.details if isinstance(error, MapperError) else {}
+    file, line, column = (details.get(name) for name in ("file", "line", "column"))
+    if not file or str(file) in message:
+        return message
+    place = ":".join(str(part) for part in (file, line, column) if part is not None)
+    return f"{place}: {message}"
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return rows under their heads, numbers to the right."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max([len(h), *(len(row[n]) for row in cells)]) for n, h in enumerate(heads)]
+    right = [bool(rows) and all(_is_number(row[n]) for row in rows) for n in range(len(heads))]
+    lines = [list(heads), *cells]
+    return "\n".join(
+        "  ".join(
+            text.rjust(width) if numeric else text.ljust(width)
+            for text, width, numeric in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else " ".join(str(value).split())
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+
+
+def write_file(path: str, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises
+    ------
+    ConfigurationError
+        When it cannot be written.
+    """
+    target = Path(path)
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        message = f"cannot write {path}: {error.strerror or error}"
+        raise ConfigurationError(message, field="output", file=path) from None

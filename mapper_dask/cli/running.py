@@ -1,0 +1,340 @@
+"""``run`` and ``resume``: rows move."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mapper_dask.cli import parameters
+from mapper_dask.cli.about import settings_of
+from mapper_dask.cli.ledgers import flow_ledger, ledger_of
+from mapper_dask.cli.reply import CANCELLED, DONE, FAILED, PARTIAL, USAGE, Reply, plain
+from mapper_dask.errors import ConfigurationError, RunNotFoundError
+
+Changes = tuple[tuple[str, Any], ...]
+
+RESULT = """\b
+JSON: {"flow", "run_id", "state", "seconds",
+       "jobs": [{"name", "state", "run_id", "error", "low", "high", "rows", "seconds",
+                 "rows_read", "rows_loaded", "rows_failed", "rows_rejected",
+                 "chunks", "chunks_done", "chunks_failed", "consistent", "warnings", "errors"}]}
+"state" is done, partial, failed, cancelled, or refused (nothing was moved).
+"""
+
+means = parameters.several(
+    click.option(
+        "--scheduler",
+        type=parameters.Address(),
+        metavar="ADDRESS",
+        help="Dask scheduler, such as tcp://host:8786.",
+    ),
+    click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Worker processes."),
+    click.option("--sequential", is_flag=True, help="One job and one chunk after the other, here."),
+    parameters.settings,
+    click.option("--quiet", "-q", is_flag=True, help="Show no progress."),
+    parameters.common,
+)
+
+
+@click.command("run", epilog=RESULT)
+@click.argument("file", type=parameters.File(), metavar="FILE|PLAN")
+@parameters.jobs
+@click.option("--run-id", metavar="NAME", help="Name of the run; one the ledger knows goes on.")
+@means
+def run(
+    file: str, names: tuple[str, ...], run_id: str | None, scheduler: str | None,
+    workers: int | None, changes: Changes, *, sequential: bool, quiet: bool,
+    as_json: bool, debug: bool,
+) -> Reply:  # fmt: skip
+    """Run the jobs of a job file, or exactly the chunks of a saved plan.
+
+    Progress goes to standard error. Ctrl-C and SIGTERM cancel: what is being loaded is broken off,
+    and `resume` goes on. Exit code 3 when rows were set aside or chunks were passed over.
+    """
+    del as_json, debug
+    options = _options(scheduler, workers, changes, sequential=sequential, quiet=quiet)
+    job_file, plans, planned = _read(file)
+    known = settings_of(job_file, {**planned, **options})
+    flow = job_file.flow(only=names or tuple(plans or ()), run_id=run_id, settings=known)
+    if sequential:
+        flow = _one_by_one(flow)
+    return _moved(flow, known, {k: p for k, p in (plans or {}).items() if p is not None})
+
+
+def _read(file: str) -> tuple[Any, dict[str, Any] | None, dict[str, Any]]:
+    """Return a job file, the plans of its jobs where it stands in one, and what was set then."""
+    from mapper_dask import jobfile
+    from mapper_dask.cli import plan_files
+
+    if not plan_files.is_plan(file):
+        return jobfile.read(file), None, {}
+    found = plan_files.load(file)
+    plans = {**dict.fromkeys(found.jobs), **found.plans()}
+    return found.job_file_at(file), plans, dict(found.settings)
+
+
+def _options(
+    scheduler: str | None, workers: int | None, changes: Changes, *, sequential: bool, quiet: bool
+) -> dict[str, Any]:
+    """Return the options of a call as settings."""
+    named = {"scheduler-address": scheduler, "max-workers": workers}
+    options = {**dict(changes), **{key: value for key, value in named.items() if value is not None}}
+    if sequential:
+        options |= {"parallel": False, "max-parallel-jobs": 1}
+    if quiet:
+        options["progress"] = False
+    return options
+
+
+def _one_by_one(flow: Any) -> Any:
+    from dataclasses import replace
+
+    jobs = tuple(replace(job, parallel=False) for job in flow.jobs)
+    return flow.evolve(jobs=jobs, max_parallel_jobs=1)
+
+
+class Refusals:
+    """A hook that gathers why runs were refused before a row moved."""
+
+    def __init__(self) -> None:
+        self.kinds: list[str] = []
+
+    def run_refused(self, refused: Any) -> None:
+        """Note the kind of an error."""
+        self.kinds.append(refused.error)
+
+    def explain(self, failed: int) -> bool:
+        """Return whether all that failed was refused for what it asked for."""
+        from mapper_dask import errors
+
+        kinds = [getattr(errors, kind, Exception) for kind in self.kinds]
+        asked = [kind for kind in kinds if issubclass(kind, ConfigurationError)]
+        return failed > 0 and len(asked) == len(kinds) == failed
+
+
+def _engine(known: Any, refusals: Refusals) -> Any:
+    from mapper_dask.run.execution_engine import ExecutionEngine
+
+    shown = [known.value("progress"), refusals]
+    return ExecutionEngine(settings=known, progress=shown)
+
+
+def _moved(flow: Any, known: Any, plans: dict[str, Any]) -> Reply:
+    if flow_ledger(flow) is None:
+        return _reply(_counted(flow, known, plans), Refusals())
+    refusals = Refusals()
+    return _reply(_engine(known, refusals).run(flow, plans=plans), refusals)
+
+
+def _counted(flow: Any, known: Any, plans: dict[str, Any]) -> Any:
+    """Run dry runs, which no ledger remembers, one after the other."""
+    from mapper_dask import ParallelProcessor
+    from mapper_dask.flow import FlowResult, JobState
+
+    results = []
+    for job in flow.validated().jobs:
+        processor = ParallelProcessor(
+            job.max_workers, enable_parallel=None if job.parallel else False, settings=known
+        )
+        done = processor.run(job.job, plan=plans.get(job.name))
+        state = JobState.SUCCEEDED if done.succeeded else JobState.FAILED
+        results.append(_alone(job.name, None, state, done))
+    seconds = sum(result.seconds or 0.0 for result in results)
+    return FlowResult(flow.name, "dry run", tuple(results), seconds)
+
+
+def _alone(name: str, run_id: str | None, state: Any, done: Any) -> Any:
+    """Return the result of a run that belongs to no flow as that of a flow's job."""
+    from mapper_dask.flow import FlowJobResult
+
+    return FlowJobResult(
+        name,
+        state,
+        run_id,
+        done,
+        next(iter(done.errors), None),
+        rows=done.total_rows_successful,
+        seconds=done.processing_time,
+    )
+
+
+def _reply(result: Any, refusals: Refusals) -> Reply:
+    """Return what to say of a flow's result."""
+    code = _code(result)
+    failed = [job for job in result.jobs if job.state.value == "FAILED"]
+    begun = any(job.result is not None for job in result.jobs)
+    if code == FAILED and not begun and refusals.explain(len(failed)):
+        code = USAGE
+    names = {DONE: "done", PARTIAL: "partial", CANCELLED: "cancelled", USAGE: "refused"}
+    data = {
+        "flow": result.name,
+        "run_id": result.run_id,
+        "state": names.get(code, "failed"),
+        "seconds": result.seconds,
+        "jobs": [_job(job) for job in result.jobs],
+    }
+    parts = [str(result)]
+    parts += [
+        f"{job.name}\n{job.result}" for job in result.jobs if job.result and _is_told(job.result)
+    ]
+    return Reply(data, "\n\n".join(parts), code)
+
+
+def _is_told(result: Any) -> bool:
+    return bool(result.warnings or result.errors or result.total_rows_rejected)
+
+
+def _job(job: Any) -> dict[str, Any]:
+    names = ("name", "state", "run_id", "error", "low", "high", "rows", "seconds")
+    counts: dict[str, Any] = {name: plain(getattr(job, name)) for name in names}
+    result = job.result
+    if result is None:
+        return counts
+    return {
+        **counts,
+        "rows_read": result.total_rows_processed,
+        "rows_loaded": result.total_rows_successful,
+        "rows_failed": result.total_rows_failed,
+        "rows_rejected": result.total_rows_rejected,
+        "chunks": result.chunks_total,
+        "chunks_done": result.chunks_succeeded,
+        "chunks_failed": result.chunks_failed,
+        "consistent": result.consistent,
+        "warnings": list(result.warnings),
+        "errors": list(result.errors),
+    }
+
+
+def _code(result: Any) -> int:
+    """Return the exit code of a flow: the worst of its jobs', where partial is less than failed."""
+    states = {job.state.value for job in result.jobs}
+    if "CANCELLED" in states:
+        return CANCELLED
+    if states - {"SUCCEEDED", "PARTIAL"}:
+        return FAILED
+    rejected = any(job.result and job.result.total_rows_rejected for job in result.jobs)
+    return PARTIAL if "PARTIAL" in states or rejected else DONE
+
+
+@click.command("resume", epilog=RESULT)
+@click.argument("run_id")
+@click.argument("file", type=parameters.File(), required=False)
+@parameters.ledger
+@parameters.source
+@means
+def resume(
+    run_id: str, file: str | None, ledger: str | None, source: str | None, scheduler: str | None,
+    workers: int | None, changes: Changes, *, sequential: bool, quiet: bool,
+    as_json: bool, debug: bool,
+) -> Reply:  # fmt: skip
+    """Finish a run or a flow that was killed, cancelled or left something behind.
+
+    Without FILE the job file is taken from the ledger, as it was when the run began. Functions it
+    names are imported then from the folder you stand in, and only from there: so stand in the
+    folder of the job file, or give the file.
+    """
+    del as_json, debug
+    options = _options(scheduler, workers, changes, sequential=sequential, quiet=quiet)
+    conn = ledger_of(ledger, file)
+    stored = _stored(conn, run_id)
+    if stored is None:
+        return _resumed_alone(run_id, conn, file, source, options)
+    job_file = _kept(stored) if file is None else _read(file)[0]
+    known = settings_of(job_file, options)
+    flow = job_file.flow(only=_jobs_of(conn, run_id, job_file), settings=known)
+    if sequential:
+        flow = _one_by_one(flow)
+    refusals = Refusals()
+    engine = _engine(known, refusals)
+    return _reply(engine.resume(run_id, ledger_conn=conn, flow=flow), refusals)
+
+
+def _stored(conn: Any, run_id: str) -> Any:
+    """Return a flow's run as the ledger holds it; None when it is none."""
+    from mapper_dask.run.execution_engine import stored_flow
+
+    try:
+        return stored_flow(run_id, ledger_conn=conn)
+    except RunNotFoundError:
+        return None
+
+
+def _jobs_of(conn: Any, run_id: str, job_file: Any) -> tuple[str, ...]:
+    """Return the jobs that the run was begun with."""
+    from mapper_dask.run.flow_ledger import FlowLedger
+
+    names = [job.name for job in FlowLedger(conn, run_id).jobs()]
+    return tuple(name for name in names if name in job_file.jobs)
+
+
+def _kept(stored: Any) -> Any:
+    """Return the job file that the ledger has kept of a flow's run.
+
+    Whoever may write the ledger is not meant to run programs here: a function is only imported
+    from the folder where the user stands.
+    """
+    from mapper_dask import jobfile
+
+    if stored.document is None:
+        message = (
+            f"run {stored.run_id!r} was begun from Python, so the ledger holds no job file of it: "
+            "finish it with ExecutionEngine.resume, or give the job file"
+        )
+        raise ConfigurationError(message, field="file", run_id=stored.run_id)
+    folder = stored.directory or "."
+    job_file = jobfile.parse(
+        stored.document, path=f"job file of run {stored.run_id}", directory=folder
+    )
+    functions = [
+        job.transform.function
+        for job in job_file.file.jobs.values()
+        if job.transform is not None and job.transform.function is not None
+    ]
+    if functions:
+        _require_here(stored, functions)
+    return job_file
+
+
+def _require_here(stored: Any, functions: list[str]) -> None:
+    here = Path.cwd()
+    homes = {name: _is_here(name, here) for name in functions}
+    if Path(stored.directory or ".").resolve() == here and all(homes.values()):
+        return
+    strange = ", ".join(name for name, home in homes.items() if not home) or functions[0]
+    message = (
+        f"the job file of run {stored.run_id!r} names the function {strange}, which is not "
+        "imported on the ledger's word: stand in the folder of the job file, or give the file"
+    )
+    raise ConfigurationError(message, field="file", run_id=stored.run_id)
+
+
+def _is_here(function: str, here: Path) -> bool:
+    """Return whether a function's module stands in this folder."""
+    top = function.partition(":")[0].partition(".")[0]
+    return (here / f"{top}.py").is_file() or (here / top).is_dir()
+
+
+def _resumed_alone(
+    run_id: str, conn: Any, file: str | None, source: str | None, options: dict[str, Any]
+) -> Reply:
+    """Finish a run that belongs to no flow."""
+    from mapper_dask import ParallelProcessor
+    from mapper_dask.cli.ledgers import as_given, flow_of
+    from mapper_dask.flow import FlowResult, JobState
+
+    given = as_given(flow_of(file), conn, run_id) if file else {}
+    if source is not None:
+        given["source_conn"] = source
+    known = settings_of(None, options)
+    done = ParallelProcessor(settings=known).resume(run_id, target_conn=conn, **given)
+    state = JobState.SUCCEEDED if done.succeeded else JobState.FAILED
+    if not done.succeeded and done.error is None and done.chunks_failed:
+        stopped = done.chunks_succeeded + done.chunks_failed < done.chunks_total
+        state = JobState.FAILED if stopped else JobState.PARTIAL
+    job = _alone(run_id, run_id, state, done)
+    return _reply(FlowResult(run_id, run_id, (job,), done.processing_time), Refusals())
+
+
+COMMANDS = {"run": run, "resume": resume}

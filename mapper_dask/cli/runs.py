@@ -1,0 +1,250 @@
+"""``status``, ``cancel`` and ``reconcile``: runs as the ledger holds them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from mapper_dask.cli import parameters
+from mapper_dask.cli.ledgers import as_given, flow_of, ledger_of
+from mapper_dask.cli.reply import CANCELLED, DONE, FAILED, PARTIAL, Reply, table
+from mapper_dask.errors import RunNotFoundError
+
+BETWEEN_LOOKS = 2.0
+"""Seconds between two looks of ``status --watch``."""
+
+file_option = click.option(
+    "--file", "-f", type=parameters.File(), metavar="FILE", help="Or the job file."
+)
+
+RUN_JSON = """\b
+JSON: {"flows": [{"run_id", "name", "state", "started_at", "ended_at"}],
+       "runs": [{"run_id", "state", "target", "write_disposition", "started_at", "ended_at",
+                 "chunks", "chunks_done", "chunks_failed", "rows_read", "rows_loaded",
+                 "rows_rejected", "quiet_seconds", "staging"}]}
+With RUN_ID the run, or {"flow", "jobs": [{"name", "state", "run_id", "rows", "seconds",
+"low", "high", "error"}]}; both also "errors".
+"""
+
+
+@click.command("status", epilog=RUN_JSON)
+@click.argument("run_id", required=False)
+@parameters.several(
+    parameters.ledger,
+    file_option,
+    click.option("--watch", is_flag=True, help="Look again until the run has ended."),
+    click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True,
+                 help="Runs listed."),
+    parameters.common,
+)  # fmt: skip
+def status(
+    run_id: str | None, ledger: str | None, file: str | None, limit: int, *, watch: bool,
+    as_json: bool, debug: bool,
+) -> Reply:  # fmt: skip
+    """Show runs and flows with their states and counts; or one of them.
+
+    For one run the exit code is that of its state: 0 succeeded or running, 1 failed, 3 partial,
+    130 cancelled.
+    """
+    del debug
+    target = ledger_of(ledger, file)
+    if run_id is None:
+        return _listed(target, limit)
+    reply, running = _looked_at(target, run_id)
+    while watch and running:
+        if not as_json:
+            click.echo(reply.text, err=True)
+        time.sleep(BETWEEN_LOOKS)
+        reply, running = _looked_at(target, run_id)
+    return reply
+
+
+def _listed(target: Any, limit: int) -> Reply:
+    from mapper_dask.run.flow_ledger import all_runs
+    from mapper_dask.run.housekeeping import every_run
+
+    runs, flows = every_run(target)[:limit], all_runs(target)[:limit]
+    flow_rows = [(f.run_id, f.name, f.state.value, f.started_at, f.ended_at) for f in flows]
+    run_rows = [
+        (r.run_id, r.state, r.target, f"{r.chunks_done:,}/{r.chunks:,}", r.rows_loaded,
+         r.rows_rejected, r.started_at, r.ended_at)
+        for r in runs
+    ]  # fmt: skip
+    parts = []
+    if flow_rows:
+        parts.append(table(("flow run", "flow", "state", "started", "ended"), flow_rows))
+    if run_rows:
+        heads = ("run", "state", "target", "chunks", "loaded", "rejected", "started", "ended")
+        parts.append(table(heads, run_rows))
+    data = {"flows": [_flow(flow) for flow in flows], "runs": runs}
+    return Reply(data, "\n\n".join(parts) or "the ledger holds no run")
+
+
+def _flow(flow: Any) -> dict[str, Any]:
+    return {
+        "run_id": flow.run_id,
+        "name": flow.name,
+        "state": flow.state,
+        "started_at": flow.started_at.isoformat(),
+        "ended_at": flow.ended_at and flow.ended_at.isoformat(),
+    }
+
+
+def _looked_at(target: Any, run_id: str) -> tuple[Reply, bool]:
+    """Return how one run stands, and whether it is under way."""
+    from mapper_dask.run.flow_ledger import FlowLedger
+    from mapper_dask.run.housekeeping import every_run
+
+    try:
+        flow = FlowLedger(target, run_id).find()
+    except RunNotFoundError:
+        flow = None
+    if flow is not None:
+        return _flow_status(target, flow)
+    run = next((run for run in every_run(target) if run.run_id == run_id), None)
+    if run is None:
+        message = f"the ledger at {target} has no run {run_id!r}"
+        raise RunNotFoundError(message, run_id=run_id)
+    return _run_status(target, run)
+
+
+def _run_status(target: Any, run: Any) -> tuple[Reply, bool]:
+    from mapper_dask.cli.reply import plain
+    from mapper_dask.run.run_ledger import RunLedger
+
+    known = [result for _, result in RunLedger(target, run.run_id).chunks()]
+    errors = [f"chunk {r.chunk_id} {r.bounds}: {r.error}" for r in known if r.error]
+    lines = [
+        f"run {run.run_id} {run.state}",
+        f"  into      {run.target}",
+        f"  chunks    {run.chunks_done:,} of {run.chunks:,}, {run.chunks_failed:,} failed",
+        f"  read      {run.rows_read:,}",
+        f"  loaded    {run.rows_loaded:,}",
+        f"  rejected  {run.rows_rejected:,}",
+        f"  started   {run.started_at}",
+        f"  ended     {run.ended_at or ''}",
+        *(f"  error     {error.splitlines()[0]}" for error in errors[:3]),
+    ]
+    partial = run.rows_rejected or run.chunks_failed
+    code = {"RUNNING": DONE, "SUCCEEDED": PARTIAL if partial else DONE, "CANCELLED": CANCELLED}
+    data = {**plain(run), "errors": errors}
+    return Reply(data, "\n".join(lines), code.get(run.state, FAILED)), run.state == "RUNNING"
+
+
+def _flow_status(target: Any, flow: Any) -> tuple[Reply, bool]:
+    from mapper_dask.run.flow_ledger import FlowLedger
+
+    jobs = FlowLedger(target, flow.run_id).jobs()
+    rows = [
+        (j.name, j.state.value, j.rows, None if j.seconds is None else f"{j.seconds:.1f}",
+         (j.error or "").splitlines()[0] if j.error else "")
+        for j in jobs
+    ]  # fmt: skip
+    head = f"flow {flow.name} {flow.state.value}, run {flow.run_id}, since {flow.started_at} UTC"
+    text = f"{head}\n{table(('job', 'state', 'rows', 'seconds', 'error'), rows)}"
+    states = {job.state.value for job in jobs}
+    code = {"RUNNING": DONE, "SUCCEEDED": DONE, "CANCELLED": CANCELLED}.get(
+        flow.state.value, FAILED
+    )
+    if code == FAILED and states <= {"SUCCEEDED", "PARTIAL"}:
+        code = PARTIAL
+    errors = [f"{job.name}: {job.error}" for job in jobs if job.error]
+    data = {"flow": _flow(flow), "jobs": [_job(job) for job in jobs], "errors": errors}
+    return Reply(data, text, code), flow.state.value == "RUNNING"
+
+
+def _job(job: Any) -> dict[str, Any]:
+    names = ("name", "state", "run_id", "rows", "seconds", "low", "high", "error")
+    return {name: getattr(job, name) for name in names}
+
+
+@click.command("cancel", epilog='\b\nJSON: {"run_id", "cancelled": [run_id], "state"}')
+@click.argument("run_id")
+@parameters.several(parameters.ledger, file_option, parameters.source, parameters.common)
+def cancel(
+    run_id: str, ledger: str | None, file: str | None, source: str | None, *,
+    as_json: bool, debug: bool,
+) -> Reply:  # fmt: skip
+    """Stop a run, or a flow, of any process at once; `resume` goes on with it.
+
+    Once this returns nothing of it commits. What has ended already stays as it is.
+    """
+    del as_json, debug
+    from mapper_dask import ParallelProcessor
+    from mapper_dask.run.housekeeping import every_run
+
+    target = ledger_of(ledger, file)
+    stopped = _flow_jobs(target, run_id)
+    processor = ParallelProcessor(progress=False)
+    for name in [run_id] if stopped is None else stopped:
+        processor.cancel(name, target_conn=target, source_conn=source)
+    states = {run.run_id: run.state for run in every_run(target)}
+    names = [run_id] if stopped is None else stopped
+    ended = [name for name in names if states.get(name) == "CANCELLED"]
+    state = "CANCELLED" if ended else states.get(run_id)
+    text = f"{', '.join(ended) or 'nothing'} cancelled"
+    return Reply({"run_id": run_id, "cancelled": ended, "state": state}, text)
+
+
+def _flow_jobs(target: Any, run_id: str) -> list[str] | None:
+    """Return the runs of a flow's jobs that are under way; None when it is no run of a flow."""
+    from mapper_dask.run.flow_ledger import FlowLedger
+
+    try:
+        FlowLedger(target, run_id).find()
+    except RunNotFoundError:
+        return None
+    jobs = FlowLedger(target, run_id).jobs()
+    return [job.run_id for job in jobs if job.run_id and job.state.value == "RUNNING"]
+
+
+@click.command(
+    "reconcile",
+    epilog='\b\nJSON: {"run_id", "matches", "same_snapshot", "target_rows",\n'
+    '       "repaired": [chunk_id], "chunks": [{"chunk_id", "bounds", "committed",\n'
+    '       "source_rows", "read_rows", "loaded_rows", "target_rows", "source_sum",\n'
+    '       "target_sum", "differs"}]}',
+)
+@click.argument("run_id")
+@parameters.several(
+    parameters.ledger,
+    file_option,
+    parameters.source,
+    click.option("--checksum", is_flag=True, help="Compare contents, not only counts."),
+    click.option("--repair", is_flag=True, help="Load the chunks that differ anew."),
+    parameters.common,
+)
+def reconcile(
+    run_id: str, ledger: str | None, file: str | None, source: str | None, *,
+    checksum: bool, repair: bool, as_json: bool, debug: bool,
+) -> Reply:  # fmt: skip
+    """Count a run's rows once more, chunk by chunk: in source, ledger and target.
+
+    Exit code 1 when they do not add up.
+    """
+    del as_json, debug
+    from mapper_dask import ParallelProcessor
+
+    target = ledger_of(ledger, file)
+    given = as_given(flow_of(file), target, run_id) if file else {}
+    if source is not None:
+        given["source_conn"] = source
+    found = ParallelProcessor(progress=False).reconcile(
+        run_id, target_conn=target, checksum=checksum, repair=repair, **given
+    )
+    from mapper_dask.cli.reply import plain
+
+    data = {
+        "run_id": run_id,
+        "matches": found.matches,
+        "same_snapshot": found.same_snapshot,
+        "target_rows": found.target_rows,
+        "repaired": found.repaired,
+        "chunks": [{**plain(check), "differs": check.differs} for check in found.checks],
+    }
+    return Reply(data, str(found), DONE if found.matches else FAILED)
+
+
+COMMANDS = {"status": status, "cancel": cancel, "reconcile": reconcile}

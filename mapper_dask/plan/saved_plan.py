@@ -1,0 +1,246 @@
+"""A plan that was saved, and is to be run as it is: its chunks, and what they were made for.
+
+What is kept of the job are digests, so that a file of plans holds neither the values that its
+variables had nor a secret. A digest tells that a field differs, and which.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from mapper_dask.connections import fingerprint
+from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.facts import SourceQuery
+from mapper_dask.errors import ConfigurationError, FingerprintError, PlanError
+from mapper_dask.mapper_job import MapperJob
+from mapper_dask.parallel_models import AUTO, Chunk, ChunkKind
+from mapper_dask.plan.chunk_manager import ChunkManager
+from mapper_dask.plan.chunk_plan import ChunkPlan, saved_chunks
+
+SAVED_VERSION = 1
+"""Layout of a saved plan; a later library that changes it reads this first."""
+
+KEPT = (
+    *("columns", "keys", "strategy", "chunk_size", "total_rows", "reason"),
+    *("consistent", "target", "warnings"),
+)
+"""What a saved plan holds of a plan, beside its chunks and a digest of its query."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPlan:
+    """The chunks of a plan, and what tells whether a job is still the one they were made for."""
+
+    plan: Mapping[str, Any]
+    """The plan without its chunks, and ``query``: the digest of its text."""
+    chunks: tuple[Chunk, ...] = field(repr=False)
+    """In order; their ids are their places."""
+    marks: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """A digest of each field of the job that matters; empty when the job was not known."""
+
+    @classmethod
+    def of(cls, plan: ChunkPlan, marks: Mapping[str, str] | None = None) -> SavedPlan:
+        """Return what is kept of a plan."""
+        stored = plan.to_json()
+        kept = {**{name: stored[name] for name in KEPT}, "query": fingerprint(stored["sql"])}
+        return cls(kept, plan.chunks, dict(marks or {}))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready mapping from which ``from_json`` builds an equal plan."""
+        chunks = [chunk.to_json() for chunk in self.chunks]
+        return {"plan": dict(self.plan), "marks": dict(self.marks), "chunks": chunks}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> SavedPlan:
+        """Build a plan from what ``to_json`` or ``ChunkPlan.save`` wrote.
+
+        Raises
+        ------
+        ConfigurationError
+            When the mapping is no saved plan, or its chunks leave rows out or read them twice.
+        """
+        chunks = saved_chunks(stored)
+        kept = stored.get("plan", stored)
+        try:
+            plan = {name: kept[name] for name in KEPT}
+            plan["query"] = kept["query"] if "query" in kept else fingerprint(kept["sql"])
+        except (KeyError, TypeError) as error:
+            message = f"this is not a saved plan: {error} is missing"
+            raise ConfigurationError(message, field="plan") from None
+        require_complete(chunks)
+        return cls(plan, chunks, dict(stored.get("marks") or {}))
+
+    @classmethod
+    def load(cls, path: str | Path) -> SavedPlan:
+        """Return the plan that ``ChunkPlan.save`` wrote.
+
+        Raises
+        ------
+        ConfigurationError
+            When the file cannot be read, or is no saved plan.
+        """
+        return cls.from_json(read_json(path))
+
+
+def read_json(path: str | Path) -> Mapping[str, Any]:
+    """Return the mapping a JSON file holds.
+
+    Raises
+    ------
+    ConfigurationError
+        When it cannot be read, or holds something else.
+    """
+    try:
+        stored = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        message = f"{path} is not a saved plan: {error}"
+        raise ConfigurationError(message, field="plan", file=str(path)) from None
+    if not isinstance(stored, dict):
+        message = f"{path} is not a saved plan: it holds no JSON object"
+        raise ConfigurationError(message, field="plan", file=str(path))
+    return stored
+
+
+def saved(plan: object) -> SavedPlan:
+    """Return a plan as it is saved: one that is at hand, was loaded, or stands in a file.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is none of these, or the file is no saved plan.
+    """
+    if isinstance(plan, SavedPlan):
+        return plan
+    if isinstance(plan, ChunkPlan):
+        return SavedPlan.of(plan)
+    if isinstance(plan, (str, Path)):
+        return SavedPlan.load(plan)
+    message = f"plan must be a ChunkPlan or the path of a saved one, got {type(plan).__name__}"
+    raise ConfigurationError(message, field="plan")
+
+
+def require_complete(chunks: Sequence[Chunk]) -> None:
+    """Refuse chunks that overlap, leave a gap, or do not reach both ends.
+
+    Raises
+    ------
+    PlanError
+        Says at which chunk.
+    """
+    ranges = [chunk for chunk in chunks if chunk.kind is not ChunkKind.NULL_KEY]
+    kinds = {chunk.kind for chunk in ranges}
+    fault = _fault_of_ids(chunks)
+    if fault is None and (len(kinds) != 1 or len(chunks) - len(ranges) > _nulls_allowed(kinds)):
+        fault = "they are not of one kind"
+    if fault is None:
+        fault = _fault_of_windows(ranges) if ChunkKind.WINDOW in kinds else _fault_of_ranges(ranges)
+    if fault is not None:
+        message = f"the plan's chunks do not cover the query once: {fault}. Plan it again"
+        raise PlanError(message, field="plan")
+
+
+def _nulls_allowed(kinds: set[ChunkKind]) -> int:
+    return 1 if kinds == {ChunkKind.KEY_RANGE} else 0
+
+
+def _fault_of_ids(chunks: Sequence[Chunk]) -> str | None:
+    ids = [chunk.chunk_id for chunk in chunks]
+    return None if ids == list(range(len(ids))) else "their ids are not their places"
+
+
+def _fault_of_ranges(ranges: Sequence[Chunk]) -> str | None:
+    if ranges[0].kind is ChunkKind.WHOLE:
+        return None if len(ranges) == 1 else "the whole query stands in it twice"
+    if ranges[0].lower is not None or ranges[-1].upper is not None:
+        return "an end is not open"
+    for before, after in pairwise(ranges):
+        if before.upper is None or before.upper != after.lower:
+            return f"chunk {after.chunk_id} does not begin where chunk {before.chunk_id} ends"
+    return None
+
+
+def _fault_of_windows(windows: Sequence[Chunk]) -> str | None:
+    if windows[0].offset != 0 or windows[-1].limit is not None:
+        return "an end is not open"
+    for before, after in pairwise(windows):
+        if before.limit is None or before.offset + before.limit != after.offset:
+            return f"chunk {after.chunk_id} does not begin where chunk {before.chunk_id} ends"
+    return None
+
+
+def require_same_chunks(run_id: str, saved: SavedPlan, known: Sequence[Chunk]) -> None:
+    """Refuse to go on with a run that was cut otherwise.
+
+    Raises
+    ------
+    FingerprintError
+        When its chunks are not the plan's.
+    """
+    if list(saved.chunks) != list(known):
+        message = (
+            f"run {run_id!r} was begun with other chunks than the plan's: resume it, or give the "
+            "plan a new run_id"
+        )
+        raise FingerprintError(message, field="run_id", run_id=run_id)
+
+
+def restored(dialect: Dialect, conn: Any, job: MapperJob, saved: SavedPlan) -> ChunkPlan:
+    """Return a saved plan over the source as it is now, after checking that it still holds.
+
+    Raises
+    ------
+    FingerprintError
+        When the query, its columns, the key or the target are not what was planned.
+    PlanError
+        When its chunks would not cover the query any more.
+    """
+    stored = {**saved.plan, "keys": [str(name) for name in saved.plan["keys"]]}
+    plan = ChunkManager().restore(dialect, conn, job, stored, saved.chunks)
+    planned = {
+        "query": saved.plan["query"],
+        "columns": [list(pair) for pair in saved.plan["columns"]],
+        "key_column": list(job.key_columns) or stored["keys"],
+        "chunk_size": saved.plan["chunk_size"],
+    }
+    now = {
+        "query": fingerprint(plan.query.sql),
+        "columns": [[c.name, c.type_name] for c in plan.query.columns],
+        "key_column": stored["keys"],
+        "chunk_size": planned["chunk_size"] if job.chunk_size == AUTO else job.chunk_size,
+    }
+    for name, was in planned.items():
+        if now[name] != was:
+            raise FingerprintError(_differs(name, was, now[name]), field="plan")
+    _require_still_complete(dialect, conn, job, plan.query, saved.chunks)
+    return plan
+
+
+def _differs(name: str, was: object, now: object) -> str:
+    shown = "" if name == "query" else f": {was}, now {now}"
+    return f"the plan was made for another {name}{shown}. Plan the job again"
+
+
+def _require_still_complete(
+    dialect: Dialect, conn: Any, job: MapperJob, query: SourceQuery, chunks: Sequence[Chunk]
+) -> None:
+    """Refuse chunks that were complete when they were cut, and would not be now."""
+    kinds = {chunk.kind for chunk in chunks}
+    names = [key.name for key in query.keys]
+    fault = None
+    if kinds == {ChunkKind.KEY_RANGE} and not all(key.not_null for key in query.keys):
+        fault = f"its key {', '.join(names)} may be NULL now"
+    if ChunkKind.ROWID_RANGE in kinds and query.splice is None:
+        fault = "the query does not pass on the rows of one plain table any more"
+    if ChunkKind.WINDOW in kinds and len(chunks) > 1:
+        if not job.consistent:
+            fault = "windows need consistent=True"
+        elif dialect.has_duplicates(conn, query.sql, names):
+            fault = f"rows share the same {', '.join(names)} now, so windows are not exact"
+    if fault is not None:
+        message = f"the plan does not hold any more: {fault}. Plan the job again"
+        raise PlanError(message, field="plan")

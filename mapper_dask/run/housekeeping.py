@@ -1,0 +1,222 @@
+"""What a ledger has gathered: its runs, the newest first, and what of them may go."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
+from mapper_dask.dialects import dialect_for
+from mapper_dask.ledger import Ledger, RunState
+from mapper_dask.ledger_flows import FlowsLedger
+from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
+from mapper_dask.run import stored_runs
+from mapper_dask.run.flow_ledger import FlowLedger, all_runs
+from mapper_dask.run.run_ledger import RunLedger
+
+FINISHED = (RunState.SUCCEEDED.value, RunState.DISCARDED.value)
+"""States a run does not leave any more; the others can be resumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run in a line."""
+
+    run_id: str
+    state: str
+    target: str | None
+    """Table that receives its rows, quoted."""
+    write_disposition: str | None
+    staging: str | None
+    """Table where its rows wait, unquoted; None where they are loaded directly."""
+    started_at: str
+    """When it was entered, in UTC."""
+    ended_at: str | None
+    """When it ended, in UTC; None while it runs."""
+    chunks: int
+    chunks_done: int
+    """Those whose rows are committed."""
+    chunks_failed: int
+    rows_read: int
+    rows_loaded: int
+    rows_rejected: int
+    quiet_seconds: float
+    """Since anything of it began or ended."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to resume."""
+        return self.state in FINISHED
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What was removed, or would be."""
+
+    runs: tuple[RunSummary, ...]
+    flows: tuple[str, ...]
+    """Runs of flows."""
+    tables: tuple[str, ...]
+    """Staging tables that no run will come back for, with their schemas."""
+    kept: int
+    """Runs that stay."""
+
+
+@contextmanager
+def _session(target: ConnectionRef) -> Iterator[tuple[Ledger, Any]]:
+    dialect = dialect_for(target, "ledger")
+    engine = engine_for(target, connect_args=dialect.connect_args())
+    with raw_connection(engine, "ledger") as conn, dialect.errors(engine.url):
+        dialect.begin_load(conn, "mapper_dask:housekeeping", DEFAULT_LOCK_TIMEOUT)
+        yield Ledger(dialect), conn
+        conn.commit()
+
+
+def every_run(target: ConnectionRef) -> list[RunSummary]:
+    """Return every run of a ledger, the newest first; none where there is no ledger."""
+    with _session(target) as (ledger, conn):
+        if not ledger.exists(conn):
+            return []
+        return [_summary(row) for row in ledger.dialect.run(conn, "ledger_runs")]
+
+
+def _summary(row: Sequence[Any]) -> RunSummary:
+    run_id, state, target, disposition, *rest = row
+    if disposition is None and target:  # a database that does not look into JSON gives all of it
+        plan = json.loads(target)
+        target, disposition = plan.get("target"), plan.get("job", {}).get("write_disposition")
+    staging, started, ended, *counts, last, now = rest
+    chunks, done, failed, read, loaded, rejected = counts
+    return RunSummary(
+        run_id=run_id,
+        state=state,
+        target=target,
+        write_disposition=disposition,
+        staging=staging,
+        started_at=started,
+        ended_at=ended,
+        chunks=int(chunks),
+        chunks_done=int(done),
+        chunks_failed=int(failed),
+        rows_read=int(read),
+        rows_loaded=int(loaded),
+        rows_rejected=int(rejected),
+        quiet_seconds=max(0.0, _seconds(last, now)),
+    )
+
+
+def chunk_times(target: ConnectionRef, run_id: str) -> dict[int, tuple[float, float]]:
+    """Return when each chunk of a run that has ended began and ended, in seconds."""
+    with _session(target) as (ledger, conn):
+        rows = ledger.dialect.run(conn, "ledger_times", {"run_id": run_id})
+    done = [(int(chunk), begun, ended) for chunk, begun, ended in rows if begun and ended]
+    first = min((begun for _, begun, _ in done), default="")
+    return {
+        chunk: (_seconds(first, begun), max(0.0, _seconds(first, ended)))
+        for chunk, begun, ended in done
+    }
+
+
+def _seconds(start: str, end: str) -> float:
+    """Return the seconds between two times as the ledger writes them."""
+    begun, ended = dt.datetime.fromisoformat(start), dt.datetime.fromisoformat(end)
+    return (ended - begun).total_seconds()
+
+
+def require_ledger(target: ConnectionRef) -> None:
+    """Make sure that the ledger stands or can be made; leaves nothing behind.
+
+    Raises
+    ------
+    TargetError
+        When it is missing and this login may not make it; says what to grant.
+    """
+    with _session(target) as (ledger, conn):
+        ledger.require_creatable(conn)
+
+
+def clean(
+    target: ConnectionRef,
+    *,
+    older_than: float,
+    unfinished: bool = False,
+    keep: Collection[str] = (),
+    dry_run: bool = False,
+) -> Cleaned:
+    """Remove old runs with their chunks and rejects, and staging tables nobody will come back for.
+
+    What the runs have loaded stays in their targets.
+
+    Parameters
+    ----------
+    older_than
+        Seconds since anything of a run began or ended.
+    unfinished
+        Also those that could be resumed; they cannot afterwards.
+    keep
+        Runs that stay, however old.
+    dry_run
+        Remove nothing, only say what would be.
+    """
+    runs = every_run(target)
+    flows = _stale_flows(target, older_than, unfinished=unfinished)
+    keep = {*keep, *_runs_of_flows(target, flows)}
+    old = [
+        run
+        for run in runs
+        if run.quiet_seconds >= older_than
+        and run.run_id not in keep
+        and (run.finished or unfinished)
+    ]
+    tables = _leftovers(target)
+    if not dry_run:
+        for run in old:
+            _forget(target, run)
+        for flow in flows:
+            with _session(target) as (ledger, conn):
+                ledger.dialect.run(conn, "ledger_flow_forget", {"flow_run_id": flow})
+        _drop(target, tables)
+    names = tuple(f"{schema}.{name}" for schema, name in tables)
+    return Cleaned(tuple(old), flows, names, len(runs) - len(old))
+
+
+def _stale_flows(target: ConnectionRef, seconds: float, *, unfinished: bool) -> tuple[str, ...]:
+    """Return the runs of flows that may go: the last that an incremental job builds on may not."""
+    with _session(target) as (ledger, conn):
+        if not FlowsLedger(ledger.dialect).exists(conn):
+            return ()
+        rows = ledger.dialect.run(conn, "ledger_flow_stale", {"seconds": seconds})
+    return tuple(run_id for run_id, state in rows if unfinished or state in FINISHED)
+
+
+def _runs_of_flows(target: ConnectionRef, going: Collection[str]) -> Iterator[str]:
+    """Yield the runs of the jobs of flows that stay."""
+    for flow in all_runs(target):
+        if flow.run_id not in going:
+            jobs = FlowLedger(target, flow.run_id).jobs()
+            yield from (job.run_id for job in jobs if job.run_id is not None)
+
+
+def _forget(target: ConnectionRef, run: RunSummary) -> None:
+    if run.finished:
+        RunLedger(target, run.run_id).forget(stored_runs.found(target, run.run_id))
+    else:
+        stored_runs.discard(target, run.run_id)
+
+
+def _leftovers(target: ConnectionRef) -> list[tuple[str, str]]:
+    with _session(target) as (ledger, conn):
+        if not ledger.exists(conn):
+            return []
+        return [tuple(row) for row in ledger.dialect.run(conn, "ledger_leftovers")]
+
+
+def _drop(target: ConnectionRef, tables: Sequence[tuple[str, str]]) -> None:
+    for schema, name in tables:
+        with _session(target) as (ledger, conn):
+            quote = ledger.dialect.quote
+            ledger.dialect.drop_table(conn, f"{quote(schema)}.{quote(name)}")

@@ -1,0 +1,424 @@
+"""Rows that were set aside go to the target again, each once, through the function as it is now.
+
+What stands in the reject table depends on who refused the row. Without a function, and where the
+function raised, it is the row of the source: it takes the whole way again. Where the conversion or
+the database refused it, it is what the function had returned: it goes to the target as it stands,
+and not through the function a second time. Where the function marked it, it is what the function
+returned beside the mark: only the row of the source can be judged again, and that is read by its
+key. A row that cannot be had exactly stays, and says why.
+
+For each chunk all of it is one transaction: the rows that are loaded, the counts, and the removal
+of their rejects.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+
+from mapper_dask.chunk.extract import read_batches, source_session
+from mapper_dask.chunk.load import TargetSession, target_session
+from mapper_dask.chunk.rejects import clean, plain_value
+from mapper_dask.chunk.rows import refused_by_target, through
+from mapper_dask.chunk.sieve import taken
+from mapper_dask.chunk.task import ChunkTask, LoadTask
+from mapper_dask.connections import ConnectionRef, fingerprint, reference
+from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.facts import Column, Publication
+from mapper_dask.errors import ConfigurationError, LoadCountError
+from mapper_dask.ledger import StoredRun
+from mapper_dask.mapper_job import MapperJob
+from mapper_dask.parallel_models import Chunk, ChunkResult, Reject
+from mapper_dask.retries import Patience, attempts
+from mapper_dask.run.housekeeping import every_run
+from mapper_dask.run.preflight import prepare
+from mapper_dask.run.retry_result import RetriedChunk, RetryResult
+from mapper_dask.run.revived import rows_as
+from mapper_dask.run.run import replanned
+from mapper_dask.run.run_ledger import RunLedger
+from mapper_dask.run.snapshot import keep_snapshot
+from mapper_dask.run.staging import PREFIX
+
+Key = tuple[str, ...]
+"""A row's key as texts, by which a row of the source and a reject are compared."""
+
+
+@dataclass(slots=True)
+class _Again:
+    """The rejects of a chunk on their way."""
+
+    loaded: int = 0
+    still: list[Reject] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _WaitingRoom:
+    """Where the rows of a retry wait that enter the target by their key; else nothing."""
+
+    publication: Publication | None
+    beside: bool
+    """Whether its table was made before the transaction, and goes after it."""
+
+    def begun(self, target: TargetSession, load: LoadTask) -> LoadTask:
+        """Return how rows are loaded."""
+        if self.publication is None:
+            return load
+        if not self.beside:
+            target.dialect.create_staging(target.conn, self.publication)
+        return replace(load, table=replace(load.table, staging=self.publication.staging))
+
+    def publish(self, target: TargetSession, loaded: int) -> None:
+        """Let the rows that wait enter the target."""
+        if self.publication is None:
+            return
+        published = target.dialect.publish(target.conn, self.publication) if loaded else 0
+        if published != loaded and not self.publication.newest_by:
+            message = f"{loaded} rows waited, {published} entered {self.publication.target}"
+            raise LoadCountError(message)
+        if not self.beside:
+            target.dialect.drop_table(target.conn, self.publication.staging)
+
+
+@dataclass(frozen=True, slots=True)
+class Retrier:
+    """Tries the rejects of a run's chunks again."""
+
+    task: ChunkTask
+    """The run's work; its function is the one of now, its table takes rows directly."""
+    load: LoadTask
+    publication: Publication | None = None
+    """How rows enter the target where they do by their key; None: they are appended."""
+
+    def run(self, known: Sequence[tuple[Chunk, ChunkResult]]) -> RetryResult:
+        """Return what became of the rejects of some chunks of the run."""
+        done = [
+            self._retried(chunk, result)
+            for chunk, result in known
+            if result.rows_rejected and result.succeeded
+        ]
+        return RetryResult(self.load.run_id, tuple(done))
+
+    def _retried(self, chunk: Chunk, result: ChunkResult) -> RetriedChunk:
+        for attempt in attempts(self.task.retries):
+            with attempt:
+                return self._attempt(chunk, result)
+        raise AssertionError  # pragma: no cover - attempts return or raise
+
+    def _attempt(self, chunk: Chunk, result: ChunkResult) -> RetriedChunk:
+        """Do all of it in one transaction, which holds the chunk against another retry."""
+        with self._waiting_room(chunk) as room, target_session(self.load, chunk.chunk_id) as target:
+            require_ended(target, self.load.run_id, chunk.chunk_id)
+            place = {"run_id": self.load.run_id, "chunk_id": chunk.chunk_id}
+            target.dialect.run(target.conn, "ledger_claim", place)
+            rejects = target.ledger.rejects_of(target.conn, self.load.run_id, chunk.chunk_id)
+            load = room.begun(target, self.load)
+            again = self._again(target, load, chunk, result, rejects)
+            room.publish(target, again.loaded)
+            target.ledger.retried(
+                target.conn, self.load.run_id, chunk.chunk_id, again.loaded, again.still
+            )
+        return RetriedChunk(chunk.chunk_id, len(rejects), again.loaded, len(again.still))
+
+    @contextlib.contextmanager
+    def _waiting_room(self, chunk: Chunk) -> Iterator[_WaitingRoom]:
+        """Lend the table where rows wait that enter by their key.
+
+        It is made in the retry's transaction, or beside it where DDL commits.
+        """
+        publication = self.publication
+        beside = (
+            publication is not None
+            and not dialect_for(self.load.target).capabilities.transactional_ddl
+        )
+        room = _WaitingRoom(publication, beside=beside)
+        if publication is None or not beside:
+            yield room
+            return
+        with target_session(self.load, chunk.chunk_id) as target:
+            target.dialect.drop_table(target.conn, publication.staging)
+            target.dialect.create_staging(target.conn, publication)
+        try:
+            yield room
+        finally:
+            with target_session(self.load, chunk.chunk_id) as target:
+                target.dialect.drop_table(target.conn, publication.staging)
+
+    def _again(
+        self,
+        target: TargetSession,
+        load: LoadTask,
+        chunk: Chunk,
+        result: ChunkResult,
+        rejects: Sequence[Reject],
+    ) -> _Again:
+        again = _Again()
+        whole, by_key, as_stored = self._sorted(rejects, result, again)
+        columns = self.task.read.query.columns
+        rows, refused = rows_as(columns, [reject.row for reject in whole], loading=False)
+        again.still += [_with(whole[place], why) for place, why in refused.items()]
+        self._through(target, load, rows, again)
+        self._read_again(target, load, chunk, by_key, again)
+        self._load_as_stored(target, load, as_stored, again)
+        return again
+
+    def _sorted(
+        self, rejects: Sequence[Reject], result: ChunkResult, again: _Again
+    ) -> tuple[list[Reject], list[Reject], list[Reject]]:
+        """Return the rows of the source, those to be read by their key, those to load as stored."""
+        whole: list[Reject] = []
+        by_key: list[Reject] = []
+        as_stored: list[Reject] = []
+        for reject in rejects:
+            if self._is_of_source(reject):
+                whole.append(reject)
+            elif reject.stage != "transform":
+                as_stored.append(reject)
+            elif why := self._unfindable(reject, result):
+                again.still.append(_with(reject, why))
+            else:
+                by_key.append(reject)
+        return whole, by_key, as_stored
+
+    def _is_of_source(self, reject: Reject) -> bool:
+        """Return whether the stored row is certainly the one that was read."""
+        read = {column.name for column in self.task.read.query.columns}
+        if self.task.function is None:
+            return reject.stage == "encode"
+        made = self.load.expected
+        return reject.stage == "transform" and set(reject.row) == read and set(made or read) != read
+
+    def _unfindable(self, reject: Reject, result: ChunkResult) -> str:
+        """Return why the source's row of a marked one cannot be read again; empty when it can."""
+        if reject.key is None or set(reject.key) != set(self.task.keys):
+            return "what is stored is what the function returned, without a key to read it again by"
+        if result.rows_out > result.rows_read:
+            return "the function returned several rows for one, so it cannot be tried again alone"
+        return ""
+
+    def _through(
+        self, target: TargetSession, load: LoadTask, rows: pa.Table, again: _Again
+    ) -> None:
+        """Let rows of the source take the whole way; those refused on it are set aside again."""
+        if rows.num_rows == 0:
+            return
+        task = replace(self.task, load=load)
+        batch = through(task, rows, self._room(rows.num_rows))
+        again.still += batch.rejects
+        self._load(target, load, batch.encoded.rows, again)
+
+    def _load(
+        self, target: TargetSession, load: LoadTask, rows: pa.Table, again: _Again
+    ) -> dict[int, str]:
+        if rows.num_rows == 0:
+            return {}
+        done = target.dialect.load_apart(target.conn, load.table, rows, rows.num_rows)
+        again.loaded += done.rows
+        again.still += refused_by_target(self.task, rows, dict(done.refused))
+        return dict(done.refused)
+
+    def _room(self, rows: int) -> int:
+        """Return the rows that may be set aside: all, and those a function makes of them."""
+        return max(rows, self.task.reject_limit) * ROOM
+
+    def _read_again(
+        self,
+        target: TargetSession,
+        load: LoadTask,
+        chunk: Chunk,
+        rejects: Sequence[Reject],
+        again: _Again,
+    ) -> None:
+        """Let the function judge rows that it marked: as they stand at the source now."""
+        if not rejects:
+            return
+        by_key = Counter(self._key(reject) for reject in rejects)
+        found = self._found(chunk, by_key)
+        at_source = Counter(_keys_of(found, self.task.keys))
+        sure = {}
+        for reject in rejects:
+            key = self._key(reject)
+            if not at_source[key]:
+                again.still.append(_with(reject, "the source has no row of its key any more"))
+            elif by_key[key] > 1 or at_source[key] > 1:
+                again.still.append(_with(reject, "several rows have its key"))
+            else:
+                sure[key] = reject
+        places = [n for n, key in enumerate(_keys_of(found, self.task.keys)) if key in sure]
+        if places:
+            self._one_for_one(target, load, taken(found, places), sure, again)
+
+    def _one_for_one(
+        self,
+        target: TargetSession,
+        load: LoadTask,
+        rows: pa.Table,
+        sure: Mapping[Key, Reject],
+        again: _Again,
+    ) -> None:
+        """Let rows that were read again take the whole way, if the function keeps each one's key.
+
+        Where it makes other rows of them nobody knows which of those were loaded before.
+        """
+        batch = through(replace(self.task, load=load), rows, self._room(rows.num_rows))
+        made = [_key_of(row, self.task.keys) for row in batch.encoded.rows.to_pylist()]
+        made += [self._key(reject) for reject in batch.rejects]
+        if len(set(made)) == len(made) and set(made) <= set(sure):
+            again.still += batch.rejects
+            self._load(target, load, batch.encoded.rows, again)
+            return
+        why = "the function changes its key, or makes several rows of it"
+        again.still += [_with(reject, why) for reject in sure.values()]
+
+    def _key(self, reject: Reject) -> Key:
+        return _key_of(reject.key or {}, self.task.keys)
+
+    def _found(self, chunk: Chunk, wanted: Container[Key]) -> pa.Table:
+        """Return the rows of a chunk that have one of some keys."""
+        parts = []
+        with source_session(self.task.read, chunk) as session:
+            for rows in read_batches(session, self.task.read):
+                keys = enumerate(_keys_of(rows, self.task.keys))
+                parts.append(taken(rows, [place for place, key in keys if key in wanted]))
+        return pa.concat_tables(parts)
+
+    def _load_as_stored(
+        self, target: TargetSession, load: LoadTask, rejects: Sequence[Reject], again: _Again
+    ) -> None:
+        """Load what the function had returned, as it stands."""
+        groups: dict[tuple[str, ...], list[Reject]] = {}
+        for reject in rejects:
+            groups.setdefault(tuple(sorted(reject.row)), []).append(reject)
+        for names, group in groups.items():
+            columns = [c for name in names if (c := load.table.column(name)) is not None]
+            if len(columns) < len(names):
+                missing = ", ".join(n for n in names if load.table.column(n) is None)
+                again.still += [_with(r, f"the target has no column {missing}") for r in group]
+                continue
+            self._load_group(target, load, columns, group, again)
+
+    def _load_group(
+        self,
+        target: TargetSession,
+        load: LoadTask,
+        columns: Sequence[Column],
+        group: Sequence[Reject],
+        again: _Again,
+    ) -> None:
+        rows, inexact = rows_as(columns, [reject.row for reject in group], loading=True)
+        again.still += [_with(group[place], why) for place, why in inexact.items()]
+        kept = [reject for place, reject in enumerate(group) if place not in inexact]
+        done = target.dialect.load_apart(target.conn, load.table, rows, max(1, rows.num_rows))
+        again.loaded += done.rows
+        again.still += [
+            replace(kept[place], stage="load", reason=clean(why))
+            for place, why in done.refused.items()
+        ]
+
+
+ROOM = 100
+"""Rows that a function may make of one, and have refused, in a retry."""
+
+
+def _with(reject: Reject, why: str) -> Reject:
+    """Return a row that stays, with what stands against it now."""
+    first = reject.reason.split(STAYS)[0]
+    return replace(reject, reason=clean(f"{first}{STAYS}{why}"))
+
+
+STAYS = " — not tried again: "
+"""Stands between why a row was refused and why that could not be tried again."""
+
+
+def _keys_of(rows: pa.Table, keys: Sequence[str]) -> list[Key]:
+    return [_key_of(row, keys) for row in rows.select(list(keys)).to_pylist()]
+
+
+def _key_of(row: Mapping[str, Any], keys: Sequence[str]) -> Key:
+    """Return a row's key as texts; numbers of one value are one text."""
+    return tuple(_written(row.get(key)) for key in keys)
+
+
+def _written(value: Any) -> str:
+    plain = plain_value(value)
+    try:
+        return f"{plain.normalize():f}" if hasattr(plain, "normalize") else str(plain)
+    except (ArithmeticError, ValueError):
+        return str(plain)
+
+
+def require_ended(target: TargetSession, run_id: str, chunk_id: int) -> None:
+    """Refuse to touch a run that is under way; hold one that is not, until this transaction ends.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is running, or somebody removed it.
+    """
+    values = {"run_id": run_id, "chunk_id": chunk_id}
+    state = target.dialect.run(target.conn, "ledger_share_run", values)
+    if state not in ([("SUCCEEDED",)], [("FAILED",)], [("CANCELLED",)]):
+        message = (
+            f"run {run_id!r} is {state[0][0] if state else 'gone'}: its rejects can be tried again "
+            "once it has ended; resume it first"
+        )
+        raise ConfigurationError(message, field="run_id", run_id=run_id)
+
+
+def retry(job: MapperJob, stored: StoredRun, patience: Patience) -> RetryResult:
+    """Try the rejects of a run that has ended again.
+
+    Parameters
+    ----------
+    job
+        The run's job, with the function as it is now.
+
+    Raises
+    ------
+    ConfigurationError
+        When the run is under way, or a later one has written over its rows.
+    """
+    source, target = reference(job.source_conn), reference(job.target_conn, "target_conn")
+    known = RunLedger(target, stored.run_id).chunks()
+    if not any(result.rows_rejected for _, result in known):
+        return RetryResult(stored.run_id)
+    require_latest(target, stored)
+    with keep_snapshot(source, consistent=False) as keeper:
+        plan = replanned(job, stored, keeper, [chunk for chunk, _ in known])
+        prepared = prepare(job, plan, keeper, source, target, stored.run_id, patience)
+    load = prepared.task.load
+    assert load is not None  # noqa: S101 - a run in the ledger has a target
+    load = replace(load, table=replace(load.table, staging=None))
+    publication = prepared.publication if job.write_disposition == "merge" else None
+    if publication is not None:
+        name = PREFIX + fingerprint(stored.run_id, "rejects")
+        quote = dialect_for(target).quote
+        publication = replace(
+            publication, staging_name=name, staging=f"{quote(publication.schema)}.{quote(name)}"
+        )
+    return Retrier(replace(prepared.task, load=load), load, publication).run(known)
+
+
+def require_latest(target: ConnectionRef, stored: StoredRun) -> None:
+    """Refuse when a later run has replaced the rows of this one, or merged newer ones.
+
+    Raises
+    ------
+    ConfigurationError
+        Names the later run.
+    """
+    ours = stored.plan["job"]["write_disposition"]
+    for later in every_run(target):  # the newest first
+        if later.run_id == stored.run_id:
+            return
+        over = later.write_disposition == "replace" or later.write_disposition == ours == "merge"
+        if over and later.state == "SUCCEEDED" and later.target == stored.plan["target"]:
+            message = (
+                f"run {later.run_id!r} has written into {later.target} since by "
+                f"{later.write_disposition}; rows of run {stored.run_id!r} would undo that"
+            )
+            raise ConfigurationError(message, field="run_id", run_id=stored.run_id)

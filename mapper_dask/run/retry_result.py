@@ -1,0 +1,48 @@
+"""What became of rows that were tried again. Frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RetriedChunk:
+    """What became of the rejects of one chunk."""
+
+    chunk_id: int
+    before: int
+    """Rows that stood in the reject table."""
+    loaded: int
+    """Rows that entered the target."""
+    rejected: int
+    """Rows that stand in the reject table now."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryResult:
+    """What became of a run's rejects."""
+
+    run_id: str
+    chunks: tuple[RetriedChunk, ...] = ()
+    """Those that had rejects, in the plan's order."""
+
+    @property
+    def before(self) -> int:
+        """Rows that were tried again."""
+        return sum(chunk.before for chunk in self.chunks)
+
+    @property
+    def loaded(self) -> int:
+        """Rows that entered the target."""
+        return sum(chunk.loaded for chunk in self.chunks)
+
+    @property
+    def rejected(self) -> int:
+        """Rows that were refused again."""
+        return sum(chunk.rejected for chunk in self.chunks)
+
+    def __str__(self) -> str:
+        return (
+            f"run {self.run_id}: {self.before:,} rejects tried again, {self.loaded:,} rows loaded, "
+            f"{self.rejected:,} set aside still"
+        )

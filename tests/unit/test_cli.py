@@ -1,0 +1,97 @@
+"""What the command line is made of, without a database."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mapper_dask.cli import main, plan_files
+from mapper_dask.cli.page import RunPage, page
+from mapper_dask.cli.plan_files import PlanFile
+from mapper_dask.cli.reply import plain, table, without_urls
+from mapper_dask.errors import ConfigurationError
+from mapper_dask.parallel_models import ChunkResult, ChunkState, ParallelProcessingResult
+
+
+def test_a_table_puts_numbers_to_the_right() -> None:
+    assert table(("a", "name"), [(1000, "x"), (2, None)]) == "    a  name\n1,000  x\n    2"
+
+
+def test_urls_that_were_typed_are_not_repeated() -> None:
+    typed = ["--ledger=postgresql://u:secret@h/x", "other"]
+    assert "secret" not in without_urls("bad postgresql://u:secret@h/x here", typed)
+
+
+def test_infinite_numbers_become_text_in_json() -> None:
+    assert json.loads(json.dumps(plain({"a": float("inf"), "b": (1, None)}))) == {
+        "a": "inf",
+        "b": [1, None],
+    }
+
+
+def test_a_plan_that_was_changed_is_refused(tmp_path: Path) -> None:
+    path = str(tmp_path / "p.plan")
+    PlanFile("f.yaml", ".", "version: 1", {"j": None}, {}).save(path)
+    assert plan_files.is_plan(path)
+    assert plan_files.load(path).document == "version: 1"
+    text = Path(path).read_text(encoding="utf-8")
+    for changed, said in (
+        (text.replace("version: 1", "version: 2"), "changed"),
+        (text.replace('"mapper_dask_plan": 1', '"mapper_dask_plan": 9'), "version 9"),
+        (text[:40], "no plan"),
+    ):
+        Path(path).write_text(changed, encoding="utf-8")
+        with pytest.raises(ConfigurationError, match=said):
+            plan_files.load(path)
+
+
+def test_the_picture_has_a_lane_for_each_worker() -> None:
+    chunks = tuple(
+        ChunkResult(n, ChunkState.PROCESSED, worker=f"host:{n % 2}", bounds="<b>") for n in range(6)
+    )
+    times = {n: (n * 0.5, n * 0.5 + 0.4) for n in range(6)}
+    text = page("t", [RunPage("r", "SUCCEEDED", "d", ParallelProcessingResult(chunks), times)])
+    assert text.count("<rect") == 6
+    assert text.count("host:0</text>") == text.count("host:1</text>") == 1
+    assert "<b>" not in text
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("mapper-dask ")
+
+
+def test_no_command_shows_help_and_is_a_misuse(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "Commands:" in capsys.readouterr().err
+
+
+def test_colours_only_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["nope"]) == 2
+    assert "\x1b" not in capsys.readouterr().err
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    main(["nope"])
+    assert "\x1b" in capsys.readouterr().err
+    monkeypatch.setenv("NO_COLOR", "1")
+    main(["nope"])
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_what_should_not_happen_shows_no_traceback_unless_asked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        message = "of the library"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr("mapper_dask.settings.resolve", broken)
+    assert main(["config"]) == 1
+    said = capsys.readouterr().err
+    assert "RuntimeError: of the library" in said
+    assert "Traceback" not in said
+    assert main(["config", "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
