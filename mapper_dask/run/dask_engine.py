@@ -27,10 +27,10 @@ from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
 from mapper_dask.run.lanes import Lanes, Turn
 from mapper_dask.run.main_guard import require_main_guard
 
-KEEP_FREED = {"MIMALLOC_PURGE_DELAY": "3000"}
-"""For how long, in ms, Arrow keeps memory for the next chunk that the last one has freed. By
-default it gives it back within a chunk's time, and the system clears it anew for the next one: a
-fifteenth of a worker's time. What a worker holds at most stays the same."""
+ALLOCATOR = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1"}
+"""What keeps a worker small, at no cost in time: Arrow's own allocator takes more of the system
+than it is asked for, and the C library's keeps what each thread has freed apart for that thread. A
+worker that reads ahead held 425 MB without these, and 257 MB with them."""
 
 WINDOW = 2
 """Chunks a worker has in hand or in line: one at work, one ready when that ends."""
@@ -217,7 +217,7 @@ def _worker_config() -> dict[str, Any]:
     environment = "distributed.nanny.pre-spawn-environ"
     return {
         "distributed.worker.profile.enabled": False,
-        environment: {**KEEP_FREED, **dask.config.get(environment, {})},
+        environment: {**ALLOCATOR, **dask.config.get(environment, {})},
     }
 
 

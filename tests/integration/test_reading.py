@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from mapper_dask import ParallelProcessor
+from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.chunk import reading
 from mapper_dask.chunk.reading import Reading
 from mapper_dask.dialects.postgresql import copying, lines, rows
@@ -115,9 +116,39 @@ def test_what_nobody_asks_for_is_let_go(moved, begun, monkeypatch):
     result = move(moved, fails)
 
     assert result.chunks_succeeded == 0
-    for timer in [t for t in threading.enumerate() if isinstance(t, threading.Timer)]:
-        timer.join()
+    for reader in readers():
+        reader.join()
     assert len(begun) == 1
+
+
+def test_a_chunk_in_pieces_that_nobody_asks_for_is_let_go(moved, begun, monkeypatch):
+    """Its reader waits with the second piece in hand, and a session of the source's."""
+    monkeypatch.setattr(reading, "LINGER", 0.01)
+    monkeypatch.setattr(reading, "LOOK", 0.01)
+    monkeypatch.setattr(reading, "read_batches", lambda *_: iter([pa.table({}), pa.table({})]))
+    processor = ParallelProcessor(enable_parallel=False, progress=False)
+    job = MapperJob(source_conn=moved.source.url, source_sql="SELECT * FROM t", chunk_size=ROWS)
+    plan, chunks = processor.prepare(job)
+
+    reading.read_ahead(chunks.task.read, plan.chunks[0], 1)
+
+    for reader in readers():
+        reader.join()
+    assert len(begun) == 1
+
+
+def test_what_was_read_ahead_leaves_no_thread_behind(moved, begun):
+    """Each would keep an arena of the C library's to itself, and that what chunks left in it."""
+    move(moved).raise_for_status()
+
+    assert len(begun) == CHUNKS - 1
+    for reader in readers():
+        reader.join()
+    assert [t for t in threading.enumerate() if isinstance(t, threading.Timer)] == []
+
+
+def readers() -> list[threading.Thread]:
+    return [t for t in threading.enumerate() if t.name.startswith("mapper-dask-read")]
 
 
 @pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "without a compiler"])
