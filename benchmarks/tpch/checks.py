@@ -102,7 +102,7 @@ def _scaling(results: Results) -> Iterator[Check]:
             share, PLANNING_ALLOWED, at_least=False,
         )  # fmt: skip
         for rows in sizes:
-            some = figures.cells(results, strategy=strategy, workers=USUAL_WORKERS, rows=rows)
+            some = figures.cells(results, strategy=strategy, rows=rows)
             peak = max((cell.peak for cell in some), default=None)
             chunk = max((cell.chunk_bytes for cell in some), default=0)
             yield Check(

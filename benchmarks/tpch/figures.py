@@ -40,12 +40,12 @@ def best(results: Results, names: Sequence[str]) -> str | None:
     return min(ratios, key=lambda name: ratios[name]) if ratios else None
 
 
-def cells(results: Results, *, strategy: str, workers: int, rows: int) -> list[Cell]:
-    """Return the runs of one field of the scaling table."""
+def cells(results: Results, *, strategy: str, rows: int, workers: int | None = None) -> list[Cell]:
+    """Return the runs of one field of the scaling table; of any number of workers without one."""
     return [
         cell
         for cell in results.cells
-        if (cell.strategy, cell.workers, cell.timing.rows) == (strategy, workers, rows)
+        if (cell.strategy, cell.timing.rows) == (strategy, rows) and workers in (None, cell.workers)
     ]
 
 

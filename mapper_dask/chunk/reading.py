@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -27,7 +28,9 @@ IDLE = 0.1
 server on the same machine, reading ahead only makes two threads fight over one."""
 
 LINGER = 60.0
-"""Seconds for which a chunk waits that was read ahead, and went to another worker."""
+"""Seconds for which a chunk waits that was read ahead, and went to another worker. Its reader's own
+thread waits with it: one more thread a chunk, as of a timer, and the C library would spread the
+chunks over ever more of its arenas, which it never gives back."""
 
 LOOK = 0.5
 """Seconds after which a reader looks whether anybody still waits for what it read."""
@@ -60,6 +63,7 @@ class Reading:
         self._task, self._chunk = task, chunk
         self._pieces: queue.Queue[_Piece] = queue.Queue(maxsize=1)
         self._first: list[_Piece] = []
+        self._asked_for = threading.Event()
         self._given_up = threading.Event()
         self.snapshot: str | None = None
         """The snapshot that is read, once the first rows are here."""
@@ -79,13 +83,31 @@ class Reading:
         except BaseException as error:  # noqa: BLE001 - raised again where the rows are awaited
             with contextlib.suppress(InterruptedError):
                 self._hand_over(_Piece(_NO_ROWS, error=error))
+        if not self._asked_for.wait(LINGER):
+            self._forget()
 
     def _hand_over(self, piece: _Piece) -> None:
+        waits_until = time.monotonic() + LINGER
         while not self._given_up.is_set():
             with contextlib.suppress(queue.Full):
                 self._pieces.put(piece, timeout=LOOK)
                 return
+            if time.monotonic() > waits_until and not self._asked_for.is_set():
+                self._forget()
         raise InterruptedError
+
+    def _forget(self) -> None:
+        """Let go of rows that nobody has asked for."""
+        key = _key(self._task, self._chunk)
+        with _lock:
+            if _ahead.get(key) is not self:
+                return  # it was asked for just now
+            del _ahead[key]
+        self.give_up()
+
+    def ask(self) -> None:
+        """Tell the reader that its rows will be taken."""
+        self._asked_for.set()
 
     def wait(self) -> None:
         """Return when the first rows are here, and with them ``snapshot``.
@@ -153,9 +175,6 @@ def read_ahead(task: ReadTask, chunk: Chunk, size: int) -> None:
         if key in _ahead or not _has_room(size, task.memory_limit):
             return
         _ahead[key] = Reading(task, chunk)
-    timer = threading.Timer(LINGER, _forget, (key,))
-    timer.daemon = True
-    timer.start()
 
 
 def _has_room(size: int, limit: int | None) -> bool:
@@ -169,19 +188,13 @@ def _idle_share() -> float:
     return 1.0 - psutil.cpu_percent(interval=None) / 100.0
 
 
-def _forget(key: _Key) -> None:
-    with _lock:
-        reading = _ahead.pop(key, None)
-    if reading is not None:
-        reading.give_up()
-
-
 @contextlib.contextmanager
 def reading_of(task: ReadTask, chunk: Chunk) -> Iterator[Reading]:
     """Lend the reading of a chunk: the one that was begun ahead, or a new one."""
     with _lock:
         begun = _ahead.pop(_key(task, chunk), None)
     reading = begun or Reading(task, chunk)
+    reading.ask()
     try:
         yield reading
     finally:

@@ -29,6 +29,11 @@ from mapper_dask.run.events import log_assigned
 from mapper_dask.run.lanes import Lanes, Turn
 from mapper_dask.run.main_guard import require_main_guard
 
+ALLOCATOR = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1"}
+"""What keeps a worker small, at no cost in time: Arrow's own allocator takes more of the system
+than it is asked for, and the C library's keeps what each thread has freed apart for that thread. A
+worker that reads ahead held 425 MB without these, and 257 MB with them."""
+
 WINDOW = 2
 """Chunks a worker has in hand or in line: one at work, one ready when that ends."""
 
@@ -281,7 +286,7 @@ def own_cluster(workers: int) -> Iterator[Client]:
     """
     require_main_guard()
     with (
-        dask.config.set({"distributed.worker.profile.enabled": False}),
+        dask.config.set(_worker_config()),
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -294,6 +299,14 @@ def own_cluster(workers: int) -> Iterator[Client]:
         Client(cluster, set_as_default=False) as client,
     ):
         yield client
+
+
+def _worker_config() -> dict[str, Any]:
+    environment = "distributed.nanny.pre-spawn-environ"
+    return {
+        "distributed.worker.profile.enabled": False,
+        environment: {**ALLOCATOR, **dask.config.get(environment, {})},
+    }
 
 
 def require_picklable(function: Callable[..., Any] | None) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from mapper_dask import ParallelProcessor
+from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.chunk import reading
 from mapper_dask.chunk.reading import Reading
-from mapper_dask.dialects.postgresql import copying, lines
+from mapper_dask.dialects.postgresql import copying, lines, rows
 from tests.database import Databases
 
 ROWS = 1_000
@@ -115,9 +116,39 @@ def test_what_nobody_asks_for_is_let_go(moved, begun, monkeypatch):
     result = move(moved, fails)
 
     assert result.chunks_succeeded == 0
-    for timer in [t for t in threading.enumerate() if isinstance(t, threading.Timer)]:
-        timer.join()
+    for reader in readers():
+        reader.join()
     assert len(begun) == 1
+
+
+def test_a_chunk_in_pieces_that_nobody_asks_for_is_let_go(moved, begun, monkeypatch):
+    """Its reader waits with the second piece in hand, and a session of the source's."""
+    monkeypatch.setattr(reading, "LINGER", 0.01)
+    monkeypatch.setattr(reading, "LOOK", 0.01)
+    monkeypatch.setattr(reading, "read_batches", lambda *_: iter([pa.table({}), pa.table({})]))
+    processor = ParallelProcessor(enable_parallel=False, progress=False)
+    job = MapperJob(source_conn=moved.source.url, source_sql="SELECT * FROM t", chunk_size=ROWS)
+    plan, chunks = processor.prepare(job)
+
+    reading.read_ahead(chunks.task.read, plan.chunks[0], 1)
+
+    for reader in readers():
+        reader.join()
+    assert len(begun) == 1
+
+
+def test_what_was_read_ahead_leaves_no_thread_behind(moved, begun):
+    """Each would keep an arena of the C library's to itself, and that what chunks left in it."""
+    move(moved).raise_for_status()
+
+    assert len(begun) == CHUNKS - 1
+    for reader in readers():
+        reader.join()
+    assert [t for t in threading.enumerate() if isinstance(t, threading.Timer)] == []
+
+
+def readers() -> list[threading.Thread]:
+    return [t for t in threading.enumerate() if t.name.startswith("mapper-dask-read")]
 
 
 @pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "without a compiler"])
@@ -126,6 +157,7 @@ def test_both_ways_of_copying_move_the_same_rows(moved, monkeypatch, function, c
     if not compiled:
         monkeypatch.setattr(copying, "compiled", None)
         monkeypatch.setattr(lines, "compiled", None)
+        monkeypatch.setattr(rows, "compiled", None)
     elif copying.compiled is None:
         pytest.skip("NO COMPILED COPY: there was no C compiler when the library was installed")
 
@@ -133,6 +165,46 @@ def test_both_ways_of_copying_move_the_same_rows(moved, monkeypatch, function, c
 
     x = "X" if function else "x"
     assert loaded(moved) == [(ROWS, ROWS, f"{x}1", f"{x}999")]
+
+
+REFUSALS = {
+    "the source": (
+        "SELECT 1000 / (id - 500) AS id, v FROM t",
+        "SELECT 1",
+        "division by zero [22012]",
+    ),
+    "the target": (
+        "SELECT * FROM t",
+        "ALTER TABLE t ADD CHECK (id <> 500)",
+        'new row for relation "t" violates check constraint "t_id_check"; COPY t, line 500 [23514]',
+    ),
+    "the target at its end": (
+        "SELECT * FROM t",
+        "ALTER TABLE t ADD other int REFERENCES t2 DEFAULT 5",
+        'insert or update on table "t" violates foreign key constraint "t_other_fkey" [23503]',
+    ),
+}
+
+
+@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "without a compiler"])
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_both_ways_of_relaying_tell_who_refused_what(moved, monkeypatch, refusal, compiled):
+    query, change, told = REFUSALS[refusal]
+    if not compiled:
+        monkeypatch.setattr(copying, "compiled", None)
+    elif copying.compiled is None:
+        pytest.skip("NO COMPILED COPY: there was no C compiler when the library was installed")
+    moved.target.execute("CREATE TABLE t2 (id int PRIMARY KEY)")
+    moved.target.execute(change)
+    processor = ParallelProcessor(enable_parallel=False, chunk_size=2 * ROWS, progress=False)
+
+    result = processor.process_mapper_job(
+        moved.source.url, query, None, moved.target.url, None, "t"
+    )
+
+    assert result.errors[0].endswith(told)
+    assert moved.target.fetch("SELECT count(*) FROM t") == [(0,)]
+    moved.target.execute("DROP TABLE t, t2")
 
 
 def test_libpq_is_found_where_it_can_be_used():
@@ -143,4 +215,6 @@ def test_libpq_is_found_where_it_can_be_used():
     assert functions is not None
     assert len(functions) == len(copying.FUNCTIONS)
     with pytest.raises(ValueError, match="functions"):
-        copying.compiled.copy_out((1,), 1, b"", None, -1, 1)
+        copying.compiled.copy_out((1,), 1, b"", None, 1)
+    with pytest.raises(ValueError, match="functions"):
+        copying.compiled.relay((1,), 1, 1, b"", b"", 1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from mapper_dask.dialects.postgresql.copying import Sink
 from mapper_dask.dialects.postgresql.pipe import BLOCK, PIPE_BYTES, Pipe
 
 
@@ -22,14 +23,9 @@ class Source:
         self.cancelled.set()
 
 
-def to_file(write: Callable[[Any], int]) -> Callable[[int], int]:
-    """Let a function write to a file's end, which is flushed when it returns."""
-
-    def to_descriptor(descriptor: int) -> int:
-        with os.fdopen(descriptor, "wb", 0, closefd=False) as file:
-            return write(file)
-
-    return to_descriptor
+def to_file(write: Callable[[Any], int]) -> Callable[[Sink], int]:
+    """Let a function that writes to a file write to what takes the bytes."""
+    return lambda sink: write(SimpleNamespace(write=sink))
 
 
 def everything(pipe: Pipe) -> bytes:
@@ -65,7 +61,6 @@ def test_an_error_of_the_writer_is_no_end_of_the_stream():
 def test_an_error_right_behind_a_full_read_is_seen_by_the_next():
     def write(sink):
         sink.write(b"x" * 1_000)
-        sink.flush()
         raise RuntimeError
 
     with Pipe(Source(), to_file(write)) as pipe:

@@ -6,19 +6,23 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import random
 import struct
-from collections.abc import Iterator
-from decimal import Decimal
+from collections.abc import Callable, Iterator
+from decimal import Context, Decimal
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from mapper_dask.dialects.facts import Column
+from mapper_dask.dialects.postgresql import rows as compiled_rows
 from mapper_dask.dialects.postgresql import transfer, wire
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import EncodeError
 
 NOON = dt.datetime(2020, 1, 1, 12)
+EXACT = Context(prec=99)
 HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 TRAILER = struct.pack(">h", -1)
 UNTYPED = ["json", "uuid", "interval", "integer[]", "numeric", "numeric(50,2)", "xml"]
@@ -121,6 +125,17 @@ WRITTEN = [
 ]  # fmt: skip
 
 
+@pytest.fixture(params=["compiled", "pgpq"])
+def writer(request, monkeypatch):
+    """Write everything twice: by the compiled writer where it can, and without it."""
+    if request.param == "pgpq":
+        monkeypatch.setattr(compiled_rows, "compiled", None)
+    elif compiled_rows.compiled is None:
+        pytest.skip("NO COMPILED ROWS: there was no C compiler when the library was installed")
+    return request.param
+
+
+@pytest.mark.usefixtures("writer")
 @pytest.mark.parametrize(("arrow", "value", "expected"), WRITTEN)
 def test_binary_rows_are_the_databases_own_bytes(arrow, value, expected):
     rows = pa.table({"c": pa.array([value, None], arrow)})
@@ -131,6 +146,7 @@ def test_binary_rows_are_the_databases_own_bytes(arrow, value, expected):
     )
 
 
+@pytest.mark.usefixtures("writer")
 @pytest.mark.parametrize("pieces", [[], [0], [0, 3, 0], [3, 0, 2]])
 def test_empty_pieces_add_nothing_to_either_stream(pieces):
     schema = pa.schema([("c", pa.int32())])
@@ -144,6 +160,7 @@ def test_empty_pieces_add_nothing_to_either_stream(pieces):
     )
 
 
+@pytest.mark.usefixtures("writer")
 def test_more_rows_than_the_encoder_takes_at_once_stay_in_order(monkeypatch):
     monkeypatch.setattr(wire, "PIECE", 4)
     rows = pa.table({"c": pa.array(range(5), pa.int16())})
@@ -153,10 +170,98 @@ def test_more_rows_than_the_encoder_takes_at_once_stay_in_order(monkeypatch):
     assert [row[2] for row in struct.iter_unpack(">hih", body)] == list(range(5))
 
 
+FIRST = dt.datetime(1970, 1, 1) - dt.datetime(2000, 1, 1)
+
+
+@pytest.mark.usefixtures("writer")
 @pytest.mark.parametrize("days", [-(2**31), -(2**31) + 10_956])
 def test_a_date_out_of_the_databases_range_never_wraps_around(days):
     with pytest.raises(ValueError, match="Underflow"):
-        wire.to_binary(pa.table({"c": pa.array([days], pa.date32())})).read()
+        wire.to_binary(pa.table({"c": pa.array([1, days], pa.date32())})).read()
+
+
+def test_a_time_out_of_the_databases_range_never_wraps_around():
+    if compiled_rows.compiled is None:
+        pytest.skip("NO COMPILED ROWS: there was no C compiler when the library was installed")
+    first = -(2**63) + FIRST // dt.timedelta(microseconds=-1)
+
+    for micros in (first - 1, -(2**63)):
+        rows = pa.table({"c": pa.array([0, micros], pa.int64()).cast(pa.timestamp("us"))})
+        with pytest.raises(ValueError, match="row 1"):
+            wire.to_binary(rows).read()
+
+
+def many_kinds(rng: random.Random, rows: int) -> pa.Table:
+    """Return rows of every type, with NULLs, and numbers of every length."""
+
+    def number(bits: int) -> int:
+        return rng.randrange(-(2 ** (bits - 1)), 2 ** (bits - 1)) >> rng.randrange(bits)
+
+    def text() -> str:
+        return "".join(
+            rng.choice("aé漢😀\t\n") for _ in range(rng.choice([0, 1, 3, 8, 12, 16, 99]))
+        )
+
+    def some(make: Callable[[], Any], arrow: pa.DataType) -> pa.Array:
+        values = [None if rng.random() < 0.2 else make() for _ in range(rows)]
+        return pa.array(values, arrow)
+
+    def decimal(precision: int, scale: int) -> Decimal:
+        digits = rng.randrange(10 ** rng.randrange(precision + 1))
+        return Decimal(rng.choice([digits, -digits])).scaleb(-scale, EXACT)
+
+    sizes = [(38, 0), (38, 38), (38, 37), (38, 10), (20, 19), (19, 3), (18, 2), (9, 4), (1, 1)]
+    made = {
+        **{f"i{bits}": some(lambda bits=bits: number(bits), pa.type_for_alias(f"int{bits}"))
+           for bits in (16, 32, 64)},
+        **{f"f{bits}": some(lambda: rng.choice([math.nan, -0.0, math.inf, 0.1]), arrow)
+           for bits, arrow in ((32, pa.float32()), (64, pa.float64()))},
+        **{f"n{p}_{s}": some(lambda p=p, s=s: decimal(p, s), pa.decimal128(p, s))
+           for p, s in sizes},
+        "b": some(lambda: rng.random() < 0.5, pa.bool_()),
+        "s": some(text, pa.string()),
+        "y": some(lambda: text().encode(), pa.binary()),
+        "d": some(lambda: number(22), pa.int32()).cast(pa.date32()),
+        "m": some(lambda: rng.randrange(86_400_000_000), pa.int64()).cast(pa.time64("us")),
+        "t": some(lambda: number(56), pa.int64()).cast(pa.timestamp("us")),
+        "z": some(lambda: number(56), pa.int64()).cast(pa.timestamp("us", "UTC")),
+    }  # fmt: skip
+    return pa.table(made)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_both_writers_write_the_same_bytes(monkeypatch, seed):
+    if compiled_rows.compiled is None:
+        pytest.skip("NO COMPILED ROWS: there was no C compiler when the library was installed")
+    rng = random.Random(seed)
+    monkeypatch.setattr(wire, "PIECE", rng.choice([1, 200, 5_000, 1 << 20]))
+    rows = many_kinds(rng, 60)
+    rows = pa.concat_tables([rows.slice(rng.randrange(9), rng.randrange(50)), rows.slice(31, 7)])
+
+    compiled = wire.to_binary(rows).read()
+
+    monkeypatch.setattr(compiled_rows, "compiled", None)
+    assert compiled == wire.to_binary(rows).read()
+
+
+def test_an_array_that_is_not_of_its_kind_is_never_looked_into():
+    if compiled_rows.compiled is None:
+        pytest.skip("NO COMPILED ROWS: there was no C compiler when the library was installed")
+    encode = compiled_rows.compiled.encode
+
+    def array(values: pa.Array) -> object:
+        return pa.record_batch({"c": values}).__arrow_c_array__()[1]
+
+    numbers, texts = array(pa.array([1])), array(pa.array(["x"]))
+    for values, kinds, scales in [
+        (numbers, b"s", b"\0"), (texts, b"q", b"\0"), (numbers, b"?", b"\0"),
+        (numbers, b"qq", b"\0\0"), (numbers, b"q", b""),
+    ]:  # fmt: skip
+        with pytest.raises(ValueError, match="kind"):
+            encode(values, kinds, scales, 0, 100)
+    with pytest.raises(ValueError, match="kind"):
+        encode(numbers, b"q", b"\0", 2, 100)
+    assert encode(numbers, b"q", b"\0", 1, 100) == (b"", 1)
 
 
 CSV = [

@@ -1,4 +1,4 @@
-/* Rows of a COPY taken from libpq block by block.
+/* Rows of a COPY taken from libpq block by block, and passed on from one COPY into another.
 
    psycopg2 calls back for each row, and takes and gives the interpreter's lock for it: at a million
    rows a second that costs as much as the COPY itself. It lends its connection's own pointer for
@@ -7,13 +7,11 @@
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
-#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { COMMAND_OK = 1, COPY_OUT = 3 }; /* ExecStatusType */
+enum { COMMAND_OK = 1, COPY_OUT = 3, COPY_IN = 4 }; /* ExecStatusType */
 
 typedef struct {
     void *(*exec)(void *, const char *);
@@ -25,9 +23,11 @@ typedef struct {
     char *(*error_field)(const void *, int);
     char *(*error_message)(const void *);
     char *(*cmd_tuples)(void *);
+    int (*put_copy_data)(void *, const char *, int);
+    int (*put_copy_end)(void *, const char *);
 } Libpq;
 
-#define FUNCTIONS 9
+#define FUNCTIONS 11
 
 typedef struct {
     char *data;
@@ -63,45 +63,32 @@ static int fill(const Libpq *pq, void *conn, Block *b, size_t wanted)
     return 1;
 }
 
-static int write_all(int fd, const char *data, size_t length)
+/* Shows a block to a callable, without a copy: it may not be looked at afterwards. */
+static int show(const Block *b, PyObject *sink)
 {
-    while (length) {
-        ssize_t done = write(fd, data, length);
-        if (done < 0 && errno == EINTR) continue;
-        if (done < 0) return 0;
-        data += done;
-        length -= (size_t)done;
-    }
-    return 1;
-}
-
-/* Hands a block over, to a file descriptor or a callable; empties it. */
-static int hand_over(Block *b, PyObject *sink, int fd)
-{
-    int done;
-    if (!b->used) return 1;
-    if (fd >= 0) {
-        Py_BEGIN_ALLOW_THREADS
-        done = write_all(fd, b->data, b->used);
-        Py_END_ALLOW_THREADS
-        if (!done) PyErr_SetFromErrno(PyExc_OSError);
-    } else {
-        PyObject *got = PyObject_CallFunction(sink, "y#", b->data, (Py_ssize_t)b->used);
-        done = got != NULL;
-        Py_XDECREF(got);
-    }
-    b->used = 0;
+    PyObject *view = PyMemoryView_FromMemory(b->data, (Py_ssize_t)b->used, PyBUF_READ);
+    PyObject *got = view ? PyObject_CallFunctionObjArgs(sink, view, NULL) : NULL;
+    PyObject *released = got ? PyObject_CallMethod(view, "release", NULL) : NULL;
+    int done = released != NULL;
+    Py_XDECREF(released);
+    Py_XDECREF(got);
+    Py_XDECREF(view);
     return done;
 }
 
-/* (sqlstate or None, message) of a result, or of the connection where there is none. */
+/* (sqlstate, message, hint, context) of a result, or of the connection where there is none. */
 static PyObject *refusal(const Libpq *pq, void *conn, void *result)
 {
-    const char *state = result ? pq->error_field(result, 'C') : NULL;
-    const char *message = result ? pq->error_field(result, 'M') : NULL;
-    if (!message) message = pq->error_message(conn);
-    PyObject *text = PyUnicode_DecodeUTF8(message, (Py_ssize_t)strlen(message), "replace");
-    return text ? Py_BuildValue("(zN)", state, text) : NULL;
+    static const char fields[] = "CMHW";
+    PyObject *said = PyTuple_New(4);
+    for (int i = 0; said && i < 4; i++) {
+        const char *text = result ? pq->error_field(result, fields[i]) : NULL;
+        if (!text && fields[i] == 'M') text = pq->error_message(conn);
+        PyObject *field = text ? PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace")
+                               : Py_NewRef(Py_None);
+        if (!field || PyTuple_SetItem(said, i, field) < 0) Py_CLEAR(said);
+    }
+    return said;
 }
 
 /* What the command's end says: rows as an int, or a refusal. */
@@ -124,7 +111,7 @@ static PyObject *outcome(const Libpq *pq, void *conn)
     return said ? said : refusal(pq, conn, NULL);
 }
 
-static PyObject *pump(const Libpq *pq, void *conn, PyObject *sink, int fd, size_t wanted)
+static PyObject *pump(const Libpq *pq, void *conn, PyObject *sink, size_t wanted)
 {
     Block block = {0};
     PyObject *said = NULL;
@@ -134,7 +121,8 @@ static PyObject *pump(const Libpq *pq, void *conn, PyObject *sink, int fd, size_
         state = fill(pq, conn, &block, wanted);
         Py_END_ALLOW_THREADS
         if (state == 0) PyErr_NoMemory();
-        if (state == 0 || !hand_over(&block, sink, fd) || PyErr_CheckSignals()) state = -3;
+        if (state == 0 || (block.used && !show(&block, sink)) || PyErr_CheckSignals()) state = -3;
+        block.used = 0;
     }
     if (state == -1) said = outcome(pq, conn);
     if (state == -2) said = refusal(pq, conn, NULL);
@@ -160,36 +148,112 @@ static int functions_of(PyObject *addresses, Libpq *pq)
     return 1;
 }
 
+/* Begins a COPY: NULL when it has begun (or on an error of ours), else what was refused. */
+static PyObject *begin(const Libpq *pq, void *conn, const char *sql, int wanted)
+{
+    void *result;
+    Py_BEGIN_ALLOW_THREADS
+    result = pq->exec(conn, sql);
+    Py_END_ALLOW_THREADS
+    int begun = result && pq->result_status(result) == wanted;
+    PyObject *said = begun ? NULL : refusal(pq, conn, result);
+    if (result) pq->clear(result);
+    return said;
+}
+
 static PyObject *copy_out(PyObject *self, PyObject *args)
 {
     PyObject *addresses, *address, *sink;
     const char *sql;
-    int fd, status;
     Py_ssize_t wanted;
     Libpq pq;
-    void *conn, *result;
+    void *conn;
     (void)self;
-    if (!PyArg_ParseTuple(args, "O!O!yOin", &PyTuple_Type, &addresses, &PyLong_Type, &address, &sql,
-                          &sink, &fd, &wanted))
+    if (!PyArg_ParseTuple(args, "O!O!yOn", &PyTuple_Type, &addresses, &PyLong_Type, &address, &sql,
+                          &sink, &wanted))
         return NULL;
     if (!functions_of(addresses, &pq) || !(conn = PyLong_AsVoidPtr(address))) return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    result = pq.exec(conn, sql);
-    Py_END_ALLOW_THREADS
-    status = result ? pq.result_status(result) : -1;
-    if (status == COPY_OUT) {
-        pq.clear(result);
-        return pump(&pq, conn, sink, fd, (size_t)wanted);
+    PyObject *refused = begin(&pq, conn, sql, COPY_OUT);
+    if (refused || PyErr_Occurred()) return refused;
+    return pump(&pq, conn, sink, (size_t)wanted);
+}
+
+typedef struct {
+    const Libpq *pq;
+    void *source, *target;
+    size_t wanted;
+} Route;
+
+/* Passes rows on until the source has no more: -1 then, -2 where its link broke, -3 on an error of
+   ours. What the target refuses it tells at its end; until then it reads on. */
+static int pass_on(const Route *r)
+{
+    Block block = {0};
+    int state = 1;
+    while (state == 1) {
+        int sent = 1;
+        Py_BEGIN_ALLOW_THREADS
+        state = fill(r->pq, r->source, &block, r->wanted);
+        if (block.used) sent = r->pq->put_copy_data(r->target, block.data, (int)block.used);
+        Py_END_ALLOW_THREADS
+        block.used = 0;
+        if (state == 0) PyErr_NoMemory();
+        if (state == 0 || PyErr_CheckSignals()) state = -3;
+        if (sent != 1) break;
     }
-    PyObject *said = refusal(&pq, conn, result);
-    if (result) pq.clear(result);
-    return said;
+    free(block.data);
+    return state;
+}
+
+static PyObject *end_in(const Route *r, const char *why)
+{
+    Py_BEGIN_ALLOW_THREADS
+    r->pq->put_copy_end(r->target, why);
+    Py_END_ALLOW_THREADS
+    return outcome(r->pq, r->target);
+}
+
+static PyObject *relayed(const Route *r)
+{
+    int state = pass_on(r);
+    if (state == -3) return NULL;
+    /* Where the link to the target broke its end says so; the source is left in its midst. */
+    PyObject *read = state == -1   ? outcome(r->pq, r->source)
+                     : state == -2 ? refusal(r->pq, r->source, NULL)
+                                   : Py_NewRef(Py_None);
+    if (!read) return NULL;
+    PyObject *loaded = end_in(r, PyTuple_Check(read) ? "the source failed" : NULL);
+    return loaded ? Py_BuildValue("(NN)", read, loaded) : (Py_DECREF(read), NULL);
+}
+
+static PyObject *relay(PyObject *self, PyObject *args)
+{
+    PyObject *addresses, *from, *to;
+    const char *out, *in;
+    Py_ssize_t wanted;
+    Libpq pq;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "O!O!O!yyn", &PyTuple_Type, &addresses, &PyLong_Type, &from,
+                          &PyLong_Type, &to, &out, &in, &wanted))
+        return NULL;
+    if (!functions_of(addresses, &pq)) return NULL;
+    Route route = {&pq, PyLong_AsVoidPtr(from), PyLong_AsVoidPtr(to), (size_t)wanted};
+    if (PyErr_Occurred()) return NULL;
+    PyObject *refused = begin(&pq, route.target, in, COPY_IN);
+    if (refused) return Py_BuildValue("(ON)", Py_None, refused);
+    if (PyErr_Occurred()) return NULL;
+    refused = begin(&pq, route.source, out, COPY_OUT);
+    if (refused) return Py_BuildValue("(NO)", refused, Py_None);
+    return PyErr_Occurred() ? NULL : relayed(&route);
 }
 
 static PyMethodDef methods[] = {
     {"copy_out", copy_out, METH_VARARGS,
      "copy_out(functions, connection, sql, sink, fd, wanted, /)\n--\n\n"
-     "Return the rows copied, or (sqlstate, message) of what the database or the link refused."},
+     "Return the rows copied, or (sqlstate, message, hint, context) of what was refused."},
+    {"relay", relay, METH_VARARGS,
+     "relay(functions, source, target, out, into, wanted, /)\n--\n\n"
+     "Return what came of each side: its rows, what it refused, or None where it was not asked."},
     {NULL, NULL, 0, NULL},
 };
 

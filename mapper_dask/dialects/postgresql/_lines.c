@@ -290,24 +290,31 @@ static PyObject *decode_block(
     return made ? Py_BuildValue("(nN)", rows, made) : NULL;
 }
 
-static PyObject *decode(PyObject *self, PyObject *args)
+/* 1 where a block is UTF-8, which nearly always is ASCII; -1 on an error. */
+static int is_utf8(const char *block, Py_ssize_t length)
 {
-    (void)self;
-    const char *block, *kinds, *precisions, *scales;
-    Py_ssize_t length, count, n_precisions, n_scales;
-    if (!PyArg_ParseTuple(args, "y#y#y#y#", &block, &length, &kinds, &count, &precisions,
-                          &n_precisions, &scales, &n_scales))
-        return NULL;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        if (width_of(kinds[i])) continue;
-        PyErr_SetString(PyExc_ValueError, "unknown kind of column");
-        return NULL;
-    }
-    if (!count || n_precisions != count || n_scales != count) {
-        PyErr_SetString(PyExc_ValueError, "each column needs a kind, a precision and a scale");
-        return NULL;
-    }
+    Py_ssize_t i = 0;
+    uint64_t word, high = 0;
+    for (; i + 8 <= length; i += 8) memcpy(&word, block + i, 8), high |= word;
+    for (; i < length; i++) high |= (unsigned char)block[i];
+    if (!(high & UINT64_C(0x8080808080808080))) return 1;
+    PyObject *text = PyUnicode_DecodeUTF8(block, length, NULL);
+    Py_XDECREF(text);
+    if (text) return 1;
+    if (!PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) return -1;
+    PyErr_Clear();
+    return 0;
+}
+
+static PyObject *decode_columns(const Py_buffer *lines, const char *kinds,
+                                const char *precisions, const char *scales, Py_ssize_t count)
+{
+    const char *block = lines->buf;
+    Py_ssize_t length = lines->len;
     if (!length || block[length - 1] != '\n' || length > INT32_MAX) Py_RETURN_NONE;
+    int readable = is_utf8(block, length);
+    if (readable < 0) return NULL;
+    if (!readable) Py_RETURN_NONE;
     Column *columns = calloc((size_t)count, sizeof(Column));
     if (!columns) return PyErr_NoMemory();
     for (Py_ssize_t i = 0; i < count; i++) {
@@ -323,6 +330,35 @@ static PyObject *decode(PyObject *self, PyObject *args)
         free(columns[i].valid);
     }
     free(columns);
+    return made;
+}
+
+static int are_known(const char *kinds, Py_ssize_t count, Py_ssize_t n_precisions,
+                     Py_ssize_t n_scales)
+{
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (width_of(kinds[i])) continue;
+        PyErr_SetString(PyExc_ValueError, "unknown kind of column");
+        return 0;
+    }
+    if (count && n_precisions == count && n_scales == count) return 1;
+    PyErr_SetString(PyExc_ValueError, "each column needs a kind, a precision and a scale");
+    return 0;
+}
+
+static PyObject *decode(PyObject *self, PyObject *args)
+{
+    (void)self;
+    Py_buffer lines;
+    const char *kinds, *precisions, *scales;
+    Py_ssize_t count, n_precisions, n_scales;
+    if (!PyArg_ParseTuple(args, "y*y#y#y#", &lines, &kinds, &count, &precisions, &n_precisions,
+                          &scales, &n_scales))
+        return NULL;
+    PyObject *made = are_known(kinds, count, n_precisions, n_scales)
+                         ? decode_columns(&lines, kinds, precisions, scales, count)
+                         : NULL;
+    PyBuffer_Release(&lines);
     return made;
 }
 

@@ -1,3 +1,3 @@
 def decode(
-    block: bytes, kinds: bytes, precisions: bytes, scales: bytes, /
+    block: bytes | memoryview, kinds: bytes, precisions: bytes, scales: bytes, /
 ) -> tuple[int, list[tuple[bytes | None, ...]]] | None: ...

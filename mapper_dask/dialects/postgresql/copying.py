@@ -1,4 +1,4 @@
-"""COPY out, block by block: by libpq itself where that was compiled, else through psycopg2.
+"""COPY block by block: by libpq itself where that was compiled, else through psycopg2.
 
 psycopg2 calls back for each row. A connection of its own lends its pointer (``pgconn_ptr``), and
 libpq's functions are found in the library that psycopg2 uses, whichever that is.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import io
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,8 @@ import psycopg2
 import psycopg2._psycopg
 import psycopg2.errors
 import psycopg2.extensions
+
+from mapper_dask.dialects.postgresql import faults
 
 try:
     from mapper_dask.dialects.postgresql import _copy
@@ -29,8 +30,8 @@ compiled: Any = _copy
 BLOCK = 1 << 20
 """Bytes handed to a decoder at a time: few enough to stay in a processor's cache."""
 
-PIPED = 1 << 18
-"""Bytes written to a pipe at a time."""
+PASSED = 1 << 18
+"""Bytes passed on from one COPY into another at a time."""
 
 FUNCTIONS = (
     "PQexec",
@@ -42,11 +43,16 @@ FUNCTIONS = (
     "PQresultErrorField",
     "PQerrorMessage",
     "PQcmdTuples",
+    "PQputCopyData",
+    "PQputCopyEnd",
 )
 """In the order in which ``_copy.c`` takes them."""
 
-Sink = int | Callable[[bytes], object]
-"""Where bytes go: a file descriptor, or what is called with each block of whole rows."""
+Sink = Callable[[bytes | memoryview], object]
+"""What is called with each block; where it is compiled with whole rows, to be kept no longer."""
+
+_Said = int | tuple[str | None, str | None, str | None, str | None] | None
+"""Rows; or sqlstate, message, hint and context of what was refused; None of a side not asked."""
 
 
 def copy_out(conn: Any, statement: str, sink: Sink) -> int:
@@ -57,21 +63,42 @@ def copy_out(conn: Any, statement: str, sink: Sink) -> int:
     psycopg2.Error
         What the database refused, or that the link broke.
     """
-    functions = _functions()
-    if compiled is None or functions is None or not _in_transaction(conn):
+    if not is_direct(conn):
         return _through_psycopg2(conn, statement, sink)
-    to_file = isinstance(sink, int)
-    said = compiled.copy_out(
-        functions,
-        conn.pgconn_ptr,
-        statement.encode(),
-        None if to_file else sink,
-        sink if to_file else -1,
-        PIPED if to_file else BLOCK,
+    said = compiled.copy_out(_functions(), conn.pgconn_ptr, statement.encode(), sink, BLOCK)
+    return _rows(said)
+
+
+def relay(source: Any, out: str, target: Any, into: str) -> tuple[int, int]:
+    """Run a COPY … TO STDOUT into a COPY … FROM STDIN; return rows read and rows loaded.
+
+    Both connections must be direct.
+
+    Raises
+    ------
+    psycopg2.Error
+        What the source refused; else what the target did.
+    """
+    read, loaded = compiled.relay(
+        _functions(),
+        source.pgconn_ptr,
+        target.pgconn_ptr,
+        out.encode(),
+        into.encode(),
+        PASSED,
     )
-    if not isinstance(said, int):
-        raise _error(*said)
-    return said
+    if isinstance(read, tuple):
+        raise _error(*read)
+    count = _rows(loaded)  # first: where the target's link broke the source was not asked
+    return _rows(read), count
+
+
+def is_direct(conn: Any) -> bool:
+    """Return whether libpq can be spoken to: a COPY must be part of what psycopg2 has begun."""
+    if compiled is None or _functions() is None:
+        return False
+    status = conn.info.transaction_status
+    return bool(status == psycopg2.extensions.TRANSACTION_STATUS_INTRANS)
 
 
 @functools.cache
@@ -85,30 +112,33 @@ def _functions() -> tuple[int, ...] | None:
     return tuple(address.value for address in found if address.value is not None)
 
 
-def _in_transaction(conn: Any) -> bool:
-    """Return whether psycopg2 has begun a transaction: the COPY must be part of it."""
-    status = conn.info.transaction_status
-    return bool(status == psycopg2.extensions.TRANSACTION_STATUS_INTRANS)
+def _rows(said: _Said) -> int:
+    if isinstance(said, tuple):
+        raise _error(*said)
+    if said is None:
+        message = "the link broke in the midst of a COPY"
+        raise psycopg2.OperationalError(message)
+    return said
 
 
-def _error(sqlstate: str | None, message: str) -> psycopg2.Error:
+def _error(
+    sqlstate: str | None, message: str | None, hint: str | None, context: str | None
+) -> psycopg2.Error:
     """Return the driver's own error for what libpq said."""
+    text = faults.told(message, hint, context)
     if sqlstate is None:
-        return psycopg2.OperationalError(message)
+        return psycopg2.OperationalError(text)
     try:
         kind = psycopg2.errors.lookup(sqlstate)
     except KeyError:
         kind = psycopg2.DatabaseError
-    error: psycopg2.Error = kind(message)
-    error.__setstate__({"pgcode": sqlstate, "pgerror": message})
+    error: psycopg2.Error = kind(text)
+    error.__setstate__({"pgcode": sqlstate, "pgerror": text})
     return error
 
 
 def _through_psycopg2(conn: Any, statement: str, sink: Sink) -> int:
-    if isinstance(sink, int):
-        file: Any = os.fdopen(sink, "wb", PIPED, closefd=False)
-    else:
-        file = io.BufferedWriter(_Called(sink), BLOCK)
+    file = io.BufferedWriter(_Called(sink), BLOCK)
     with conn.cursor() as cursor:
         cursor.copy_expert(statement, file)
         file.flush()
@@ -118,7 +148,7 @@ def _through_psycopg2(conn: Any, statement: str, sink: Sink) -> int:
 class _Called(io.RawIOBase):
     """A file that calls what it is given with what is written to it."""
 
-    def __init__(self, sink: Callable[[bytes], object]) -> None:
+    def __init__(self, sink: Sink) -> None:
         self._sink = sink
 
     def writable(self) -> bool:

@@ -71,7 +71,7 @@ class Decoder:
             ignore_empty_lines=False,  # a line of one empty text is empty
         )
 
-    def decode(self, block: bytes) -> pa.Table:
+    def decode(self, block: bytes | memoryview) -> pa.Table:
         """Return the rows of a block.
 
         Raises
@@ -80,7 +80,7 @@ class Decoder:
             When a typed column holds a value its Arrow type has no room for, such as infinity.
         """
         rows = self._lines.decode(block)
-        return self._read(block) if rows is None else rows
+        return self._read(bytes(block)) if rows is None else rows
 
     def _read(self, block: bytes) -> pa.Table:
         source = BYTE_ORDER_MARK + block if block.startswith(BYTE_ORDER_MARK) else block

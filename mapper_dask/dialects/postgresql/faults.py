@@ -109,6 +109,11 @@ def _text(error: psycopg2.Error) -> str:
     diag = error.diag
     if diag.message_primary is None:
         return str(error).strip()
-    place = _PLACE_IN_CONTEXT.search(diag.context or "")
-    parts = [diag.message_primary, diag.message_hint, place.group() if place else None]
-    return "; ".join(part for part in parts if part)
+    return told(diag.message_primary, diag.message_hint, diag.context)
+
+
+def told(message: str | None, hint: str | None, context: str | None) -> str:
+    """Return what a person is told of an error: its message, its hint, and the place of a COPY."""
+    place = _PLACE_IN_CONTEXT.search(context or "")
+    parts = [message, hint, place.group() if place else None]
+    return "; ".join(part.strip() for part in parts if part)

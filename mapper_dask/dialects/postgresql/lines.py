@@ -55,9 +55,9 @@ class Lines:
         self._scales = bytes(t.scale if t else 0 for t in decimals)
         self.known = compiled is not None and len(schema) > 0 and all(map(_is_known, schema.types))
 
-    def decode(self, block: bytes) -> pa.Table | None:
+    def decode(self, block: bytes | memoryview) -> pa.Table | None:
         """Return the rows of a block that ends with a line's end; None for Arrow's reader to do."""
-        if not self.known or not _is_utf8(block):
+        if not self.known:
             return None
         made = compiled.decode(block, self._kinds, self._precisions, self._scales)
         if made is None:
@@ -80,16 +80,6 @@ def _is_known(arrow: pa.DataType) -> bool:
 
 def _kind(arrow: pa.DataType) -> str:
     return "n" if pa.types.is_decimal128(arrow) else KINDS.get(arrow, "s")
-
-
-def _is_utf8(block: bytes) -> bool:
-    if block.isascii():
-        return True
-    try:
-        block.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _array(arrow: pa.DataType, rows: int, parts: Sequence[bytes | None]) -> pa.Array:

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, Self
 
+from mapper_dask.dialects.postgresql.copying import Sink
+
 JOIN_SECONDS = 0.1
 """How long a writer that nobody reads any more is left before its query is cancelled."""
 
@@ -36,10 +38,10 @@ class Pipe:
     conn
         Connection the writer uses; psycopg2 lets another thread cancel it.
     write
-        Called with a file descriptor to write to; what it returns is ``result``.
+        Called with what takes the bytes; what it returns is ``result``.
     """
 
-    def __init__(self, conn: Any, write: Callable[[int], int]) -> None:
+    def __init__(self, conn: Any, write: Callable[[Sink], int]) -> None:
         self._conn, self._write = conn, write
         self._error: BaseException | None = None
         self.result = 0
@@ -62,11 +64,10 @@ class Pipe:
 
     def _fill(self, into: int) -> None:
         try:
-            self.result = self._write(into)
+            with os.fdopen(into, "wb", BLOCK) as file:  # closing it is the end of what is read
+                self.result = self._write(file.write)
         except BaseException as error:  # noqa: BLE001 - raised again where it is read
             self._error = error
-        finally:
-            os.close(into)  # the end of what is read
 
     def raise_error(self) -> None:
         """Raise what the writer raised, if it did."""

@@ -86,8 +86,12 @@ class Filling:
         self._begun: list[bytes] = []
         self.refused: list[int] = []
 
-    def write(self, data: bytes) -> None:
-        """Take some bytes; a line that has begun waits for its end."""
+    def write(self, data: bytes | memoryview) -> None:
+        """Take some bytes, and keep none; a line that has begun waits for its end."""
+        if not self._begun and data[-1:] == b"\n":
+            self._take(data)
+            return
+        data = bytes(data)
         end = data.rfind(b"\n") + 1
         if end:
             self._take(b"".join([*self._begun, data[:end]]))
@@ -95,7 +99,7 @@ class Filling:
         if end < len(data):
             self._begun.append(data[end:])
 
-    def _take(self, lines: bytes) -> None:
+    def _take(self, lines: bytes | memoryview) -> None:
         while True:
             try:
                 rows = self._decoder.decode(lines)

@@ -22,21 +22,24 @@ COPY_BLOCK = 1 << 18
 
 def copy_out(conn: Any, sql: str, sink: Sink, wire_format: str) -> int:
     """Copy a query's rows into a sink; return how many there were."""
-    statement = f"COPY (\n{sql}\n) TO STDOUT (FORMAT {wire_format}, ENCODING 'UTF8')"
-    return copying.copy_out(conn, statement, sink)
+    return copying.copy_out(conn, _out(sql, wire_format), sink)
+
+
+def _out(sql: str, wire_format: str) -> str:
+    return f"COPY (\n{sql}\n) TO STDOUT (FORMAT {wire_format}, ENCODING 'UTF8')"
+
+
+def _into(table: TargetTable, names: Sequence[str], wire_format: str) -> str:
+    columns = ", ".join(quote(name) for name in names)
+    return f"COPY {table.into} ({columns}) FROM STDIN (FORMAT {wire_format}, ENCODING 'UTF8')"
 
 
 def copy_in(
     conn: Any, table: TargetTable, names: Sequence[str], source: Any, wire_format: str
 ) -> int:
     """Copy a stream into a table; return how many rows the database counted."""
-    columns = ", ".join(quote(name) for name in names)
     with conn.cursor() as cursor:
-        cursor.copy_expert(
-            f"COPY {table.into} ({columns}) FROM STDIN (FORMAT {wire_format}, ENCODING 'UTF8')",
-            source,
-            COPY_BLOCK,
-        )
+        cursor.copy_expert(_into(table, names, wire_format), source, COPY_BLOCK)
         return int(cursor.rowcount)
 
 
@@ -137,14 +140,25 @@ def relay(
     LoadCountError
         When the two databases count differently.
     """
-    with Pipe(source_conn, lambda sink: copy_out(source_conn, sql, sink, wire_format)) as pipe:
-        try:
-            loaded = copy_in(target_conn, table, names, pipe, wire_format)
-        except Exception:
-            pipe.raise_error()  # the driver hides it: the target saw no more than a broken COPY
-            raise
-        read_rows = pipe.result
+    out, into = _out(sql, wire_format), _into(table, names, wire_format)
+    if copying.is_direct(source_conn) and copying.is_direct(target_conn):
+        read_rows, loaded = copying.relay(source_conn, out, target_conn, into)
+    else:
+        read_rows, loaded = _through_a_pipe(source_conn, out, target_conn, into)
     if loaded != read_rows:
         message = f"{read_rows} rows were read, {loaded} arrived in {table.quoted}"
         raise LoadCountError(message)
     return read_rows, loaded
+
+
+def _through_a_pipe(source_conn: Any, out: str, target_conn: Any, into: str) -> tuple[int, int]:
+    with (
+        Pipe(source_conn, lambda sink: copying.copy_out(source_conn, out, sink)) as pipe,
+        target_conn.cursor() as cursor,
+    ):
+        try:
+            cursor.copy_expert(into, pipe, COPY_BLOCK)
+        except Exception:
+            pipe.raise_error()  # the driver hides it: the target saw no more than a broken COPY
+            raise
+        return pipe.result, int(cursor.rowcount)

@@ -1,0 +1,3 @@
+def encode(
+    arrow_array: object, kinds: bytes, scales: bytes, row: int, wanted: int, /
+) -> tuple[bytes, int]: ...
