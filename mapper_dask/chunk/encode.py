@@ -29,6 +29,10 @@ from mapper_dask.dialects.facts import Column, TargetTable, TypeFamily
 from mapper_dask.errors import EncodeError
 
 
+DECIMAL_DIGITS = 38
+"""Digits that Arrow's 128 bits hold."""
+
+
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """Rows ready to load."""
@@ -286,7 +290,11 @@ def _to_decimal(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
 def _to_integer(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
     """Let a whole number of a numeric without a scale in: it comes as text such as 2.0."""
     if is_text(array.type):
-        array = pc.cast(array, pa.decimal128(38, 18))
+        digits = pc.max(pc.count_substring_regex(array, "[0-9]")).as_py() or 0
+        if digits > DECIMAL_DIGITS:  # the cast would keep what is left over of 128 bits
+            message = f"a number of {digits} digits"
+            raise ValueError(message)
+        array = pc.cast(array, pa.decimal128(DECIMAL_DIGITS, 18))
     return _cast(array, target)
 
 

@@ -330,14 +330,18 @@ def require_picklable(function: Callable[..., Any] | None) -> None:
         raise ConfigurationError(message, field="transformation_logic") from None
 
 
-def require_reachable(engine: Engine, refs: Sequence[ConnectionRef]) -> None:
-    """Refuse when a worker cannot resolve a connection reference.
+def require_reachable(
+    engine: Engine, refs: Sequence[ConnectionRef], function: Callable[..., Any] | None = None
+) -> None:
+    """Refuse when a worker cannot resolve a connection reference, or has no use for the function.
+
+    A task whose function a worker cannot load would wait there for ever.
 
     Raises
     ------
     ConfigurationError
-        What a worker lacks: a variable, a profile, this library, or the file that holds an
-        inline password.
+        What a worker lacks: a variable, a profile, this library, the function's module, or the
+        file that holds an inline password.
     """
     if not isinstance(engine, DaskEngine):
         return
@@ -346,8 +350,27 @@ def require_reachable(engine: Engine, refs: Sequence[ConnectionRef]) -> None:
     except (MapperError, ImportError) as error:
         message = f"the workers cannot use the connections: {error}"
         raise ConfigurationError(message, field="source_conn, target_conn") from None
+    if function is None:
+        return
+    reasons = engine.client.run(_why_not, cloudpickle.dumps(function)).values()
+    missing = next(filter(None, reasons), None)
+    if missing is not None:
+        message = (
+            f"the workers cannot load transformation_logic: {missing}. Install "
+            "its module where they start, or send it along: cloudpickle.register_pickle_by_value"
+        )
+        raise ConfigurationError(message, field="transformation_logic")
 
 
 def _resolve_all(refs: Sequence[ConnectionRef]) -> None:
     for ref in refs:
         ref.resolve()
+
+
+def _why_not(pickled: bytes) -> str | None:
+    """Return why this process cannot load a function, None where it can."""
+    try:
+        cloudpickle.loads(pickled)
+    except Exception as error:  # noqa: BLE001 - a module may raise anything when it is imported
+        return f"{type(error).__name__}: {error}"
+    return None

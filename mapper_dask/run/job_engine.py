@@ -221,7 +221,8 @@ class JobEngine:
             kept.close()  # nothing to keep: planning is done
         with self._engine(run) as engine, within(engine, share) as note:
             run = run.bounded(share, note)
-            require_reachable(engine, [ref for ref in (run.source, run.target) if ref is not None])
+            refs = [ref for ref in (run.source, run.target) if ref is not None]
+            require_reachable(engine, refs, run.job.transformation_logic)
             if not (run.enter if new else run.reenter)(keeper.snapshot):
                 return None
             started = time.perf_counter()

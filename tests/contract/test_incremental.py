@@ -221,7 +221,7 @@ def test_an_unfinished_window_is_in_the_way_of_a_new_one(pair):
     moving = Moving(pair, "integer", "append")
     moving.grow(*((n, n, "first") for n in range(10)))
     moving.target.insert(moving.here, moving.kinds, [(7, 7, "in the way")])
-    engine = ExecutionEngine(1, progress=False, retries=1)
+    engine = ExecutionEngine(1, progress=False)
     broken = engine.run(moving.flow)
     assert not broken.succeeded
     moving.grow((20, 20, "new"))

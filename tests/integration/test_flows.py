@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -365,7 +366,7 @@ def test_a_ledger_that_stands_gets_the_tables_of_flows(staged: Databases) -> Non
 
 
 def test_who_may_make_no_tables_is_told_what_to_grant(staged: Databases) -> None:
-    role = "mapper_dask_test_reader"
+    role = f"mapper_dask_test_{uuid.uuid4().hex[:12]}"
     staged.target.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")
     staged.target.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     url = sa.make_url(staged.target.url).set(username=role, password="x")

@@ -13,6 +13,7 @@ import threading
 import traceback
 import uuid
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -860,3 +861,18 @@ def test_a_function_that_never_works_moves_nothing(
     assert f"RuntimeError: {SIZE} rows are too many" in result.errors[0]
     assert 'raise RuntimeError(f"{len(frame)} rows are too many")' in result.errors[0]
     assert tables(shop.target)["public.sold"] == 0
+
+
+def test_a_function_of_a_module_the_workers_lack(
+    shop: Databases, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task of it would wait on them for ever."""
+    (tmp_path / "only_here.py").write_text("def same(frame):\n    return frame\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    processor = ParallelProcessor(2, SIZE, client=client)
+
+    with pytest.raises(ConfigurationError, match="No module named 'only_here'") as caught:
+        move(shop, processor=processor, transformation_logic=import_module("only_here").same)
+
+    assert caught.value.details["field"] == "transformation_logic"
+    assert_untouched(shop)

@@ -185,7 +185,7 @@ def test_a_whole_number_of_a_free_numeric_fits_an_integer():
     assert made.rows["c"].to_pylist() == [2]
 
 
-@pytest.mark.parametrize("text", ["2.5", "NaN", "1e30"])
+@pytest.mark.parametrize("text", ["2.5", "NaN", "1e30", str(2**130), "-" + str(2**128)])
 def test_another_number_of_a_free_numeric_does_not_fit_an_integer(text):
     with pytest.raises(EncodeError, match="does not fit integer"):
         encode_table(pa.table({"c": [text]}), target("integer"), [pg("c", "numeric")])

@@ -97,7 +97,8 @@ def stands_before(shop: Workshop, *running: Popen[str]) -> None:
         "AND datname = current_database()"
     )
     while len(shop.target.fetch(waiting)) < len(running):
-        assert all(one.poll() is None for one in running), "it ended before it came to the gate"
+        for one in running:
+            assert one.poll() is None, f"it ended before it came to the gate: {one.communicate()}"
 
 
 def accounted(shop: Workshop) -> tuple[int, int]:
