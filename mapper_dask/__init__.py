@@ -6,11 +6,9 @@ them nor the driver of a database it does not speak to.
 
 import importlib
 import importlib.abc
-import importlib.machinery
 import logging
 import sys
 from collections.abc import Sequence
-from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -105,37 +103,25 @@ def __dir__() -> list[str]:
 
 
 class _WithDask(importlib.abc.MetaPathFinder):
-    """Enters the packaged settings in Dask's configuration as soon as that is imported.
+    """Enters the packaged settings in Dask's configuration as soon as that is there.
 
     ``dask.config.get("mapper-dask.chunk-size")`` then works whichever of the two is imported first,
-    and who needs no Dask, such as a check of a job file, does not wait for it.
+    and who needs no Dask, such as a check of a job file, does not wait for it. This finds nothing:
+    it is asked for each module that is imported, and so for the one behind ``dask.config``.
     """
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if name != "dask.config":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if spec is not None and spec.loader is not None:
-            execute = spec.loader.exec_module
-
-            def execute_then_enter(module: ModuleType) -> None:
-                execute(module)
-                _enter_settings(module)
-
-            spec.loader.exec_module = execute_then_enter  # type: ignore[method-assign]
-        return spec
+    ) -> None:
+        del name, path, target
+        config = sys.modules.get("dask.config")
+        if getattr(config, "defaults", None) and self in sys.meta_path:  # Dask's own are in
+            sys.meta_path.remove(self)
+            importlib.import_module("mapper_dask.settings").register(config)
 
 
-def _enter_settings(config: ModuleType) -> None:
-    importlib.import_module("mapper_dask.settings").register(config)
-
-
+sys.meta_path.insert(0, _WithDask())
 if "dask.config" in sys.modules:
-    _enter_settings(sys.modules["dask.config"])
-else:
-    sys.meta_path.insert(0, _WithDask())
+    importlib.import_module("mapper_dask.settings")  # any import will do
 
 logging.getLogger("mapper_dask").addHandler(logging.NullHandler())

@@ -28,7 +28,6 @@ from mapper_dask.dialects.conversions import (
 from mapper_dask.dialects.facts import Column, TargetTable, TypeFamily
 from mapper_dask.errors import EncodeError
 
-
 DECIMAL_DIGITS = 38
 """Digits that Arrow's 128 bits hold."""
 

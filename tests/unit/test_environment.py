@@ -22,8 +22,18 @@ ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-
 CONDA_NAMES = {"dask[dataframe]": "dask"}
 """conda has no extras; conda-forge's dask brings the dataframe's needs with it."""
 
-IMPORT_NAMES = {"IPython": "ipython", "psycopg2": "psycopg2-binary", "dask": "dask[dataframe]"}
+IMPORT_NAMES = {
+    "IPython": "ipython",
+    "dask": "dask[dataframe]",
+    "psycopg2": "psycopg2-binary",
+    "pydantic_core": "pydantic",
+    "yaml": "pyyaml",
+}
 """Modules whose distribution is called something else."""
+
+
+OPTIONAL = {"ipython", "openlineage", "opentelemetry"}
+"""Imported where they are there already: inside a notebook, and where somebody listens."""
 
 
 def split(requirement: str) -> tuple[str, str]:
@@ -82,7 +92,7 @@ def test_every_import_is_a_declared_dependency():
 
     imported = {IMPORT_NAMES.get(name, name) for name in imported_packages()}
 
-    assert imported - {"ipython"} <= declared  # that one is imported inside a notebook only
+    assert imported - OPTIONAL <= declared
 
 
 def test_development_extra_includes_the_others():
