@@ -5,11 +5,8 @@ them nor the driver of a database it does not speak to.
 """
 
 import importlib
-import importlib.abc
 import logging
 import sys
-from collections.abc import Sequence
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -95,33 +92,24 @@ def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    return getattr(importlib.import_module(_PLACES[name]), name)
+    found = getattr(importlib.import_module(_PLACES[name]), name)
+    _enter_settings()
+    return found
 
 
 def __dir__() -> list[str]:
     return __all__
 
 
-class _WithDask(importlib.abc.MetaPathFinder):
-    """Enters the packaged settings in Dask's configuration as soon as that is there.
+def _enter_settings() -> None:
+    """Let ``dask.config.get("mapper-dask.chunk-size")`` work as soon as Dask is there.
 
-    ``dask.config.get("mapper-dask.chunk-size")`` then works whichever of the two is imported first,
-    and who needs no Dask, such as a check of a job file, does not wait for it. This finds nothing:
-    it is asked for each module that is imported, and so for the one behind ``dask.config``.
+    It is not imported for that: a check of a job file needs none of it.
     """
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> None:
-        del name, path, target
-        config = sys.modules.get("dask.config")
-        if getattr(config, "defaults", None) and self in sys.meta_path:  # Dask's own are in
-            sys.meta_path.remove(self)
-            importlib.import_module("mapper_dask.settings").register(config)
+    if "dask.config" in sys.modules:
+        settings = importlib.import_module("mapper_dask.settings")
+        settings.register(sys.modules["dask.config"])
 
 
-sys.meta_path.insert(0, _WithDask())
-if "dask.config" in sys.modules:
-    importlib.import_module("mapper_dask.settings")  # any import will do
-
+_enter_settings()
 logging.getLogger("mapper_dask").addHandler(logging.NullHandler())

@@ -208,7 +208,9 @@ def test_a_limit_that_no_chunk_fits_is_refused_before_a_row_moves(crowded: Crowd
 @pytest.mark.parametrize("enable_parallel", [True, False], ids=["workers", "a loop"])
 def test_the_least_limit_does(crowded: Crowded, enable_parallel: bool) -> None:  # noqa: FBT001
     crowded.allow(4)
-    processor = ParallelProcessor(2, enable_parallel=enable_parallel, budget=Budget(limit=4, wait=10))
+    processor = ParallelProcessor(
+        2, enable_parallel=enable_parallel, budget=Budget(limit=4, wait=10)
+    )
     processor.run(crowded.job()).raise_for_status()
 
     assert_every_row_once(crowded.admin)
@@ -351,7 +353,9 @@ def test_connections_that_are_taken_meanwhile_fail_no_chunk(crowded: Crowded) ->
         seen.append(before)
         intruders.close()
 
-    processor = ParallelProcessor(2, retries=1, progress=intrude_once, budget=Budget(limit=4, wait=10))
+    processor = ParallelProcessor(
+        2, retries=1, progress=intrude_once, budget=Budget(limit=4, wait=10)
+    )
     with intruders:
         result = processor.run(crowded.job())
 

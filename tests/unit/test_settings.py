@@ -85,7 +85,8 @@ def test_every_setting_has_a_default_that_it_accepts_and_a_comment_that_says_wha
 def test_dask_knows_the_defaults_and_is_not_changed_otherwise():
     program = (
         "import {}, {}\n"
-        "import dask, json\n"
+        "import dask, json, mapper_dask.settings\n"
+        "mapper_dask.settings.resolve()\n"
         "assert dask.config.get('mapper-dask.chunk-size') == 50_000\n"
         "assert dask.config.get('mapper_dask.connections.wait') == 300\n"
         "mine = [d for d in dask.config.defaults if 'mapper-dask' in d]\n"
@@ -110,6 +111,19 @@ def test_dask_knows_the_defaults_and_is_not_changed_otherwise():
     )
 
     assert len(printed) == 1
+
+
+ORDERS = [
+    "import dask, mapper_dask",
+    "from mapper_dask import ParallelProcessor",
+    "import mapper_dask, dask\nmapper_dask.ParallelProcessor",
+]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_dask_knows_the_defaults_once_the_library_is_used(order):
+    program = f"{order}\nimport dask\nassert dask.config.get('mapper-dask.chunk-size') == 50_000"
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_importing_the_library_imports_no_dask_and_reads_no_file():
