@@ -61,7 +61,8 @@ class PlanFile:
 
         folder = Path(path).resolve().parent / self.directory
         shown = f"{path} ({self.job_file})"
-        return jobfile.parse(self.document, path=shown, directory=folder)
+        name = Path(self.job_file).stem
+        return jobfile.parse(self.document, path=shown, directory=folder, unnamed=name)
 
     def plans(self) -> dict[str, Any]:
         """Return the saved plan of each job that has one."""

@@ -285,7 +285,10 @@ def _kept(stored: Any) -> Any:
         raise ConfigurationError(message, field="file", run_id=stored.run_id)
     folder = stored.directory or "."
     job_file = jobfile.parse(
-        stored.document, path=f"job file of run {stored.run_id}", directory=folder
+        stored.document,
+        path=f"job file of run {stored.run_id}",
+        directory=folder,
+        unnamed=stored.name,
     )
     functions = [
         job.transform.function

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -76,7 +77,7 @@ def _overridden(job_file: JobFile, overrides: Mapping[str, Any]) -> JobFile:
         said = str(error).partition(": ")[2]
         message = f"overrides: {said}"
         raise ConfigurationError(message, field=about or "overrides") from None
-    return JobFile(job_file.path, job_file.directory, job_file.document, file, tree)
+    return replace(job_file, file=file, tree=tree)
 
 
 def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,11 +37,13 @@ class JobFile:
     """What it says: variables filled in, defaults laid under each job."""
     tree: Node = field(repr=False)
     """The same with the place of each value."""
+    unnamed: str | None = None
+    """What the flow is called where the file does not say; None: as the file itself."""
 
     @property
     def name(self) -> str:
         """Name of the flow: the file's own, else that of the file without its ending."""
-        return self.file.name or Path(self.path).stem
+        return self.file.name or self.unnamed or Path(self.path).stem
 
     @property
     def jobs(self) -> tuple[str, ...]:
@@ -117,6 +119,7 @@ def parse(
     path: str,
     directory: str | os.PathLike[str],
     environ: Mapping[str, str] | None = None,
+    unnamed: str | None = None,
 ) -> JobFile:
     """Return the job file a text is, as :func:`read` does.
 
@@ -130,6 +133,8 @@ def parse(
         Where its relative paths begin.
     environ
         Variables for ``${NAME}``; None: those of this process.
+    unnamed
+        Name of the flow where the text has none; None: that of ``path`` without its ending.
 
     Raises
     ------
@@ -141,7 +146,7 @@ def parse(
     tree = with_defaults(written)
     file = validated(tree, source)
     Checks(file, tree, source, Path(directory)).run()
-    return JobFile(path, os.fspath(directory), text, file, tree)
+    return JobFile(path, os.fspath(directory), text, file, tree, unnamed)
 
 
 def validated(tree: Node, source: Source) -> File:

@@ -95,3 +95,11 @@ def test_what_should_not_happen_shows_no_traceback_unless_asked(
     assert "Traceback" not in said
     assert main(["config", "--debug"]) == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_flow_without_a_name_keeps_that_of_its_job_file_in_a_plan(tmp_path: Path) -> None:
+    """Watermarks are kept under it."""
+    document = 'version: 1\njobs: {a: {source: {connection: "env:A", sql: SELECT 1}}}'
+    saved = PlanFile("nightly.yaml", ".", document, {}, {})
+
+    assert saved.job_file_at(str(tmp_path / "plan.json")).name == "nightly"
