@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -72,6 +73,10 @@ jobs:
 """
 
 
+def _heeds_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a command said, and the code it ended with."""
@@ -105,6 +110,8 @@ class Workshop:
         return subprocess.Popen(
             self.command(*arguments), cwd=self.folder, env={**self.environment, **environment},
             text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            # Where a shell has put the tests in the background, an interrupt is ignored.
+            preexec_fn=_heeds_interrupts,  # noqa: PLW1509 - it takes no lock
         )  # fmt: skip
 
     def run(self, *arguments: object, **environment: str) -> Answer:
