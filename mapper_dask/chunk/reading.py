@@ -23,7 +23,7 @@ beside that one, what the function makes of that, and what is being sent."""
 SHARE = 0.6
 """Share of a worker's memory limit that may be used; from there on Dask moves data to disk."""
 
-IDLE = 0.1
+IDLE = 0.25
 """Share of the processors' time that must have been idle: where they are busy anyway, as with a
 server on the same machine, reading ahead only makes two threads fight over one."""
 
