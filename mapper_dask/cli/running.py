@@ -102,8 +102,8 @@ class Refusals:
         self.kinds: list[str] = []
 
     def run_refused(self, refused: Any) -> None:
-        """Note the kind of an error."""
-        self.kinds.append(refused.error)
+        """Note the kind of an error; a database's has its SQLSTATE behind it."""
+        self.kinds.append(refused.error.partition(" ")[0])
 
     def explain(self, failed: int) -> bool:
         """Return whether all that failed was refused for what it asked for."""

@@ -142,7 +142,8 @@ def _flow_status(target: Any, flow: Any) -> tuple[Reply, bool]:
          (j.error or "").splitlines()[0] if j.error else "")
         for j in jobs
     ]  # fmt: skip
-    head = f"flow {flow.name} {flow.state.value}, run {flow.run_id}, since {flow.started_at} UTC"
+    since = f"{flow.started_at:%Y-%m-%d %H:%M:%S} UTC"
+    head = f"flow {flow.name} {flow.state.value}, run {flow.run_id}, since {since}"
     text = f"{head}\n{table(('job', 'state', 'rows', 'seconds', 'error'), rows)}"
     states = {job.state.value for job in jobs}
     code = {"RUNNING": DONE, "SUCCEEDED": DONE, "CANCELLED": CANCELLED}.get(

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 import mapper_dask
-from mapper_dask import ParallelProcessor, RunEnded, RunEvent, RunStarted
+from mapper_dask import ParallelProcessor, Progress, RunEnded, RunEvent, RunStarted
 from mapper_dask.connections import reference
 from mapper_dask.dialects.facts import SourceQuery
 from mapper_dask.errors import ConfigurationError
@@ -29,7 +29,7 @@ from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.run.events import Counter, FlowPlace
 from mapper_dask.run.progress.plain import Lines
 from mapper_dask.run.progress.terminal import Bar, Display
-from mapper_dask.run.progress.watch import Watch
+from mapper_dask.run.progress.watch import Watch, require_progress
 
 JOB = MapperJob(source_conn="env:SOURCE", source_sql="SELECT 1", run_id="r")
 
@@ -358,3 +358,12 @@ def test_the_protocol_has_methods_that_do_nothing():
         pass
 
     watched(Mine())
+
+
+def test_a_misspelt_method_is_no_silence():
+    class Mine(Progress):
+        def chunk_ended(self, event):
+            raise AssertionError(event)
+
+    with pytest.raises(ConfigurationError, match=r"Mine.chunk_ended; is it 'chunk_done'"):
+        require_progress([None, Mine()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import sys
 import time
@@ -55,6 +56,19 @@ def require_progress(progress: Any) -> None:
                 f"got {type(one).__name__}"
             )
             raise ConfigurationError(message, field="progress")
+        for name in _misspelt(one):
+            nearest = difflib.get_close_matches(name, METHODS, 1, 0.0)[0]
+            message = f"progress: nobody calls {type(one).__name__}.{name}; is it {nearest!r}?"
+            raise ConfigurationError(message, field="progress")
+
+
+def _misspelt(hook: Any) -> list[str]:
+    """Return a hook's methods that are named as if a run would call them."""
+    if hook is None or isinstance(hook, bool) or not _methods(hook):
+        return []
+    begins = tuple({f"{name.partition('_')[0]}_" for name in METHODS})
+    own = (n for n in dir(type(hook)) if n.startswith(begins) and n not in METHODS)
+    return [name for name in own if callable(getattr(hook, name))]
 
 
 def _each(progress: Any) -> Sequence[Any]:
