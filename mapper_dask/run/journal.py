@@ -113,8 +113,10 @@ def log(event: str, level: int = logging.INFO, /, **fields: Any) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value that JSON has."""
-    return value if isinstance(value, (bool, int, float)) else str(value)
+    """Return a value that JSON has, and any stream can write."""
+    if isinstance(value, (bool, int, float)):
+        return value
+    return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _as_text(value: Any) -> str:

@@ -185,3 +185,12 @@ def test_a_flow_tells_its_own_events(caplog):
     [record] = caplog.records
     assert record.getMessage() == ("event=job_skipped flow=nightly flow_run=f1 job=b waits_for=a")
     assert record.levelno == logging.WARNING
+
+
+def test_half_a_letter_is_written_so_that_any_stream_can_take_it(caplog):
+    with caplog.at_level("INFO", logger="mapper_dask"):
+        journal.log("run_refused", run="x\ud800")
+
+    (record,) = caplog.records
+    assert record.mapper["run"] == "x\\ud800"
+    record.getMessage().encode("utf-8")
