@@ -66,7 +66,7 @@ def test_what_is_sent_to_workers_holds_no_password(
     monkeypatch.setattr(Client, "run", seen_run)
     with caplog.at_level(logging.DEBUG):
         result = ParallelProcessor(max_workers=2).run(job).raise_for_status()
-    assert len(sent) == 10, "eight chunks, the chunk of NULL keys and one check"
+    assert len(sent) == 11, "eight chunks, the chunk of NULL keys and two checks"
     assert hidden(*sent, result)
     assert caplog.text
     assert hidden(

@@ -57,7 +57,9 @@ def require_progress(progress: Any) -> None:
             )
             raise ConfigurationError(message, field="progress")
         for name in _misspelt(one):
-            nearest = difflib.get_close_matches(name, METHODS, 1, 0.0)[0]
+            begins = name.partition("_")[0]
+            known = [method for method in METHODS if method.startswith(begins)]
+            nearest = difflib.get_close_matches(name, known, 1, 0.0)[0]
             message = f"progress: nobody calls {type(one).__name__}.{name}; is it {nearest!r}?"
             raise ConfigurationError(message, field="progress")
 
