@@ -28,3 +28,22 @@ def require_known(options: Iterable[str], known: Iterable[str]) -> None:
     if unknown:
         message = f"unknown option {', '.join(unknown)}; known are {', '.join(sorted(known))}"
         raise ConfigurationError(message, field=unknown[0])
+
+
+def require_workers(client: object, scheduler_address: str | None, **counts: int | None) -> None:
+    """Refuse what says of no workers, or twice, whose they are; or a number of things that is none.
+
+    Parameters
+    ----------
+    counts
+        By its name each number that was given; None where it was not.
+    """
+    for name, value in counts.items():
+        if value is not None:
+            require_count(name, value)
+    if client is not None and not hasattr(client, "submit"):
+        message = "client must be a Dask client; an address is given as scheduler_address"
+        raise ConfigurationError(message, field="client")
+    if client is not None and scheduler_address is not None:
+        message = "client and scheduler_address say the same thing twice; give one"
+        raise ConfigurationError(message, field="scheduler_address")

@@ -21,7 +21,7 @@ from mapper_dask.ledger import RunState
 from mapper_dask.ledger_flows import StoredFlow
 from mapper_dask.retries import Patience
 from mapper_dask.run import report, stored_runs, watermarks
-from mapper_dask.run.arguments import require_count, require_seconds
+from mapper_dask.run.arguments import require_count, require_seconds, require_workers
 from mapper_dask.run.budget import Budget
 from mapper_dask.run.dask_engine import require_picklable
 from mapper_dask.run.events import log_flow_event
@@ -90,22 +90,15 @@ class ExecutionEngine:
         progress: ProgressOptions = None,
         settings: Settings | None = None,
     ) -> None:
-        counts = {
-            "max_workers": max_workers,
-            "max_parallel_jobs": max_parallel_jobs,
-            "retries": retries,
-        }
-        for name, value in counts.items():
-            if value is not None:
-                require_count(name, value)
+        require_workers(
+            client,
+            scheduler_address,
+            max_workers=max_workers,
+            max_parallel_jobs=max_parallel_jobs,
+            retries=retries,
+        )
         if lock_timeout is not None:
             require_seconds("lock_timeout", lock_timeout)
-        if client is not None and not hasattr(client, "submit"):
-            message = "client must be a Dask client; an address is given as scheduler_address"
-            raise ConfigurationError(message, field="client")
-        if client is not None and scheduler_address is not None:
-            message = "client and scheduler_address say the same thing twice; give one"
-            raise ConfigurationError(message, field="scheduler_address")
         require_progress(progress)
         self.settings = known = settings if settings is not None else resolve()
 

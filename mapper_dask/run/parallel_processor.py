@@ -31,7 +31,7 @@ from mapper_dask.plan.params import bound
 from mapper_dask.plan.saved_plan import SavedPlan, saved
 from mapper_dask.retries import Patience
 from mapper_dask.run import job_record, stored_runs
-from mapper_dask.run.arguments import require_count, require_known, require_seconds
+from mapper_dask.run.arguments import require_known, require_seconds, require_workers
 from mapper_dask.run.budget import Budget
 from mapper_dask.run.handle import RunHandle
 from mapper_dask.run.job_engine import JobEngine
@@ -106,21 +106,10 @@ class ParallelProcessor(JobEngine):
         budget: Budget | None = None,
         settings: Settings | None = None,
     ) -> None:
-        for name, value in (
-            ("max_workers", max_workers),
-            ("retries", retries),
-        ):
-            if value is not None:
-                require_count(name, value)
+        require_workers(client, scheduler_address, max_workers=max_workers, retries=retries)
         if chunk_size is not None and not is_chunk_size(chunk_size):
             message = f"chunk_size must be an integer of at least 1 or 'auto', got {chunk_size!r}"
             raise ConfigurationError(message, field="chunk_size")
-        if client is not None and not hasattr(client, "submit"):
-            message = "client must be a Dask client; an address is given as scheduler_address"
-            raise ConfigurationError(message, field="client")
-        if client is not None and scheduler_address is not None:
-            message = "client and scheduler_address say the same thing twice; give one"
-            raise ConfigurationError(message, field="scheduler_address")
         if lock_timeout is not None:
             require_seconds("lock_timeout", lock_timeout)
         require_progress(progress)
