@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from mapper_dask.dialects.facts import Column, Loaded, TargetTable
 from mapper_dask.dialects.postgresql import copying, wire
-from mapper_dask.dialects.postgresql.copying import Sink
 from mapper_dask.dialects.postgresql.decode import Decoder
 from mapper_dask.dialects.postgresql.pipe import Pipe
 from mapper_dask.dialects.postgresql.queries import quote
@@ -18,11 +17,6 @@ from mapper_dask.errors import EncodeError, LoadCountError
 
 COPY_BLOCK = 1 << 18
 """Bytes a COPY reads at a time; larger ones save no time."""
-
-
-def copy_out(conn: Any, sql: str, sink: Sink, wire_format: str) -> int:
-    """Copy a query's rows into a sink; return how many there were."""
-    return copying.copy_out(conn, _out(sql, wire_format), sink)
 
 
 def _out(sql: str, wire_format: str) -> str:
@@ -34,12 +28,10 @@ def _into(table: TargetTable, names: Sequence[str], wire_format: str) -> str:
     return f"COPY {table.into} ({columns}) FROM STDIN (FORMAT {wire_format}, ENCODING 'UTF8')"
 
 
-def copy_in(
-    conn: Any, table: TargetTable, names: Sequence[str], source: Any, wire_format: str
-) -> int:
-    """Copy a stream into a table; return how many rows the database counted."""
+def _copy_in(conn: Any, statement: str, source: Any) -> int:
+    """Run a COPY … FROM STDIN of a stream; return how many rows the database counted."""
     with conn.cursor() as cursor:
-        cursor.copy_expert(_into(table, names, wire_format), source, COPY_BLOCK)
+        cursor.copy_expert(statement, source, COPY_BLOCK)
         return int(cursor.rowcount)
 
 
@@ -69,7 +61,7 @@ def _spooled(
 ) -> tuple[int, list[int]]:
     """Fill a spool; return the rows the database counted, and the columns it is no use for."""
     filling = Filling(columns, typed, spool)
-    expected = copy_out(conn, sql, filling.write, "text")
+    expected = copying.copy_out(conn, _out(sql, "text"), filling.write)
     return expected, filling.refused
 
 
@@ -103,7 +95,8 @@ def load(conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
     binary = wire.is_binary(columns, rows)
     stream = wire.to_binary(rows) if binary else wire.to_csv(rows)
     try:
-        count = copy_in(conn, table, rows.column_names, stream, "binary" if binary else "csv")
+        into = _into(table, rows.column_names, "binary" if binary else "csv")
+        count = _copy_in(conn, into, stream)
     except Exception:
         stream.raise_error()  # the driver hides it: the database saw no more than a broken COPY
         raise
@@ -152,13 +145,10 @@ def relay(
 
 
 def _through_a_pipe(source_conn: Any, out: str, target_conn: Any, into: str) -> tuple[int, int]:
-    with (
-        Pipe(source_conn, lambda sink: copying.copy_out(source_conn, out, sink)) as pipe,
-        target_conn.cursor() as cursor,
-    ):
+    with Pipe(source_conn, lambda sink: copying.copy_out(source_conn, out, sink)) as pipe:
         try:
-            cursor.copy_expert(into, pipe, COPY_BLOCK)
+            loaded = _copy_in(target_conn, into, pipe)
         except Exception:
             pipe.raise_error()  # the driver hides it: the target saw no more than a broken COPY
             raise
-        return pipe.result, int(cursor.rowcount)
+        return pipe.result, loaded
