@@ -181,6 +181,8 @@ def engine_for(ref: ConnectionRef, *, connect_args: dict[str, Any]) -> sa.Engine
                 hide_parameters=True,
             )
             sa.event.listen(_engines[key], "close", _keep_socket)
+            if url.get_backend_name() == "oracle":
+                sa.event.listen(_engines[key], "reset", _forget_name)
         return _engines[key]
 
 
@@ -217,6 +219,15 @@ def _keep_socket(conn: Any, _record: Any) -> None:
     if sockets is not None and hasattr(conn, "fileno"):
         with contextlib.suppress(Exception):  # it is closed or broken: nothing to wait for
             sockets.append(socket.socket(fileno=os.dup(conn.fileno())))
+
+
+def _forget_name(conn: Any, _record: Any, _state: Any) -> None:
+    """Let no session in the pool bear a chunk's name: who ends that chunk's sessions would end it.
+
+    PostgreSQL's name goes with its transaction; Oracle's stays until it is told another.
+    """
+    with contextlib.suppress(Exception):  # a broken one is found out by what follows
+        conn.client_identifier = ""
 
 
 def idle_connections(*refs: ConnectionRef) -> int:

@@ -461,18 +461,22 @@ def test_a_plain_user_is_refused(own, code, sql):
         refused(code, cursor.execute, sql)
 
 
-def test_a_privileged_user_sees_sessions_by_their_names_and_ends_them(own, cursor):
+@pytest.mark.parametrize("use", ["ping", "rollback", "commit", "query"])
+def test_a_privileged_user_sees_sessions_by_their_names_and_ends_them(own, cursor, use):
     victim = connected(own, "target")
     victim.client_identifier = "victim:1"
     victim.ping()
-    cursor.execute(
-        "SELECT sid, serial#, username FROM v$session WHERE client_identifier = 'victim:1'"
-    )
+    sessions = "SELECT sid, serial#, username FROM v$session WHERE client_identifier = 'victim:1'"
+    cursor.execute(sessions)
     [(sid, serial, user)] = cursor.fetchall()
     assert user == "TARGET"
     cursor.execute(f"ALTER SYSTEM KILL SESSION '{sid},{serial}' IMMEDIATE")
-    with pytest.raises(oracledb.Error):
-        victim.cursor().execute("SELECT 1 FROM DUAL")
+    while cursor.execute(sessions).fetchall():
+        pass
+    with pytest.raises(oracledb.Error, match=r"DPY-4011") as raised:
+        victim.cursor().execute("SELECT 1 FROM DUAL") if use == "query" else getattr(victim, use)()
+    assert "ORA-00028" in str(raised.value)
+    assert not victim.is_healthy()
 
 
 # -- faults ----------------------------------------------------------------------------------------

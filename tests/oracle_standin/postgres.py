@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from psycopg import pq
 
-from tests.oracle_standin.errors import ora_error
+from tests.oracle_standin.errors import OracleError, ora_error
 from tests.oracle_standin.packets import Interrupted
 
 UNKNOWN_TYPE = b"42P18"
@@ -27,7 +27,7 @@ class Backend:
         """Run statements without values."""
         result = self.postgres.pgconn.exec_(sql)
         if result.status == pq.ExecStatus.FATAL_ERROR:
-            raise ora_error(result)
+            raise self._error(result)
         return result
 
     def run_with(
@@ -60,7 +60,7 @@ class Backend:
                 self.run(b"ROLLBACK TO ora_guess")
             told = [kind or TEXT for kind in types]
             return self.run_with(sql, texts, told, updates=updates, connection=connection)
-        error = ora_error(result, updates=updates)
+        error = self._error(result, updates=updates)
         if self.interrupted and error.code == CANCELLED:
             raise Interrupted
         raise error
@@ -76,6 +76,16 @@ class Backend:
 
     def _failed(self) -> bool:
         return self.postgres.pgconn.transaction_status == pq.TransactionStatus.INERROR
+
+    def _error(self, result: Any, *, updates: bool = False) -> OracleError:
+        """Return why it failed; a session that was ended may not have been told."""
+        if self.is_killed():
+            return OracleError(28, "your session has been killed")
+        return ora_error(result, updates=updates)
+
+    def is_killed(self) -> bool:
+        """Return whether PostgreSQL has been seen to end the session."""
+        return self.postgres.pgconn.status == pq.ConnStatus.BAD
 
     def in_transaction(self) -> bool:
         """Return whether a transaction is open."""
@@ -97,6 +107,5 @@ class Backend:
         self._end(b"ROLLBACK")
 
     def _end(self, sql: bytes) -> None:
-        if self.in_transaction():
-            self.run(sql)
+        self.run(sql if self.in_transaction() else b"")  # which a killed session cannot do either
         self.changed = False

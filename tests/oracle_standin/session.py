@@ -246,6 +246,8 @@ class Session(Authentication, Backend, Statements, LargeObjects, DirectPath):
                 raise RuntimeError(message)
         except OracleError as error:
             self.send(self.outcome(Writer(), error))
+            if self.is_killed():
+                raise Closed from None
 
     def _commit(self) -> None:
         self.meet_fault("COMMIT")
@@ -259,6 +261,7 @@ class Session(Authentication, Backend, Statements, LargeObjects, DirectPath):
 
     def _ping(self) -> None:
         self.meet_fault("PING")
+        self.run(b"")
         self.send(self.status())
 
     _functions: ClassVar = {
