@@ -18,9 +18,10 @@ LEAST_BYTES = 4 << 20
 """Bytes a chunk of a smaller table has at least: a tenth of a second, still ten times what it costs
 anew."""
 
-PARTS = 16
-"""Chunks wanted of a table that is worth it: some for each of a few workers, so that none is idle
-while another has the last one. What is larger than ``PARTS * CHUNK_BYTES`` has more."""
+PARTS = 12
+"""Chunks wanted of a table that is worth it: two, three, four or six workers have as many each, so
+that none is idle while another has the last one. What is larger than ``PARTS * CHUNK_BYTES`` has
+more."""
 
 FEWEST_ROWS, MOST_ROWS = 1_000, 1_000_000
 """Bounds of the rows: an estimate of a row's width may be far off."""

@@ -34,15 +34,20 @@ typedef struct {
     size_t used, room;
 } Block;
 
+static int reserve(Block *b, size_t room)
+{
+    if (room <= b->room) return 1;
+    char *grown = realloc(b->data, room);
+    if (!grown) return 0;
+    b->data = grown;
+    b->room = room;
+    return 1;
+}
+
 static int append(Block *b, const char *data, size_t length)
 {
-    if (b->used + length > b->room) {
-        size_t room = (b->used + length) * 2;
-        char *grown = realloc(b->data, room);
-        if (!grown) return 0;
-        b->data = grown;
-        b->room = room;
-    }
+    size_t needed = b->used + length;
+    if (needed > b->room && !reserve(b, needed * 2)) return 0;
     memcpy(b->data + b->used, data, length);
     b->used += length;
     return 1;
@@ -52,6 +57,7 @@ static int append(Block *b, const char *data, size_t length)
    memory. Needs no interpreter. */
 static int fill(const Libpq *pq, void *conn, Block *b, size_t wanted)
 {
+    if (!reserve(b, wanted + wanted / 8)) return 0; /* at once: growing would leave holes behind */
     while (b->used < wanted) {
         char *row = NULL;
         int length = pq->get_copy_data(conn, &row, 0);
