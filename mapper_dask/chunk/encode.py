@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mapper_dask.chunk.measure import TIMES, is_text, measured, text_loss
+from mapper_dask.chunk.measure import TIMES, byte_range, is_text, measured, text_loss
 from mapper_dask.chunk.objects import objects_to_arrow
 from mapper_dask.dialects.conversions import (
     Conversion,
@@ -204,17 +204,9 @@ _UNITS = {"s": "second", "ms": "millisecond", "us": "microsecond"}
 
 def _holds_nul(texts: pa.ChunkedArray) -> bool:
     """Return whether a text holds a NUL; looks for one in all bytes first, which is quick."""
-    buffers = [buffer for chunk in texts.chunks if (buffer := chunk.buffers()[2])]
-    if all(_least_byte(buffer) for buffer in buffers):
+    if byte_range(texts)[0] > 0:
         return False
     return bool(pc.any(pc.match_substring(texts, "\0")).as_py())
-
-
-def _least_byte(buffer: pa.Buffer) -> int | None:
-    found: int | None = pc.min(
-        pa.Array.from_buffers(pa.uint8(), len(buffer), [None, buffer])
-    ).as_py()
-    return found
 
 
 def _holds_empty(array: pa.ChunkedArray) -> bool:

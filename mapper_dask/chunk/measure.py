@@ -25,6 +25,9 @@ NO_PLACE = -1000
 LONGEST_NAME = 63
 """Bytes PostgreSQL keeps of a ``name``; it cuts the others off without a word."""
 
+LAST_ASCII = 0x7F
+"""The greatest byte of a text whose characters are one byte each."""
+
 _PADDED = re.compile(r"(character|n?char)\(", re.IGNORECASE)
 _UNIT_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 
@@ -115,10 +118,28 @@ def text_loss(texts: pa.ChunkedArray, target: Column) -> str | None:
     padded = _PADDED.match(target.type_name) is not None
     if not padded and _longest(texts) <= target.precision:
         return None  # a count of bytes is quick, and no text has more characters
+    if padded and _all_have(texts, target.precision):
+        return None
     lengths = pc.utf8_length(texts)
     other = (pc.not_equal if padded else pc.greater)(lengths, target.precision)
     lost = pc.any(pc.and_(other, pc.ends_with(texts, " "))).as_py()
     return "trailing blanks are not kept" if lost else None
+
+
+def _all_have(texts: pa.ChunkedArray, characters: int) -> bool:
+    """Return whether all texts are known to have so many characters, from counts of bytes alone."""
+    lengths = pc.min_max(pc.binary_length(texts)).as_py()
+    same = lengths["min"] == lengths["max"] == characters
+    return same and byte_range(texts)[1] <= LAST_ASCII
+
+
+def byte_range(texts: pa.ChunkedArray) -> tuple[int, int]:
+    """Return the least and the greatest byte of texts, and of what they may be slices of."""
+    buffers = [buffer for chunk in texts.chunks if (buffer := chunk.buffers()[2])]
+    numbers = [pa.Array.from_buffers(pa.uint8(), len(b), [None, b]) for b in buffers]
+    ranges = [pc.min_max(each).as_py() for each in numbers]
+    least = min((each["min"] for each in ranges), default=LAST_ASCII)
+    return least, max((each["max"] for each in ranges), default=0)
 
 
 def _longest(texts: pa.ChunkedArray) -> int:

@@ -314,6 +314,7 @@ def test_a_numeric_without_a_precision_is_judged_by_its_values():
         (" ", "character(5)", "blanks"),
         ("ab   ", "character(5)", None),
         ("é ", "character(2)", None),
+        ("é ", "character(3)", "blanks"),
         ("", "character(5)", None),
         (" ab", "character(5)", None),
         ("abc", "character(5)", None),
@@ -337,6 +338,11 @@ def test_what_a_type_of_text_cuts_or_pads_is_named(text, type_name, note):
         for loss in encode_table(rows, target(type_name), [pg("c", "text")]).losses
     ]
     assert [note in loss and "→" in loss for loss in found] == ([] if note is None else [True])
+
+
+@pytest.mark.parametrize(("texts", "lost"), [(["abc", "ab "], 0), (["abc", "a "], 1), ([], 0)])
+def test_one_of_many_texts_that_lacks_a_blank_is_enough(texts, lost):
+    assert len(losses(arrow(pa.string(), *texts, None), "character(3)")) == lost
 
 
 def test_blanks_between_equal_types_are_those_that_were_there():
