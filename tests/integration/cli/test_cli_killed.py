@@ -93,10 +93,10 @@ def rejecting(shop: Workshop) -> None:
 def stands_before(shop: Workshop, *running: Popen[str]) -> None:
     """Wait until retries wait: the first at the gate, another for it or for the first."""
     waiting = (
-        "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+        "SELECT wait_event = 'advisory' FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
         "AND datname = current_database()"
     )
-    while len(shop.target.fetch(waiting)) < len(running):
+    while len(found := shop.target.fetch(waiting)) < len(running) or (True,) not in found:
         for one in running:
             assert one.poll() is None, f"it ended before it came to the gate: {one.communicate()}"
 
