@@ -221,13 +221,17 @@ def _keep_socket(conn: Any, _record: Any) -> None:
             sockets.append(socket.socket(fileno=os.dup(conn.fileno())))
 
 
+IDLE_NAME = "mapper_dask"
+"""What an Oracle session in the pool is called, as others see it."""
+
+
 def _forget_name(conn: Any, _record: Any, _state: Any) -> None:
     """Let no session in the pool bear a chunk's name: who ends that chunk's sessions would end it.
 
     PostgreSQL's name goes with its transaction; Oracle's stays until it is told another.
     """
     with contextlib.suppress(Exception):  # a broken one is found out by what follows
-        conn.client_identifier = ""
+        conn.client_identifier = IDLE_NAME
 
 
 def idle_connections(*refs: ConnectionRef) -> int:

@@ -85,7 +85,7 @@ class Backend:
 
     def is_killed(self) -> bool:
         """Return whether PostgreSQL has been seen to end the session."""
-        return self.postgres.pgconn.status == pq.ConnStatus.BAD
+        return self.postgres is not None and self.postgres.pgconn.status == pq.ConnStatus.BAD
 
     def in_transaction(self) -> bool:
         """Return whether a transaction is open."""
