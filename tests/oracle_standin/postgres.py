@@ -107,5 +107,6 @@ class Backend:
         self._end(b"ROLLBACK")
 
     def _end(self, sql: bytes) -> None:
-        self.run(sql if self.in_transaction() else b"")  # which a killed session cannot do either
+        if self.postgres is not None:  # without a transaction too: a killed session cannot
+            self.run(sql if self.in_transaction() else b"")
         self.changed = False
