@@ -1,6 +1,9 @@
 -- Functions by these names that make other rows than they are given, and volatile ones.
-SELECT p.proname::text, bool_or(p.prokind IN ('a', 'w') OR p.proretset), bool_or(p.provolatile = 'v')
-FROM pg_proc p
-WHERE p.proname = ANY (%(names)s)
-  AND (p.prokind IN ('a', 'w') OR p.proretset OR p.provolatile = 'v')
+SELECT p.proname::pg_catalog.text,
+       pg_catalog.bool_or(p.prokind OPERATOR(pg_catalog.=) ANY ('{a,w}') OR p.proretset),
+       pg_catalog.bool_or(p.provolatile OPERATOR(pg_catalog.=) 'v')
+FROM pg_catalog.pg_proc p
+WHERE p.proname OPERATOR(pg_catalog.=) ANY (%(names)s)
+  AND (p.prokind OPERATOR(pg_catalog.=) ANY ('{a,w}') OR p.proretset
+       OR p.provolatile OPERATOR(pg_catalog.=) 'v')
 GROUP BY p.proname

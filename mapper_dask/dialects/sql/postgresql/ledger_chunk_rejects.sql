@@ -1,3 +1,4 @@
 -- The rows one chunk has set aside.
-SELECT stage, reason, key::text, "row"::text
-FROM mapper_dask_reject WHERE run_id = %(run_id)s AND chunk_id = %(chunk_id)s ORDER BY key, "row"
+SELECT stage, reason, key::pg_catalog.text, "row"::pg_catalog.text
+FROM mapper_dask_reject WHERE run_id OPERATOR(pg_catalog.=) %(run_id)s
+  AND chunk_id OPERATOR(pg_catalog.=) %(chunk_id)s ORDER BY key, "row"

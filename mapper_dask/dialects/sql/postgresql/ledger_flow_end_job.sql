@@ -1,5 +1,6 @@
 -- Note what became of a job of a flow; one that was given up stays so.
 UPDATE mapper_dask_flow_job
 SET state = %(state)s, rows_read = %(rows_read)s, rows_loaded = %(rows_loaded)s, seconds = %(seconds)s,
-    error = %(error)s, ended_at = clock_timestamp()
-WHERE flow_run_id = %(flow_run_id)s AND job = %(job)s AND state <> 'DISCARDED'
+    error = %(error)s, ended_at = pg_catalog.clock_timestamp()
+WHERE flow_run_id OPERATOR(pg_catalog.=) %(flow_run_id)s AND job OPERATOR(pg_catalog.=) %(job)s
+  AND state OPERATOR(pg_catalog.<>) 'DISCARDED'

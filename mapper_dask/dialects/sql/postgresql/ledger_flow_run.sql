@@ -1,5 +1,5 @@
 -- One run of a flow, its times in UTC.
 SELECT flow_run_id, name, document, directory, state, version,
-       to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
-       to_char(ended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')
-FROM mapper_dask_flow WHERE flow_run_id = %(flow_run_id)s
+       pg_catalog.to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
+       pg_catalog.to_char(ended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')
+FROM mapper_dask_flow WHERE flow_run_id OPERATOR(pg_catalog.=) %(flow_run_id)s

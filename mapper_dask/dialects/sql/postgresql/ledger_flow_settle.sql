@@ -1,5 +1,6 @@
 -- Say what became of a window that another run has left open, unless it goes on meanwhile.
 UPDATE mapper_dask_flow_job
-SET state = %(state)s, error = %(error)s, ended_at = clock_timestamp()
-WHERE flow_run_id = %(flow_run_id)s AND job = %(job)s AND state = %(expected)s
+SET state = %(state)s, error = %(error)s, ended_at = pg_catalog.clock_timestamp()
+WHERE flow_run_id OPERATOR(pg_catalog.=) %(flow_run_id)s AND job OPERATOR(pg_catalog.=) %(job)s
+  AND state OPERATOR(pg_catalog.=) %(expected)s
 RETURNING job

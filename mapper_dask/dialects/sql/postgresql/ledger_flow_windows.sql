@@ -1,12 +1,15 @@
 -- Windows of a job in other runs of its flow: those that have not succeeded, and the last that has.
 SELECT j.flow_run_id, j.state, j.run_id, j.high, j.opening
-FROM mapper_dask_flow_job j JOIN mapper_dask_flow f ON f.flow_run_id = j.flow_run_id
-WHERE f.name = %(name)s AND j.job = %(job)s AND j.flow_run_id <> %(flow_run_id)s
+FROM mapper_dask_flow_job j JOIN mapper_dask_flow f ON f.flow_run_id OPERATOR(pg_catalog.=) j.flow_run_id
+WHERE f.name OPERATOR(pg_catalog.=) %(name)s AND j.job OPERATOR(pg_catalog.=) %(job)s
+  AND j.flow_run_id OPERATOR(pg_catalog.<>) %(flow_run_id)s
   AND j.opening IS NOT NULL
-  AND (j.state NOT IN ('SUCCEEDED', 'DISCARDED')
-       OR (j.state = 'SUCCEEDED' AND j.opening = (
-           SELECT MAX(k.opening)
-           FROM mapper_dask_flow_job k JOIN mapper_dask_flow g ON g.flow_run_id = k.flow_run_id
-           WHERE g.name = %(name)s AND k.job = %(job)s AND k.flow_run_id <> %(flow_run_id)s
-             AND k.state = 'SUCCEEDED')))
+  AND (j.state OPERATOR(pg_catalog.<>) ALL ('{SUCCEEDED,DISCARDED}')
+       OR (j.state OPERATOR(pg_catalog.=) 'SUCCEEDED' AND j.opening OPERATOR(pg_catalog.=) (
+           SELECT pg_catalog.max(k.opening)
+           FROM mapper_dask_flow_job k
+           JOIN mapper_dask_flow g ON g.flow_run_id OPERATOR(pg_catalog.=) k.flow_run_id
+           WHERE g.name OPERATOR(pg_catalog.=) %(name)s AND k.job OPERATOR(pg_catalog.=) %(job)s
+             AND k.flow_run_id OPERATOR(pg_catalog.<>) %(flow_run_id)s
+             AND k.state OPERATOR(pg_catalog.=) 'SUCCEEDED')))
 ORDER BY j.opening

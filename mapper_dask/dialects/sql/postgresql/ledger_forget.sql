@@ -1,2 +1,2 @@
 -- Remove a run with its chunks and its rejects.
-DELETE FROM mapper_dask_run WHERE run_id = %(run_id)s
+DELETE FROM mapper_dask_run WHERE run_id OPERATOR(pg_catalog.=) %(run_id)s

@@ -1,11 +1,13 @@
 -- Staging tables of this ledger, in any schema, that no run will come back for.
 SELECT n.nspname, c.relname
-FROM pg_class c
-JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND starts_with(c.relname, 'mapper_dask_stage_')
-  AND obj_description(c.oid, 'pg_class') = 'mapper_dask ledger ' || 'mapper_dask_run'::regclass::oid
-  AND pg_has_role(c.relowner, 'USAGE')
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+WHERE c.relkind OPERATOR(pg_catalog.=) 'r' AND pg_catalog.starts_with(c.relname, 'mapper_dask_stage_')
+  AND pg_catalog.obj_description(c.oid, 'pg_class') OPERATOR(pg_catalog.=)
+      pg_catalog.concat('mapper_dask ledger ', 'mapper_dask_run'::pg_catalog.regclass::pg_catalog.oid)
+  AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
   AND NOT EXISTS (
       SELECT FROM mapper_dask_run r
-      WHERE r.staging = c.relname AND r.state NOT IN ('SUCCEEDED', 'DISCARDED'))
+      WHERE r.staging OPERATOR(pg_catalog.=) c.relname
+        AND r.state OPERATOR(pg_catalog.<>) ALL ('{SUCCEEDED,DISCARDED}'))
 ORDER BY 1, 2

@@ -1,2 +1,2 @@
 -- One creator at a time: CREATE TABLE IF NOT EXISTS alone races. The number is 'mapper_dask' hashed.
-SELECT pg_advisory_xact_lock(7377024813)
+SELECT pg_catalog.pg_advisory_xact_lock(7377024813)

@@ -1,3 +1,3 @@
 -- One run.
-SELECT fingerprint, plan::text, snapshot, state, staging, notes::text
-FROM mapper_dask_run WHERE run_id = %(run_id)s
+SELECT fingerprint, plan::pg_catalog.text, snapshot, state, staging, notes::pg_catalog.text
+FROM mapper_dask_run WHERE run_id OPERATOR(pg_catalog.=) %(run_id)s

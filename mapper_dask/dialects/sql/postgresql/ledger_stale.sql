@@ -1,14 +1,17 @@
 -- Staging tables in a schema that belong to this ledger and that no run will come back for.
 SELECT c.relname
-FROM pg_class c
-JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = %(schema)s AND c.relkind = 'r' AND starts_with(c.relname, 'mapper_dask_stage_')
-  AND obj_description(c.oid, 'pg_class') = 'mapper_dask ledger ' || 'mapper_dask_run'::regclass::oid
-  AND pg_has_role(c.relowner, 'USAGE')
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+WHERE n.nspname OPERATOR(pg_catalog.=) %(schema)s AND c.relkind OPERATOR(pg_catalog.=) 'r'
+  AND pg_catalog.starts_with(c.relname, 'mapper_dask_stage_')
+  AND pg_catalog.obj_description(c.oid, 'pg_class') OPERATOR(pg_catalog.=)
+      pg_catalog.concat('mapper_dask ledger ', 'mapper_dask_run'::pg_catalog.regclass::pg_catalog.oid)
+  AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
   AND NOT EXISTS (
       SELECT FROM mapper_dask_run r
-      WHERE r.staging = c.relname AND r.state <> 'SUCCEEDED'
-        AND clock_timestamp() - make_interval(secs => %(seconds)s) < greatest(
+      WHERE r.staging OPERATOR(pg_catalog.=) c.relname AND r.state OPERATOR(pg_catalog.<>) 'SUCCEEDED'
+        AND pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => %(seconds)s)
+            OPERATOR(pg_catalog.<) greatest(
             r.started_at, r.ended_at,
-            (SELECT max(greatest(k.started_at, k.ended_at)) FROM mapper_dask_chunk k
-             WHERE k.run_id = r.run_id)))
+            (SELECT pg_catalog.max(greatest(k.started_at, k.ended_at)) FROM mapper_dask_chunk k
+             WHERE k.run_id OPERATOR(pg_catalog.=) r.run_id)))

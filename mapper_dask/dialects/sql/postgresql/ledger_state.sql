@@ -1,2 +1,2 @@
 -- Where a run stands.
-SELECT state FROM mapper_dask_run WHERE run_id = %(run_id)s
+SELECT state FROM mapper_dask_run WHERE run_id OPERATOR(pg_catalog.=) %(run_id)s

@@ -1,4 +1,5 @@
 -- Chunks of a run that are not committed, and the rows of those that are.
-SELECT count(*) FILTER (WHERE state <> 'PROCESSED'),
-       coalesce(sum(rows_loaded) FILTER (WHERE state = 'PROCESSED'), 0)::int8
-FROM mapper_dask_chunk WHERE run_id = %(run_id)s
+SELECT pg_catalog.count(*) FILTER (WHERE state OPERATOR(pg_catalog.<>) 'PROCESSED'),
+       coalesce(pg_catalog.sum(rows_loaded) FILTER (
+           WHERE state OPERATOR(pg_catalog.=) 'PROCESSED'), 0)::bigint
+FROM mapper_dask_chunk WHERE run_id OPERATOR(pg_catalog.=) %(run_id)s
