@@ -44,6 +44,11 @@ class Column:
     """Digits after the point of a decimal; None: unlimited."""
     key_type: str = ""
     """Type to which a bound's text is cast, without modifiers; empty when it can be no key."""
+    cast_type: str = ""
+    """The same by its full name, whatever the search path is; empty: as ``key_type``."""
+    order: tuple[str, ...] = ()
+    """Operators ``<``, ``<=``, ``=``, ``>=`` and ``>`` of its default order, as SQL writes them, by
+    their full names; empty: the database's own."""
     native: bool = False
     """Whether the type belongs to the database itself, and so means the same on any server."""
     not_null: bool = False
@@ -145,6 +150,8 @@ class FunctionFact:
     """Whether one folds rows, looks at other rows, or returns several: rows are not the table's."""
     volatile: bool
     """Whether one may answer anew at every call."""
+    effects: str = ""
+    """What one may do beside answering, in words; empty where none is known to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +196,8 @@ class Estimate:
     """Average width of a row; None: it does not tell."""
     moving: float = 0.0
     """What it takes to move the rows on, in the unit of the cost; 0: not known."""
+    calls: frozenset[str] = frozenset()
+    """Names of functions in what will be run, also in that of views; empty: it does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

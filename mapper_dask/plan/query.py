@@ -6,6 +6,7 @@ in the text is found by the parser and the text around it stays the user's own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -59,6 +60,27 @@ _JOINED = (
 """Parts of a SELECT with which its rows are not those it selects from."""
 
 
+_SEEN_ALIKE = re.compile(
+    r"""
+      (?<![\w$]) [eE]'(?:[^'\\]|''|\\.)*+' (?!\s*[\r\n](?:\s|--[^\r\n]*[\r\n])*')
+    | (?<![eE&]) '(?:[^'\\]|\\(?!'))*+'
+    | (?<!&) "[^"\\]*"
+    | (?<![\w$]) \$(\w*)\$ .*? \$\1\$
+    | --[^\r\n]*
+    | /\*(?:(?!/\*|\*/).|/\*(?:(?!/\*|\*/).)*+\*/)*+\*/
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+"""Strings, names and comments on which lexers agree. No backslash of a plain string stands before
+a quote, no string with escapes goes on in another line, comments hold comments of one level."""
+
+_READ_OTHERWISE = re.compile(r"""['"$]|/\*""")
+_READ_OTHERWISE_ANYWHERE = re.compile(r"\r(?!\n)|[\f\v\x85\u2028\u2029]")
+
+_NOTHING = re.compile(r"(?:[; \t\r\n]|--[^\r\n]*(?=[\r\n]|\Z)|/\*[^*/]*\*/)*")
+"""Blanks, semicolons and comments that every lexer sees."""
+
+
 class Fold(Protocol):
     """How a database folds the case of a name that is written without quotes."""
 
@@ -74,7 +96,9 @@ class QueryShape:
     sql: str
     """The user's text without a closing semicolon."""
     parsed: bool
-    """Whether the parser understood it; when not, everything below is empty."""
+    """Whether the parser understood it; when not, everything below but ``problem`` is empty."""
+    problem: str = ""
+    """Why it is not one query, as the parser sees it: what to say when the database refuses it."""
     order_by: tuple[str, ...] = ()
     """Result columns it is ordered by, up to the first that is an expression."""
     table: str | None = None
@@ -133,8 +157,11 @@ def analyse(sql: str, grammar: str, fold: Fold = _lower_case) -> QueryShape:
     Raises
     ------
     PlanError
-        When the text holds several statements, or a statement that is no query.
+        When a NUL stands in the text, where a database would end it.
     """
+    if "\0" in sql:
+        message = "source_sql holds a NUL character, which no database reads"
+        raise PlanError(message, field="source_sql")
     text = sql.strip()
     try:
         statements = [
@@ -144,32 +171,52 @@ def analyse(sql: str, grammar: str, fold: Fold = _lower_case) -> QueryShape:
         ]
     except sqlglot.errors.SqlglotError:
         text = text.rstrip("; \t\r\n")
-        _require_one(_semicolons(text, grammar) + 1)
-        return QueryShape(text, parsed=False)
-    _require_one(len(statements))
+        return _unread(text, _too_many(_semicolons(text, grammar) + 1))
+    problem = _too_many(len(statements))
     text = _without_semicolon(text, grammar)
+    if problem or _is_read_otherwise(text, grammar):
+        return _unread(text, problem)
     tree = statements[0]
     if isinstance(tree, (exp.Command, exp.Values)):
-        return QueryShape(text, parsed=False)
+        return _unread(text, "")
     if not isinstance(tree, exp.Expression) or not isinstance(tree, exp.Query):
-        message = f"source_sql must be a query, found {tree.key.upper()}"
-        raise PlanError(message, field="source_sql")
+        return _unread(text, f"source_sql must be a query, found {tree.key.upper()}")
     for identifier in tree.find_all(exp.Identifier):
         quoted = bool(identifier.args.get("quoted"))
         identifier.meta["folded"] = fold(identifier.name, quoted=quoted)
     return _shape(text, tree, grammar)
 
 
-def _require_one(statements: int) -> None:
-    if statements != 1:
-        message = f"source_sql must hold one query, found {statements} statements"
-        raise PlanError(message, field="source_sql")
+def _unread(text: str, problem: str) -> QueryShape:
+    """Return the shape of a text that is left to the database, which decides what it is."""
+    return QueryShape(text, parsed=False, problem=problem)
+
+
+def _too_many(statements: int) -> str:
+    if statements == 1:
+        return ""
+    return f"source_sql must hold one query, found {statements} statements"
+
+
+def _is_read_otherwise(text: str, grammar: str) -> bool:
+    """Return whether a text holds what PostgreSQL's lexer and the parser's may see differently.
+
+    Such a text is not looked into: a table that is found in a string of the database's is none. It
+    is a backslash before a quote (an escape or not, as a setting says), a dollar in a name, a string
+    with escapes that goes on, and what ends a comment or a line for one of them only.
+    """
+    if grammar != "postgres":
+        return False
+    return bool(
+        _READ_OTHERWISE_ANYWHERE.search(text)
+        or _READ_OTHERWISE.search(_SEEN_ALIKE.sub(" ", text))
+    )
 
 
 def _semicolons(text: str, grammar: str) -> int:
     """Return how many stand in a text, outside its quotes and comments; 0 when that is not clear.
 
-    A text that does not parse may close the bracket it is wrapped in; what stood behind would run.
+    It is for the error's sake: the database takes one statement only, however this one counts.
     """
     try:
         tokens = sqlglot.tokenize(text, read=grammar)
@@ -179,11 +226,18 @@ def _semicolons(text: str, grammar: str) -> int:
 
 
 def _without_semicolon(text: str, grammar: str) -> str:
+    """Return a text up to the semicolon that ends it.
+
+    It is one whichever way the text is read: behind it stand blanks and plain comments, in which no
+    string ends. Were it in a string, what is left would be one that never ends, an error.
+    """
     tokens = sqlglot.tokenize(text, read=grammar)
+    end = None
     while tokens and tokens[-1].token_type is sqlglot.TokenType.SEMICOLON:
-        text = text[: tokens[-1].start] + text[tokens[-1].end + 1 :]
-        tokens.pop()
-    return text.rstrip()
+        end = tokens.pop().start
+    if end is None or _NOTHING.fullmatch(text, end) is None:
+        return text.rstrip()
+    return text[:end].rstrip()
 
 
 def _shape(text: str, tree: exp.Expression, grammar: str) -> QueryShape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,17 +26,20 @@ def detect_key(survey: Survey) -> tuple[tuple[str, ...], str]:
     """Return the columns to cut by, and where they come from; none when nothing offers itself.
 
     ORDER BY comes first, since the user named it; then the primary key; then a unique index. When
-    the first column of ORDER BY is unique by itself, the others add nothing.
+    the first column of ORDER BY is unique by itself, the others add nothing. A column that nothing
+    can be cut by is none of them.
     """
-    names = {column.name for column in survey.columns}
-    ordered = tuple(name for name in survey.shape.order_by if name in names)
-    for key in survey.unique_keys:
+    fit = {column.name: bool(column.key_type) for column in survey.columns}
+    named = (name for name in survey.shape.order_by if name in fit)
+    ordered = tuple(itertools.takewhile(fit.get, named))
+    unique = [key for key in survey.unique_keys if all(fit[name] for name in key)]
+    for key in unique:
         if ordered[: len(key)] == key:
             return key, "ORDER BY, a unique key"
     if ordered:
         return ordered, "ORDER BY"
-    if survey.unique_keys:
-        return survey.unique_keys[0], "a unique index of the table"
+    if unique:
+        return unique[0], "a unique index of the table"
     return (), "no ORDER BY, and no unique key of a single table"
 
 
@@ -166,6 +170,9 @@ def warnings(survey: Survey, choice: Choice) -> list[str]:
         found.append(f"source_sql: {unsafe}; rows may be lost or doubled across chunks")
     if survey.shape.clocks and choice.strategy is not None:
         found.append("source_sql asks for the time: each chunk sees its own; pass it as a value")
+    found += [
+        f"source_sql calls {fact.name}(), which {fact.effects}" for fact in survey.effects
+    ]
     untold = survey.estimate.cost is None  # else what the database expects says more
     if untold and survey.shape.windows and choice.strategy is ChunkingStrategy.KEY_BASED:
         found.append("source_sql has window functions: each chunk computes them anew over all rows")

@@ -31,6 +31,8 @@ class Survey:
     estimate: Estimate
     volatile: tuple[str, ...] = ()
     """Functions in it that may answer anew at every call."""
+    effects: tuple[FunctionFact, ...] = ()
+    """Functions in it that may do more than answer."""
 
     @property
     def unique_keys(self) -> list[tuple[str, ...]]:
@@ -110,16 +112,36 @@ def survey(dialect: Dialect, conn: Any, sql: str) -> Survey:
     PlanError
         When two result columns share a name, or there is no column at all.
     """
-    shape = analyse(sql, dialect.grammar, dialect.folded)
-    indent = " " * (len(sql) - len(sql.lstrip()))  # it counts in the position of an error
-    columns = dialect.describe_query(conn, indent + shape.sql)
+    shape, columns = described(dialect, conn, sql)
     _require_names(columns)
     with dialect.errors():
-        facts = dialect.functions(conn, shape.functions)
+        estimate = dialect.estimate(conn, shape.sql)
+        facts = dialect.functions(conn, sorted({*shape.functions, *estimate.calls}))
         shape = _checked(dialect, conn, shape, columns, facts)
         relation = dialect.relation(conn, shape.table) if shape.table else None
         volatile = tuple(fact.name for fact in facts if fact.volatile)
-        return Survey(shape, columns, relation, dialect.estimate(conn, shape.sql), volatile)
+        effects = tuple(fact for fact in facts if fact.effects)
+        return Survey(shape, columns, relation, estimate, volatile, effects)
+
+
+def described(dialect: Dialect, conn: Any, sql: str) -> tuple[QueryShape, tuple[Column, ...]]:
+    """Return what a query's text tells and its columns, once the database has taken it.
+
+    Raises
+    ------
+    PlanError
+        When the database refuses a text that is not one query, as its parser sees it.
+    DatabaseError
+        The database's own message for bad SQL, with the position in the user's text.
+    """
+    shape = analyse(sql, dialect.grammar, dialect.folded)
+    indent = " " * (len(sql) - len(sql.lstrip()))  # it counts in the position of an error
+    try:
+        return shape, dialect.describe_query(conn, indent + shape.sql)
+    except DatabaseError as error:
+        if not shape.problem or error.transient:
+            raise
+        raise PlanError(shape.problem, field="source_sql") from error
 
 
 def _checked(
@@ -134,7 +156,7 @@ def _checked(
     An aggregate the parser does not know folds rows. A query that names its table's ctid, its
     schema or its whole row cannot have a subselect in the table's place: asked of the database.
     """
-    if any(fact.reshapes for fact in facts):
+    if any(fact.reshapes and fact.name in shape.functions for fact in facts):
         return shape.without_table()
     if shape.splice is None:
         return shape

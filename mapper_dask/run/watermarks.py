@@ -32,6 +32,7 @@ from mapper_dask.ledger import RunState
 from mapper_dask.ledger_flows import ENDED, FlowsLedger, StoredJob, Window
 from mapper_dask.plan.params import bound
 from mapper_dask.plan.query import analyse
+from mapper_dask.plan.survey import described
 from mapper_dask.run import stored_runs
 from mapper_dask.run.flow_ledger import FlowLedger
 from mapper_dask.run.run_ledger import RunLedger
@@ -135,10 +136,7 @@ def _looking(job: FlowJob, incremental: Incremental, run_id: str) -> Iterator[_S
     source = reference(job.job.source_conn, "source_conn")
     with keep_snapshot(source, consistent=False, run_id=run_id) as keeper:
         dialect, conn = keeper.dialect, keeper.conn
-        text = job.job.source_sql
-        shape = analyse(text, dialect.grammar, dialect.folded)
-        indent = " " * (len(text) - len(text.lstrip()))  # it counts in the position of an error
-        columns = dialect.describe_query(conn, indent + shape.sql)
+        shape, columns = described(dialect, conn, job.job.source_sql)
         column = _column(job, incremental, columns)
         with dialect.errors():
             # What a join adds may be NULL, whatever the table it comes from says.

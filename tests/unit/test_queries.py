@@ -47,13 +47,13 @@ def test_the_whole_query_is_wrapped_on_lines_of_its_own():
 
 def test_a_range_includes_its_lower_and_excludes_its_upper_bound():
     assert where(("x",), ("y",), A) == (
-        "q.\"a\" >= 'x'::character varying AND q.\"a\" < 'y'::character varying"
+        "q.\"a\" OPERATOR(pg_catalog.>=) 'x'::character varying AND q.\"a\" OPERATOR(pg_catalog.<) 'y'::character varying"
     )
 
 
 def test_the_first_and_the_last_range_are_open():
-    assert where(None, ("y",), A) == "q.\"a\" < 'y'::character varying"
-    assert where(("x",), None, A) == "q.\"a\" >= 'x'::character varying"
+    assert where(None, ("y",), A) == "q.\"a\" OPERATOR(pg_catalog.<) 'y'::character varying"
+    assert where(("x",), None, A) == "q.\"a\" OPERATOR(pg_catalog.>=) 'x'::character varying"
 
 
 def test_a_range_without_bounds_still_leaves_out_null():
@@ -62,16 +62,16 @@ def test_a_range_without_bounds_still_leaves_out_null():
 
 def test_a_composite_range_is_a_row_value_and_leaves_out_null_in_any_part():
     assert where(("x", "1"), None, A, B) == (
-        '(q."a", q."b""x") >= (\'x\'::character varying, \'1\'::integer) '
-        'AND q."a" >= \'x\'::character varying AND q."a" IS NOT NULL AND q."b""x" IS NOT NULL'
+        '(q."a", q."b""x") OPERATOR(pg_catalog.>=) (\'x\'::character varying, \'1\'::integer) '
+        'AND q."a" OPERATOR(pg_catalog.>=) \'x\'::character varying AND q."a" IS NOT NULL AND q."b""x" IS NOT NULL'
     )
 
 
 def test_a_composite_range_tells_the_planner_the_range_of_its_first_column():
     assert where(("x", "1"), ("y", "2"), A, B) == (
-        '(q."a", q."b""x") >= (\'x\'::character varying, \'1\'::integer) '
-        'AND (q."a", q."b""x") < (\'y\'::character varying, \'2\'::integer) '
-        "AND q.\"a\" >= 'x'::character varying AND q.\"a\" <= 'y'::character varying "
+        '(q."a", q."b""x") OPERATOR(pg_catalog.>=) (\'x\'::character varying, \'1\'::integer) '
+        'AND (q."a", q."b""x") OPERATOR(pg_catalog.<) (\'y\'::character varying, \'2\'::integer) '
+        "AND q.\"a\" OPERATOR(pg_catalog.>=) 'x'::character varying AND q.\"a\" OPERATOR(pg_catalog.<=) 'y'::character varying "
         'AND q."a" IS NOT NULL AND q."b""x" IS NOT NULL'
     )
 
@@ -97,9 +97,9 @@ def test_a_window_is_ordered_by_its_key_and_the_last_has_no_limit():
 @pytest.mark.parametrize(
     ("lower", "upper", "predicate"),
     [
-        (("(0,0)",), ("(9,0)",), " WHERE ctid >= '(0,0)'::tid AND ctid < '(9,0)'::tid"),
-        (None, ("(9,0)",), " WHERE ctid < '(9,0)'::tid"),
-        (("(9,0)",), None, " WHERE ctid >= '(9,0)'::tid"),
+        (("(0,0)",), ("(9,0)",), " WHERE ctid OPERATOR(pg_catalog.>=) '(0,0)'::pg_catalog.tid AND ctid OPERATOR(pg_catalog.<) '(9,0)'::pg_catalog.tid"),
+        (None, ("(9,0)",), " WHERE ctid OPERATOR(pg_catalog.<) '(9,0)'::pg_catalog.tid"),
+        (("(9,0)",), None, " WHERE ctid OPERATOR(pg_catalog.>=) '(9,0)'::pg_catalog.tid"),
         (None, None, ""),
     ],
 )
@@ -120,19 +120,19 @@ def test_row_addresses_without_a_table_are_a_mistake():
 def test_every_step_th_key_is_marked_and_null_is_not():
     sql = queries.key_marks(SQL, (A, B), 7)
 
-    assert 'row_number() OVER (ORDER BY q."a", q."b""x") - 1' in sql
+    assert 'pg_catalog.row_number() OVER (ORDER BY q."a", q."b""x")' in sql
     assert '"a" IS NOT NULL AND q."b""x" IS NOT NULL' in sql
-    assert "% 7 = 0" in sql
+    assert "OPERATOR(pg_catalog.%) 7) OPERATOR(pg_catalog.=) 0" in sql
 
 
 def test_duplicates_are_looked_for_by_group():
-    assert queries.duplicates(SQL, ["a"]).endswith('GROUP BY q."a" HAVING count(*) > 1 LIMIT 1')
+    assert queries.duplicates(SQL, ["a"]).endswith('GROUP BY q."a" HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1')
 
 
 def test_a_sample_is_of_the_table_where_there_is_one():
     splice = Splice("SELECT * FROM ", "t", "", "t")
 
-    assert "random() < 0.1" in queries.sampled(SourceQuery(SQL, ()), 10)
-    assert "FROM t TABLESAMPLE BERNOULLI (10.0" in queries.sampled(
+    assert "pg_catalog.random() OPERATOR(pg_catalog.<) 0.1" in queries.sampled(SourceQuery(SQL, ()), 10)
+    assert "FROM t TABLESAMPLE pg_catalog.bernoulli (10.0" in queries.sampled(
         SourceQuery(SQL, (), (), splice), 10
     )

@@ -28,6 +28,15 @@ VOLATILE = frozenset({"sys_guid", "uuid", "ora_invoking_user", "userenv", "nextv
 
 VOLATILE_PACKAGES = frozenset({"dbms_random", "dbms_crypto", "dbms_utility", "dbms_lock"})
 
+OUTSIDE_PACKAGES = frozenset(
+    {
+        *("utl_http", "utl_tcp", "utl_smtp", "utl_mail", "utl_file", "utl_inaddr", "utl_url"),
+        *("dbms_lock", "dbms_pipe", "dbms_alert", "dbms_aq", "dbms_scheduler", "dbms_job"),
+        *("dbms_xmlquery", "dbms_xmlgen", "dbms_sql", "dbms_ldap", "httpuritype"),
+    }
+)
+"""Packages of the database's own whose functions do more than answer."""
+
 FOLDING = frozenset(
     {
         *("listagg", "xmlagg", "collect", "wm_concat", "json_arrayagg", "json_objectagg"),
@@ -123,9 +132,21 @@ def functions(conn: Any, names: Sequence[str]) -> tuple[FunctionFact, ...]:
         folds = name in FOLDING or any(bool(row[0]) for row in known)
         volatile = own in VOLATILE or any(bool(row[1]) for row in known)
         volatile = volatile or package in VOLATILE_PACKAGES
-        if folds or volatile:
-            facts.append(FunctionFact(name, folds, volatile))
+        if folds or volatile or package in OUTSIDE_PACKAGES:
+            facts.append(FunctionFact(name, folds, volatile, _effects(package, own, known)))
     return tuple(facts)
+
+
+def _effects(package: str, own: str, known: Sequence[tuple[Any, ...]]) -> str:
+    """Return what a function may do beside answering; a query of Oracle's may call any.
+
+    One of the user's that is not declared deterministic may commit, in a transaction of its own.
+    """
+    if own == "nextval":
+        return "takes numbers from a sequence, for good"
+    if package in OUTSIDE_PACKAGES or any(bool(row[1]) for row in known):
+        return "may change what no transaction undoes, or reach outside of the database"
+    return ""
 
 
 def histogram(conn: Any, table: str, column: str) -> Histogram:

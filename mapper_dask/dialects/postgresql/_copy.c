@@ -25,9 +25,11 @@ typedef struct {
     char *(*cmd_tuples)(void *);
     int (*put_copy_data)(void *, const char *, int);
     int (*put_copy_end)(void *, const char *);
+    void *(*exec_params)(void *, const char *, int, const void *, const void *, const void *,
+                         const void *, int);
 } Libpq;
 
-#define FUNCTIONS 11
+#define FUNCTIONS 12
 
 typedef struct {
     char *data;
@@ -154,12 +156,15 @@ static int functions_of(PyObject *addresses, Libpq *pq)
     return 1;
 }
 
-/* Begins a COPY: NULL when it has begun (or on an error of ours), else what was refused. */
+/* Begins a COPY: NULL when it has begun (or on an error of ours), else what was refused.
+   What is read holds the user's text. It goes by the extended protocol, in which the server takes
+   one statement and no more. */
 static PyObject *begin(const Libpq *pq, void *conn, const char *sql, int wanted)
 {
     void *result;
     Py_BEGIN_ALLOW_THREADS
-    result = pq->exec(conn, sql);
+    result = wanted == COPY_OUT ? pq->exec_params(conn, sql, 0, NULL, NULL, NULL, NULL, 0)
+                                : pq->exec(conn, sql);
     Py_END_ALLOW_THREADS
     int begun = result && pq->result_status(result) == wanted;
     PyObject *said = begun ? NULL : refusal(pq, conn, result);

@@ -10,14 +10,14 @@ import ctypes
 import functools
 import io
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
 import psycopg2._psycopg
-import psycopg2.errors
 import psycopg2.extensions
 
-from mapper_dask.dialects.postgresql import faults
+from mapper_dask.dialects.postgresql import faults, statement
 
 try:
     from mapper_dask.dialects.postgresql import _copy
@@ -45,6 +45,7 @@ FUNCTIONS = (
     "PQcmdTuples",
     "PQputCopyData",
     "PQputCopyEnd",
+    "PQexecParams",
 )
 """In the order in which ``_copy.c`` takes them."""
 
@@ -55,8 +56,21 @@ _Said = int | tuple[str | None, str | None, str | None, str | None] | None
 """Rows; or sqlstate, message, hint and context of what was refused; None of a side not asked."""
 
 
-def copy_out(conn: Any, statement: str, sink: Sink) -> int:
-    """Run a COPY … TO STDOUT; return the rows the database counted.
+@dataclass(frozen=True, slots=True)
+class Out:
+    """A COPY … TO STDOUT of a query that holds a user's text."""
+
+    query: str
+    wire_format: str
+
+    @property
+    def sql(self) -> str:
+        """The statement."""
+        return f"COPY (\n{self.query}\n) TO STDOUT (FORMAT {self.wire_format}, ENCODING 'UTF8')"
+
+
+def copy_out(conn: Any, out: Out, sink: Sink) -> int:
+    """Run a COPY … TO STDOUT, as the only statement; return the rows the database counted.
 
     Raises
     ------
@@ -64,12 +78,12 @@ def copy_out(conn: Any, statement: str, sink: Sink) -> int:
         What the database refused, or that the link broke.
     """
     if not is_direct(conn):
-        return _through_psycopg2(conn, statement, sink)
-    said = compiled.copy_out(_functions(), conn.pgconn_ptr, statement.encode(), sink, BLOCK)
-    return _rows(said)
+        return _through_psycopg2(conn, out, sink)
+    sent = statement.encoded(out.sql)
+    return _rows(compiled.copy_out(_functions(), conn.pgconn_ptr, sent, sink, BLOCK))
 
 
-def relay(source: Any, out: str, target: Any, into: str) -> tuple[int, int]:
+def relay(source: Any, out: Out, target: Any, into: str) -> tuple[int, int]:
     """Run a COPY … TO STDOUT into a COPY … FROM STDIN; return rows read and rows loaded.
 
     Both connections must be direct.
@@ -83,7 +97,7 @@ def relay(source: Any, out: str, target: Any, into: str) -> tuple[int, int]:
         _functions(),
         source.pgconn_ptr,
         target.pgconn_ptr,
-        out.encode(),
+        statement.encoded(out.sql),
         into.encode(),
         PASSED,
     )
@@ -125,24 +139,19 @@ def _error(
     sqlstate: str | None, message: str | None, hint: str | None, context: str | None
 ) -> psycopg2.Error:
     """Return the driver's own error for what libpq said."""
-    text = faults.told(message, hint, context)
-    if sqlstate is None:
-        return psycopg2.OperationalError(text)
-    try:
-        kind = psycopg2.errors.lookup(sqlstate)
-    except KeyError:
-        kind = psycopg2.DatabaseError
-    error: psycopg2.Error = kind(text)
-    error.__setstate__({"pgcode": sqlstate, "pgerror": text})
-    return error
+    return faults.made(sqlstate, faults.told(message, hint, context))
 
 
-def _through_psycopg2(conn: Any, statement: str, sink: Sink) -> int:
+def _through_psycopg2(conn: Any, out: Out, sink: Sink) -> int:
+    """Run the COPY in the simple protocol, once the server has said that it is one statement."""
+    statement.require_one(conn, out.query)
     file = io.BufferedWriter(_Called(sink), BLOCK)
     with conn.cursor() as cursor:
-        cursor.copy_expert(statement, file)
+        cursor.copy_expert(statement.encoded(out.sql), file)
         file.flush()
-        return int(cursor.rowcount)
+        count = int(cursor.rowcount)
+    statement.prove_by_asking(conn)
+    return count
 
 
 class _Called(io.RawIOBase):

@@ -29,11 +29,13 @@ from mapper_dask.dialects.facts import (
 )
 from mapper_dask.dialects.postgresql import (
     apart,
+    effects,
     explain,
     faults,
     literals,
     queries,
     staging,
+    statement,
     transfer,
     types,
 )
@@ -132,7 +134,7 @@ class PostgreSQL:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             if snapshot is not None:
                 cursor.execute("SET TRANSACTION SNAPSHOT %s", (snapshot,))
-            cursor.execute(SESSION.replace("SET ", "SET LOCAL "))
+            cursor.execute(f"{SESSION.replace('SET ', 'SET LOCAL ')}; {statement.mark(conn)}")
             fence(cursor, application, READ_LOCK_TIMEOUT)
 
     def ping(self, conn: Any) -> None:
@@ -174,23 +176,31 @@ class PostgreSQL:
         DatabaseError
             The database's own message for bad SQL, with the position in the user's text.
         """
-        with conn.cursor() as cursor:
-            with self.errors(prefix=len(queries.SELECT_ALL)):
-                cursor.execute(f"{queries.wrapped(sql)} LIMIT 0")
-            described = list(cursor.description)
+        with self.errors(prefix=len(queries.SELECT_ALL)):
+            described = statement.described(conn, f"{queries.wrapped(sql)} LIMIT 0")
+        with self.errors():
+            statement.require_whole(conn, sql)
         rows = self.run(
             conn,
             "describe_types",
             {
-                "type_ids": [d.type_code for d in described],
-                "tables": [d.table_oid or 0 for d in described],
-                "numbers": [d.table_column or 0 for d in described],
-                "modifiers": [_modifier(d) for d in described],
+                "type_ids": [d.type_id for d in described],
+                "tables": [d.table_id for d in described],
+                "numbers": [d.number for d in described],
+                "modifiers": [d.modifier for d in described],
             },
         )
+        for *_, found, read_only in rows[:1]:
+            statement.prove(conn, found, read_only)
         return tuple(
-            types.column(d.name, name, key_type, category, native=native, not_null=not_null)
-            for d, (name, key_type, category, native, not_null) in zip(described, rows, strict=True)
+            types.keyed(
+                types.column(d.name, name, key_type, category, native=native, not_null=not_null),
+                cast,
+                operators,
+            )
+            for d, (name, key_type, category, native, not_null, cast, operators, *_) in zip(
+                described, rows, strict=True
+            )
         )
 
     def relation(self, conn: Any, table: str) -> Relation | None:
@@ -209,9 +219,11 @@ class PostgreSQL:
         )
 
     def functions(self, conn: Any, names: Sequence[str]) -> tuple[FunctionFact, ...]:
-        """Return what the catalogue knows of functions by these names that matter to a plan."""
-        rows = self.run(conn, "functions", {"names": list(names)}) if names else []
-        return tuple(FunctionFact(*row) for row in rows)
+        """Return what the catalogue knows of functions that matter to a plan.
+
+        Those by these names, and those in the views that the session's query has opened.
+        """
+        return effects.functions(self.run(conn, "calls", {"names": list(names)}))
 
     def whole_table(self, table: str) -> str:
         """Return the table expression that stands for a table, unrestricted, in a splice."""
@@ -224,23 +236,19 @@ class PostgreSQL:
     def count(self, conn: Any, sql: str, keys: Sequence[str] = ()) -> tuple[int, int]:
         """Return a query's rows, and those among them that have every key."""
         present = " AND ".join(f"q.{queries.quote(key)} IS NOT NULL" for key in keys) or "true"
-        with conn.cursor() as cursor:
-            cursor.execute(queries.wrapped(sql, f"count(*), count(*) FILTER (WHERE {present})"))
-            total, keyed = cursor.fetchone()
+        ((total, keyed),) = statement.rows(conn, queries.wrapped(sql, queries.counts(present)))
         return int(total), int(keyed)
 
     def digest(self, conn: Any, sql: str, *, wanted: bool) -> tuple[int, str | None]:
         """Return a query's rows and, if wanted, the sum of a digest of each, in any order."""
-        with conn.cursor() as cursor:
-            cursor.execute(queries.wrapped(sql, queries.DIGEST if wanted else "count(*), NULL"))
-            rows, digest = cursor.fetchone()
+        select = queries.DIGEST if wanted else f"{queries.COUNT}, NULL"
+        ((rows, digest),) = statement.rows(conn, queries.wrapped(sql, select))
         return int(rows), digest
 
     def key_marks(self, conn: Any, sql: str, keys: Sequence[Column], step: int) -> list[KeyMark]:
         """Return every ``step``-th key in the database's own order."""
-        with conn.cursor() as cursor:
-            cursor.execute(queries.key_marks(sql, keys, step))
-            return [KeyMark(int(position), tuple(key)) for position, *key in cursor.fetchall()]
+        marks = statement.rows(conn, queries.key_marks(sql, keys, step))
+        return [KeyMark(int(place), tuple(key)) for place, *key in marks if None not in key]
 
     def histogram(self, conn: Any, table: str, column: str) -> Histogram:
         """Return nothing: a sample is as fast, and knows how old it is."""
@@ -264,9 +272,7 @@ class PostgreSQL:
 
     def has_duplicates(self, conn: Any, sql: str, keys: Sequence[str]) -> bool:
         """Return whether one key stands in two rows of the query; NULLs count as equal."""
-        with conn.cursor() as cursor:
-            cursor.execute(queries.duplicates(sql, keys))
-            return cursor.fetchone() is not None
+        return bool(statement.rows(conn, queries.duplicates(sql, keys)))
 
     def chunk_query(self, conn: Any, query: SourceQuery, chunk: Chunk) -> str:
         """Return the query of one chunk, its bounds quoted by the driver for this connection."""
@@ -430,19 +436,3 @@ def fence(cursor: Any, application: str, lock_timeout: float) -> None:
         "WHERE s.name <> 'client_connection_check_interval' OR version() ~ 'linux'",
         (list(values), list(values.values())),
     )
-
-
-def _modifier(described: Any) -> int:
-    """Return a result column's type modifier as far as the driver tells it, -1 for none."""
-    no_modifier, numeric = 65535, 1700
-    if described.type_code == numeric:
-        if described.precision in (None, no_modifier):
-            return -1
-        return int((described.precision << 16 | described.scale) + 4)
-    if (
-        described.type_code in (1042, 1043)
-        and described.internal_size
-        and described.internal_size > 0
-    ):
-        return int(described.internal_size) + 4
-    return -1

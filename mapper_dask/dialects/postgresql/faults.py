@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import psycopg2
+import psycopg2.errors
 import sqlalchemy as sa
 
 from mapper_dask.connections import redact
@@ -30,6 +31,9 @@ UNSAID = "no message from the libpq"
 
 SNAPSHOT_GONE = re.compile(r"invalid snapshot identifier|snapshot .* does not exist")
 """Server texts of a lost snapshot: 22023 up to PostgreSQL 17, 42704 since."""
+
+POSITION = "statement_position"
+"""Attribute of an error that was made here: what the driver keeps in its ``diag``."""
 
 _COPY_LINE = re.compile(r"^COPY .*?, line (\d+)", re.MULTILINE)
 
@@ -71,12 +75,26 @@ def _rewritten(error: psycopg2.Error, url: sa.URL | None, prefix: int) -> Databa
         "waited_for_lock": sqlstate == LOCK_NOT_AVAILABLE,
         "interrupted": sqlstate == QUERY_CANCELED,
     }
-    position = error.diag.statement_position
+    position = getattr(error, POSITION, None) or error.diag.statement_position
     if position is not None:
         details["position"] = max(1, int(position) - prefix)
         text = f"{text} (at character {details['position']})"
     kind = SnapshotLostError if SNAPSHOT_GONE.search(text) else DatabaseError
     return kind(f"{text} [{sqlstate or 'connection lost'}]", **details)
+
+
+def made(sqlstate: str | None, text: str, position: int | None = None) -> psycopg2.Error:
+    """Return the driver's own error for what libpq said; the position counts characters from 1."""
+    if sqlstate is None:
+        return psycopg2.OperationalError(text)
+    try:
+        kind = psycopg2.errors.lookup(sqlstate)
+    except KeyError:
+        kind = psycopg2.DatabaseError
+    error: psycopg2.Error = kind(text)
+    error.__setstate__({"pgcode": sqlstate, "pgerror": text})
+    setattr(error, POSITION, position)
+    return error
 
 
 def is_transient(error: psycopg2.Error) -> bool:

@@ -38,7 +38,7 @@ def _(value: int) -> str:
 
 @literal.register(float)
 def _(value: float) -> str:
-    return f"'{float.__repr__(value)}'::float8"
+    return f"'{float.__repr__(value)}'::double precision"
 
 
 @literal.register(Decimal)
@@ -48,14 +48,14 @@ def _(value: Decimal) -> str:
 
 @literal.register(dt.date)
 def _(value: dt.date) -> str:
-    return f"'{value.isoformat()}'::date"
+    return f"'{value.isoformat()}'::pg_catalog.date"
 
 
 @literal.register(dt.datetime)
 def _(value: dt.datetime) -> str:
     if value.tzinfo is None:
         return f"'{value.isoformat(' ')}'::timestamp"
-    return f"'{value.astimezone(dt.UTC).isoformat(' ')}'::timestamptz"
+    return f"'{value.astimezone(dt.UTC).isoformat(' ')}'::timestamp with time zone"
 
 
 @literal.register(str)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from mapper_dask.dialects.facts import Column, SourceQuery, Splice
+from mapper_dask.dialects.facts import Column, SourceQuery, Splice, TypeFamily
 from mapper_dask.parallel_models import Bound, Chunk, ChunkKind
 
 Literal = Callable[[str], str]
@@ -17,8 +17,23 @@ Literal = Callable[[str], str]
 SELECT_ALL = "SELECT * FROM (\n"
 TAIL = "\n) AS q"
 
-DIGEST = "count(*), coalesce(sum(('x' || left(md5(q::text), 15))::bit(60)::int8::numeric), 0)::text"
+COUNT = "pg_catalog.count(*)"
+
+DIGEST = (
+    f"{COUNT}, coalesce(pg_catalog.sum(('x' OPERATOR(pg_catalog.||) pg_catalog.left("
+    "pg_catalog.md5(q::pg_catalog.text), 15))::bit(60)::bigint::numeric), 0)::pg_catalog.text"
+)
 """Rows of q, and a sum over them that tells one content from another in whatever order."""
+
+SIGNS = ("<", "<=", "=", ">=", ">")
+"""Comparisons in the order of their strategies in an ordered index."""
+
+BUILT_IN = tuple(f"OPERATOR(pg_catalog.{sign})" for sign in SIGNS)
+"""Those of every type of PostgreSQL's own that has an order."""
+
+LAST_TIME = "294276-12-31 23:59:59.999999"
+"""Of PostgreSQL. ``timestamp(0)`` rounds it to a later one, which it keeps, shows, and refuses to
+read again."""
 
 
 def quote(identifier: str) -> str:
@@ -32,6 +47,11 @@ def quote(identifier: str) -> str:
 def wrapped(sql: str, select: str = "*") -> str:
     """Return a query over the user's query, which is named q."""
     return f"SELECT {select} FROM (\n{sql}{TAIL}"
+
+
+def counts(present: str) -> str:
+    """Return the select list that counts rows, and those of them for which a predicate holds."""
+    return f"{COUNT}, {COUNT} FILTER (WHERE {present})"
 
 
 def select_list(columns: Sequence[Column]) -> str:
@@ -71,15 +91,41 @@ def predicate(keys: Sequence[Column], chunk: Chunk, literal: Literal) -> str:
 
 def key_range(keys: Sequence[Column], lower: Bound, upper: Bound, literal: Literal) -> str:
     """Return ``lower <= key < upper``; never true for a key with a NULL in it."""
-    name = _key(keys)
-    parts = [f"{name} >= {_bound(keys, lower, literal)}"] if lower is not None else []
-    parts += [f"{name} < {_bound(keys, upper, literal)}"] if upper is not None else []
+    parts = [_beyond(keys, lower, literal, below=False)] if lower is not None else []
+    parts += [_beyond(keys, upper, literal, below=True)] if upper is not None else []
     # A row value compares as false or true before it reaches a NULL in a later column, so those
     # rows, which belong to the NULL chunk, are kept out by name.
     if len(keys) > 1 or not parts:
         parts += [*_leading(keys[0], lower, upper, literal)] if len(keys) > 1 else []
         parts += [f"q.{quote(key.name)} IS NOT NULL" for key in keys]
     return " AND ".join(parts)
+
+
+def _beyond(keys: Sequence[Column], bound: tuple[str, ...], literal: Literal, *, below: bool) -> str:
+    """Return the predicate of the keys below a bound, or of those that are not.
+
+    Operators are those of the types' own order, wherever they are. Types of different orders
+    have none in common that would compare their row values.
+    """
+    if len({_orders(key) for key in keys}) == 1:
+        sign = operator(keys[0], "<" if below else ">=")
+        return f"{_key(keys)} {sign} {_bound(keys, bound, literal)}"
+    key, value = keys[0], _bound(keys[:1], bound[:1], literal)
+    name = f"q.{quote(key.name)}"
+    if len(keys) == 1:
+        return f"{name} {operator(key, '<' if below else '>=')} {value}"
+    rest = _beyond(keys[1:], bound[1:], literal, below=below)
+    strict = operator(key, "<" if below else ">")
+    return f"({name} {strict} {value} OR ({name} {operator(key, '=')} {value} AND {rest}))"
+
+
+def operator(key: Column, sign: str) -> str:
+    """Return an operator of a key's own order, by its full name."""
+    return _orders(key)[SIGNS.index(sign)]
+
+
+def _orders(key: Column) -> tuple[str, ...]:
+    return key.order or BUILT_IN
 
 
 def _leading(key: Column, lower: Bound, upper: Bound, literal: Literal) -> Iterator[str]:
@@ -90,7 +136,9 @@ def _leading(key: Column, lower: Bound, upper: Bound, literal: Literal) -> Itera
     """
     for bound, sign in ((lower, ">="), (upper, "<=")):
         if bound is not None:
-            yield f"q.{quote(key.name)} {sign} {_bound([key], bound[:1], literal)}"
+            yield (
+                f"q.{quote(key.name)} {operator(key, sign)} {_bound([key], bound[:1], literal)}"
+            )
 
 
 def null_key(keys: Sequence[Column]) -> str:
@@ -108,7 +156,11 @@ def window(keys: Sequence[Column], chunk: Chunk) -> str:
 def row_address_range(query: SourceQuery, chunk: Chunk, literal: Literal) -> str:
     """Return the user's query over the blocks of one chunk of its table."""
     ends = ((chunk.lower, ">="), (chunk.upper, "<"))
-    parts = [f"ctid {sign} {literal(bound[0])}::tid" for bound, sign in ends if bound is not None]
+    parts = [
+        f"ctid OPERATOR(pg_catalog.{sign}) {literal(bound[0])}::pg_catalog.tid"
+        for bound, sign in ends
+        if bound is not None
+    ]
     where = f" WHERE {' AND '.join(parts)}" if parts else ""
     splice = _splice(query)
     return splice.with_table(f"(SELECT * FROM {splice.table}{where})")
@@ -117,8 +169,10 @@ def row_address_range(query: SourceQuery, chunk: Chunk, literal: Literal) -> str
 def sampled(query: SourceQuery, percent: float) -> str:
     """Return the query over a random share of its rows: of its table where it has just one."""
     if query.splice is None:
-        return f"{wrapped(query.sql)} WHERE random() < {percent / 100:.9f}"
-    table = f"(SELECT * FROM {query.splice.table} TABLESAMPLE BERNOULLI ({percent:.7f}))"
+        drawn = f"pg_catalog.random() OPERATOR(pg_catalog.<) {percent / 100:.9f}"
+        return f"{wrapped(query.sql)} WHERE {drawn}"
+    share = f"TABLESAMPLE pg_catalog.bernoulli ({percent:.7f})"
+    table = f"(SELECT * FROM {query.splice.table} {share})"
     return query.splice.with_table(table)
 
 
@@ -127,14 +181,34 @@ def key_marks(sql: str, keys: Sequence[Column], step: int) -> str:
     names = ", ".join(f"q.{quote(key.name)}" for key in keys)
     # Under names of their own: a key may be called anything.
     aliases = ", ".join(f"q.{quote(key.name)} AS k{place}" for place, key in enumerate(keys))
-    texts = ", ".join(f"s.k{place}::text" for place in range(len(keys)))
+    texts = ", ".join(_text(key, f"s.k{place}") for place, key in enumerate(keys))
     present = " AND ".join(f"q.{quote(key.name)} IS NOT NULL" for key in keys)
-    numbered = f"{aliases}, row_number() OVER (ORDER BY {names}) - 1 AS place"
-    inner = f"{wrapped(sql, numbered)} WHERE {present}"
+    number = f"pg_catalog.row_number() OVER (ORDER BY {names}) OPERATOR(pg_catalog.-) 1"
+    inner = f"{wrapped(sql, f'{aliases}, {number} AS place')} WHERE {present}"
     return (
         f"SELECT s.place, {texts} FROM (\n{inner}\n) AS s "
-        f"WHERE s.place % {int(step)} = 0 ORDER BY s.place"
+        f"WHERE (s.place OPERATOR(pg_catalog.%) {int(step)}) OPERATOR(pg_catalog.=) 0 "
+        "ORDER BY s.place"
     )
+
+
+def _text(key: Column, name: str) -> str:
+    """Return a key as text, NULL where that text would not be read as the same key again."""
+    text, kind = f"{name}::pg_catalog.text", cast_type(key)
+    match key.family:
+        case TypeFamily.TIMESTAMP | TypeFamily.TIMESTAMP_TZ:
+            after = f"{name} {operator(key, '>')} '{LAST_TIME}'::{kind}"
+            late = f"{after} AND {name} {operator(key, '<')} 'infinity'::{kind}"
+            return f"CASE WHEN {late} THEN NULL ELSE {text} END"
+        case TypeFamily.OTHER | TypeFamily.FLOAT if kind:
+            same = f"({text})::{kind} {operator(key, '=')} {name}"
+            return f"CASE WHEN {same} THEN {text} END"
+    return text
+
+
+def cast_type(key: Column) -> str:
+    """Return the type to which a bound is cast, by its full name; without modifiers none rounds."""
+    return key.cast_type or key.key_type
 
 
 def bounds(query: SourceQuery, values: Sequence[tuple[str, ...]], literal: Literal) -> str:
@@ -143,7 +217,7 @@ def bounds(query: SourceQuery, values: Sequence[tuple[str, ...]], literal: Liter
     none = f"{wrapped(query.sql, select_list(keys))} WHERE false"
     rows = (
         "SELECT "
-        + ", ".join(f"{literal(text)}::{k.key_type}" for k, text in zip(keys, value, strict=True))
+        + ", ".join(f"{literal(text)}::{cast_type(k)}" for k, text in zip(keys, value, strict=True))
         for value in values
     )
     return "\nUNION ALL ".join([none, *rows])
@@ -152,7 +226,7 @@ def bounds(query: SourceQuery, values: Sequence[tuple[str, ...]], literal: Liter
 def duplicates(sql: str, keys: Sequence[str]) -> str:
     """Return the query that finds one key standing in two rows; NULLs count as equal."""
     names = ", ".join(f"q.{quote(key)}" for key in keys)
-    return f"{wrapped(sql, '1')} GROUP BY {names} HAVING count(*) > 1 LIMIT 1"
+    return f"{wrapped(sql, '1')} GROUP BY {names} HAVING {COUNT} OPERATOR(pg_catalog.>) 1 LIMIT 1"
 
 
 def _key(keys: Sequence[Column]) -> str:
@@ -161,7 +235,7 @@ def _key(keys: Sequence[Column]) -> str:
 
 
 def _bound(keys: Sequence[Column], bound: tuple[str, ...], literal: Literal) -> str:
-    values = [f"{literal(text)}::{key.key_type}" for key, text in zip(keys, bound, strict=True)]
+    values = [f"{literal(text)}::{cast_type(key)}" for key, text in zip(keys, bound, strict=True)]
     return values[0] if len(values) == 1 else f"({', '.join(values)})"
 
 

@@ -19,10 +19,6 @@ COPY_BLOCK = 1 << 18
 """Bytes a COPY reads at a time; larger ones save no time."""
 
 
-def _out(sql: str, wire_format: str) -> str:
-    return f"COPY (\n{sql}\n) TO STDOUT (FORMAT {wire_format}, ENCODING 'UTF8')"
-
-
 def _into(table: TargetTable, names: Sequence[str], wire_format: str) -> str:
     columns = ", ".join(quote(name) for name in names)
     return f"COPY {table.into} ({columns}) FROM STDIN (FORMAT {wire_format}, ENCODING 'UTF8')"
@@ -61,7 +57,7 @@ def _spooled(
 ) -> tuple[int, list[int]]:
     """Fill a spool; return the rows the database counted, and the columns it is no use for."""
     filling = Filling(columns, typed, spool)
-    expected = copying.copy_out(conn, _out(sql, "text"), filling.write)
+    expected = copying.copy_out(conn, copying.Out(sql, "text"), filling.write)
     return expected, filling.refused
 
 
@@ -133,7 +129,7 @@ def relay(
     LoadCountError
         When the two databases count differently.
     """
-    out, into = _out(sql, wire_format), _into(table, names, wire_format)
+    out, into = copying.Out(sql, wire_format), _into(table, names, wire_format)
     if copying.is_direct(source_conn) and copying.is_direct(target_conn):
         read_rows, loaded = copying.relay(source_conn, out, target_conn, into)
     else:
@@ -144,7 +140,9 @@ def relay(
     return read_rows, loaded
 
 
-def _through_a_pipe(source_conn: Any, out: str, target_conn: Any, into: str) -> tuple[int, int]:
+def _through_a_pipe(
+    source_conn: Any, out: copying.Out, target_conn: Any, into: str
+) -> tuple[int, int]:
     with Pipe(source_conn, lambda sink: copying.copy_out(source_conn, out, sink)) as pipe:
         try:
             loaded = _copy_in(target_conn, into, pipe)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -79,6 +81,13 @@ def column(name: str, type_name: str, key_type: str, category: str, **flags: boo
     if base == "character" and precision is None:
         precision = 1
     return Column(name, type_name, family, arrow, precision, None, key_type, **flags)
+
+
+def keyed(column: Column, cast_type: str, order: Sequence[str] | None) -> Column:
+    """Return a column with what its bounds are cast to and compared by, where it can be a key."""
+    if not column.key_type:
+        return column
+    return replace(column, cast_type=cast_type, order=tuple(order or ()))
 
 
 def _decimal(precision: int | None, scale: int | None) -> pa.DataType:

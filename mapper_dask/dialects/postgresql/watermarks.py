@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from mapper_dask.dialects.facts import Column, TypeFamily
+from mapper_dask.dialects.postgresql import statement
 from mapper_dask.dialects.postgresql.queries import quote, wrapped
 from mapper_dask.dialects.windows import within
 
@@ -67,9 +68,7 @@ class PostgreSQLWatermarks:
         return f"{self._quoted(text)}::{column.key_type}"
 
     def _value(self, sql: str) -> Any:
-        with self._conn.cursor() as cursor:
-            cursor.execute(sql)
-            return cursor.fetchone()[0]
+        return statement.rows(self._conn, sql)[0][0]
 
 
 def _name(column: Column) -> str:

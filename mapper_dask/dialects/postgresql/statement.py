@@ -1,0 +1,378 @@
+"""What holds a user's text goes to PostgreSQL through here: one statement a message, or none.
+
+The text is wrapped into SQL of ours, so a text that closed the bracket and began a statement of its
+own would run it, and a COMMIT would leave the transaction that can't write. No lexer but the
+server's knows where a string ends. So the server decides: in its extended protocol a message holds
+one statement, whatever it says. psycopg2 speaks the simple one only, and lends its connection's
+pointer; where libpq can't be reached by it, the server is asked what the text is, handed over as a
+value, before it is sent as a statement.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import secrets
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import psycopg2
+import psycopg2._psycopg
+import psycopg2.extensions
+
+from mapper_dask.dialects.postgresql import faults
+from mapper_dask.errors import DatabaseError
+
+COMMAND_OK, TUPLES_OK = 1, 2
+"""ExecStatusType of libpq."""
+
+SEVERAL = "42601"
+"""What the server answers to several statements in one message of the extended protocol."""
+
+NO_CURSOR = "34000"
+"""What it answers where a cursor would have to hold several statements, or one without rows."""
+
+PROTOCOL_VIOLATION = "08P01"
+"""What it answers to a statement that has parameters, and was sent none."""
+
+T = TypeVar("T")
+
+_UNBOUND = "there is no parameter $1"
+_SEVERAL_TOLD = "cannot insert multiple commands into a prepared statement"
+
+_pointer, _text, _int = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
+SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "PQexecParams": (_pointer, (_pointer, _text, _int, *[_pointer] * 4, _int)),
+    "PQprepare": (_pointer, (_pointer, _text, _text, _int, _pointer)),
+    "PQresultStatus": (_int, (_pointer,)),
+    "PQresultErrorField": (_text, (_pointer, _int)),
+    "PQerrorMessage": (_text, (_pointer,)),
+    "PQclear": (None, (_pointer,)),
+    "PQntuples": (_int, (_pointer,)),
+    "PQnfields": (_int, (_pointer,)),
+    "PQgetvalue": (_text, (_pointer, _int, _int)),
+    "PQgetisnull": (_int, (_pointer, _int, _int)),
+    "PQfname": (_text, (_pointer, _int)),
+    "PQftype": (ctypes.c_uint, (_pointer, _int)),
+    "PQfmod": (_int, (_pointer, _int)),
+    "PQftable": (ctypes.c_uint, (_pointer, _int)),
+    "PQftablecol": (_int, (_pointer, _int)),
+}
+"""Functions of libpq: what they return, and what they take."""
+
+GUARD_HEAD = "SELECT NULL::pg_catalog.tsvector FROM (\n"
+GUARD_TAIL = "\n) AS q LIMIT 0"
+GUARD_WHOLE = "\n) AS q WHERE (EXISTS (\n{}\n)) LIMIT 0"
+"""Around a text that is asked about: behind FROM and within EXISTS nothing but a whole query can
+stand. ``ts_stat`` opens a cursor over what it is given, which takes one statement; it reads none
+of its rows."""
+
+_marks: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+"""What each reading connection's transaction was marked with when it began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A column of a result, by the catalogue's numbers."""
+
+    name: str
+    type_id: int
+    modifier: int
+    """-1 for none."""
+    table_id: int
+    """0 where it is no table's column."""
+    number: int
+
+
+def rows(conn: Any, query: str, *, head: str = "") -> list[tuple[Any, ...]]:
+    """Return the rows of a query that holds a user's text; values as text, where libpq is spoken.
+
+    Parameters
+    ----------
+    query
+        A query as a whole.
+    head
+        What stands before it, such as EXPLAIN.
+
+    Raises
+    ------
+    psycopg2.Error
+        What the database answered; for more than one statement that it takes only one.
+    """
+    if not is_direct(conn):
+        require_one(conn, query)
+        return _by_cursor(conn, head + query, lambda cursor: list(cursor.fetchall()))
+    with _executed(conn, head + query) as (libpq, result):
+        width = range(libpq.PQnfields(result))
+        return [
+            tuple(_value(libpq, result, row, column) for column in width)
+            for row in range(libpq.PQntuples(result))
+        ]
+
+
+def described(conn: Any, query: str) -> list[Described]:
+    """Return the columns of a query, which is run as it is: let it ask for no rows.
+
+    Raises
+    ------
+    psycopg2.Error
+        As ``rows``.
+    """
+    if not is_direct(conn):
+        require_one(conn, query)
+        return _by_cursor(conn, query, lambda cursor: [_as_told(d) for d in cursor.description])
+    with _executed(conn, query) as (libpq, result):
+        return [
+            Described(
+                libpq.PQfname(result, column).decode(),
+                libpq.PQftype(result, column),
+                libpq.PQfmod(result, column),
+                libpq.PQftable(result, column),
+                libpq.PQftablecol(result, column),
+            )
+            for column in range(libpq.PQnfields(result))
+        ]
+
+
+def require_whole(conn: Any, text: str) -> None:
+    """Refuse a user's text that is not, by itself, one statement of balanced brackets.
+
+    It is parsed, and not run. Of what holds a text that passed in brackets, nothing but what
+    stands around it is ours to answer for.
+
+    Raises
+    ------
+    psycopg2.Error
+        What the database says of the text; positions count in it.
+    """
+    if is_direct(conn):
+        _prepared(conn, text)
+    else:
+        _ask(conn, text, GUARD_WHOLE.replace("{}", text))
+
+
+def require_one(conn: Any, query: str) -> None:
+    """Refuse what holds more than one statement, before it is sent in a way that would run them.
+
+    Where a query that stands in brackets is one statement, its text has no semicolon that the
+    server would see; so nothing that is made of it by putting it in brackets holds two.
+
+    Raises
+    ------
+    psycopg2.Error
+        What the database says of the query; positions count in it.
+    """
+    if is_direct(conn):
+        _prepared(conn, query)
+    else:
+        _ask(conn, query, GUARD_TAIL)
+
+
+def is_direct(conn: Any) -> bool:
+    """Return whether libpq can be spoken to within the transaction that psycopg2 has begun."""
+    info = conn.info
+    return (
+        _libpq() is not None
+        and info.transaction_status == psycopg2.extensions.TRANSACTION_STATUS_INTRANS
+        and info.parameter_status("client_encoding") == "UTF8"
+    )
+
+
+def encoded(text: str) -> bytes:
+    """Return a statement's bytes.
+
+    Raises
+    ------
+    psycopg2.ProgrammingError
+        When a NUL stands in it: what is behind one would be cut off.
+    """
+    if "\0" in text:
+        message = "a statement cannot hold a NUL character"
+        raise psycopg2.ProgrammingError(message)
+    return text.encode()
+
+
+# -- one transaction --------------------------------------------------------------------------------
+
+
+def mark(conn: Any) -> str:
+    """Return the statement that marks a transaction that begins; ``prove`` finds it again."""
+    _marks[conn] = token = secrets.token_hex(8)
+    return f"SET LOCAL mapper_dask.transaction = '{token}'"
+
+
+def prove(conn: Any, found: str | None, read_only: str) -> None:
+    """Refuse to go on in another transaction than the one that was begun, or one that can write.
+
+    Parameters
+    ----------
+    found
+        ``mapper_dask.transaction`` as it stands now.
+    read_only
+        ``transaction_read_only`` as it stands now.
+
+    Raises
+    ------
+    DatabaseError
+        When source_sql has left the transaction.
+    """
+    if conn in _marks and (found != _marks[conn] or read_only != "on"):
+        message = (
+            "source_sql has left the read-only transaction it was run in; nothing more is sent "
+            "there. Leave out what does that"
+        )
+        raise DatabaseError(message, sqlstate="25000", transient=False)
+
+
+def prove_by_asking(conn: Any) -> None:
+    """Ask for what ``prove`` needs, and prove it: behind what was not sent as a single statement.
+
+    Raises
+    ------
+    DatabaseError
+        As ``prove``.
+    """
+    if conn in _marks:
+        with conn.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_catalog.current_setting('mapper_dask.transaction', true), "
+                "pg_catalog.current_setting('transaction_read_only')"
+            )
+            prove(conn, *cursor.fetchone())
+
+
+# -- by libpq ---------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _libpq() -> Any | None:
+    """Return the library that psycopg2 uses, whichever that is; None where it isn't found."""
+    try:
+        library = ctypes.CDLL(psycopg2._psycopg.__file__)  # noqa: SLF001
+        for name, (result, arguments) in SIGNATURES.items():
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+    except (AttributeError, OSError):
+        return None
+    return library
+
+
+@contextlib.contextmanager
+def _executed(conn: Any, statement: str) -> Iterator[tuple[Any, Any]]:
+    """Lend the result of a statement that returns rows."""
+    libpq: Any = _libpq()
+    sent = encoded(statement)
+    result = libpq.PQexecParams(conn.pgconn_ptr, sent, 0, None, None, None, None, 0)
+    try:
+        _require(libpq, conn, result, (TUPLES_OK,))
+        yield libpq, result
+    finally:
+        libpq.PQclear(result)
+
+
+def _prepared(conn: Any, statement: str) -> None:
+    """Let the server parse a statement under no name: the next one takes its place."""
+    libpq: Any = _libpq()
+    result = libpq.PQprepare(conn.pgconn_ptr, b"", encoded(statement), 0, None)
+    try:
+        _require(libpq, conn, result, (COMMAND_OK,))
+    finally:
+        libpq.PQclear(result)
+
+
+def _require(libpq: Any, conn: Any, result: Any, wanted: Sequence[int]) -> None:
+    """Raise what the database refused; and when the transaction did not outlive the statement."""
+    if result is None or libpq.PQresultStatus(result) not in wanted:
+        raise _refusal(libpq, conn, result)
+    if conn.info.transaction_status != psycopg2.extensions.TRANSACTION_STATUS_INTRANS:
+        prove(conn, None, "")
+
+
+def _refusal(libpq: Any, conn: Any, result: Any) -> psycopg2.Error:
+    def field(letter: str) -> str | None:
+        found = None if result is None else libpq.PQresultErrorField(result, ord(letter))
+        return None if found is None else str(found.decode(errors="replace"))
+
+    message = field("M") or libpq.PQerrorMessage(conn.pgconn_ptr).decode(errors="replace")
+    sqlstate, position = field("C"), field("P")
+    if sqlstate == PROTOCOL_VIOLATION:
+        sqlstate, message = "42P02", _UNBOUND
+    return faults.made(
+        sqlstate,
+        faults.told(message, field("H"), field("W")),
+        None if position is None else int(position),
+    )
+
+
+def _value(libpq: Any, result: Any, row: int, column: int) -> str | None:
+    if libpq.PQgetisnull(result, row, column):
+        return None
+    return str(libpq.PQgetvalue(result, row, column).decode())
+
+
+# -- without libpq ----------------------------------------------------------------------------------
+
+
+def _by_cursor(conn: Any, statement: str, taken: Callable[[Any], list[T]]) -> list[T]:
+    """Run a statement that was asked about, and return what is taken from its cursor."""
+    with conn.cursor() as cursor:
+        cursor.execute(encoded(statement))
+        found = taken(cursor)
+    prove_by_asking(conn)
+    return found
+
+
+def _ask(conn: Any, text: str, tail: str) -> None:
+    """Let the server parse a text, handed over as a value, as the query of a cursor."""
+    encoded(text)
+    try:
+        with conn.cursor() as cursor:
+            cursor.execute(
+                "SELECT FROM pg_catalog.ts_stat(%s::pg_catalog.text)", (GUARD_HEAD + text + tail,)
+            )
+    except psycopg2.Error as error:
+        if error.pgcode is None:
+            raise
+        raise _answer(error) from None
+
+
+def _answer(error: psycopg2.Error) -> psycopg2.Error:
+    """Return what the server says of the text itself, which stood in a query of ours."""
+    if error.pgcode == NO_CURSOR:
+        return faults.made(SEVERAL, _SEVERAL_TOLD, None)
+    diag = error.diag
+    position = diag.internal_position
+    return faults.made(
+        error.pgcode,
+        faults.told(diag.message_primary, diag.message_hint, None),
+        None if position is None else max(1, int(position) - len(GUARD_HEAD)),
+    )
+
+
+def _as_told(described: Any) -> Described:
+    return Described(
+        described.name,
+        described.type_code,
+        _modifier(described),
+        described.table_oid or 0,
+        described.table_column or 0,
+    )
+
+
+def _modifier(described: Any) -> int:
+    """Return a result column's type modifier as far as the driver tells it, -1 for none."""
+    no_modifier, numeric = 65535, 1700
+    if described.type_code == numeric:
+        if described.precision in (None, no_modifier):
+            return -1
+        return int((described.precision << 16 | described.scale) + 4)
+    if (
+        described.type_code in (1042, 1043)
+        and described.internal_size
+        and described.internal_size > 0
+    ):
+        return int(described.internal_size) + 4
+    return -1
