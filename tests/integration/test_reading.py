@@ -13,7 +13,7 @@ import pytest
 from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.chunk import reading
 from mapper_dask.chunk.reading import Reading
-from mapper_dask.dialects.postgresql import copying, lines, rows
+from mapper_dask.dialects.postgresql import copying, libpq, lines, rows
 from tests.database import Databases
 
 ROWS = 1_000
@@ -210,10 +210,10 @@ def test_both_ways_of_relaying_tell_who_refused_what(moved, monkeypatch, refusal
 def test_libpq_is_found_where_it_can_be_used():
     if copying.compiled is None:
         pytest.skip("NO COMPILED COPY: there was no C compiler when the library was installed")
-    functions = copying._functions()
+    functions = libpq.addresses()
 
     assert functions is not None
-    assert len(functions) == len(copying.FUNCTIONS)
+    assert len(functions) == len(libpq.FUNCTIONS)
     with pytest.raises(ValueError, match="functions"):
         copying.compiled.copy_out((1,), 1, b"", None, 1)
     with pytest.raises(ValueError, match="functions"):

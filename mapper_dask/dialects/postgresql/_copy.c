@@ -71,13 +71,18 @@ static int fill(const Libpq *pq, void *conn, Block *b, size_t wanted)
     return 1;
 }
 
-/* Shows a block to a callable, without a copy: it may not be looked at afterwards. */
-static int show(const Block *b, PyObject *sink)
+/* Shows a block to a callable, without a copy: it may not be looked at afterwards. What it raises
+   holds on to its view, which is released, too; memory that is looked at still is never freed. */
+static int show(Block *b, PyObject *sink)
 {
+    PyObject *type, *value, *trace;
     PyObject *view = PyMemoryView_FromMemory(b->data, (Py_ssize_t)b->used, PyBUF_READ);
     PyObject *got = view ? PyObject_CallFunctionObjArgs(sink, view, NULL) : NULL;
-    PyObject *released = got ? PyObject_CallMethod(view, "release", NULL) : NULL;
-    int done = released != NULL;
+    PyErr_Fetch(&type, &value, &trace);
+    PyObject *released = view ? PyObject_CallMethod(view, "release", NULL) : NULL;
+    int done = got && released;
+    if (view && !released) memset(b, 0, sizeof *b);
+    if (type) PyErr_Restore(type, value, trace);
     Py_XDECREF(released);
     Py_XDECREF(got);
     Py_XDECREF(view);

@@ -1,23 +1,19 @@
-"""COPY block by block: by libpq itself where that was compiled, else through psycopg2.
+"""COPY block by block: with libpq itself, by compiled code where there is some.
 
 psycopg2 calls back for each row. A connection of its own lends its pointer (``pgconn_ptr``), and
-libpq's functions are found in the library that psycopg2 uses, whichever that is.
+libpq's functions are found in the library that psycopg2 uses, whichever that is. Only where they
+are not found, or no transaction has begun, psycopg2 copies.
 """
 
 from __future__ import annotations
 
-import ctypes
-import functools
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
-import psycopg2._psycopg
-import psycopg2.extensions
 
-from mapper_dask.dialects.postgresql import faults, statement
+from mapper_dask.dialects.postgresql import faults, libpq, statement
 
 try:
     from mapper_dask.dialects.postgresql import _copy
@@ -32,22 +28,6 @@ BLOCK = 1 << 20
 
 PASSED = 1 << 18
 """Bytes passed on from one COPY into another at a time."""
-
-FUNCTIONS = (
-    "PQexec",
-    "PQresultStatus",
-    "PQclear",
-    "PQgetCopyData",
-    "PQfreemem",
-    "PQgetResult",
-    "PQresultErrorField",
-    "PQerrorMessage",
-    "PQcmdTuples",
-    "PQputCopyData",
-    "PQputCopyEnd",
-    "PQexecParams",
-)
-"""In the order in which ``_copy.c`` takes them."""
 
 Sink = Callable[[bytes | memoryview], object]
 """What is called with each block; where it is compiled with whole rows, to be kept no longer."""
@@ -77,10 +57,34 @@ def copy_out(conn: Any, out: Out, sink: Sink) -> int:
     psycopg2.Error
         What the database refused, or that the link broke.
     """
-    if not is_direct(conn):
-        return _through_psycopg2(conn, out, sink)
     sent = statement.encoded(out.sql)
-    return _rows(compiled.copy_out(_functions(), conn.pgconn_ptr, sent, sink, BLOCK))
+    if is_direct(conn):
+        return _rows(compiled.copy_out(libpq.addresses(), conn.pgconn_ptr, sent, sink, BLOCK))
+    if statement.is_direct(conn):
+        return _rows(libpq.copy_out(conn, sent, sink, BLOCK))
+    return _through_psycopg2(conn, out, sink)
+
+
+def copy_in(conn: Any, into: str, source: Any, block: int) -> int:
+    """Run a COPY … FROM STDIN of a stream; return the rows the database counted.
+
+    Parameters
+    ----------
+    source
+        Its ``read`` returns about ``block`` bytes, none at the end.
+
+    Raises
+    ------
+    psycopg2.Error
+        What the database refused, or that the link broke.
+    Exception
+        What reading the stream raised.
+    """
+    if statement.is_direct(conn):
+        return _rows(libpq.copy_in(conn, statement.encoded(into), source, block))
+    with conn.cursor() as cursor:
+        cursor.copy_expert(into, source, block)
+        return int(cursor.rowcount)
 
 
 def relay(source: Any, out: Out, target: Any, into: str) -> tuple[int, int]:
@@ -94,7 +98,7 @@ def relay(source: Any, out: Out, target: Any, into: str) -> tuple[int, int]:
         What the source refused; else what the target did.
     """
     read, loaded = compiled.relay(
-        _functions(),
+        libpq.addresses(),
         source.pgconn_ptr,
         target.pgconn_ptr,
         statement.encoded(out.sql),
@@ -108,22 +112,8 @@ def relay(source: Any, out: Out, target: Any, into: str) -> tuple[int, int]:
 
 
 def is_direct(conn: Any) -> bool:
-    """Return whether libpq can be spoken to: a COPY must be part of what psycopg2 has begun."""
-    if compiled is None or _functions() is None:
-        return False
-    status = conn.info.transaction_status
-    return bool(status == psycopg2.extensions.TRANSACTION_STATUS_INTRANS)
-
-
-@functools.cache
-def _functions() -> tuple[int, ...] | None:
-    """Return where libpq's functions are; None where psycopg2 does not lead to them."""
-    try:
-        library = ctypes.CDLL(psycopg2._psycopg.__file__)  # noqa: SLF001
-        found = [ctypes.cast(getattr(library, name), ctypes.c_void_p) for name in FUNCTIONS]
-    except (AttributeError, OSError):
-        return None
-    return tuple(address.value for address in found if address.value is not None)
+    """Return whether compiled code can speak to libpq."""
+    return compiled is not None and statement.is_direct(conn)
 
 
 def _rows(said: _Said) -> int:
@@ -139,32 +129,40 @@ def _error(
     sqlstate: str | None, message: str | None, hint: str | None, context: str | None
 ) -> psycopg2.Error:
     """Return the driver's own error for what libpq said."""
-    return faults.made(sqlstate, faults.told(message, hint, context))
+    error = faults.made(sqlstate, faults.told(message, hint, context))
+    return faults.remembering(error, message, context)
 
 
 def _through_psycopg2(conn: Any, out: Out, sink: Sink) -> int:
     """Run the COPY in the simple protocol, once the server has said that it is one statement."""
     statement.require_one(conn, out.query)
-    file = io.BufferedWriter(_Called(sink), BLOCK)
+    blocks = _Blocks(sink)
     with conn.cursor() as cursor:
-        cursor.copy_expert(statement.encoded(out.sql), file)
-        file.flush()
+        cursor.copy_expert(statement.encoded(out.sql), blocks)
+        blocks.end()
         count = int(cursor.rowcount)
     statement.prove_by_asking(conn)
     return count
 
 
-class _Called(io.RawIOBase):
-    """A file that calls what it is given with what is written to it."""
+class _Blocks:
+    """A file that calls what it is given with what is written to it, about a block at a time.
+
+    One of the standard library's would write what it holds when it is let go: after an error, too.
+    """
 
     def __init__(self, sink: Sink) -> None:
-        self._sink = sink
+        self._sink, self._held = sink, bytearray()
 
-    def writable(self) -> bool:
-        """Return that it is."""
-        return True
-
-    def write(self, data: Any) -> int:
-        """Pass bytes on."""
-        self._sink(bytes(data))
+    def write(self, data: bytes) -> int:
+        """Hold bytes until they make a block."""
+        self._held += data
+        if len(self._held) >= BLOCK:
+            self.end()
         return len(data)
+
+    def end(self) -> None:
+        """Pass on what is held."""
+        if self._held:
+            held, self._held = bytes(self._held), bytearray()
+            self._sink(held)

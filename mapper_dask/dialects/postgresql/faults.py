@@ -110,15 +110,26 @@ def refuses_row(error: psycopg2.Error) -> bool:
     return error.pgcode is not None and REFUSED_ROW.match(error.pgcode) is not None
 
 
+def remembering(error: psycopg2.Error, message: str | None, context: str | None) -> psycopg2.Error:
+    """Return an error that was not made by the driver with what its ``diag`` would say."""
+    error.said = message, context
+    return error
+
+
+def _said(error: psycopg2.Error) -> tuple[str | None, str | None]:
+    """Return an error's message and context."""
+    own: tuple[str | None, str | None] | None = getattr(error, "said", None)
+    return own or (error.diag.message_primary, error.diag.context)
+
+
 def reason(error: psycopg2.Error) -> str:
     """Return why a row was refused, without its values or the line it stood in."""
-    primary, code = error.diag.message_primary, error.pgcode
-    return f"{primary} [{code}]"
+    return f"{_said(error)[0]} [{error.pgcode}]"
 
 
 def copied_line(error: psycopg2.Error) -> int | None:
     """Return the line of a COPY at which the error was met, from 1; None when it does not say."""
-    found = _COPY_LINE.search(error.diag.context or "")
+    found = _COPY_LINE.search(_said(error)[1] or "")
     return int(found.group(1)) if found else None
 
 

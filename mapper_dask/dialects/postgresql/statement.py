@@ -11,8 +11,6 @@ value, before it is sent as a statement.
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import functools
 import secrets
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -20,14 +18,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg2
-import psycopg2._psycopg
 import psycopg2.extensions
 
-from mapper_dask.dialects.postgresql import faults
+from mapper_dask.dialects.postgresql import faults, libpq
 from mapper_dask.errors import DatabaseError
-
-COMMAND_OK, TUPLES_OK = 1, 2
-"""ExecStatusType of libpq."""
 
 SEVERAL = "42601"
 """What the server answers to several statements in one message of the extended protocol."""
@@ -42,26 +36,6 @@ T = TypeVar("T")
 
 _UNBOUND = "there is no parameter $1"
 _SEVERAL_TOLD = "cannot insert multiple commands into a prepared statement"
-
-_pointer, _text, _int = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
-SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
-    "PQexecParams": (_pointer, (_pointer, _text, _int, *[_pointer] * 4, _int)),
-    "PQprepare": (_pointer, (_pointer, _text, _text, _int, _pointer)),
-    "PQresultStatus": (_int, (_pointer,)),
-    "PQresultErrorField": (_text, (_pointer, _int)),
-    "PQerrorMessage": (_text, (_pointer,)),
-    "PQclear": (None, (_pointer,)),
-    "PQntuples": (_int, (_pointer,)),
-    "PQnfields": (_int, (_pointer,)),
-    "PQgetvalue": (_text, (_pointer, _int, _int)),
-    "PQgetisnull": (_int, (_pointer, _int, _int)),
-    "PQfname": (_text, (_pointer, _int)),
-    "PQftype": (ctypes.c_uint, (_pointer, _int)),
-    "PQfmod": (_int, (_pointer, _int)),
-    "PQftable": (ctypes.c_uint, (_pointer, _int)),
-    "PQftablecol": (_int, (_pointer, _int)),
-}
-"""Functions of libpq: what they return, and what they take."""
 
 GUARD_HEAD = "SELECT NULL::pg_catalog.tsvector FROM (\n"
 GUARD_TAIL = "\n) AS q LIMIT 0"
@@ -105,11 +79,11 @@ def rows(conn: Any, query: str, *, head: str = "") -> list[tuple[Any, ...]]:
     if not is_direct(conn):
         require_one(conn, query)
         return _by_cursor(conn, head + query, lambda cursor: list(cursor.fetchall()))
-    with _executed(conn, head + query) as (libpq, result):
-        width = range(libpq.PQnfields(result))
+    with _executed(conn, head + query) as (pq, result):
+        width = range(pq.PQnfields(result))
         return [
-            tuple(_value(libpq, result, row, column) for column in width)
-            for row in range(libpq.PQntuples(result))
+            tuple(_value(pq, result, row, column) for column in width)
+            for row in range(pq.PQntuples(result))
         ]
 
 
@@ -124,16 +98,16 @@ def described(conn: Any, query: str) -> list[Described]:
     if not is_direct(conn):
         require_one(conn, query)
         return _by_cursor(conn, query, lambda cursor: [_as_told(d) for d in cursor.description])
-    with _executed(conn, query) as (libpq, result):
+    with _executed(conn, query) as (pq, result):
         return [
             Described(
-                libpq.PQfname(result, column).decode(),
-                libpq.PQftype(result, column),
-                libpq.PQfmod(result, column),
-                libpq.PQftable(result, column),
-                libpq.PQftablecol(result, column),
+                pq.PQfname(result, column).decode(),
+                pq.PQftype(result, column),
+                pq.PQfmod(result, column),
+                pq.PQftable(result, column),
+                pq.PQftablecol(result, column),
             )
-            for column in range(libpq.PQnfields(result))
+            for column in range(pq.PQnfields(result))
         ]
 
 
@@ -175,7 +149,7 @@ def is_direct(conn: Any) -> bool:
     """Return whether libpq can be spoken to within the transaction that psycopg2 has begun."""
     info = conn.info
     return (
-        _libpq() is not None
+        libpq.library() is not None
         and info.transaction_status == psycopg2.extensions.TRANSACTION_STATUS_INTRANS
         and info.parameter_status("client_encoding") == "UTF8"
     )
@@ -247,56 +221,43 @@ def prove_by_asking(conn: Any) -> None:
 # -- by libpq ---------------------------------------------------------------------------------------
 
 
-@functools.cache
-def _libpq() -> Any | None:
-    """Return the library that psycopg2 uses, whichever that is; None where it isn't found."""
-    try:
-        library = ctypes.CDLL(psycopg2._psycopg.__file__)  # noqa: SLF001
-        for name, (result, arguments) in SIGNATURES.items():
-            function = getattr(library, name)
-            function.restype, function.argtypes = result, arguments
-    except (AttributeError, OSError):
-        return None
-    return library
-
-
 @contextlib.contextmanager
 def _executed(conn: Any, statement: str) -> Iterator[tuple[Any, Any]]:
     """Lend the result of a statement that returns rows."""
-    libpq: Any = _libpq()
+    pq = libpq.library()
     sent = encoded(statement)
-    result = libpq.PQexecParams(conn.pgconn_ptr, sent, 0, None, None, None, None, 0)
+    result = pq.PQexecParams(conn.pgconn_ptr, sent, 0, None, None, None, None, 0)
     try:
-        _require(libpq, conn, result, (TUPLES_OK,))
-        yield libpq, result
+        _require(pq, conn, result, (libpq.TUPLES_OK,))
+        yield pq, result
     finally:
-        libpq.PQclear(result)
+        pq.PQclear(result)
 
 
 def _prepared(conn: Any, statement: str) -> None:
     """Let the server parse a statement under no name: the next one takes its place."""
-    libpq: Any = _libpq()
-    result = libpq.PQprepare(conn.pgconn_ptr, b"", encoded(statement), 0, None)
+    pq = libpq.library()
+    result = pq.PQprepare(conn.pgconn_ptr, b"", encoded(statement), 0, None)
     try:
-        _require(libpq, conn, result, (COMMAND_OK,))
+        _require(pq, conn, result, (libpq.COMMAND_OK,))
     finally:
-        libpq.PQclear(result)
+        pq.PQclear(result)
 
 
-def _require(libpq: Any, conn: Any, result: Any, wanted: Sequence[int]) -> None:
+def _require(pq: Any, conn: Any, result: Any, wanted: Sequence[int]) -> None:
     """Raise what the database refused; and when the transaction did not outlive the statement."""
-    if result is None or libpq.PQresultStatus(result) not in wanted:
-        raise _refusal(libpq, conn, result)
+    if result is None or pq.PQresultStatus(result) not in wanted:
+        raise _refusal(pq, conn, result)
     if conn.info.transaction_status != psycopg2.extensions.TRANSACTION_STATUS_INTRANS:
         prove(conn, None, "")
 
 
-def _refusal(libpq: Any, conn: Any, result: Any) -> psycopg2.Error:
+def _refusal(pq: Any, conn: Any, result: Any) -> psycopg2.Error:
     def field(letter: str) -> str | None:
-        found = None if result is None else libpq.PQresultErrorField(result, ord(letter))
+        found = None if result is None else pq.PQresultErrorField(result, ord(letter))
         return None if found is None else str(found.decode(errors="replace"))
 
-    message = field("M") or libpq.PQerrorMessage(conn.pgconn_ptr).decode(errors="replace")
+    message = field("M") or pq.PQerrorMessage(conn.pgconn_ptr).decode(errors="replace")
     sqlstate, position = field("C"), field("P")
     if sqlstate == PROTOCOL_VIOLATION:
         sqlstate, message = "42P02", _UNBOUND
@@ -307,10 +268,10 @@ def _refusal(libpq: Any, conn: Any, result: Any) -> psycopg2.Error:
     )
 
 
-def _value(libpq: Any, result: Any, row: int, column: int) -> str | None:
-    if libpq.PQgetisnull(result, row, column):
+def _value(pq: Any, result: Any, row: int, column: int) -> str | None:
+    if pq.PQgetisnull(result, row, column):
         return None
-    return str(libpq.PQgetvalue(result, row, column).decode())
+    return str(pq.PQgetvalue(result, row, column).decode())
 
 
 # -- without libpq ----------------------------------------------------------------------------------

@@ -24,13 +24,6 @@ def _into(table: TargetTable, names: Sequence[str], wire_format: str) -> str:
     return f"COPY {table.into} ({columns}) FROM STDIN (FORMAT {wire_format}, ENCODING 'UTF8')"
 
 
-def _copy_in(conn: Any, statement: str, source: Any) -> int:
-    """Run a COPY … FROM STDIN of a stream; return how many rows the database counted."""
-    with conn.cursor() as cursor:
-        cursor.copy_expert(statement, source, COPY_BLOCK)
-        return int(cursor.rowcount)
-
-
 def read(
     conn: Any, sql: str, columns: Sequence[Column], *, batch_rows: int, strict: bool
 ) -> Iterator[pa.Table]:
@@ -92,7 +85,7 @@ def load(conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
     stream = wire.to_binary(rows) if binary else wire.to_csv(rows)
     try:
         into = _into(table, rows.column_names, "binary" if binary else "csv")
-        count = _copy_in(conn, into, stream)
+        count = copying.copy_in(conn, into, stream, COPY_BLOCK)
     except Exception:
         stream.raise_error()  # the driver hides it: the database saw no more than a broken COPY
         raise
@@ -145,7 +138,7 @@ def _through_a_pipe(
 ) -> tuple[int, int]:
     with Pipe(source_conn, lambda sink: copying.copy_out(source_conn, out, sink)) as pipe:
         try:
-            loaded = _copy_in(target_conn, into, pipe)
+            loaded = copying.copy_in(target_conn, into, pipe, COPY_BLOCK)
         except Exception:
             pipe.raise_error()  # the driver hides it: the target saw no more than a broken COPY
             raise
