@@ -208,6 +208,8 @@ class ChunkProcessor:
         for rows in batches:
             encoded = self._prepared(rows, tally)
             del rows  # not held beside what became of them
+            if not encoded.rows.num_rows:
+                continue
             if self.task.reject_limit == 0:
                 tally.loaded += target.dialect.load(target.conn, load.table, encoded.rows).rows
                 continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import pyarrow as pa
@@ -41,7 +41,12 @@ def through(task: ChunkTask, rows: pa.Table, room: int) -> Batch:
     """
     if task.function is None:
         return _unchanged(task, rows, room)
+    if not rows.num_rows:  # an empty range, no NULL key: nothing for a function to look at
+        return _nothing(task)
     frame, refused = _transformed(task, rows, room)
+    if frame is None:
+        _require_room(refused, room)
+        return replace(_nothing(task), out=len(refused), rejects=tuple(refused))
     out = len(frame) + len(refused)
     frame, marked = rejects.split_marked(frame)
     refused += rejects.as_rejects("transform", marked, task.keys)
@@ -63,10 +68,22 @@ def through(task: ChunkTask, rows: pa.Table, room: int) -> Batch:
     return Batch(encoded, out, tuple(refused))
 
 
-def _transformed(task: ChunkTask, rows: pa.Table, room: int) -> tuple[pd.DataFrame, list[Reject]]:
+def _nothing(task: ChunkTask) -> Batch:
+    """Return a batch without rows, of the columns the function is known to return."""
+    load = task.load
+    columns = [] if load is None else [load.table.column(name) for name in load.expected or ()]
+    known = [column for column in columns if column is not None]
+    schema = pa.schema([(column.name, column.arrow) for column in known])
+    return Batch(Encoded(schema.empty_table(), ()), 0)
+
+
+def _transformed(
+    task: ChunkTask, rows: pa.Table, room: int
+) -> tuple[pd.DataFrame | None, list[Reject]]:
     """Return what the function makes of the rows at which it does not raise, and the others.
 
-    It is called once more on all the rows that pass, so that it never depends on the halving.
+    It is called once more on all the rows that pass, so that it never depends on the halving; of
+    none it makes None.
     """
     function = task.function
     assert function is not None  # noqa: S101 - for the type checker
@@ -83,7 +100,8 @@ def _transformed(task: ChunkTask, rows: pa.Table, room: int) -> tuple[pd.DataFra
     except RejectLimitError as beyond:  # more likely a fault of the function than of the rows
         message = f"{beyond.message}\nWith all rows, {whole.message}"
         raise RejectLimitError(message) from None
-    kept = transform.apply(function, sieve.without(frame, bad, len(frame)))
+    passed = sieve.without(frame, bad, len(frame))
+    kept = transform.apply(function, passed) if len(passed) else None
     named = [(why, rows.slice(place, 1).to_pylist()[0]) for place, why in sorted(bad.items())]
     return kept, rejects.as_rejects("transform", named, task.keys)
 

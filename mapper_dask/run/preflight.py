@@ -217,7 +217,7 @@ def _outgoing(
     """Return what each chunk will bring for each column; None when the function does not tell."""
     if job.transformation_logic is None:
         return {column.name: incoming_from_column(column) for column in plan.query.columns}
-    for rows in (SAMPLE_ROWS, 0):
+    for rows in (SAMPLE_ROWS, 0):  # without any only where there is no other way to learn them
         sample = _sample(plan, keeper, rows)
         try:
             frame = transform.to_frame(sample, plan.query.columns, job.dtype_backend)
@@ -235,8 +235,9 @@ def _outgoing(
                 )
                 for name in result.columns
             }
-        except MapperError:
-            continue  # it may fail on these rows alone; the chunk that holds them will tell
+        except MapperError:  # it may fail on these rows alone; the chunk that holds them will tell
+            if not sample.num_rows:
+                break
     return None
 
 
