@@ -16,6 +16,8 @@
     │   ├── TransformError        the user's function raised, or returned something else
     │   ├── SchemaDriftError      a chunk's columns differ from the plan's
     │   ├── EncodeError           a value does not fit its target column
+    │   ├── TargetChangedError    the target is not what was planned any more
+    │   ├── SourceChangedError    the source is not what was planned any more
     │   ├── RejectLimitError      more rows were refused than the run allows
     │   └── LoadCountError        the database counted other rows than were sent
     ├── PublishError              the rows are staged, and the target did not take them
@@ -108,6 +110,18 @@ class SchemaDriftError(ChunkError):
 
 class EncodeError(ChunkError):
     """A value does not fit the target column's type."""
+
+
+class TargetChangedError(ChunkError):
+    """The target was altered under the run; nothing of the chunk is committed."""
+
+    stops_run = True
+
+
+class SourceChangedError(ChunkError):
+    """What the query reads was altered under the run; nothing of the chunk is committed."""
+
+    stops_run = True
 
 
 class RejectLimitError(ChunkError):

@@ -18,12 +18,14 @@ import simplejson
 
 from mapper_dask.connections import fingerprint
 from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.definition import Trait, target_difference
 from mapper_dask.dialects.facts import Publication
 from mapper_dask.errors import (
     LoadCountError,
     RejectLimitError,
     RunNotFoundError,
     RunStoppedError,
+    TargetChangedError,
     TargetError,
 )
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, Reject
@@ -76,7 +78,8 @@ class StoredRun:
         if stored is None:
             return None
         lists = {name: tuple(stored[name]) for name in ("columns", "defaulted", "key")}
-        return Publication(**{**stored, **lists})
+        definition = tuple(Trait(**trait) for trait in stored.get("definition", ()))
+        return Publication(**{**stored, **lists, "definition": definition})
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +316,7 @@ class Ledger:
 
     def _publish(self, conn: Any, run_id: str, publication: Publication, loaded: int) -> None:
         published = self.dialect.publish(conn, publication)
+        self._require_same_target(conn, publication)
         if publication.newest_by:
             note = f"merged {published:,} rows; {loaded - published:,} had a newer row of their key"
             self.dialect.run(conn, "ledger_note", {"run_id": run_id, "note": json.dumps(note)})
@@ -322,6 +326,15 @@ class Ledger:
                 "nothing is changed"
             )
             raise LoadCountError(message, run_id=run_id)
+
+    def _require_same_target(self, conn: Any, publication: Publication) -> None:
+        """Refuse a target that was altered since; what publishes has locked it."""
+        if not publication.definition:
+            return
+        now = self.dialect.target_definition(conn, publication.target)
+        if found := target_difference(publication.definition, now):
+            message = f"{publication.target} was altered under the run: {found}"
+            raise TargetChangedError(message, field="target_table")
 
     def sweep(self, conn: Any, publication: Publication, seconds: float) -> list[str]:
         """Drop the staging tables beside a target that no run will come back for; return them."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 
 from mapper_dask.chunk import extract
+from mapper_dask.chunk.drift import require_same_source, require_same_target
 from mapper_dask.chunk.encode import Encoded
 from mapper_dask.chunk.extract import SourceSession, source_session
 from mapper_dask.chunk.load import (
@@ -185,7 +186,11 @@ class ChunkProcessor:
     def _accounted(
         self, target: TargetSession, load: LoadTask, result: ChunkResult, tally: _Tally
     ) -> ChunkResult:
-        """Enter the rows that were set aside, and the counts, in the chunk's transaction."""
+        """Enter the rows that were set aside, and the counts, in the chunk's transaction.
+
+        The rows are sent, so the target is locked: what it is now, it was while they were.
+        """
+        require_same_target(target, load.table)
         if tally.rejects:
             target.ledger.reject(
                 target.conn, load.run_id, result.chunk_id, tally.rejects, self.task.reject_limit
@@ -201,6 +206,7 @@ class ChunkProcessor:
             source.conn, source.sql, target.conn, load.table, names, str(load.relay)
         )
         tally.out = tally.read
+        require_same_source(source, self.task.read)
 
     def _load_batches(
         self, batches: Iterator[pa.Table], target: TargetSession, load: LoadTask, tally: _Tally

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import psutil
 import pyarrow as pa
 
+from mapper_dask.chunk.drift import require_same_source
 from mapper_dask.chunk.extract import read_batches, source_session
 from mapper_dask.chunk.task import ReadTask
 from mapper_dask.parallel_models import Chunk
@@ -79,6 +80,7 @@ class Reading:
                     if held is not None:
                         self._hand_over(_Piece(held))
                     held = rows
+                require_same_source(source, self._task)  # nothing commits without the last rows
             self._hand_over(_Piece(_NO_ROWS if held is None else held, last=True))
         except BaseException as error:  # noqa: BLE001 - raised again where the rows are awaited
             with contextlib.suppress(InterruptedError):

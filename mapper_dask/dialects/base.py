@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 import sqlalchemy as sa
 
+from mapper_dask.dialects.definition import Definition, Relied
 from mapper_dask.dialects.facts import (
     Aside,
     Capabilities,
@@ -142,6 +143,17 @@ class Dialect(Protocol):
         """Return what the catalogue knows of functions by these names that matter to a plan."""
         ...
 
+    def relied(self, conn: Any, columns: Sequence[Column]) -> Relied | None:
+        """Return what the queries of this transaction have read, and how that is defined.
+
+        None where the database itself refuses to go on in a state before such a change.
+        """
+        ...
+
+    def source_definition(self, conn: Any, relied: Relied) -> Definition:
+        """End a read; return how what was planned, and what it has read, is defined now."""
+        ...
+
     def whole_table(self, table: str) -> str:
         """Return the table expression that stands for a table, unrestricted, in a splice."""
         ...
@@ -240,6 +252,10 @@ class Dialect(Protocol):
 
     def target_table(self, conn: Any, schema: str | None, table: str) -> TargetTable | None:
         """Return a table and its columns, None when there is none."""
+        ...
+
+    def target_definition(self, conn: Any, quoted: str) -> Definition:
+        """Return how a table of that name is defined now; empty when there is none."""
         ...
 
     def load(self, conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:

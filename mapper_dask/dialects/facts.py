@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from mapper_dask.dialects.definition import Definition, Relied
+
 
 class TypeFamily(enum.Enum):
     """Families of column types that convert alike."""
@@ -85,6 +87,8 @@ class TargetTable:
     """Tables with a foreign key to it."""
     staging: str | None = None
     """Table that takes its rows until they are published, quoted; None: it takes them itself."""
+    definition: Definition = field(default=(), repr=False, compare=False)
+    """How it was defined just before all of this was asked; empty where nobody looked."""
     by_name: Mapping[str, Column] = field(init=False, repr=False, compare=False)
     """The columns by their names: a table may have 1,600, and each is asked for in each chunk."""
 
@@ -125,6 +129,8 @@ class Publication:
     """Whether rows that stay are changed in their place: a merge, or a table others refer to."""
     newest_by: str | None = None
     """Column whose greatest value wins among rows with one key."""
+    definition: Definition = field(default=(), repr=False, compare=False)
+    """How the target was defined when this was planned; empty where nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +145,8 @@ class Relation:
     """Column lists of unique indexes whose columns are NOT NULL, the primary key first."""
     indexed: tuple[str, ...]
     """First columns of its ordered indexes."""
+    stable_addresses: bool = False
+    """Whether a row keeps its address when it is updated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +191,8 @@ class SourceQuery:
     """What it is cut by."""
     splice: Splice | None = None
     """Where the row addresses go, for ROWID_BASED."""
+    relied: Relied | None = field(default=None, repr=False, compare=False)
+    """What it reads, and how that was defined when planned; None where nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.definition import Relied
 from mapper_dask.dialects.facts import (
     Column,
     Estimate,
@@ -33,6 +34,17 @@ class Survey:
     """Functions in it that may answer anew at every call."""
     effects: tuple[FunctionFact, ...] = ()
     """Functions in it that may do more than answer."""
+    relied: Relied | None = None
+    """What it reads, and how that is defined; None where the database looks after it."""
+
+    @property
+    def elsewhere(self) -> str:
+        """Why no snapshot holds all of its rows; empty when one does."""
+        foreign = self.relied.foreign if self.relied else ()
+        linked = [f"{name}()" for name in self.shape.functions if _is_link(name)]
+        if not foreign and not linked:
+            return ""
+        return f"rows of {', '.join([*foreign, *linked])} are elsewhere, where no snapshot holds them"
 
     @property
     def unique_keys(self) -> list[tuple[str, ...]]:
@@ -92,14 +104,18 @@ class Survey:
         """Return the query as the chunks read it."""
         columns = self.selected(selected)
         key_columns = tuple(self.column(name, "key_column") for name in keys)
-        return SourceQuery(
-            self.shape.sql, columns, key_columns, self.shape.splice if spliced else None
-        )
+        splice = self.shape.splice if spliced else None
+        return SourceQuery(self.shape.sql, columns, key_columns, splice, self.relied)
 
     def _result_names(self, key: Sequence[str]) -> tuple[str, ...] | None:
         names = {c.name for c in self.columns}
         passed = {self.shape.table_column(name): name for name in names}
         return tuple(passed[column] for column in key) if all(c in passed for c in key) else None
+
+
+def _is_link(function: str) -> bool:
+    """Return whether a function of this name fetches rows from another database."""
+    return function.rpartition(".")[2].lower().startswith("dblink")
 
 
 def survey(dialect: Dialect, conn: Any, sql: str) -> Survey:
@@ -121,7 +137,8 @@ def survey(dialect: Dialect, conn: Any, sql: str) -> Survey:
         relation = dialect.relation(conn, shape.table) if shape.table else None
         volatile = tuple(fact.name for fact in facts if fact.volatile)
         effects = tuple(fact for fact in facts if fact.effects)
-        return Survey(shape, columns, relation, estimate, volatile, effects)
+        relied = dialect.relied(conn, columns)  # last: by then all it reads was opened
+        return Survey(shape, columns, relation, estimate, volatile, effects, relied)
 
 
 def described(dialect: Dialect, conn: Any, sql: str) -> tuple[QueryShape, tuple[Column, ...]]:

@@ -22,7 +22,7 @@ from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.params import bound
 from mapper_dask.plan.saved_plan import SavedPlan, require_same_chunks, restored
 from mapper_dask.retries import Patience
-from mapper_dask.run import job_record, report, stored_runs
+from mapper_dask.run import drift, job_record, report, stored_runs
 from mapper_dask.run.budget import Budget, Share
 from mapper_dask.run.dask_engine import (
     Engine,
@@ -199,6 +199,7 @@ class JobEngine:
             plan = replanned(job, stored, keeper, [chunk for chunk, _ in known])
             prepared = prepare(job, plan, keeper, source, target, stored.run_id, self.patience)
             require_same_columns(prepared, stored)
+            prepared = drift.require_same_target(prepared, stored)
             return Run(stored.run_id, job, source, target, prepared, todo)
 
         return self._in_budget(job.evolve(run_id=stored.run_id), planned, stop, watch, new=False)

@@ -21,6 +21,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mapper_dask.chunk.drift import require_same_target
 from mapper_dask.chunk.extract import read_batches, source_session
 from mapper_dask.chunk.load import TargetSession, target_session
 from mapper_dask.chunk.rejects import clean, plain_value
@@ -119,6 +120,7 @@ class Retrier:
             load = room.begun(target, self.load)
             again = self._again(target, load, chunk, result, rejects)
             room.publish(target, again.loaded)
+            require_same_target(target, self.load.table)
             target.ledger.retried(
                 target.conn, self.load.run_id, chunk.chunk_id, again.loaded, again.still
             )

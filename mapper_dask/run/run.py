@@ -15,7 +15,7 @@ from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.chunk_plan import ChunkPlan
-from mapper_dask.run import job_record, stored_runs
+from mapper_dask.run import drift, job_record, stored_runs
 from mapper_dask.run.budget import Share
 from mapper_dask.run.events import RunStarted, current_place, log
 from mapper_dask.run.preflight import Prepared, restarts
@@ -54,7 +54,9 @@ class Run:
             return True
         plan = {**self.plan.to_json(), "job": job_record.record(self.job, self.source)}
         fingerprint = job_record.job_fingerprint(self.job, self.source)
-        publication = self.prepared.publication
+        publication, load = self.prepared.publication, self.prepared.task.load
+        if load is not None:
+            plan[drift.STORED] = drift.target_as_stored(load.table)
         stored = StoredRun(
             self.run_id,
             fingerprint,

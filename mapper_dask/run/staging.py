@@ -51,6 +51,7 @@ def publication_for(
         key=key,
         by_key=bool(key),
         newest_by=_newest_by(job, columns),
+        definition=table.definition,
     )
 
 

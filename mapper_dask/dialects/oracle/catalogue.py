@@ -72,13 +72,14 @@ def relation(conn: Any, table: str) -> Relation | None:
     found = session.run(conn, "relation", place) if place else []
     if not found or place is None:
         return None
-    has_row_addresses, blocks = found[0]
+    has_row_addresses, blocks, stable = found[0]
     indexes = _indexes(conn, place)
     return Relation(
         bool(has_row_addresses),
         int(blocks or UNKNOWN_BLOCKS),
         tuple(columns for columns, proves, _ in indexes if proves),
         tuple(columns[0] for columns, _, _ in indexes),
+        stable_addresses=bool(stable),
     )
 
 

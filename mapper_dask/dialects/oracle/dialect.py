@@ -41,6 +41,7 @@ from mapper_dask.dialects.oracle import (
     transfer,
     types,
 )
+from mapper_dask.dialects.oracle.definitions import Definitions
 from mapper_dask.dialects.oracle.watermarks import OracleWatermarks
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import Bound, Chunk
@@ -48,7 +49,7 @@ from mapper_dask.parallel_models import Bound, Chunk
 UNIQUE_VIOLATED = "ORA-00001"
 
 
-class Oracle:
+class Oracle(Definitions):
     """The dialect of Oracle 12.1 and later, through python-oracledb in its thin mode."""
 
     name = "oracle"

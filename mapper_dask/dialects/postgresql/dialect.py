@@ -39,6 +39,7 @@ from mapper_dask.dialects.postgresql import (
     transfer,
     types,
 )
+from mapper_dask.dialects.postgresql.definitions import Definitions
 from mapper_dask.dialects.postgresql.watermarks import PostgreSQLWatermarks
 from mapper_dask.parallel_models import Bound, Chunk
 
@@ -75,7 +76,7 @@ client that takes its time, in the user's function or by keeping a snapshot, is 
 What a server does not know, or its system cannot do, is left out."""
 
 
-class PostgreSQL:
+class PostgreSQL(Definitions):
     """The dialect of PostgreSQL 11 and later, through psycopg2."""
 
     name = "postgresql"
@@ -301,8 +302,8 @@ class PostgreSQL:
         """Begin a transaction that loads: READ COMMITTED, to see what another copy commits."""
         conn.rollback()
         with conn.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
-            cursor.execute(SESSION.replace("SET ", "SET LOCAL "))
+            mode = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; "
+            cursor.execute(mode + SESSION.replace("SET ", "SET LOCAL "))  # in one message
             fence(cursor, application, lock_timeout)
 
     def end_sessions(self, conn: Any, tag: str) -> int:
@@ -335,6 +336,8 @@ class PostgreSQL:
         if not found:
             return None
         table_id, schema, table = found[0]
+        quoted = f"{queries.quote(schema)}.{queries.quote(table)}"
+        definition = self.target_definition(conn, quoted)  # first: what comes later is held to it
         rows = self.run(conn, "target_columns", {"table_id": table_id})
         columns = tuple(
             types.column(
@@ -354,11 +357,12 @@ class PostgreSQL:
         return TargetTable(
             schema,
             table,
-            f"{queries.quote(schema)}.{queries.quote(table)}",
+            quoted,
             columns,
             unique_keys=tuple(tuple(names) for is_unique, names, _ in indexes if is_unique),
             primary_key=next((tuple(names) for _, names, primary in indexes if primary), ()),
             referring=tuple(name for (name,) in referring),
+            definition=definition,
         )
 
     def load(self, conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:

@@ -1,6 +1,6 @@
 CREATE OR REPLACE VIEW ora."ALL_TABLES" AS SELECT n.nspname::varchar(128) AS "OWNER", c.relname::varchar(128) AS "TABLE_NAME", 'USERS'::varchar(30) AS "TABLESPACE_NAME",
    NULLIF(c.reltuples,-1)::numeric AS "NUM_ROWS", c.relpages::numeric AS "BLOCKS", 'NO'::varchar(3) AS "PARTITIONED", 'N'::varchar(1) AS "TEMPORARY",
-   NULL::varchar(12) AS "IOT_TYPE", NULL::varchar(128) AS "CLUSTER_NAME", NULL::varchar(128) AS "IOT_NAME", NULL::varchar(15) AS "DURATION", 'VALID'::varchar(8) AS "STATUS"
+   NULL::varchar(12) AS "IOT_TYPE", NULL::varchar(128) AS "CLUSTER_NAME", NULL::varchar(128) AS "IOT_NAME", NULL::varchar(15) AS "DURATION", 'VALID'::varchar(8) AS "STATUS", 'DISABLED'::varchar(8) AS "ROW_MOVEMENT"
  FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE c.relkind IN ('r','p') AND n.nspname = upper(n.nspname) ;
 CREATE OR REPLACE VIEW ora."USER_TABLES" AS SELECT * FROM ora."ALL_TABLES" WHERE "OWNER"=current_schema;
 CREATE OR REPLACE VIEW ora."ALL_TAB_COLUMNS" AS SELECT n.nspname::varchar(128) "OWNER", c.relname::varchar(128) "TABLE_NAME", a.attname::varchar(128) "COLUMN_NAME",

@@ -3,5 +3,6 @@ SELECT CASE WHEN t.iot_type IS NULL AND t.cluster_name IS NULL AND t.temporary =
              AND NOT EXISTS (SELECT 1 FROM all_external_tables e
                              WHERE e.owner = t.owner AND e.table_name = t.table_name)
             THEN 1 ELSE 0 END,
-       t.blocks
+       t.blocks,
+       CASE WHEN t.row_movement = 'ENABLED' THEN 0 ELSE 1 END  -- else an update leaves a row where it is
 FROM all_tables t WHERE t.owner = :owner AND t.table_name = :name

@@ -1,0 +1,54 @@
+"""Holds a chunk to what was planned: the target under its lock, the source once it was read."""
+
+from __future__ import annotations
+
+from mapper_dask.chunk.extract import SourceSession
+from mapper_dask.chunk.load import TargetSession
+from mapper_dask.chunk.task import ReadTask
+from mapper_dask.dialects.definition import difference, staging_difference, target_difference
+from mapper_dask.dialects.facts import TargetTable
+from mapper_dask.errors import SourceChangedError, TargetChangedError
+
+REMEDY = (
+    "nothing of this chunk is committed. Undo the change and resume, or discard the run and begin "
+    "another"
+)
+
+
+def require_same_target(target: TargetSession, table: TargetTable) -> None:
+    """Refuse rows that were made for a table which has been altered since.
+
+    Call it when the rows were sent and before they commit: that has locked the table.
+
+    Raises
+    ------
+    TargetChangedError
+        Names what was altered, how it was and how it is.
+    """
+    if not table.definition:
+        return
+    now = target.dialect.target_definition(target.conn, table.into)
+    compare = target_difference if table.staging is None else staging_difference
+    if found := compare(table.definition, now):
+        where = table.quoted if table.staging is None else f"the staging table of {table.quoted}"
+        message = f"target_table: {where} was altered under the run: {found}; {REMEDY}"
+        raise TargetChangedError(message, field="target_table")
+
+
+def require_same_source(source: SourceSession, task: ReadTask) -> None:
+    """Refuse rows of a source that has been altered since it was planned; ends their read.
+
+    Call it when all rows of the read are here, and before any of them commits.
+
+    Raises
+    ------
+    SourceChangedError
+        Names what was altered, how it was and how it is.
+    """
+    relied = task.query.relied
+    if relied is None:
+        return
+    now = source.dialect.source_definition(source.conn, relied)
+    if found := difference(relied.definition, now):
+        message = f"source_sql: what it reads was altered under the run: {found}; {REMEDY}"
+        raise SourceChangedError(message, field="source_sql")

@@ -1,0 +1,122 @@
+"""What a run relies on of tables and types, as it was planned; and what of it differs later. Pure.
+
+Bytes of one type are read as another's in silence, so nobody notices by the values that a column
+was altered, a label of an enum renamed or a partition attached while the chunks are on their way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+SHOWN = 3
+"""Differences that a message names."""
+
+TABLE, COLUMN, VIEW, PARTITIONS, TYPE = "table", "column", "view", "partitions", "type"
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """One thing a run relies on."""
+
+    kind: str
+    """``table``, ``column``, ``view``, ``partitions`` or ``type``."""
+    of: str
+    """The table or view it belongs to; empty for a type."""
+    name: str
+    """The column's or the type's; empty for a relation."""
+    text: str
+    """Its definition as a person reads it."""
+    mark: str = ""
+    """What tells its definition from others that read alike."""
+    place: str = ""
+    """What tells it from another of the same name and definition: a number of the catalogue's."""
+
+    @property
+    def called(self) -> str:
+        """What a message calls it."""
+        match self.kind:
+            case "column":
+                return f"column {self.name!r} of {self.of}"
+            case "type":
+                return f"type {self.name}"
+            case "partitions":
+                return f"the number of partitions of {self.of}"
+            case "view":
+                return f"the query of view {self.of}"
+        return f"table {self.of}"
+
+
+Definition = tuple[Trait, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Relied:
+    """What a query reads, and how that was defined when it was planned."""
+
+    relations: tuple[int, ...]
+    """Numbers of the tables and views, but for children of others among them."""
+    types: tuple[int, ...]
+    """Numbers of the types of its result that are not the database's own."""
+    definition: Definition
+    foreign: tuple[str, ...] = field(default=())
+    """Tables among them whose rows are elsewhere, where no snapshot holds them."""
+
+
+def difference(planned: Definition, now: Definition) -> str:
+    """Return what differs, in words; empty when nothing does."""
+    if planned == now:
+        return ""
+    before, after = _by_name(planned), _by_name(now)
+    changes = [_change(trait, after.get(key)) for key, trait in before.items()]
+    changes += [f"{trait.called} is new" for key, trait in after.items() if key not in before]
+    return _told(changes)
+
+
+def target_difference(planned: Definition, now: Definition) -> str:
+    """Return what differs of a table that receives rows; columns may be added, none is filled."""
+    if planned == now:
+        return ""
+    known = {trait.name for trait in planned if trait.kind == COLUMN}
+    kept = tuple(trait for trait in now if trait.kind != COLUMN or trait.name in known)
+    return difference(planned, kept)
+
+
+def staging_difference(planned: Definition, now: Definition) -> str:
+    """Return what differs of the types of a table that was made like another one."""
+    before = {trait.name: trait for trait in planned if trait.kind == COLUMN}
+    after = [trait for trait in now if trait.kind == COLUMN]
+    changes = [
+        _change(of_target, trait, placed=False)
+        for trait in after
+        if (of_target := before.get(trait.name)) is not None
+    ]
+    kinds = {trait.name: trait for trait in now if trait.kind == TYPE}
+    changes += [
+        _change(trait, kinds[trait.name])
+        for trait in planned
+        if trait.kind == TYPE and trait.name in kinds
+    ]
+    return _told(changes)
+
+
+def _by_name(definition: Definition) -> dict[tuple[str, str, str], Trait]:
+    return {(trait.kind, trait.of, trait.name): trait for trait in definition}
+
+
+def _change(planned: Trait, now: Trait | None, *, placed: bool = True) -> str:
+    if now is None:
+        return f"{planned.called} is gone"
+    if planned.text != now.text:
+        return f"{planned.called} was {planned.text}, now it is {now.text}"
+    if planned.mark != now.mark:
+        return f"{planned.called} was altered"
+    if placed and planned.place != now.place:
+        return f"{planned.called} is another one of the same name"
+    return ""
+
+
+def _told(changes: Iterable[str]) -> str:
+    found = [change for change in changes if change]
+    more = len(found) - SHOWN
+    return "; ".join([*found[:SHOWN], *([f"and {more} more"] if more > 0 else [])])

@@ -1,0 +1,78 @@
+"""What the catalogue says of tables and types that a run relies on, when planned and ever after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mapper_dask.dialects.definition import COLUMN, TABLE, Definition, Relied, Trait
+from mapper_dask.dialects.facts import Column
+
+NOTED, NOTHING_NOTED = "mapper_dask.read", "mapper_dask.nothing"
+"""Settings of a session: the first is what a read has left for the statement after it."""
+
+FOREIGN = "f"
+
+
+class Definitions:
+    """The part of the dialect that asks how things are defined."""
+
+    def statement(self, name: str) -> str:
+        """Return the text of a catalogue query."""
+        raise NotImplementedError
+
+    def run(
+        self, conn: Any, name: str, params: Mapping[str, Any] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Run a named query with bound values; return its rows."""
+        raise NotImplementedError
+
+    def target_definition(self, conn: Any, quoted: str) -> Definition:
+        """Return how the table of that name is defined now; empty when there is none.
+
+        What a load has locked can't change between this and the end of its transaction.
+        """
+        asked = {"relations": [], "name": quoted, "read": NOTHING_NOTED}
+        return self._whole(conn, self.run(conn, "definition", asked), [])
+
+    def relied(self, conn: Any, columns: Sequence[Column]) -> Relied | None:
+        """Return what the queries of this transaction have read, and how it is defined."""
+        read = self.run(conn, "relations_read")
+        relations = tuple(sorted(number for number, _, _, is_child in read if not is_child))
+        names = [column.key_type or column.type_name for column in columns if not column.native]
+        types = tuple(number for (number,) in self.run(conn, "types_named", {"names": names}))
+        asked = {"relations": list(relations), "name": None, "read": NOTHING_NOTED}
+        definition = self._whole(conn, self.run(conn, "definition", asked), types)
+        foreign = tuple(sorted(name for _, name, kind, _ in read if kind == FOREIGN))
+        return Relied(relations, types, definition, foreign)
+
+    def source_definition(self, conn: Any, relied: Relied) -> Definition:
+        """End a read's transaction; return how what was planned, and what it read, is defined now.
+
+        Only a snapshot of now shows it: the transaction's own shows the catalogue as it was.
+        """
+        asked = {"relations": list(relied.relations), "name": None, "read": NOTED}
+        with conn.cursor() as cursor:
+            text = f"{self.statement('note_relations_read')}\n{self.statement('definition')}"
+            cursor.execute(text, asked)
+            rows = cursor.fetchall()
+        return self._whole(conn, rows, relied.types)
+
+    def _whole(
+        self, conn: Any, rows: Sequence[tuple[Any, ...]], types: Sequence[int]
+    ) -> Definition:
+        """Return the definitions of columns, and what else must be asked for."""
+        tables = {number: (name, kind) for name, number, kind, *_ in rows}
+        traits = [
+            Trait(TABLE, name, "", kind, place=str(number))
+            for number, (name, kind) in tables.items()
+        ]
+        traits += [
+            Trait(COLUMN, relation, name, text, mark, str(place))
+            for relation, _, _, _, name, text, place, mark, _ in rows
+            if name is not None
+        ]
+        if types or any(children or of_users for _, _, _, children, *_, of_users in rows):
+            asked = {"relations": list(tables), "types": list(types)}
+            traits += [Trait(*row) for row in self.run(conn, "definition_of_types", asked)]
+        return tuple(sorted(traits, key=lambda trait: (trait.kind, trait.of, trait.name)))
