@@ -15,6 +15,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from mapper_dask.chunk import extract, transform
+from mapper_dask.chunk.drift import require_same_source
 from mapper_dask.chunk.task import ReadTask
 from mapper_dask.connections import ConnectionRef, reference
 from mapper_dask.errors import ConfigurationError, DatabaseError
@@ -45,6 +46,7 @@ class _Reader:
     def __call__(self, chunk: Chunk) -> pd.DataFrame:
         with extract.source_session(self.task, chunk) as session:
             rows = next(extract.read_batches(session, self.task, strict=True))
+            require_same_source(session, self.task)
         return self._frame(rows)
 
     def empty(self, schema: Any) -> pd.DataFrame:

@@ -41,7 +41,7 @@ class Trait:
             case "type":
                 return f"type {self.name}"
             case "partitions":
-                return f"the number of partitions of {self.of}"
+                return f"the set of partitions of {self.of}"
             case "view":
                 return f"the query of view {self.of}"
         return f"table {self.of}"
@@ -68,8 +68,10 @@ def difference(planned: Definition, now: Definition) -> str:
     if planned == now:
         return ""
     before, after = _by_name(planned), _by_name(now)
-    changes = [_change(trait, after.get(key)) for key, trait in before.items()]
-    changes += [f"{trait.called} is new" for key, trait in after.items() if key not in before]
+    gone, new = _without(before, after), _without(after, before)
+    changes = [f"{trait.called} is gone" for trait in gone]
+    changes += [f"{trait.called} is new" for trait in new]
+    changes += [_change(before[key], after[key]) for key in before if key in after]
     return _told(changes)
 
 
@@ -104,9 +106,16 @@ def _by_name(definition: Definition) -> dict[tuple[str, str, str], Trait]:
     return {(trait.kind, trait.of, trait.name): trait for trait in definition}
 
 
-def _change(planned: Trait, now: Trait | None, *, placed: bool = True) -> str:
-    if now is None:
-        return f"{planned.called} is gone"
+def _without(
+    these: dict[tuple[str, str, str], Trait], others: dict[tuple[str, str, str], Trait]
+) -> list[Trait]:
+    """Return those that are not among the others; of a table that is not, the table alone."""
+    lone = [trait for key, trait in these.items() if key not in others]
+    tables = {trait.of for trait in lone if trait.kind == TABLE}
+    return [trait for trait in lone if trait.kind == TABLE or trait.of not in tables]
+
+
+def _change(planned: Trait, now: Trait, *, placed: bool = True) -> str:
     if planned.text != now.text:
         return f"{planned.called} was {planned.text}, now it is {now.text}"
     if planned.mark != now.mark:
