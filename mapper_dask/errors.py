@@ -8,6 +8,7 @@
     │   ├── JobFileError          a job file is wrong; names file, line and column
     │   ├── PlanError             the query cannot be cut as asked
     │   ├── TargetError           the target table does not fit the rows
+    │   │   └── RowsGoneError     the target does not hold what the ledger says was loaded
     │   └── FingerprintError      the run_id belongs to another job
     ├── DatabaseError             what a database answered, with its SQLSTATE and position
     │   ├── ConnectionFailedError the database cannot be reached
@@ -77,6 +78,10 @@ class PlanError(ConfigurationError):
 
 class TargetError(ConfigurationError):
     """The target table is missing or does not fit the rows."""
+
+
+class RowsGoneError(TargetError):
+    """The target does not hold (any more) what the ledger says a run has loaded into it."""
 
 
 class DatabaseError(MapperError):

@@ -16,6 +16,7 @@ from mapper_dask.dialects.facts import (
     Aside,
     Capabilities,
     Column,
+    Counted,
     Estimate,
     FunctionFact,
     Histogram,
@@ -24,6 +25,7 @@ from mapper_dask.dialects.facts import (
     Publication,
     Relation,
     SourceQuery,
+    TableMark,
     TargetTable,
 )
 from mapper_dask.parallel_models import Bound, Chunk
@@ -57,6 +59,50 @@ class Watermarks(Protocol):
         ...
 
 
+class Evidence(Protocol):
+    """What a database can tell of where a table's rows come from, and whether it is still that one.
+
+    A number stands for the transaction that wrote a row, where rows tell it.
+    """
+
+    def mark(self, conn: Any, schema: str, name: str) -> TableMark | None:
+        """Return what changes when all rows of a table go at once; None when it is not there."""
+        ...
+
+    def is_known(self, number: int, now: TableMark) -> bool:
+        """Return whether rows still tell the transaction of that number from every other."""
+        ...
+
+    def load_number(self, conn: Any) -> int | None:
+        """Return the number that rows written by this transaction carry; None where they do not."""
+        ...
+
+    def counted(
+        self, conn: Any, table: TargetTable, own: Sequence[int], others: Sequence[int]
+    ) -> Counted:
+        """Count a table's rows: all, those of some transactions, those of some others."""
+        ...
+
+    def in_range(
+        self,
+        conn: Any,
+        table: TargetTable,
+        keys: Sequence[Column],
+        chunk: Chunk,
+        own: Sequence[int],
+    ) -> Counted:
+        """Count the rows in a chunk's range of keys, and those among them of some transactions."""
+        ...
+
+    def only(self, table: TargetTable, own: Sequence[int]) -> str:
+        """Return the query of a table's rows that some transactions wrote."""
+        ...
+
+    def remove(self, conn: Any, table: TargetTable, own: Sequence[int]) -> int:
+        """Delete the rows of some transactions from a table, and no others; return how many."""
+        ...
+
+
 class Dialect(Protocol):
     """What the library asks of a database. ``conn`` is always the driver's own connection."""
 
@@ -67,6 +113,11 @@ class Dialect(Protocol):
     """How rows come out into Arrow, as a plan shows it."""
     drivers: tuple[str, ...]
     capabilities: Capabilities
+
+    @property
+    def evidence(self) -> Evidence:
+        """What it can tell of where rows come from."""
+        ...
 
     def connect_args(self) -> dict[str, Any]:
         """Return what every connection is opened with: timeouts, keepalives."""
@@ -280,12 +331,6 @@ class Dialect(Protocol):
 
     def empty_table(self, conn: Any, quoted: str) -> None:
         """Delete all rows of a table in the caller's transaction."""
-        ...
-
-    def delete_range(
-        self, conn: Any, table: TargetTable, keys: Sequence[Column], chunk: Chunk
-    ) -> None:
-        """Delete a chunk's range of keys from a table."""
         ...
 
     def load_wire(self, columns: Sequence[Column]) -> str:

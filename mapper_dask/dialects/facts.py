@@ -106,6 +106,40 @@ class TargetTable:
 
 
 @dataclass(frozen=True, slots=True)
+class TableMark:
+    """What changes when all rows of a table go at once: it is emptied, rewritten, made anew.
+
+    Two marks of one table are equal when nothing of the kind has happened between them.
+    """
+
+    cluster: str | None
+    """The server's data; None where this login may not ask. Row numbers mean nothing in another."""
+    database: str
+    storage: str
+    """Digest of the objects and the files it is stored in, its partitions' among them."""
+    steady: bool = True
+    """Whether its rows can go all at once only with its storage; not those of an unlogged table,
+    which a crash empties in its place, nor those of a view, which are elsewhere."""
+    stamped: bool = False
+    """Whether each row tells which transaction wrote it."""
+    unlogged: bool = False
+    """Whether a crash of the server empties it."""
+    upcoming: int | None = field(default=None, compare=False)
+    """Number of the next transaction; None where rows carry none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Rows of a table, or of a part of it."""
+
+    rows: int
+    own: int = 0
+    """Those among them that some transactions wrote."""
+    others: int = 0
+    """Those among them that some others wrote."""
+
+
+@dataclass(frozen=True, slots=True)
 class Publication:
     """How rows that wait in a staging table enter the target, all at once."""
 

@@ -25,6 +25,7 @@ LAYERS = (
     "urls",
     "connections",
     "dialects",
+    "ledger_evidence",
     "ledger",
     "ledger_flows",
     ("plan", "chunk"),

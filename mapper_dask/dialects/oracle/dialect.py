@@ -42,6 +42,7 @@ from mapper_dask.dialects.oracle import (
     types,
 )
 from mapper_dask.dialects.oracle.definitions import Definitions
+from mapper_dask.dialects.oracle.evidence import OracleEvidence
 from mapper_dask.dialects.oracle.watermarks import OracleWatermarks
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import Bound, Chunk
@@ -66,6 +67,11 @@ class Oracle(Definitions):
         transactional_ddl=False,
         direct_path=True,
     )
+
+    @property
+    def evidence(self) -> OracleEvidence:
+        """What it tells of where rows come from."""
+        return OracleEvidence(self.run)
 
     def connect_args(self) -> dict[str, Any]:
         """Return what every connection is opened with."""
@@ -308,13 +314,6 @@ class Oracle(Definitions):
         """Delete all rows of a table in the caller's transaction."""
         with conn.cursor() as cursor:
             cursor.execute(f"DELETE FROM {quoted}")
-
-    def delete_range(
-        self, conn: Any, table: TargetTable, keys: Sequence[Column], chunk: Chunk
-    ) -> None:
-        """Delete a chunk's range of keys from a table."""
-        with conn.cursor() as cursor:
-            cursor.execute(f"DELETE FROM {table.quoted} q{queries.predicate(keys, chunk)}")
 
     def load_wire(self, columns: Sequence[Column]) -> str:
         """Return how rows are bound."""

@@ -40,6 +40,7 @@ from mapper_dask.dialects.postgresql import (
     types,
 )
 from mapper_dask.dialects.postgresql.definitions import Definitions
+from mapper_dask.dialects.postgresql.evidence import PostgreSQLEvidence
 from mapper_dask.dialects.postgresql.watermarks import PostgreSQLWatermarks
 from mapper_dask.parallel_models import Bound, Chunk
 
@@ -84,6 +85,11 @@ class PostgreSQL(Definitions):
     read_wire = "COPY text"
     drivers: tuple[str, ...] = ("psycopg2",)
     capabilities = Capabilities(snapshots=True, row_addresses=True, relay=True)
+
+    @property
+    def evidence(self) -> PostgreSQLEvidence:
+        """What it tells of where rows come from."""
+        return PostgreSQLEvidence(self.run)
 
     def connect_args(self) -> dict[str, Any]:
         """Return what every connection is opened with."""
@@ -388,15 +394,6 @@ class PostgreSQL(Definitions):
         """Delete all rows of a table in the caller's transaction."""
         with conn.cursor() as cursor:
             cursor.execute(f"DELETE FROM {quoted}")
-
-    def delete_range(
-        self, conn: Any, table: TargetTable, keys: Sequence[Column], chunk: Chunk
-    ) -> None:
-        """Delete a chunk's range of keys from a table."""
-        with conn.cursor() as cursor:
-            cursor.execute(
-                f"DELETE FROM {table.quoted} AS q{queries.predicate(keys, chunk, _literal(conn))}"
-            )
 
     def load_wire(self, columns: Sequence[Column]) -> str:
         """Return the format of the COPY that loads these columns from Arrow."""

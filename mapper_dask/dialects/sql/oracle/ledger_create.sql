@@ -9,7 +9,9 @@ CREATE TABLE mapper_dask_run (
     notes        CLOB DEFAULT '[]' NOT NULL,
     version      VARCHAR2(10) NOT NULL,
     started_at   TIMESTAMP(6) WITH TIME ZONE DEFAULT SYSTIMESTAMP NOT NULL,
-    ended_at     TIMESTAMP(6) WITH TIME ZONE
+    ended_at     TIMESTAMP(6) WITH TIME ZONE,
+    table_mark   CLOB,
+    published    CLOB
 )
 /
 CREATE TABLE mapper_dask_chunk (
@@ -29,6 +31,7 @@ CREATE TABLE mapper_dask_chunk (
     error         CLOB,
     started_at    TIMESTAMP(6) WITH TIME ZONE,
     ended_at      TIMESTAMP(6) WITH TIME ZONE,
+    loaded_by     CLOB,
     CONSTRAINT mapper_dask_chunk_pk PRIMARY KEY (run_id, chunk_id),
     CONSTRAINT mapper_dask_chunk_run FOREIGN KEY (run_id)
         REFERENCES mapper_dask_run (run_id) ON DELETE CASCADE

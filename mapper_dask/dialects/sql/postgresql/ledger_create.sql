@@ -9,7 +9,9 @@ CREATE TABLE IF NOT EXISTS mapper_dask_run (
     notes        pg_catalog.jsonb NOT NULL DEFAULT '[]',
     version      pg_catalog.text NOT NULL,
     started_at   pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    ended_at     pg_catalog.timestamptz
+    ended_at     pg_catalog.timestamptz,
+    table_mark   pg_catalog.jsonb,
+    published    pg_catalog.jsonb
 );
 CREATE TABLE IF NOT EXISTS mapper_dask_chunk (
     run_id        pg_catalog.text NOT NULL REFERENCES mapper_dask_run ON DELETE CASCADE,
@@ -28,6 +30,7 @@ CREATE TABLE IF NOT EXISTS mapper_dask_chunk (
     error         pg_catalog.text,
     started_at    pg_catalog.timestamptz,
     ended_at      pg_catalog.timestamptz,
+    loaded_by     pg_catalog.jsonb,
     PRIMARY KEY (run_id, chunk_id)
 );
 CREATE TABLE IF NOT EXISTS mapper_dask_reject (

@@ -1,0 +1,82 @@
+"""Whether a table is still the one it was. Its rows do not tell which transaction wrote them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mapper_dask.dialects.facts import Column, Counted, TableMark, TargetTable
+from mapper_dask.dialects.oracle import queries
+from mapper_dask.dialects.oracle.names import folded
+from mapper_dask.parallel_models import Chunk
+
+Run = Callable[..., list[tuple[Any, ...]]]
+"""Runs a named query of ``sql/oracle``."""
+
+
+@dataclass(frozen=True, slots=True)
+class OracleEvidence:
+    """What Oracle tells of a table's storage.
+
+    ``ORA_ROWSCN`` is a block's unless the table was made with ROWDEPENDENCIES, and changes with
+    any row of it; so it tells nothing of a load.
+    """
+
+    run: Run
+
+    def mark(self, conn: Any, schema: str, name: str) -> TableMark | None:
+        """Return what changes with TRUNCATE, MOVE, DROP and CREATE, of partitions too."""
+        rows = self.run(conn, "table_files", {"owner": folded(schema), "name": folded(name)})
+        if not rows:
+            return None
+        files = [tuple(None if n is None else int(n) for n in row[:2]) for row in rows]
+        stored = all(bool(row[2]) for row in rows)
+        digest = hashlib.sha256(repr(files).encode()).hexdigest()[:32]
+        return TableMark(cluster=None, database="", storage=digest, steady=stored)
+
+    def is_known(self, number: int, now: TableMark) -> bool:
+        """Return False."""
+        del number, now
+        return False
+
+    def load_number(self, conn: Any) -> int | None:
+        """Return None: rows carry no number."""
+        del conn
+        return None
+
+    def counted(
+        self, conn: Any, table: TargetTable, own: Sequence[int], others: Sequence[int]
+    ) -> Counted:
+        """Count a table's rows."""
+        del own, others
+        return _count(conn, f"SELECT COUNT(*) FROM {table.quoted}")
+
+    def in_range(
+        self,
+        conn: Any,
+        table: TargetTable,
+        keys: Sequence[Column],
+        chunk: Chunk,
+        own: Sequence[int],
+    ) -> Counted:
+        """Count the rows in a chunk's range of keys."""
+        del own
+        where = queries.predicate(keys, chunk)
+        return _count(conn, f"SELECT COUNT(*) FROM {table.quoted} q{where}")
+
+    def only(self, table: TargetTable, own: Sequence[int]) -> str:
+        """Raise: no number is known, so nobody asks."""
+        raise NotImplementedError
+
+    def remove(self, conn: Any, table: TargetTable, own: Sequence[int]) -> int:
+        """Raise: no number is known, so nobody asks."""
+        raise NotImplementedError
+
+
+def _count(conn: Any, sql: str) -> Counted:
+    with conn.cursor() as cursor:
+        cursor.execute(sql)
+        ((rows,),) = cursor.fetchall()
+    return Counted(int(rows))

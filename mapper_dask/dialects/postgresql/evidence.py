@@ -1,0 +1,157 @@
+"""Which transaction wrote a row, and whether a table is still the one it was.
+
+Each row carries the number of the transaction that wrote it (``xmin``): its lowest 32 bits. VACUUM
+FREEZE, VACUUM FULL and CLUSTER keep it; an UPDATE, a rewrite by ALTER TABLE and a restored dump give
+another. So it tells a load's rows from everybody else's while the number has not come round, which
+takes 2**32 transactions; half of that is trusted. What is counted here is never hidden by row
+security: a policy that would hide rows is an error instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mapper_dask.dialects.facts import Column, Counted, TableMark, TargetTable
+from mapper_dask.dialects.postgresql import queries
+from mapper_dask.parallel_models import Chunk
+
+Run = Callable[..., list[tuple[Any, ...]]]
+"""Runs a named query of ``sql/postgresql``."""
+
+LAP = 1 << 31
+"""Transactions after which a number is no evidence any more."""
+
+XID = (1 << 32) - 1
+"""The part of a transaction's number that a row carries."""
+
+STORED = {"r", "p", "m"}
+"""Kinds of relations whose rows are here, and numbered; not views, not foreign tables."""
+
+_SEEN = "SET LOCAL row_security = off; "
+
+
+@dataclass(frozen=True, slots=True)
+class PostgreSQLEvidence:
+    """What PostgreSQL tells of a table's storage and its rows' origin."""
+
+    run: Run
+
+    def mark(self, conn: Any, schema: str, name: str) -> TableMark | None:
+        """Return what changes when a table is emptied or rewritten as a whole; None: it is not there.
+
+        It is made of the files of the table and all its partitions: TRUNCATE, a rewrite, DROP and
+        CREATE, ATTACH and DETACH each give others.
+        """
+        rows = self.run(conn, "table_files", {"schema": schema, "name": name})
+        if not rows:
+            return None
+        database, upcoming, may_ask = rows[0][:3]
+        cluster = self.run(conn, "table_cluster")[0][0] if may_ask else None
+        kinds, kept = {row[5] for row in rows}, {row[6] for row in rows}
+        return TableMark(
+            cluster=cluster,
+            database=str(database),
+            storage=_digest([row[3:5] for row in rows]),
+            steady=kinds <= STORED and kept <= {"p"},
+            stamped=kinds <= STORED,
+            unlogged="u" in kept,
+            upcoming=int(upcoming),
+        )
+
+    def is_known(self, number: int, now: TableMark) -> bool:
+        """Return whether rows tell that they were written by a transaction of that number."""
+        upcoming = now.upcoming
+        return now.stamped and upcoming is not None and upcoming - LAP < number < upcoming
+
+    def load_number(self, conn: Any) -> int | None:
+        """Return the number that rows written by this transaction carry."""
+        with conn.cursor() as cursor:
+            cursor.execute("SELECT pg_catalog.txid_current()")
+            return int(cursor.fetchone()[0])
+
+    def counted(
+        self, conn: Any, table: TargetTable, own: Sequence[int], others: Sequence[int]
+    ) -> Counted:
+        """Count a table's rows: all, those of some transactions, those of some others."""
+        if not own and not others:
+            return Counted(
+                _count(conn, f"{_SEEN}SELECT pg_catalog.count(*) FROM {table.quoted}")[0]
+            )
+        sql = (
+            f"{_SEEN}SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE {_any('own')}), "
+            f"pg_catalog.count(*) FILTER (WHERE {_any('others')}) FROM {_percent(table)} AS q"
+        )
+        return Counted(*_count(conn, sql, {"own": _xids(own), "others": _xids(others)}))
+
+    def in_range(
+        self,
+        conn: Any,
+        table: TargetTable,
+        keys: Sequence[Column],
+        chunk: Chunk,
+        own: Sequence[int],
+    ) -> Counted:
+        """Count the rows in a chunk's range of keys, and those among them of some transactions."""
+        mine = f"pg_catalog.count(*) FILTER (WHERE {_literals(own)})"
+        sql = (
+            f"{_SEEN}SELECT pg_catalog.count(*), {mine} "
+            f"FROM {table.quoted} AS q{queries.predicate(keys, chunk, _literal(conn))}"
+        )
+        return Counted(*_count(conn, sql))
+
+    def only(self, table: TargetTable, own: Sequence[int]) -> str:
+        """Return the query of a table's rows that some transactions wrote."""
+        return f"SELECT * FROM {table.quoted} AS q WHERE {_literals(own)}"
+
+    def remove(self, conn: Any, table: TargetTable, own: Sequence[int]) -> int:
+        """Delete the rows of some transactions from a table, and no others; return how many."""
+        with conn.cursor() as cursor:
+            cursor.execute(
+                f"{_SEEN}DELETE FROM {_percent(table)} AS q WHERE {_any('own')}",
+                {"own": _xids(own)},
+            )
+            return int(cursor.rowcount)
+
+
+def _count(conn: Any, sql: str, values: dict[str, Any] | None = None) -> tuple[int, ...]:
+    with conn.cursor() as cursor:
+        cursor.execute(sql, values)
+        return tuple(int(number) for number in cursor.fetchone())
+
+
+def _percent(table: TargetTable) -> str:
+    """Return a table's name as it stands in a statement with bound values."""
+    return table.quoted.replace("%", "%%")
+
+
+def _xids(numbers: Sequence[int]) -> list[str]:
+    return [str(number & XID) for number in numbers]
+
+
+def _any(name: str) -> str:
+    """Return the condition that a bound array holds the number of a row: a hashed look-up."""
+    return (
+        "q.xmin OPERATOR(pg_catalog.=) ANY (SELECT n.xid::pg_catalog.xid "
+        f"FROM pg_catalog.unnest(%({name})s::pg_catalog.text[]) AS n (xid))"
+    )
+
+
+def _literals(numbers: Sequence[int]) -> str:
+    """Return the same condition over a few numbers, for text in which nothing is bound."""
+    each = [f"q.xmin OPERATOR(pg_catalog.=) '{n & XID}'::pg_catalog.xid" for n in numbers]
+    return f"({' OR '.join(each) or 'false'})"
+
+
+def _literal(conn: Any) -> queries.Literal:
+    def literal(text: str) -> str:
+        with conn.cursor() as cursor:
+            return str(cursor.mogrify("%s", (text,)).decode("utf-8"))
+
+    return literal
+
+
+def _digest(files: Sequence[Any]) -> str:
+    return hashlib.sha256(repr([tuple(map(int, f)) for f in files]).encode()).hexdigest()[:32]

@@ -1,0 +1,155 @@
+"""What the ledger remembers to prove by: which transactions loaded a run's rows, and into what.
+
+Layout 2 of the ledger. Whoever owns its tables upgrades an older one in passing; until then its
+runs can be read, and nothing can be written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.facts import TableMark
+from mapper_dask.errors import TargetError
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkLoad:
+    """A committed chunk, and how its rows can be told."""
+
+    chunk_id: int
+    rows: int
+    """Rows the ledger says were loaded."""
+    loads: tuple[int, ...] | None
+    """Numbers of the transactions that loaded them; None where that was not noted: a ledger of an
+    earlier library, rows set aside between savepoints, a database whose rows tell nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvidence:
+    """What the ledger remembers of where a run's rows are."""
+
+    mark: TableMark | None
+    """Of the table that held them when this was noted: the target's, or the one they wait in until
+    they are published. None: an earlier library noted nothing."""
+    chunks: tuple[ChunkLoad, ...]
+    published: ChunkLoad | None
+    """What the publication wrote into the target; None where chunks are loaded directly, or it has
+    not come to that."""
+    succeeded: bool
+
+    @property
+    def parts(self) -> tuple[ChunkLoad, ...]:
+        """Return what is in the table the mark is of."""
+        return self.chunks if self.published is None else (self.published,)
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceLedger:
+    """The part of the ledger that tells rows apart. The caller commits."""
+
+    dialect: Dialect
+
+    def upgrade(self, conn: Any) -> None:
+        """Give tables of an earlier library the columns that evidence stands in.
+
+        Raises
+        ------
+        TargetError
+            When they lack, and this login does not own the tables; names the statements.
+        """
+        if not self._lacking(conn):
+            return
+        self.dialect.run(conn, "ledger_lock")
+        lacking = self._lacking(conn)
+        if not all(may for _, _, may, _ in lacking):
+            raise TargetError(_must_be_upgraded(lacking), field="target_conn")
+        if lacking:
+            self.dialect.run(conn, "ledger_upgrade")
+
+    def is_current(self, conn: Any) -> bool:
+        """Return whether the tables have the columns that evidence stands in."""
+        return not self._lacking(conn)
+
+    def _lacking(self, conn: Any) -> list[tuple[Any, ...]]:
+        return self.dialect.run(conn, "ledger_layout")
+
+    def note_table(self, conn: Any, run_id: str, schema: str, name: str) -> None:
+        """Remember what the table is stored in that takes a run's rows."""
+        mark = self.dialect.evidence.mark(conn, schema, name)
+        self.note_mark(conn, run_id, mark)
+
+    def note_mark(self, conn: Any, run_id: str, mark: TableMark | None) -> None:
+        """Remember that a run's rows are where this mark is."""
+        stored = None if mark is None else json.dumps(asdict(mark))
+        self.dialect.run(conn, "ledger_mark", {"run_id": run_id, "mark": stored, "published": None})
+
+    def note_published(self, conn: Any, run_id: str, table: tuple[str, str], rows: int) -> None:
+        """Remember that this transaction has written a run's rows into the target.
+
+        Parameters
+        ----------
+        table
+            Schema and name of the target.
+        rows
+            Rows it has written.
+        """
+        mark = self.dialect.evidence.mark(conn, *table)
+        number = self.dialect.evidence.load_number(conn)
+        published = {"rows": rows, "loads": None if number is None else [number]}
+        values = {
+            "run_id": run_id,
+            "mark": None if mark is None else json.dumps(asdict(mark)),
+            "published": json.dumps(published),
+        }
+        self.dialect.run(conn, "ledger_mark", values)
+
+    def of(self, conn: Any, run_id: str) -> StoredEvidence:
+        """Return what is remembered of a run."""
+        if not self.is_current(conn):
+            [(_, loaded)] = self.dialect.run(conn, "ledger_totals", {"run_id": run_id})
+            [(state,)] = self.dialect.run(conn, "ledger_state", {"run_id": run_id})
+            whole = (ChunkLoad(-1, int(loaded), None),)
+            return StoredEvidence(None, whole, None, succeeded=state == "SUCCEEDED")
+        [(mark, published, state)] = self.dialect.run(conn, "ledger_marked", {"run_id": run_id})
+        rows = self.dialect.run(conn, "ledger_loads", {"run_id": run_id})
+        chunks = tuple(ChunkLoad(int(c), int(n), _numbers(loads)) for c, n, loads in rows)
+        return StoredEvidence(_mark(mark), chunks, _published(published), state == "SUCCEEDED")
+
+    def others(self, conn: Any, run_id: str, cluster: str | None) -> list[int]:
+        """Return the numbers of the transactions that loaded other runs' rows in a server's data."""
+        if cluster is None:
+            return []
+        values = {"run_id": run_id, "cluster": cluster}
+        rows = self.dialect.run(conn, "ledger_loads_of_others", values)
+        return [number for (text,) in rows for number in _numbers(text) or ()]
+
+
+def _must_be_upgraded(lacking: Sequence[tuple[Any, ...]]) -> str:
+    _, _, _, owner = lacking[0]
+    columns = ", ".join(f"{table}.{column}" for table, column, _, _ in lacking)
+    return (
+        f"target_conn leads to a ledger of an earlier version of this library: it lacks {columns}. "
+        f"Its owner, {owner}, must add them: let that login run one job, or run the file "
+        "ledger_upgrade.sql (see docs/privileges.md)"
+    )
+
+
+def _mark(text: str | None) -> TableMark | None:
+    return None if text is None else TableMark(**json.loads(text))
+
+
+def _numbers(text: str | None) -> tuple[int, ...] | None:
+    numbers = None if text is None else json.loads(text)
+    return None if numbers is None else tuple(int(number) for number in numbers)
+
+
+def _published(text: str | None) -> ChunkLoad | None:
+    if text is None:
+        return None
+    stored = json.loads(text)
+    loads = stored["loads"]
+    return ChunkLoad(-1, int(stored["rows"]), None if loads is None else tuple(map(int, loads)))

@@ -1,0 +1,227 @@
+"""Is what the ledger says was loaded still in the target? Asked when a run goes on, or again.
+
+The ledger and its target are tables of one database, so a crash, a failover or a restore of the
+whole leaves both in one state. What parts them is done to the target alone: TRUNCATE, DROP, a table
+restored or rewritten, an unlogged table after a crash. So the target's storage is noted with the
+run. While it is the same, the ledger is believed, for the price of a look into the catalogue. Where
+it is not, rows are counted, by the transactions that wrote them where rows tell those.
+
+Rows that somebody deletes one by one are not looked for: ``reconcile`` counts.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
+from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.facts import Counted, TableMark, TargetTable
+from mapper_dask.errors import DatabaseError, RowsGoneError
+from mapper_dask.ledger import StoredRun
+from mapper_dask.ledger_evidence import ChunkLoad, EvidenceLedger, StoredEvidence
+from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
+
+
+class Standing(enum.Enum):
+    """How far the ledger's word on a run's rows can be taken."""
+
+    UNTOUCHED = "UNTOUCHED"
+    """Nothing has happened that takes rows away all at once. They were not counted."""
+    PROVED = "PROVED"
+    """The table was rewritten, or can be emptied by a crash: every row was counted as the run's."""
+    PLAUSIBLE = "PLAUSIBLE"
+    """The same, and as many rows are there; but whose they are can't be shown."""
+    GONE = "GONE"
+    """Rows are missing, or the whole table is."""
+    UNKNOWN = "UNKNOWN"
+    """The table was rewritten, and this login may not count its rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found where a run's rows should be."""
+
+    standing: Standing
+    loaded: int
+    """Rows that the ledger says are there."""
+    found: int | None = None
+    """Rows that are there and may be the run's; None: not counted."""
+    seen: str = ""
+    """What happened to the table, in words; empty when nothing did."""
+    mark: TableMark | None = None
+    """What the table is stored in now."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the ledger's word may be passed on as the truth."""
+        return self.standing in (Standing.UNTOUCHED, Standing.PROVED, Standing.PLAUSIBLE)
+
+    @property
+    def note(self) -> str:
+        """What a report must say beside it; empty for what is shown."""
+        if self.standing is not Standing.PLAUSIBLE:
+            return ""
+        return (
+            f"{self.seen}; {self.found:,} rows are there that can be this run's {self.loaded:,}, "
+            "but no row tells by whom it was loaded"
+        )
+
+
+def still_there(target: ConnectionRef, stored: StoredRun) -> Verdict:
+    """Return whether the target still holds what a run has loaded, as far as can be told.
+
+    Costs a look into the catalogue, and a scan of the table only where that was emptied or
+    rewritten since, or is unlogged, or a view.
+
+    Parameters
+    ----------
+    target
+        Where the ledger and the table are.
+    stored
+        The run, as ``RunLedger.find`` returns it.
+    """
+    dialect = dialect_for(target, "target_conn")
+    engine = engine_for(target, connect_args=dialect.connect_args())
+    with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
+        dialect.begin_load(conn, f"{session_tag(stored.run_id)}:coordinator", DEFAULT_LOCK_TIMEOUT)
+        verdict = _Look(dialect, conn, stored).verdict()
+        conn.rollback()
+    return verdict
+
+
+def require_still_there(target: ConnectionRef, stored: StoredRun) -> Verdict:
+    """Return what was found, if it bears out what the ledger says.
+
+    Raises
+    ------
+    RowsGoneError
+        When it does not: says what was seen, how many rows are there, and what to do.
+    """
+    verdict = still_there(target, stored)
+    if not verdict.holds:
+        raise RowsGoneError(_told(stored, verdict), field="run_id", run_id=stored.run_id)
+    return verdict
+
+
+def _told(stored: StoredRun, verdict: Verdict) -> str:
+    head = f"run {stored.run_id!r} is not claimed: {verdict.seen}"
+    if verdict.standing is Standing.UNKNOWN:
+        return (
+            f"{head}, and this login may not count whether its {verdict.loaded:,} rows are there. "
+            "GRANT it SELECT on the table, or use a new run_id"
+        )
+    return (
+        f"{head}. Its ledger says {verdict.loaded:,} rows were loaded, {verdict.found or 0:,} are "
+        "there that can be those. Load them again under a new run_id; or let "
+        "reconcile(repair=True) load what is missing, where it can tell the chunks' rows; or "
+        "discard the run"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look at the table that holds a run's rows."""
+
+    dialect: Dialect
+    conn: Any
+    stored: StoredRun
+
+    @property
+    def ledger(self) -> EvidenceLedger:
+        return EvidenceLedger(self.dialect)
+
+    def verdict(self) -> Verdict:
+        noted = self.ledger.of(self.conn, self.stored.run_id)
+        loaded = sum(part.rows for part in noted.parts)
+        if not loaded:
+            return Verdict(Standing.UNTOUCHED, 0)
+        table = self._table(noted)
+        now = None
+        if table is not None:
+            now = self.dialect.evidence.mark(self.conn, table.schema, table.name)
+        if table is None or now is None:
+            return Verdict(Standing.GONE, loaded, 0, f"its table {self._name} is not there")
+        if noted.mark == now and now.steady:
+            return Verdict(Standing.UNTOUCHED, loaded, mark=now)
+        return self._counted(table, noted, now, loaded)
+
+    @property
+    def _name(self) -> str:
+        return str(self.stored.plan.get("target"))
+
+    def _table(self, noted: StoredEvidence) -> TargetTable | None:
+        """Return the table that holds the rows; its name is looked up, never run."""
+        job, publication = self.stored.plan["job"], self.stored.publication
+        if publication is not None and not noted.succeeded:
+            schema, name = publication.schema, publication.staging_name
+        else:
+            schema, name = job["target_schema"], job["target_table"]
+        return self.dialect.target_table(self.conn, schema, name)
+
+    def _counted(
+        self, table: TargetTable, noted: StoredEvidence, now: TableMark, loaded: int
+    ) -> Verdict:
+        seen = _seen(table, noted.mark, now)
+        own = numbers_of(self.dialect, noted.parts, noted.mark, now)
+        try:
+            with self.dialect.errors():
+                count = self._count(table, now, own or ())
+        except DatabaseError as error:
+            if error.transient:
+                raise
+            standing = Standing.UNTOUCHED if noted.mark is None else Standing.UNKNOWN
+            return Verdict(standing, loaded, None, seen, now)
+        if own is not None and count.own == loaded:
+            return Verdict(Standing.PROVED, loaded, loaded, seen, now)
+        possible = count.rows - count.others
+        standing = Standing.PLAUSIBLE if possible >= loaded else Standing.GONE
+        return Verdict(standing, loaded, possible, seen, now)
+
+    def _count(self, table: TargetTable, now: TableMark, own: Sequence[int]) -> Counted:
+        """Count the table's rows, those that are shown to be other runs' apart."""
+        known = self.dialect.evidence.is_known
+        others = self.ledger.others(self.conn, self.stored.run_id, now.cluster)
+        others = [number for number in others if known(number, now)]
+        return self.dialect.evidence.counted(self.conn, table, own, others)
+
+
+def numbers_of(
+    dialect: Dialect, parts: Sequence[ChunkLoad], noted: TableMark | None, now: TableMark
+) -> list[int] | None:
+    """Return the numbers of the transactions that wrote some parts; None where rows tell none.
+
+    They mean nothing in another server's data, nor where that can't be told.
+    """
+    if noted is None or not _is_same_cluster(noted, now):
+        return None
+    numbers: list[int] = []
+    for part in parts:
+        if part.loads is None:
+            if part.rows:
+                return None
+            continue
+        numbers += part.loads
+    known = dialect.evidence.is_known
+    return numbers if all(known(number, now) for number in numbers) else None
+
+
+def _is_same_cluster(noted: TableMark, now: TableMark) -> bool:
+    if noted.cluster is None or now.cluster is None:
+        return noted == now
+    return noted.cluster == now.cluster
+
+
+def _seen(table: TargetTable, noted: TableMark | None, now: TableMark) -> str:
+    if noted is None:
+        return f"{table.quoted} was not looked at when the run began (an earlier version did it)"
+    if noted.cluster != now.cluster or noted.database != now.database:
+        return f"{table.quoted} stands in another database than when it was loaded: a restored one"
+    if noted.storage != now.storage:
+        return f"{table.quoted} was truncated, rewritten, restored or made anew since it was loaded"
+    if now.unlogged:
+        return f"{table.quoted} is unlogged, so a crash of the server empties it"
+    return f"{table.quoted} is not stored where the ledger is"
