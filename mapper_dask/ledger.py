@@ -28,9 +28,10 @@ from mapper_dask.errors import (
     TargetChangedError,
     TargetError,
 )
+from mapper_dask.ledger_evidence import EvidenceLedger
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, Reject
 
-LEDGER_VERSION = "1"
+LEDGER_VERSION = "2"
 """Layout of the tables; a later library that changes it reads this first."""
 
 
@@ -88,9 +89,18 @@ class Ledger:
 
     dialect: Dialect
 
+    @property
+    def evidence(self) -> EvidenceLedger:
+        """The part of it that tells which rows are a run's."""
+        return EvidenceLedger(self.dialect)
+
     def create(self, conn: Any) -> None:
-        """Create the tables where they are missing; needs no right to create where they stand."""
+        """Create the tables where they are missing; needs no right to create where they stand.
+
+        Those of an earlier library are upgraded.
+        """
         if not self.require_creatable(conn):
+            self.evidence.upgrade(conn)
             return
         self.dialect.run(conn, "ledger_lock")
         self.dialect.run(conn, "ledger_create")
@@ -307,14 +317,17 @@ class Ledger:
         if state == RunState.SUCCEEDED.value or missing:
             return RunState(state)
         if publication is not None:
-            self._publish(conn, run_id, publication, loaded)
+            rows = self._publish(conn, run_id, publication, loaded)
+            target = (publication.schema, publication.target_name)
+            by_key = publication.by_key
+            self.evidence.note_published(conn, run_id, target, rows, by_key=by_key)
         self.dialect.run(conn, "ledger_succeeded", {"run_id": run_id})
         if publication is not None:  # last: where DDL commits, it must commit all of the above
             self.dialect.drop_table(conn, publication.staging)
         self.dialect.drop_asides(conn, asides_of(run_id))
         return RunState.SUCCEEDED
 
-    def _publish(self, conn: Any, run_id: str, publication: Publication, loaded: int) -> None:
+    def _publish(self, conn: Any, run_id: str, publication: Publication, loaded: int) -> int:
         published = self.dialect.publish(conn, publication)
         self._require_same_target(conn, publication)
         if publication.newest_by:
@@ -326,6 +339,7 @@ class Ledger:
                 "nothing is changed"
             )
             raise LoadCountError(message, run_id=run_id)
+        return published
 
     def _require_same_target(self, conn: Any, publication: Publication) -> None:
         """Refuse a target that was altered since; what publishes has locked it."""
@@ -353,8 +367,14 @@ class Ledger:
         self.dialect.drop_asides(conn, asides_of(run.run_id))
         self.dialect.run(conn, "ledger_forget", {"run_id": run.run_id})
 
-    def account(self, conn: Any, run_id: str, result: ChunkResult) -> None:
+    def account(self, conn: Any, run_id: str, result: ChunkResult, *, apart: bool = False) -> None:
         """Enter a chunk's counts in the transaction that holds its rows.
+
+        Parameters
+        ----------
+        apart
+            Whether its rows were loaded between savepoints, and so do not carry this
+            transaction's number.
 
         Raises
         ------
@@ -368,6 +388,7 @@ class Ledger:
             "rows_out": result.rows_out,
             "rows_loaded": result.rows_loaded,
             "rows_rejected": result.rows_rejected,
+            "apart": apart,
         }
         balanced = result.rows_out == result.rows_loaded + result.rows_rejected
         if not balanced or not self.dialect.run(conn, "ledger_account", values):

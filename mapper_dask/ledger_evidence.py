@@ -82,12 +82,25 @@ class EvidenceLedger:
         mark = self.dialect.evidence.mark(conn, schema, name)
         self.note_mark(conn, run_id, mark)
 
+    def accept(self, conn: Any, run_id: str, mark: TableMark) -> None:
+        """Remember another mark, of a table in which a run's rows were found again.
+
+        In another server's data the numbers of its transactions mean nothing: they are forgotten.
+        """
+        self.upgrade(conn)
+        before = self.of(conn, run_id).mark
+        if before is None or before.cluster != mark.cluster:
+            self.dialect.run(conn, "ledger_forget_loads", {"run_id": run_id})
+        self.note_mark(conn, run_id, mark)
+
     def note_mark(self, conn: Any, run_id: str, mark: TableMark | None) -> None:
         """Remember that a run's rows are where this mark is."""
         stored = None if mark is None else json.dumps(asdict(mark))
         self.dialect.run(conn, "ledger_mark", {"run_id": run_id, "mark": stored, "published": None})
 
-    def note_published(self, conn: Any, run_id: str, table: tuple[str, str], rows: int) -> None:
+    def note_published(
+        self, conn: Any, run_id: str, table: tuple[str, str], rows: int, *, by_key: bool
+    ) -> None:
         """Remember that this transaction has written a run's rows into the target.
 
         Parameters
@@ -96,10 +109,13 @@ class EvidenceLedger:
             Schema and name of the target.
         rows
             Rows it has written.
+        by_key
+            Whether some of those may be rows that stood there and were changed, other runs' too.
         """
         mark = self.dialect.evidence.mark(conn, *table)
         number = self.dialect.evidence.load_number(conn)
-        published = {"rows": rows, "loads": None if number is None else [number]}
+        loads = None if number is None else [number]
+        published = {"rows": rows, "loads": loads, "by_key": by_key}
         values = {
             "run_id": run_id,
             "mark": None if mark is None else json.dumps(asdict(mark)),
@@ -120,7 +136,15 @@ class EvidenceLedger:
         return StoredEvidence(_mark(mark), chunks, _published(published), state == "SUCCEEDED")
 
     def others(self, conn: Any, run_id: str, cluster: str | None) -> list[int]:
-        """Return the numbers of the transactions that loaded other runs' rows in a server's data."""
+        """Return the numbers of the transactions that inserted other runs' rows.
+
+        Not those that merged: a row that they wrote may be this run's, changed.
+
+        Parameters
+        ----------
+        cluster
+            The server's data that these numbers are of.
+        """
         if cluster is None:
             return []
         values = {"run_id": run_id, "cluster": cluster}

@@ -195,7 +195,8 @@ class ChunkProcessor:
             target.ledger.reject(
                 target.conn, load.run_id, result.chunk_id, tally.rejects, self.task.reject_limit
             )
-        target.ledger.account(target.conn, load.run_id, result)
+        apart = self.task.reject_limit > 0
+        target.ledger.account(target.conn, load.run_id, result, apart=apart)
         return result
 
     def _relay(

@@ -90,8 +90,9 @@ class Evidence(Protocol):
         keys: Sequence[Column],
         chunk: Chunk,
         own: Sequence[int],
+        others: Sequence[int],
     ) -> Counted:
-        """Count the rows in a chunk's range of keys, and those among them of some transactions."""
+        """Count the rows in a chunk's range of keys: all, and as ``counted`` does."""
         ...
 
     def only(self, table: TargetTable, own: Sequence[int]) -> str:

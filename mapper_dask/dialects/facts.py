@@ -119,7 +119,7 @@ class TableMark:
     """Digest of the objects and the files it is stored in, its partitions' among them."""
     steady: bool = True
     """Whether its rows can go all at once only with its storage; not those of an unlogged table,
-    which a crash empties in its place, nor those of a view, which are elsewhere."""
+    which a crash empties in its place."""
     stamped: bool = False
     """Whether each row tells which transaction wrote it."""
     unlogged: bool = False
@@ -165,6 +165,8 @@ class Publication:
     """Column whose greatest value wins among rows with one key."""
     definition: Definition = field(default=(), repr=False, compare=False)
     """How the target was defined when this was planned; empty where nobody looked."""
+    target_name: str = ""
+    """The target's own name, unquoted; empty in a ledger of an earlier version."""
 
 
 @dataclass(frozen=True, slots=True)

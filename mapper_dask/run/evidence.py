@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
@@ -24,6 +24,7 @@ from mapper_dask.errors import DatabaseError, RowsGoneError
 from mapper_dask.ledger import StoredRun
 from mapper_dask.ledger_evidence import ChunkLoad, EvidenceLedger, StoredEvidence
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
+from mapper_dask.run.run_ledger import RunLedger
 
 
 class Standing(enum.Enum):
@@ -32,7 +33,7 @@ class Standing(enum.Enum):
     UNTOUCHED = "UNTOUCHED"
     """Nothing has happened that takes rows away all at once. They were not counted."""
     PROVED = "PROVED"
-    """The table was rewritten, or can be emptied by a crash: every row was counted as the run's."""
+    """The table was rewritten, or a crash may have emptied it: all its rows were counted there."""
     PLAUSIBLE = "PLAUSIBLE"
     """The same, and as many rows are there; but whose they are can't be shown."""
     GONE = "GONE"
@@ -75,7 +76,7 @@ def still_there(target: ConnectionRef, stored: StoredRun) -> Verdict:
     """Return whether the target still holds what a run has loaded, as far as can be told.
 
     Costs a look into the catalogue, and a scan of the table only where that was emptied or
-    rewritten since, or is unlogged, or a view.
+    rewritten since, or is unlogged.
 
     Parameters
     ----------
@@ -105,6 +106,16 @@ def require_still_there(target: ConnectionRef, stored: StoredRun) -> Verdict:
     if not verdict.holds:
         raise RowsGoneError(_told(stored, verdict), field="run_id", run_id=stored.run_id)
     return verdict
+
+
+def accepted(ledger: RunLedger, stored: StoredRun, verdict: Verdict) -> StoredRun:
+    """Let a run's ledger know where its rows were found again; return the run with what it says."""
+    if verdict.mark is None or (verdict.standing is Standing.UNTOUCHED and verdict.loaded):
+        return stored
+    ledger.accept(verdict.mark, verdict.note)
+    if not verdict.note or verdict.note in stored.notes:
+        return stored
+    return replace(stored, notes=(*stored.notes, verdict.note))
 
 
 def _told(stored: StoredRun, verdict: Verdict) -> str:
@@ -137,12 +148,12 @@ class _Look:
     def verdict(self) -> Verdict:
         noted = self.ledger.of(self.conn, self.stored.run_id)
         loaded = sum(part.rows for part in noted.parts)
-        if not loaded:
-            return Verdict(Standing.UNTOUCHED, 0)
         table = self._table(noted)
         now = None
         if table is not None:
             now = self.dialect.evidence.mark(self.conn, table.schema, table.name)
+        if not loaded:
+            return Verdict(Standing.UNTOUCHED, 0, mark=now)
         if table is None or now is None:
             return Verdict(Standing.GONE, loaded, 0, f"its table {self._name} is not there")
         if noted.mark == now and now.steady:
@@ -222,6 +233,4 @@ def _seen(table: TargetTable, noted: TableMark | None, now: TableMark) -> str:
         return f"{table.quoted} stands in another database than when it was loaded: a restored one"
     if noted.storage != now.storage:
         return f"{table.quoted} was truncated, rewritten, restored or made anew since it was loaded"
-    if now.unlogged:
-        return f"{table.quoted} is unlogged, so a crash of the server empties it"
-    return f"{table.quoted} is not stored where the ledger is"
+    return f"{table.quoted} is unlogged, so a crash of the server empties it"

@@ -34,6 +34,7 @@ from mapper_dask.run.dask_engine import (
     within,
 )
 from mapper_dask.run.events import Counter
+from mapper_dask.run.evidence import accepted, require_still_there
 from mapper_dask.run.preflight import prepare
 from mapper_dask.run.progress.watch import ProgressOptions, Watch
 from mapper_dask.run.run import (
@@ -187,6 +188,7 @@ class JobEngine:
         ledger = RunLedger(
             target, stored.run_id, self.patience.lock_timeout, self.patience.connection_wait
         )
+        stored = accepted(ledger, stored, require_still_there(target, stored))
         known = ledger.chunks()
         if saved is not None:
             require_same_chunks(stored.run_id, saved, [chunk for chunk, _ in known])

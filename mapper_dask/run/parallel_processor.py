@@ -369,7 +369,8 @@ class ParallelProcessor(JobEngine):
         checksum
             Compare the contents too, in any order; for runs without a function.
         repair
-            Load the chunks that differ anew. What the target holds in their ranges is deleted.
+            Load the chunks that differ anew. Rows that are shown to be the run's are deleted
+            first, and no others; where that can't be told, it is refused.
 
         Raises
         ------
@@ -377,6 +378,8 @@ class ParallelProcessor(JobEngine):
             When the ledger has no such run.
         ConfigurationError
             When this run does not allow what is asked for.
+        RunFailedError
+            When a chunk that was taken back could not be loaded anew; ``resume`` does it.
         """
         named = stored_runs.found(reference(target_conn, "target_conn"), run_id).plan["job"]
         if transformation_logic is None and named["transformation_logic"] is not None:
@@ -388,7 +391,7 @@ class ParallelProcessor(JobEngine):
         if not repair or not found.differences:
             return found
         counting.clear(found.differences)
-        self._continue(job, stored, threading.Event())
+        self._continue(job, stored, threading.Event()).raise_for_status()
         mended = reconciler(job, stored).run(checksum=checksum)
         return replace(mended, repaired=tuple(check.chunk_id for check in found.differences))
 

@@ -1,7 +1,8 @@
 """Counts a run's rows once more: at the source, in the ledger, in the target; and repairs chunks.
 
 What is counted in the target is the rows in a chunk's range of keys. So it needs a plan by key, and
-rows that keep their keys; and it sees whatever else stands in that range.
+rows that keep their keys. Whatever else stands in that range is told from the run's own rows by the
+transactions that wrote them, where rows tell those.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from mapper_dask.ledger import StoredRun
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkKind, ChunkResult
 from mapper_dask.rendering import Line, as_html, as_text
-from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
 from mapper_dask.run.preflight import target_table
+from mapper_dask.run.repair import Proofs, Repairer
 from mapper_dask.run.run import replanned
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import keep_snapshot
@@ -65,6 +66,9 @@ class ChunkCheck:
     """Rows the ledger says were loaded."""
     target_rows: int | None = None
     """Rows in the chunk's range in the target; None where they cannot be told apart."""
+    own_rows: int | None = None
+    """Rows among those that can be the run's: what its transactions wrote, when that is all that
+    was loaded; else what no other run inserted. None where rows do not tell."""
     source_sum: str | None = None
     """Sum of a digest of each row, in any order; None unless asked for."""
     target_sum: str | None = None
@@ -75,9 +79,13 @@ class ChunkCheck:
         return (
             not self.committed
             or self.source_rows != self.read_rows
-            or (self.target_rows is not None and self.target_rows != self.loaded_rows)
+            or self._rows_there not in (None, self.loaded_rows)
             or self.source_sum != self.target_sum
         )
+
+    @property
+    def _rows_there(self) -> int | None:
+        return self.target_rows if self.own_rows is None else self.own_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +149,8 @@ def _told(check: ChunkCheck) -> str:
     if not check.committed:
         return f"{check.chunk_id} {check.bounds}: not committed"
     target = "" if check.target_rows is None else f", {check.target_rows:,} in the target"
+    if check.own_rows not in (None, check.target_rows):
+        target += f" ({check.own_rows:,} of them can be the run's)"
     sums = "" if check.source_sum == check.target_sum else ", of other content"
     return (
         f"{check.chunk_id} {check.bounds}: {check.source_rows:,} at the source, "
@@ -211,14 +221,15 @@ class Reconciler:
         engine = engine_for(self.target, connect_args=dialect.connect_args())
         with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
             dialect.begin_read(conn, None)
-            counted = list(self._checks(dialect, conn, checksum=checksum))
+            proofs = Proofs.of(dialect, conn, self.table, self.stored.run_id)
+            counted = list(self._checks(dialect, conn, proofs, checksum=checksum))
             total, _ = dialect.count(conn, f"SELECT * FROM {self.table.quoted}")
         checks = tuple(check for check, _ in counted)
         same = self.stored.snapshot is not None and all(kept for _, kept in counted)
         return Reconciliation(self.stored.run_id, checks, same, total)
 
     def _checks(
-        self, dialect: Dialect, conn: Any, *, checksum: bool
+        self, dialect: Dialect, conn: Any, proofs: Proofs, *, checksum: bool
     ) -> Iterator[tuple[ChunkCheck, bool]]:
         tag = session_tag(self.stored.run_id)
         read = ReadTask(self.source, self.query, 1, self.stored.snapshot, tag=tag)
@@ -234,32 +245,42 @@ class Reconciler:
                 source_sum=digest,
             )
             if self.by_range:
-                sql = dialect.chunk_query(conn, self._in_target(), chunk)
-                there, digest = dialect.digest(conn, sql, wanted=checksum)
-                check = replace(check, target_rows=there, target_sum=digest)
+                check = self._in_target(check, dialect, conn, proofs, chunk, checksum=checksum)
             yield check, kept
 
-    def _in_target(self) -> SourceQuery:
-        return replace(self.query, sql=f"SELECT * FROM {self.table.quoted}", splice=None)
+    def _in_target(
+        self,
+        check: ChunkCheck,
+        dialect: Dialect,
+        conn: Any,
+        proofs: Proofs,
+        chunk: Chunk,
+        *,
+        checksum: bool,
+    ) -> ChunkCheck:
+        """Return a check with what the target holds in the chunk's range."""
+        numbers, count = proofs.numbers(chunk), proofs.in_range(conn, self.query, chunk)
+        there = f"SELECT * FROM {self.table.quoted}"
+        own = None if numbers is None and not count.others else count.rows - count.others
+        if numbers is not None and count.own == check.loaded_rows:
+            own, there = count.own, dialect.evidence.only(self.table, numbers)
+        digest = None
+        if checksum:
+            query = replace(self.query, sql=there, splice=None)
+            _, digest = dialect.digest(conn, dialect.chunk_query(conn, query, chunk), wanted=True)
+        return replace(check, target_rows=count.rows, own_rows=own, target_sum=digest)
 
     def clear(self, checks: Sequence[ChunkCheck]) -> None:
-        """Remove the rows of some chunks from the target, and let the ledger forget their counts.
+        """Take the rows of some chunks back from the target; a resumed run loads what is not there.
 
-        Both in one transaction: a resumed run loads exactly what is not there.
+        Raises
+        ------
+        ConfigurationError
+            When rows there can't be shown to be the run's; nothing is changed.
         """
         wanted = {check.chunk_id for check in checks}
-        dialect = dialect_for(self.target)
-        engine = engine_for(self.target, connect_args=dialect.connect_args())
-        with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
-            dialect.begin_load(
-                conn, f"{session_tag(self.stored.run_id)}:repair", DEFAULT_LOCK_TIMEOUT
-            )
-            for chunk, _ in self.known:
-                if chunk.chunk_id in wanted:
-                    dialect.delete_range(conn, self.table, self.query.keys, chunk)
-                    values = {"run_id": self.stored.run_id, "chunk_id": chunk.chunk_id}
-                    dialect.run(conn, "ledger_unassign", values)
-            conn.commit()
+        chunks = [chunk for chunk, _ in self.known if chunk.chunk_id in wanted]
+        Repairer(self.stored.run_id, self.target, self.table, self.query).clear(chunks)
 
 
 def _source_digest(read: ReadTask, chunk: Chunk, *, checksum: bool) -> tuple[int, str | None, bool]:

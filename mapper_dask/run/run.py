@@ -65,7 +65,9 @@ class Run:
             RunState.RUNNING,
             None if publication is None else publication.staging_name,
         )
-        return self.ledger.open(stored, self.chunks, publication)
+        load = self.prepared.task.load
+        assert load is not None  # noqa: S101 - there is a ledger
+        return self.ledger.open(stored, self.chunks, load.table, publication)
 
     def reenter(self, snapshot: str | None) -> bool:
         """Let a run that stands in the ledger go on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.facts import Publication
+from mapper_dask.dialects.facts import Publication, TableMark, TargetTable
 from mapper_dask.errors import DatabaseError, RunNotFoundError
 from mapper_dask.ledger import Ledger, RunState, StoredRun
 from mapper_dask.parallel_models import Chunk, ChunkResult, Reject
@@ -62,13 +63,20 @@ class RunLedger:
             return None
 
     def open(
-        self, run: StoredRun, chunks: Sequence[Chunk], publication: Publication | None = None
+        self,
+        run: StoredRun,
+        chunks: Sequence[Chunk],
+        table: TargetTable,
+        publication: Publication | None = None,
     ) -> bool:
         """Enter the run, in tables made where they are missing; False when it stands already.
 
         The table where its rows wait is made in the same transaction, and those of dead runs are
-        removed.
+        removed. What the table is stored in that takes the rows is noted.
         """
+        takes = (table.schema, table.name)
+        if publication is not None:
+            takes = (publication.schema, publication.staging_name)
 
         def enter(ledger: Ledger, conn: Any) -> bool:
             ledger.create(conn)
@@ -82,6 +90,7 @@ class RunLedger:
                     log("staging_dropped", logging.WARNING, run=self.run_id, table=name)
                 if with_run:
                     ledger.dialect.create_staging(conn, publication)
+            ledger.evidence.note_table(conn, run.run_id, *takes)
             return True
 
         return self._call(enter)
@@ -90,10 +99,22 @@ class RunLedger:
         """Let the run go on; one that another coordinator has under way is left as it is."""
 
         def reopen(ledger: Ledger, conn: Any) -> None:
+            ledger.evidence.upgrade(conn)
             if ledger.find_run(conn, self.run_id).state is not RunState.RUNNING:
                 ledger.set_state(conn, self.run_id, RunState.RUNNING, snapshot)
 
         self._call(reopen)
+
+    def accept(self, mark: TableMark, note: str) -> None:
+        """Remember that the run's rows are where this mark is, and what every report says of it."""
+
+        def accept(ledger: Ledger, conn: Any) -> None:
+            ledger.evidence.accept(conn, self.run_id, mark)
+            if note and note not in ledger.find_run(conn, self.run_id).notes:
+                values = {"run_id": self.run_id, "note": json.dumps(note)}
+                ledger.dialect.run(conn, "ledger_note", values)
+
+        self._call(accept)
 
     def set_state(self, state: RunState) -> None:
         """Move the run to another state."""

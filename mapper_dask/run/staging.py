@@ -52,6 +52,7 @@ def publication_for(
         by_key=bool(key),
         newest_by=_newest_by(job, columns),
         definition=table.definition,
+        target_name=table.name,
     )
 
 

@@ -10,10 +10,11 @@ import pandas as pd
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.facts import Publication
-from mapper_dask.errors import MapperError, RunNotFoundError
+from mapper_dask.errors import MapperError, RowsGoneError, RunNotFoundError
 from mapper_dask.ledger import RunState, StoredRun
 from mapper_dask.parallel_models import ChunkResult, ParallelProcessingResult
 from mapper_dask.run import report
+from mapper_dask.run.evidence import require_still_there
 from mapper_dask.run.run_ledger import RunLedger
 
 CANCELLED = "the run was cancelled; what is committed stays accounted for"
@@ -54,7 +55,10 @@ def finish(ledger: RunLedger, publication: Publication | None) -> Outcome:
     """
     error = None
     try:
+        require_still_there(ledger.target, found(ledger.target, ledger.run_id))
         ledger.publish(publication)
+    except RowsGoneError as gone:
+        error = str(gone)
     except MapperError as unpublished:
         error = (
             f"all chunks are staged, and the target did not take them: {unpublished}. It is as it "

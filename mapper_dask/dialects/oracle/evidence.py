@@ -31,10 +31,9 @@ class OracleEvidence:
         rows = self.run(conn, "table_files", {"owner": folded(schema), "name": folded(name)})
         if not rows:
             return None
-        files = [tuple(None if n is None else int(n) for n in row[:2]) for row in rows]
-        stored = all(bool(row[2]) for row in rows)
+        files = [tuple(None if n is None else int(n) for n in row) for row in rows]
         digest = hashlib.sha256(repr(files).encode()).hexdigest()[:32]
-        return TableMark(cluster=None, database="", storage=digest, steady=stored)
+        return TableMark(cluster=None, database="", storage=digest)
 
     def is_known(self, number: int, now: TableMark) -> bool:
         """Return False."""
@@ -60,9 +59,10 @@ class OracleEvidence:
         keys: Sequence[Column],
         chunk: Chunk,
         own: Sequence[int],
+        others: Sequence[int],
     ) -> Counted:
         """Count the rows in a chunk's range of keys."""
-        del own
+        del own, others
         where = queries.predicate(keys, chunk)
         return _count(conn, f"SELECT COUNT(*) FROM {table.quoted} q{where}")
 

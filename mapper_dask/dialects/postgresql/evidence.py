@@ -1,9 +1,9 @@
 """Which transaction wrote a row, and whether a table is still the one it was.
 
 Each row carries the number of the transaction that wrote it (``xmin``): its lowest 32 bits. VACUUM
-FREEZE, VACUUM FULL and CLUSTER keep it; an UPDATE, a rewrite by ALTER TABLE and a restored dump give
-another. So it tells a load's rows from everybody else's while the number has not come round, which
-takes 2**32 transactions; half of that is trusted. What is counted here is never hidden by row
+FREEZE, VACUUM FULL and CLUSTER keep it; an UPDATE, a rewrite by ALTER TABLE and a restored dump
+give another. So it tells a load's rows from everybody else's while the number has not come round,
+which takes 2**32 transactions; half of that is trusted. What is counted here is never hidden by row
 security: a policy that would hide rows is an error instead.
 """
 
@@ -40,7 +40,7 @@ class PostgreSQLEvidence:
     run: Run
 
     def mark(self, conn: Any, schema: str, name: str) -> TableMark | None:
-        """Return what changes when a table is emptied or rewritten as a whole; None: it is not there.
+        """Return what changes when a table is emptied or rewritten as a whole; None: there is none.
 
         It is made of the files of the table and all its partitions: TRUNCATE, a rewrite, DROP and
         CREATE, ATTACH and DETACH each give others.
@@ -55,7 +55,7 @@ class PostgreSQLEvidence:
             cluster=cluster,
             database=str(database),
             storage=_digest([row[3:5] for row in rows]),
-            steady=kinds <= STORED and kept <= {"p"},
+            steady=kept <= {"p"},
             stamped=kinds <= STORED,
             unlogged="u" in kept,
             upcoming=int(upcoming),
@@ -80,10 +80,7 @@ class PostgreSQLEvidence:
             return Counted(
                 _count(conn, f"{_SEEN}SELECT pg_catalog.count(*) FROM {table.quoted}")[0]
             )
-        sql = (
-            f"{_SEEN}SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE {_any('own')}), "
-            f"pg_catalog.count(*) FILTER (WHERE {_any('others')}) FROM {_percent(table)} AS q"
-        )
+        sql = f"{_SEEN}{_counts()} FROM {_percent(table)} AS q"
         return Counted(*_count(conn, sql, {"own": _xids(own), "others": _xids(others)}))
 
     def in_range(
@@ -93,14 +90,12 @@ class PostgreSQLEvidence:
         keys: Sequence[Column],
         chunk: Chunk,
         own: Sequence[int],
+        others: Sequence[int],
     ) -> Counted:
-        """Count the rows in a chunk's range of keys, and those among them of some transactions."""
-        mine = f"pg_catalog.count(*) FILTER (WHERE {_literals(own)})"
-        sql = (
-            f"{_SEEN}SELECT pg_catalog.count(*), {mine} "
-            f"FROM {table.quoted} AS q{queries.predicate(keys, chunk, _literal(conn))}"
-        )
-        return Counted(*_count(conn, sql))
+        """Count the rows in a chunk's range of keys: all, and as ``counted`` does."""
+        where = queries.predicate(keys, chunk, _literal(conn)).replace("%", "%%")
+        sql = f"{_SEEN}{_counts()} FROM {_percent(table)} AS q{where}"
+        return Counted(*_count(conn, sql, {"own": _xids(own), "others": _xids(others)}))
 
     def only(self, table: TargetTable, own: Sequence[int]) -> str:
         """Return the query of a table's rows that some transactions wrote."""
@@ -120,6 +115,12 @@ def _count(conn: Any, sql: str, values: dict[str, Any] | None = None) -> tuple[i
     with conn.cursor() as cursor:
         cursor.execute(sql, values)
         return tuple(int(number) for number in cursor.fetchone())
+
+
+def _counts() -> str:
+    """Return what counts rows of q."""
+    parts = [f"pg_catalog.count(*) FILTER (WHERE {_any(name)})" for name in ("own", "others")]
+    return f"SELECT pg_catalog.count(*), {', '.join(parts)}"
 
 
 def _percent(table: TargetTable) -> str:

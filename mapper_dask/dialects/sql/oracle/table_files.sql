@@ -1,5 +1,5 @@
 -- What a table is stored in, each of its partitions too: TRUNCATE and MOVE give another data object.
-SELECT o.object_id, o.data_object_id, CASE WHEN o.object_type LIKE 'TABLE%' THEN 1 ELSE 0 END
+SELECT o.object_id, o.data_object_id
 FROM all_objects o
 WHERE o.owner = :owner AND o.object_name = :name
   AND (o.object_type LIKE 'TABLE%' OR o.object_type = 'VIEW')

@@ -1,0 +1,145 @@
+"""Takes chunks back from a target, by proof: only rows that are shown to be the run's are deleted.
+
+Everybody may write into the same range of keys: another run, a person. A row of the run that
+somebody has changed since looks like one that somebody put there. Were its chunk loaded anew beside
+it, the row would stand there twice. So a chunk is taken back where all rows that were loaded are found, or
+where each row in its range is shown to be this run's or that of another; else it is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
+from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.facts import Counted, SourceQuery, TableMark, TargetTable
+from mapper_dask.errors import ConfigurationError, TargetError
+from mapper_dask.ledger_evidence import ChunkLoad, EvidenceLedger, StoredEvidence
+from mapper_dask.parallel_models import Chunk, ChunkState
+from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
+from mapper_dask.run.evidence import numbers_of
+
+TOLD = 5
+"""Chunks that a refusal names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """What a run's chunks can be told by in the target, at one moment."""
+
+    dialect: Dialect
+    table: TargetTable
+    noted: StoredEvidence
+    now: TableMark | None
+    others: Sequence[int]
+    """Transactions that are shown to be other runs'."""
+
+    @classmethod
+    def of(cls, dialect: Dialect, conn: Any, table: TargetTable, run_id: str) -> Proofs:
+        """Return what is known now."""
+        ledger = EvidenceLedger(dialect)
+        noted, now = ledger.of(conn, run_id), dialect.evidence.mark(conn, table.schema, table.name)
+        others: list[int] = []
+        if now is not None and now.stamped and ledger.is_current(conn):
+            found = ledger.others(conn, run_id, now.cluster)
+            others = [number for number in found if dialect.evidence.is_known(number, now)]
+        return cls(dialect, table, noted, now, others)
+
+    def load(self, chunk: Chunk) -> ChunkLoad | None:
+        """Return how a committed chunk was loaded; None for one that is not committed."""
+        return next((c for c in self.noted.chunks if c.chunk_id == chunk.chunk_id), None)
+
+    def numbers(self, chunk: Chunk) -> list[int] | None:
+        """Return the transactions that wrote a chunk's rows; None where they are not known."""
+        load = self.load(chunk)
+        if load is None or load.loads is None or self.now is None:
+            return None
+        return numbers_of(self.dialect, [load], self.noted.mark, self.now)
+
+    def in_range(self, conn: Any, query: SourceQuery, chunk: Chunk) -> Counted:
+        """Count the rows in a chunk's range: all, its own, other runs'."""
+        own = self.numbers(chunk) or []
+        evidence = self.dialect.evidence
+        return evidence.in_range(conn, self.table, query.keys, chunk, own, self.others)
+
+
+@dataclass(frozen=True, slots=True)
+class Repairer:
+    """Takes chunks of one run back, so that a resumed run loads exactly what is not there."""
+
+    run_id: str
+    target: ConnectionRef
+    table: TargetTable
+    query: SourceQuery
+
+    def clear(self, chunks: Sequence[Chunk]) -> None:
+        """Delete the rows of some chunks, and let the ledger forget them: in one transaction.
+
+        Raises
+        ------
+        ConfigurationError
+            When rows in a chunk's range can't be shown to be the run's, nor to be another's;
+            nothing is changed.
+        """
+        dialect = dialect_for(self.target)
+        engine = engine_for(self.target, connect_args=dialect.connect_args())
+        with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
+            dialect.begin_load(conn, f"{session_tag(self.run_id)}:repair", DEFAULT_LOCK_TIMEOUT)
+            EvidenceLedger(dialect).upgrade(conn)
+            held = [chunk for chunk in chunks if self._held(dialect, conn, chunk)]
+            self._take_back(dialect, conn, held)
+            conn.commit()
+
+    def _held(self, dialect: Dialect, conn: Any, chunk: Chunk) -> bool:
+        """Hold a chunk until the end; return whether it is committed, and so has rows."""
+        values = {"run_id": self.run_id, "chunk_id": chunk.chunk_id}
+        return dialect.run(conn, "ledger_claim", values) == [(ChunkState.PROCESSED.value,)]
+
+    def _take_back(self, dialect: Dialect, conn: Any, chunks: Sequence[Chunk]) -> None:
+        proofs = Proofs.of(dialect, conn, self.table, self.run_id)
+        own, expected, refused = [], 0, []
+        for chunk in chunks:
+            count = proofs.in_range(conn, self.query, chunk)
+            if why := self._unproved(proofs, chunk, count):
+                refused.append(f"{chunk.chunk_id} {chunk.describe()}: {why}")
+            own += proofs.numbers(chunk) or []
+            expected += count.own
+        if refused:
+            raise ConfigurationError(self._refusal(refused), field="repair", run_id=self.run_id)
+        # More than was counted: a trigger gave rows of the load other keys. They are the run's too.
+        if own and dialect.evidence.remove(conn, self.table, own) < expected:
+            message = f"somebody changed rows of {self.table.quoted} meanwhile; repair again"
+            raise TargetError(message, field="repair", run_id=self.run_id)
+        for chunk in chunks:
+            values = {"run_id": self.run_id, "chunk_id": chunk.chunk_id}
+            dialect.run(conn, "ledger_unassign", values)
+
+    def _unproved(self, proofs: Proofs, chunk: Chunk, count: Counted) -> str:
+        """Return what stands against taking a chunk back; empty where nothing does."""
+        load, strange = proofs.load(chunk), count.rows - count.own - count.others
+        loaded = 0 if load is None else load.rows
+        if proofs.numbers(chunk) is None:
+            if not strange:
+                return ""
+            return f"{strange:,} rows in its range, of which none tells by whom it was loaded"
+        if count.own > loaded:
+            return f"{count.own:,} rows seem to be its own, {loaded:,} were loaded"
+        # All of the run's rows are known then: what else is there are rows of others, and stays.
+        if not strange or count.own == loaded:
+            return ""
+        return (
+            f"{strange:,} of {count.rows:,} rows in its range are not as the run loaded them: "
+            "others', or changed since"
+        )
+
+    def _refusal(self, refused: Sequence[str]) -> str:
+        more = f" (and {len(refused) - TOLD} chunks more)" if len(refused) > TOLD else ""
+        return (
+            f"repair of run {self.run_id!r} deletes only rows that are shown to be its own. Chunk "
+            f"{'; chunk '.join(refused[:TOLD])}{more}. Nothing is changed. Remove those rows from "
+            f"{self.table.quoted} yourself where they are to be loaded anew, and repair again; or "
+            "leave it as it is"
+        )
