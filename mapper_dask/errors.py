@@ -9,7 +9,8 @@
     │   ├── PlanError             the query cannot be cut as asked
     │   ├── TargetError           the target table does not fit the rows
     │   │   └── RowsGoneError     the target does not hold what the ledger says was loaded
-    │   └── FingerprintError      the run_id belongs to another job
+    │   ├── FingerprintError      the run_id belongs to another job
+    │   └── LedgerError           what the ledger holds is not what it must be, or not trusted
     ├── DatabaseError             what a database answered, with its SQLSTATE and position
     │   ├── ConnectionFailedError the database cannot be reached
     │   └── SnapshotLostError     the exported snapshot is gone
@@ -24,6 +25,7 @@
     ├── PublishError              the rows are staged, and the target did not take them
     ├── RunStoppedError           the run was stopped; this chunk must not commit
     ├── RunNotFoundError          the ledger does not know the run_id
+    ├── LedgerLostError           the ledger, or the run in it, is gone in mid-run
     └── RunFailedError            raised by ``raise_for_status()``; carries the result's errors
 
 All of them pickle, because Dask sends them between processes: they hold their message and
@@ -153,6 +155,16 @@ class RunNotFoundError(MapperError, LookupError):
 
 class FingerprintError(ConfigurationError):
     """The run_id belongs to a job that reads or writes something else."""
+
+
+class LedgerError(ConfigurationError):
+    """What the ledger holds of a run cannot be used as it stands; ``details`` hold the field."""
+
+
+class LedgerLostError(MapperError):
+    """The ledger, or the run in it, was dropped or restored while the run went on."""
+
+    stops_run = True
 
 
 class RunFailedError(MapperError):

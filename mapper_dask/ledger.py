@@ -18,7 +18,7 @@ import simplejson
 
 from mapper_dask.connections import fingerprint
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.definition import Trait, target_difference
+from mapper_dask.dialects.definition import target_difference
 from mapper_dask.dialects.facts import Publication
 from mapper_dask.errors import (
     LoadCountError,
@@ -29,7 +29,11 @@ from mapper_dask.errors import (
     TargetError,
 )
 from mapper_dask.ledger_evidence import EvidenceLedger
+from mapper_dask.ledger_lost import lost
+from mapper_dask.ledger_rows import chunk_of, notes_of, plan_of, reject_of, state_of
+from mapper_dask.ledger_staged import drop_staged, require_staged
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, Reject
+from mapper_dask.stored import of_ledger
 
 LEDGER_VERSION = "2"
 """Layout of the tables; a later library that changes it reads this first."""
@@ -57,6 +61,16 @@ class RunState(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class StoredPublication:
+    """Where rows wait, and which columns they bring; all else follows from the job."""
+
+    schema: str
+    """Where the target was, and the staging table beside it, unquoted."""
+    columns: tuple[str, ...]
+    """Columns the rows bring."""
+
+
+@dataclass(frozen=True, slots=True)
 class StoredRun:
     """A run as the ledger holds it."""
 
@@ -73,14 +87,12 @@ class StoredRun:
     """What every report of it says."""
 
     @property
-    def publication(self) -> Publication | None:
-        """How its rows enter the target at the end; None where they are loaded directly."""
-        stored = self.plan.get("publication")
-        if stored is None:
+    def publication(self) -> StoredPublication | None:
+        """What is known of rows that wait in a staging table; None where they do not."""
+        if self.plan.get("publication") is None:
             return None
-        lists = {name: tuple(stored[name]) for name in ("columns", "defaulted", "key")}
-        definition = tuple(Trait(**trait) for trait in stored.get("definition", ()))
-        return Publication(**{**stored, **lists, "definition": definition})
+        stored = of_ledger(self.run_id, self.plan).part("publication")
+        return StoredPublication(stored.text("schema"), stored.names("columns"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,21 +168,39 @@ class Ledger:
         ------
         RunNotFoundError
             When the ledger has none of that name.
+        LedgerError
+            When what it holds is not what this library writes there.
         """
         rows = self.dialect.run(conn, "ledger_run", {"run_id": run_id}) if self.exists(conn) else []
         if not rows:
             message = f"the target's ledger has no run {run_id!r}"
             raise RunNotFoundError(message, run_id=run_id)
-        fingerprint, plan, snapshot, state, staging, notes = rows[0]
+        digest, plan, snapshot, state, staging, notes = rows[0]
         return StoredRun(
             run_id,
-            fingerprint,
-            json.loads(plan),
+            digest,
+            plan_of(run_id, plan),
             snapshot,
-            RunState(state),
+            state_of(run_id, RunState, state),
             staging,
-            tuple(json.loads(notes)),
+            notes_of(run_id, notes),
         )
+
+    def knows(self, conn: Any, run_id: str) -> bool:
+        """Return whether a run stands in the ledger, whatever stands there of it."""
+        values = {"run_id": run_id}
+        return self.exists(conn) and bool(self.dialect.run(conn, "ledger_state", values))
+
+    def require_kept(self, conn: Any, run_id: str) -> None:
+        """Make sure that the tables of a run under way still stand.
+
+        Raises
+        ------
+        LedgerLostError
+            When they do not.
+        """
+        if not self.exists(conn):
+            raise lost(run_id)
 
     def set_state(
         self, conn: Any, run_id: str, state: RunState, snapshot: str | None = None
@@ -204,7 +234,7 @@ class Ledger:
     def chunks(self, conn: Any, run_id: str) -> list[tuple[Chunk, ChunkResult]]:
         """Return every chunk of a run with what became of it, in the plan's order."""
         rows = self.dialect.run(conn, "ledger_chunks", {"run_id": run_id})
-        return [_chunk_and_result(row) for row in rows]
+        return [chunk_of(run_id, row) for row in rows]
 
     def assign(self, conn: Any, run_id: str, chunk_id: int, worker: str) -> int | None:
         """Note that a worker begins a chunk; return which attempt it is, None when it is done.
@@ -213,12 +243,16 @@ class Ledger:
         ------
         RunStoppedError
             When the run is no longer running.
+        LedgerLostError
+            When the ledger does not know the run or the chunk any more.
         """
         values = {"run_id": run_id, "chunk_id": chunk_id, "worker": worker}
         rows = self.dialect.run(conn, "ledger_assign", values)
         if rows:
             return int(rows[0][0])
         self._require_running(self.dialect.run(conn, "ledger_state", values), run_id, chunk_id)
+        if not self.dialect.run(conn, "ledger_claim", values):
+            raise lost(run_id, chunk_id)
         return None
 
     def claim(self, conn: Any, run_id: str, chunk_id: int) -> bool:
@@ -228,13 +262,19 @@ class Ledger:
         ------
         RunStoppedError
             When the run is no longer running: this transaction must be rolled back.
+        LedgerLostError
+            When the ledger does not know the run or the chunk any more: likewise.
         """
         values = {"run_id": run_id, "chunk_id": chunk_id}
         self._require_running(self.dialect.run(conn, "ledger_share_run", values), run_id, chunk_id)
         claimed = self.dialect.run(conn, "ledger_claim", values)
+        if not claimed:
+            raise lost(run_id, chunk_id)
         return claimed != [(ChunkState.PROCESSED.value,)]
 
     def _require_running(self, state: list[tuple[Any, ...]], run_id: str, chunk_id: int) -> None:
+        if not state:
+            raise lost(run_id)
         if state != [(RunState.RUNNING.value,)]:
             message = f"run {run_id!r} was stopped; chunk {chunk_id} commits nothing"
             raise RunStoppedError(message, run_id=run_id, chunk_id=chunk_id)
@@ -266,7 +306,7 @@ class Ledger:
         """Return every row a run has set aside, with its chunk, in the plan's order."""
         rows = self.dialect.run(conn, "ledger_rejects", {"run_id": run_id})
         return [
-            (chunk_id, Reject(stage, reason, _parsed(row), _parsed(key)))
+            (chunk_id, reject_of(run_id, stage, reason, key, row))
             for chunk_id, stage, reason, key, row in rows
         ]
 
@@ -274,7 +314,7 @@ class Ledger:
         """Return the rows one chunk has set aside."""
         values = {"run_id": run_id, "chunk_id": chunk_id}
         return [
-            Reject(stage, reason, _parsed(row), _parsed(key))
+            reject_of(run_id, stage, reason, key, row)
             for stage, reason, key, row in self.dialect.run(conn, "ledger_chunk_rejects", values)
         ]
 
@@ -299,7 +339,9 @@ class Ledger:
             message = f"chunk {chunk_id} is not committed; its rejects are not retried"
             raise LoadCountError(message, run_id=run_id, chunk_id=chunk_id)
 
-    def publish(self, conn: Any, run_id: str, publication: Publication | None) -> RunState:
+    def publish(
+        self, conn: Any, run_id: str, publication: Publication | None, chunks: int
+    ) -> RunState:
         """End a run all of whose chunks are committed, publishing what waits; return its state.
 
         It is published once, whoever calls this and how often: the state changes in the same
@@ -311,12 +353,19 @@ class Ledger:
             When the target does not take the staged rows.
         LoadCountError
             When other rows are staged than the chunks account for.
+        LedgerLostError
+            When the ledger does not know the run, or one of its ``chunks``, any more.
         """
-        [(state,)] = self.dialect.run(conn, "ledger_hold_run", {"run_id": run_id})
-        [(missing, loaded)] = self.dialect.run(conn, "ledger_totals", {"run_id": run_id})
-        if state == RunState.SUCCEEDED.value or missing:
-            return RunState(state)
+        values = {"run_id": run_id}
+        held = self.dialect.run(conn, "ledger_hold_run", values)
+        if not held or self.dialect.run(conn, "ledger_counted", values) != [(chunks,)]:
+            raise lost(run_id)
+        state = state_of(run_id, RunState, held[0][0])
+        [(missing, loaded)] = self.dialect.run(conn, "ledger_totals", values)
+        if state is RunState.SUCCEEDED or missing:
+            return state
         if publication is not None:
+            require_staged(self.dialect, conn, run_id, publication)
             rows = self._publish(conn, run_id, publication, loaded)
             target = (publication.schema, publication.target_name)
             by_key = publication.by_key
@@ -360,12 +409,14 @@ class Ledger:
             self.dialect.run(conn, "ledger_discarded", {"staging": name})
         return stale
 
-    def forget(self, conn: Any, run: StoredRun) -> None:
-        """Remove a run, its chunks, its rejects and the rows it has staged."""
-        if run.publication is not None:
-            self.dialect.drop_table(conn, run.publication.staging)
-        self.dialect.drop_asides(conn, asides_of(run.run_id))
-        self.dialect.run(conn, "ledger_forget", {"run_id": run.run_id})
+    def forget(self, conn: Any, run_id: str) -> None:
+        """Remove a run, its chunks, its rejects and the rows it has staged.
+
+        What is dropped is found in the catalogue by the run's name: whatever the ledger says.
+        """
+        drop_staged(self.dialect, conn, run_id)
+        self.dialect.drop_asides(conn, asides_of(run_id))
+        self.dialect.run(conn, "ledger_forget", {"run_id": run_id})
 
     def account(self, conn: Any, run_id: str, result: ChunkResult, *, apart: bool = False) -> None:
         """Enter a chunk's counts in the transaction that holds its rows.
@@ -414,10 +465,6 @@ def _as_texts(reject: Reject) -> dict[str, Any]:
     }
 
 
-def _parsed(text: str | None) -> Any:
-    return None if text is None else simplejson.loads(text, use_decimal=True)
-
-
 def _counts(run_id: str, result: ChunkResult) -> dict[str, Any]:
     return {
         "run_id": run_id,
@@ -426,36 +473,3 @@ def _counts(run_id: str, result: ChunkResult) -> dict[str, Any]:
         "worker": result.worker,
         "seconds": result.processing_time,
     }
-
-
-def _chunk_and_result(row: Sequence[Any]) -> tuple[Chunk, ChunkResult]:
-    (
-        bounds,
-        state,
-        read,
-        out,
-        loaded,
-        rejected,
-        attempts,
-        worker,
-        seconds,
-        snapshot,
-        warnings,
-        error,
-    ) = row
-    chunk = Chunk.from_json(json.loads(bounds))
-    return chunk, ChunkResult(
-        chunk_id=chunk.chunk_id,
-        state=ChunkState(state),
-        bounds=chunk.describe(),
-        rows_read=read,
-        rows_out=out,
-        rows_loaded=loaded,
-        rows_rejected=rejected,
-        attempts=attempts,
-        worker=worker,
-        processing_time=seconds,
-        snapshot=snapshot,
-        warnings=tuple(json.loads(warnings)),
-        error=error,
-    )

@@ -9,8 +9,9 @@ from typing import Any, Final, Literal
 
 import pandas as pd
 
-from mapper_dask.errors import RunFailedError
+from mapper_dask.errors import ConfigurationError, RunFailedError
 from mapper_dask.rendering import Line, as_html, as_text
+from mapper_dask.stored import Stored
 
 Transformation = Callable[[pd.DataFrame], pd.DataFrame]
 DtypeBackend = Literal["pyarrow", "numpy_nullable"]
@@ -102,12 +103,34 @@ class Chunk:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Chunk:
-        """Build a chunk from what ``to_json`` returned."""
-        values = {f.name: stored[f.name] for f in fields(cls)}
-        values["kind"] = ChunkKind(stored["kind"])
-        for end in ("lower", "upper"):
-            values[end] = None if stored[end] is None else tuple(stored[end])
-        return cls(**values)
+        """Build a chunk from what ``to_json`` returned.
+
+        Raises
+        ------
+        ValueError
+            When a field is missing or is not what ``to_json`` writes; names it.
+        """
+        found = Stored(stored, "a chunk", error=ConfigurationError)
+        known = [kind.value for kind in ChunkKind]
+        return cls(
+            chunk_id=found.whole("chunk_id"),
+            kind=ChunkKind(found.one_of("kind", known)),
+            lower=_stored_bound(found, "lower"),
+            upper=_stored_bound(found, "upper"),
+            offset=found.whole("offset"),
+            limit=_stored_count(found, "limit"),
+            estimated_rows=_stored_count(found, "estimated_rows"),
+        )
+
+
+def _stored_bound(stored: Stored, name: str) -> Bound:
+    if name in stored.data and stored.data[name] is None:
+        return None
+    return stored.texts(name) or stored.refuse(name, "a list of texts, or null")
+
+
+def _stored_count(stored: Stored, name: str) -> int | None:
+    return None if name in stored.data and stored.data[name] is None else stored.whole(name)
 
 
 def _bound_text(bound: Bound, open_end: str) -> str:

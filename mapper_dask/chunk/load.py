@@ -53,6 +53,9 @@ def target_session(task: LoadTask, chunk_id: int) -> Iterator[TargetSession]:
         if error.details.get("waited_for_lock"):
             with _session(task, tag) as session:
                 session.dialect.end_frozen(session.conn, tag, chunk_id, task.lock_timeout)
+        if error.details.get("missing_table"):  # the target's, or the ledger's
+            with _session(task, tag) as session:
+                session.ledger.require_kept(session.conn, task.run_id)
         raise
 
 

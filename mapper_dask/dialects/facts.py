@@ -148,11 +148,11 @@ class Publication:
     schema: str
     """Where both tables are."""
     target: str
-    """Quoted, with its schema."""
+    """Quoted, with its schema; composed from the table that is there, and never stored."""
     staging: str
-    """Quoted, with its schema."""
+    """Quoted, with its schema; likewise."""
     staging_name: str
-    """As the database holds it, unquoted."""
+    """As the database holds it, unquoted: it follows from the run's name."""
     columns: tuple[str, ...]
     """Columns the rows bring."""
     defaulted: tuple[str, ...] = ()

@@ -17,10 +17,12 @@ from mapper_dask.connections import fingerprint
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.dialects.facts import SourceQuery
 from mapper_dask.errors import ConfigurationError, FingerprintError, PlanError
+from mapper_dask.ledger_rows import require_plan
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import AUTO, Chunk, ChunkKind
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.chunk_plan import ChunkPlan, saved_chunks
+from mapper_dask.stored import Stored
 
 SAVED_VERSION = 1
 """Layout of a saved plan; a later library that changes it reads this first."""
@@ -64,16 +66,18 @@ class SavedPlan:
         ConfigurationError
             When the mapping is no saved plan, or its chunks leave rows out or read them twice.
         """
+        found = Stored(stored, "this saved plan", error=ConfigurationError)
         chunks = saved_chunks(stored)
-        kept = stored.get("plan", stored)
-        try:
-            plan = {name: kept[name] for name in KEPT}
-            plan["query"] = kept["query"] if "query" in kept else fingerprint(kept["sql"])
-        except (KeyError, TypeError) as error:
-            message = f"this is not a saved plan: {error} is missing"
-            raise ConfigurationError(message, field="plan") from None
+        kept = found.part("plan") if "plan" in stored else found
+        require_plan(kept)
+        plan = {name: kept.data[name] for name in KEPT}
+        plan["query"] = (
+            kept.text("query") if "query" in kept.data else fingerprint(kept.text("sql"))
+        )
         require_complete(chunks)
-        return cls(plan, chunks, dict(stored.get("marks") or {}))
+        require_keys(chunks, plan["keys"])
+        marks = found.part("marks") if stored.get("marks") else None
+        return cls(plan, chunks, {n: marks.text(n) for n in marks.data} if marks else {})
 
     @classmethod
     def load(cls, path: str | Path) -> SavedPlan:
@@ -144,6 +148,27 @@ def require_complete(chunks: Sequence[Chunk]) -> None:
         raise PlanError(message, field="plan")
 
 
+def require_keys(chunks: Sequence[Chunk], keys: Sequence[str]) -> None:
+    """Refuse chunks whose bounds are not of a plan's keys.
+
+    Raises
+    ------
+    PlanError
+        Says at which chunk.
+    """
+    for chunk in chunks:
+        wide = 1 if chunk.kind is ChunkKind.ROWID_RANGE else len(keys)
+        bounds = [bound for bound in (chunk.lower, chunk.upper) if bound is not None]
+        keyless = chunk.kind in (ChunkKind.KEY_RANGE, ChunkKind.NULL_KEY) or len(chunks) > 1
+        lacking = keyless and chunk.kind is not ChunkKind.ROWID_RANGE and not keys
+        if lacking or any(len(bound) != wide for bound in bounds):
+            message = (
+                f"the plan's chunks do not cover the query once: chunk {chunk.chunk_id} has bounds "
+                f"of other keys than {', '.join(keys) or 'none'}. Plan it again"
+            )
+            raise PlanError(message, field="plan")
+
+
 def _nulls_allowed(kinds: set[ChunkKind]) -> int:
     return 1 if kinds == {ChunkKind.KEY_RANGE} else 0
 
@@ -199,7 +224,7 @@ def restored(dialect: Dialect, conn: Any, job: MapperJob, saved: SavedPlan) -> C
     PlanError
         When its chunks would not cover the query any more.
     """
-    stored = {**saved.plan, "keys": [str(name) for name in saved.plan["keys"]]}
+    stored = {**saved.plan, "keys": list(saved.plan["keys"])}
     plan = ChunkManager().restore(dialect, conn, job, stored, saved.chunks)
     planned = {
         "query": saved.plan["query"],

@@ -23,6 +23,7 @@ from mapper_dask.dialects.facts import Counted, TableMark, TargetTable
 from mapper_dask.errors import DatabaseError, RowsGoneError
 from mapper_dask.ledger import StoredRun
 from mapper_dask.ledger_evidence import ChunkLoad, EvidenceLedger, StoredEvidence
+from mapper_dask.ledger_staged import staging_of
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
 from mapper_dask.run.run_ledger import RunLedger
 
@@ -168,7 +169,7 @@ class _Look:
         """Return the table that holds the rows; its name is looked up, never run."""
         job, publication = self.stored.plan["job"], self.stored.publication
         if publication is not None and not noted.succeeded:
-            schema, name = publication.schema, publication.staging_name
+            schema, name = publication.schema, staging_of(self.stored.run_id)
         else:
             schema, name = job["target_schema"], job["target_table"]
         return self.dialect.target_table(self.conn, schema, name)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
 from mapper_dask.dialects import dialect_for
 from mapper_dask.ledger import Ledger, RunState
 from mapper_dask.ledger_flows import FlowsLedger
+from mapper_dask.ledger_rows import seconds_between
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
 from mapper_dask.run import stored_runs
 from mapper_dask.run.flow_ledger import FlowLedger, all_runs
@@ -87,8 +87,7 @@ def every_run(target: ConnectionRef) -> list[RunSummary]:
 def _summary(row: Sequence[Any]) -> RunSummary:
     run_id, state, target, disposition, *rest = row
     if disposition is None and target:  # a database that does not look into JSON gives all of it
-        plan = json.loads(target)
-        target, disposition = plan.get("target"), plan.get("job", {}).get("write_disposition")
+        target, disposition = _told_by(target)
     staging, started, ended, *counts, last, now = rest
     chunks, done, failed, read, loaded, rejected = counts
     return RunSummary(
@@ -105,7 +104,7 @@ def _summary(row: Sequence[Any]) -> RunSummary:
         rows_read=int(read),
         rows_loaded=int(loaded),
         rows_rejected=int(rejected),
-        quiet_seconds=max(0.0, _seconds(last, now)),
+        quiet_seconds=max(0.0, seconds_between(last, now)),
     )
 
 
@@ -116,15 +115,20 @@ def chunk_times(target: ConnectionRef, run_id: str) -> dict[int, tuple[float, fl
     done = [(int(chunk), begun, ended) for chunk, begun, ended in rows if begun and ended]
     first = min((begun for _, begun, _ in done), default="")
     return {
-        chunk: (_seconds(first, begun), max(0.0, _seconds(first, ended)))
+        chunk: (seconds_between(first, begun), max(0.0, seconds_between(first, ended)))
         for chunk, begun, ended in done
     }
 
 
-def _seconds(start: str, end: str) -> float:
-    """Return the seconds between two times as the ledger writes them."""
-    begun, ended = dt.datetime.fromisoformat(start), dt.datetime.fromisoformat(end)
-    return (ended - begun).total_seconds()
+def _told_by(plan: str) -> tuple[str | None, str | None]:
+    """Return target and disposition that a plan names; None for what is no text there."""
+    found: list[Any] = [None, None]
+    with suppress(ValueError, RecursionError, AttributeError):
+        values = json.loads(plan)
+        found[0] = values.get("target")
+        found[1] = values.get("job").get("write_disposition")
+    target, disposition = (text if isinstance(text, str) else None for text in found)
+    return target, disposition
 
 
 def require_ledger(target: ConnectionRef) -> None:
@@ -203,7 +207,7 @@ def _runs_of_flows(target: ConnectionRef, going: Collection[str]) -> Iterator[st
 
 def _forget(target: ConnectionRef, run: RunSummary) -> None:
     if run.finished:
-        RunLedger(target, run.run_id).forget(stored_runs.found(target, run.run_id))
+        RunLedger(target, run.run_id).forget()
     else:
         stored_runs.discard(target, run.run_id)
 

@@ -16,6 +16,7 @@ from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections import ConnectionRef, reference
 from mapper_dask.errors import MapperError
 from mapper_dask.ledger import RunState, StoredRun
+from mapper_dask.ledger_lost import lost
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, ParallelProcessingResult
 from mapper_dask.plan.chunk_manager import ChunkManager
@@ -41,11 +42,13 @@ from mapper_dask.run.run import (
     Run,
     log_plan,
     replanned,
+    require_chunks,
     require_same_columns,
     started_event,
 )
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import Keeper, keep_snapshot
+from mapper_dask.run.staging import publication_again
 
 RESTARTS = 2
 """How often a run is read anew: a source that forgets three times keeps too little."""
@@ -194,7 +197,10 @@ class JobEngine:
             require_same_chunks(stored.run_id, saved, [chunk for chunk, _ in known])
         todo = [chunk for chunk, result in known if not result.succeeded]
         if not todo:
-            return stored_runs.result_of(ledger, stored, [result for _, result in known])
+            require_chunks(stored, [chunk for chunk, _ in known])
+            publication = publication_again(job, target, stored)
+            results = [result for _, result in known]
+            return stored_runs.result_of(ledger, stored, results, publication)
 
         def planned(keeper: Keeper) -> Run:
             keeper.give_up_for(job.source_sql)
@@ -334,8 +340,11 @@ class JobEngine:
             return report.fold(
                 every, run_id=None, seconds=seconds, rows_this_run=rows, warnings=run.plan.notes
             )
-        outcome = stored_runs.finish(run.ledger, run.prepared.publication)
+        number = len(run.plan.chunks)
+        outcome = stored_runs.finish(run.ledger, run.prepared.publication, number)
         known = [result for _, result in run.ledger.chunks()]
+        if len(known) != number:
+            raise lost(run.run_id)
         return report.fold(
             report.with_errors(known, results),
             run_id=run.run_id,

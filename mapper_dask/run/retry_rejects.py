@@ -33,6 +33,8 @@ from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.facts import Column, Publication
 from mapper_dask.errors import ConfigurationError, LoadCountError
 from mapper_dask.ledger import StoredRun
+from mapper_dask.ledger_lost import lost
+from mapper_dask.ledger_staged import STAGING_PREFIX
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkResult, Reject
 from mapper_dask.retries import Patience, attempts
@@ -43,7 +45,6 @@ from mapper_dask.run.revived import rows_as
 from mapper_dask.run.run import replanned
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import keep_snapshot
-from mapper_dask.run.staging import PREFIX
 
 Key = tuple[str, ...]
 """A row's key as texts, by which a row of the source and a reject are compared."""
@@ -115,7 +116,8 @@ class Retrier:
         with self._waiting_room(chunk) as room, target_session(self.load, chunk.chunk_id) as target:
             require_ended(target, self.load.run_id, chunk.chunk_id)
             place = {"run_id": self.load.run_id, "chunk_id": chunk.chunk_id}
-            target.dialect.run(target.conn, "ledger_claim", place)
+            if not target.dialect.run(target.conn, "ledger_claim", place):
+                raise lost(self.load.run_id, chunk.chunk_id)
             rejects = target.ledger.rejects_of(target.conn, self.load.run_id, chunk.chunk_id)
             load = room.begun(target, self.load)
             again = self._again(target, load, chunk, result, rejects)
@@ -359,13 +361,17 @@ def require_ended(target: TargetSession, run_id: str, chunk_id: int) -> None:
     Raises
     ------
     ConfigurationError
-        When it is running, or somebody removed it.
+        When it is running.
+    LedgerLostError
+        When somebody removed it.
     """
     values = {"run_id": run_id, "chunk_id": chunk_id}
     state = target.dialect.run(target.conn, "ledger_share_run", values)
+    if not state:
+        raise lost(run_id)
     if state not in ([("SUCCEEDED",)], [("FAILED",)], [("CANCELLED",)]):
         message = (
-            f"run {run_id!r} is {state[0][0] if state else 'gone'}: its rejects can be tried again "
+            f"run {run_id!r} is {state[0][0]}: its rejects can be tried again "
             "once it has ended; resume it first"
         )
         raise ConfigurationError(message, field="run_id", run_id=run_id)
@@ -397,7 +403,7 @@ def retry(job: MapperJob, stored: StoredRun, patience: Patience) -> RetryResult:
     load = replace(load, table=replace(load.table, staging=None))
     publication = prepared.publication if job.write_disposition == "merge" else None
     if publication is not None:
-        name = PREFIX + fingerprint(stored.run_id, "rejects")
+        name = STAGING_PREFIX + fingerprint(stored.run_id, "rejects")
         quote = dialect_for(target).quote
         publication = replace(
             publication, staging_name=name, staging=f"{quote(publication.schema)}.{quote(name)}"

@@ -5,22 +5,24 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from mapper_dask.connections import ConnectionRef, close_idle
 from mapper_dask.dialects import dialect_for
-from mapper_dask.errors import FingerprintError, RunNotFoundError
+from mapper_dask.errors import FingerprintError, LedgerError, PlanError, RunNotFoundError
 from mapper_dask.ledger import RunState, StoredRun
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.chunk_plan import ChunkPlan
+from mapper_dask.plan.saved_plan import require_complete, require_keys
 from mapper_dask.run import drift, job_record, stored_runs
 from mapper_dask.run.budget import Share
 from mapper_dask.run.events import RunStarted, current_place, log
 from mapper_dask.run.preflight import Prepared, restarts
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import Keeper, keep_snapshot
+from mapper_dask.run.staging import stored_form
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Run:
         stored = StoredRun(
             self.run_id,
             fingerprint,
-            plan if publication is None else {**plan, "publication": asdict(publication)},
+            plan if publication is None else {**plan, "publication": stored_form(publication)},
             snapshot,
             RunState.RUNNING,
             None if publication is None else publication.staging_name,
@@ -72,7 +74,7 @@ class Run:
     def reenter(self, snapshot: str | None) -> bool:
         """Let a run that stands in the ledger go on."""
         if self.ledger is not None:
-            self.ledger.reopen(snapshot)
+            self.ledger.reopen(snapshot, self.prepared.publication)
         return True
 
     def bounded(self, share: Share, note: str) -> Run:
@@ -189,7 +191,10 @@ def replanned(
     ------
     FingerprintError
         When the query has other columns now.
+    LedgerError
+        When the stored chunks would leave rows out, read them twice, or cannot be read at all.
     """
+    require_chunks(stored, chunks)
     manager = ChunkManager()
     plan = manager.restore(keeper.dialect, keeper.conn, job, stored.plan, chunks)
     columns = [[c.name, c.type_name] for c in plan.query.columns]
@@ -200,6 +205,22 @@ def replanned(
         )
         raise FingerprintError(message, run_id=stored.run_id)
     return plan
+
+
+def require_chunks(stored: StoredRun, chunks: Sequence[Chunk]) -> None:
+    """Refuse stored chunks that are no plan: they overlap, leave a gap, or have other keys.
+
+    Raises
+    ------
+    LedgerError
+        Says at which chunk.
+    """
+    try:
+        require_complete(chunks)
+        require_keys(chunks, stored.plan["keys"])
+    except PlanError as error:
+        message = f"run {stored.run_id!r} cannot go on: in the ledger, {error}"
+        raise LedgerError(message, field="chunk.bounds", run_id=stored.run_id) from None
 
 
 def require_same_columns(prepared: Prepared, stored: StoredRun) -> None:

@@ -14,6 +14,7 @@ from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.facts import Publication, TableMark, TargetTable
 from mapper_dask.errors import DatabaseError, RunNotFoundError
 from mapper_dask.ledger import Ledger, RunState, StoredRun
+from mapper_dask.ledger_staged import require_staged
 from mapper_dask.parallel_models import Chunk, ChunkResult, Reject
 from mapper_dask.retries import (
     DEFAULT_ATTEMPTS,
@@ -62,6 +63,10 @@ class RunLedger:
         except RunNotFoundError:
             return None
 
+    def is_known(self) -> bool:
+        """Return whether the ledger has the run, whatever stands there of it."""
+        return self._call(lambda ledger, conn: ledger.knows(conn, self.run_id), number=1)
+
     def open(
         self,
         run: StoredRun,
@@ -93,13 +98,21 @@ class RunLedger:
             ledger.evidence.note_table(conn, run.run_id, *takes)
             return True
 
-        return self._call(enter)
+        return self._call(enter, new=True)
 
-    def reopen(self, snapshot: str | None) -> None:
-        """Let the run go on; one that another coordinator has under way is left as it is."""
+    def reopen(self, snapshot: str | None, publication: Publication | None = None) -> None:
+        """Let the run go on; one that another coordinator has under way is left as it is.
+
+        Raises
+        ------
+        LedgerError
+            When the table where its rows wait is not its own.
+        """
 
         def reopen(ledger: Ledger, conn: Any) -> None:
             ledger.evidence.upgrade(conn)
+            if publication is not None:
+                require_staged(ledger.dialect, conn, self.run_id, publication)
             if ledger.find_run(conn, self.run_id).state is not RunState.RUNNING:
                 ledger.set_state(conn, self.run_id, RunState.RUNNING, snapshot)
 
@@ -135,21 +148,27 @@ class RunLedger:
         for attempt in attempts(STOP_ATTEMPTS, self.connection_wait):
             with attempt:
                 self.end_sessions()
-                with self._session(STOP_LOCK_TIMEOUT) as (ledger, conn):
-                    ledger.set_state(conn, self.run_id, state)
+                try:
+                    with self._session(STOP_LOCK_TIMEOUT) as (ledger, conn):
+                        ledger.set_state(conn, self.run_id, state)
+                except DatabaseError as error:
+                    self._require_kept(error)
+                    raise
 
     def end_sessions(self) -> int:
         """End the sessions that load chunks of the run; return how many there were."""
         with self._session() as (ledger, conn):
             return ledger.dialect.end_sessions(conn, session_tag(self.run_id))
 
-    def publish(self, publication: Publication | None) -> RunState:
+    def publish(self, publication: Publication | None, chunks: int) -> RunState:
         """End the run if all its chunks are committed, publishing what waits; return its state."""
-        return self._call(lambda ledger, conn: ledger.publish(conn, self.run_id, publication))
+        return self._call(
+            lambda ledger, conn: ledger.publish(conn, self.run_id, publication, chunks)
+        )
 
-    def forget(self, run: StoredRun) -> None:
+    def forget(self) -> None:
         """Remove the run and what it has staged."""
-        self._call(lambda ledger, conn: ledger.forget(conn, run))
+        self._call(lambda ledger, conn: ledger.forget(conn, self.run_id))
 
     def chunks(self) -> list[tuple[Chunk, ChunkResult]]:
         """Return every chunk with what became of it."""
@@ -163,7 +182,13 @@ class RunLedger:
         """Note a failure that the worker could not, because it died."""
         self._call(lambda ledger, conn: ledger.fail(conn, self.run_id, result))
 
-    def _call(self, work: Callable[[Ledger, Any], T], number: int = DEFAULT_ATTEMPTS) -> T:
+    def _call(
+        self,
+        work: Callable[[Ledger, Any], T],
+        number: int = DEFAULT_ATTEMPTS,
+        *,
+        new: bool = False,
+    ) -> T:
         """Return what some work on the ledger returns, done in one transaction that may be retried.
 
         All of it can be done twice: a commit whose answer was lost changes nothing the second time.
@@ -175,8 +200,16 @@ class RunLedger:
                         return work(ledger, conn)
                 except DatabaseError as error:
                     self._end_frozen(error)
+                    if not new:
+                        self._require_kept(error)
                     raise
         raise AssertionError  # pragma: no cover - attempts return or raise
+
+    def _require_kept(self, error: DatabaseError) -> None:
+        """Say so when a table was missing because the ledger is gone."""
+        if error.details.get("missing_table"):
+            with self._session() as (ledger, conn):
+                ledger.require_kept(conn, self.run_id)
 
     def _end_frozen(self, error: DatabaseError) -> None:
         """End the sessions of frozen workers, when a lock was waited for in vain."""

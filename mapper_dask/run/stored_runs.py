@@ -10,8 +10,9 @@ import pandas as pd
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.facts import Publication
-from mapper_dask.errors import MapperError, RowsGoneError, RunNotFoundError
+from mapper_dask.errors import LedgerLostError, MapperError, RowsGoneError, RunNotFoundError
 from mapper_dask.ledger import RunState, StoredRun
+from mapper_dask.ledger_lost import lost
 from mapper_dask.parallel_models import ChunkResult, ParallelProcessingResult
 from mapper_dask.run import report
 from mapper_dask.run.evidence import require_still_there
@@ -48,15 +49,27 @@ class Outcome:
     """What the ledger has to say of it."""
 
 
-def finish(ledger: RunLedger, publication: Publication | None) -> Outcome:
+def finish(ledger: RunLedger, publication: Publication | None, chunks: int) -> Outcome:
     """End a run, publishing its rows where that comes last; return how it ended.
 
     Its chunks are counted in the ledger, and once it has left RUNNING no straggler can commit.
+
+    Parameters
+    ----------
+    chunks
+        How many it has: a ledger that knows fewer is not the one it was begun in.
+
+    Raises
+    ------
+    LedgerLostError
+        When the ledger does not know the run any more.
     """
     error = None
     try:
         require_still_there(ledger.target, found(ledger.target, ledger.run_id))
-        ledger.publish(publication)
+        ledger.publish(publication, chunks)
+    except LedgerLostError:
+        raise
     except RowsGoneError as gone:
         error = str(gone)
     except MapperError as unpublished:
@@ -65,7 +78,9 @@ def finish(ledger: RunLedger, publication: Publication | None) -> Outcome:
             "was; mend what stands against it and resume"
         )
     ledger.set_state(RunState.FAILED)  # does nothing to a run that has ended
-    stored = found(ledger.target, ledger.run_id)
+    stored = ledger.find()
+    if stored is None:
+        raise lost(ledger.run_id)
     if stored.state is RunState.CANCELLED:
         error = CANCELLED
     published = publication is None or stored.state is RunState.SUCCEEDED
@@ -73,12 +88,15 @@ def finish(ledger: RunLedger, publication: Publication | None) -> Outcome:
 
 
 def result_of(
-    ledger: RunLedger, stored: StoredRun, known: Sequence[ChunkResult]
+    ledger: RunLedger,
+    stored: StoredRun,
+    known: Sequence[ChunkResult],
+    publication: Publication | None,
 ) -> ParallelProcessingResult:
     """Return the result of a run all of whose chunks are committed, publishing it if need be."""
     outcome = Outcome(None, published=True, notes=stored.notes)
     if stored.state is not RunState.SUCCEEDED:  # its coordinator died after the last chunk
-        outcome = finish(ledger, stored.publication)
+        outcome = finish(ledger, publication, len(known))
     return report.fold(
         known,
         run_id=stored.run_id,
@@ -106,11 +124,24 @@ def end_reading(source: ConnectionRef, run_id: str) -> None:
 
 
 def discard(target: ConnectionRef, run_id: str) -> None:
-    """Stop a run, drop what it has staged, remove it from the ledger."""
-    stored = found(target, run_id)
+    """Stop a run, drop what it has staged, remove it from the ledger, whatever stands there."""
     ledger = RunLedger(target, run_id)
+    require_known(ledger)
     ledger.stop(RunState.CANCELLED)
-    ledger.forget(stored)
+    ledger.forget()
+
+
+def require_known(ledger: RunLedger) -> None:
+    """Make sure that the ledger has a run; what it holds of it is not looked at.
+
+    Raises
+    ------
+    RunNotFoundError
+        When it has none of that name.
+    """
+    if not ledger.is_known():
+        message = f"the ledger at {ledger.target} has no run {ledger.run_id!r}"
+        raise RunNotFoundError(message, run_id=ledger.run_id)
 
 
 def rejects(target: ConnectionRef, run_id: str) -> pd.DataFrame:

@@ -348,12 +348,12 @@ def _given_up(job: FlowJob, window: Window) -> JobState:
     """Drop what a window's run has staged, unless it has been published in this moment."""
     ledger = RunLedger(_target(job), window.run_id)
     with contextlib.suppress(RunNotFoundError):
-        stored_runs.found(ledger.target, window.run_id)
+        stored_runs.require_known(ledger)
         ledger.stop(RunState.CANCELLED)
         stored = stored_runs.found(ledger.target, window.run_id)
         if stored.state is RunState.SUCCEEDED:
             return JobState.SUCCEEDED
-        ledger.forget(stored)
+        ledger.forget()
     return JobState.DISCARDED
 
 

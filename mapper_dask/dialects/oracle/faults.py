@@ -38,6 +38,7 @@ TRANSIENT_CODES = LOCK_CODES | {
 """Links, listeners, servers that start or stop, killed sessions, conflicts, full process tables."""
 
 CANCELLED = "ORA-01013"
+MISSING_TABLE = "ORA-00942"
 
 _CODE = re.compile(r"\b(?:ORA|DPY|PLS)-\d{4,5}")
 _HELP = re.compile(r"^\s*Help: .*$", re.MULTILINE)
@@ -87,6 +88,7 @@ def _rewritten(error: oracledb.Error, url: sa.URL | None, prefix: int) -> Databa
         "stops_run": bool(codes & SPACE_CODES),
         "waited_for_lock": bool(codes & LOCK_CODES),
         "interrupted": CANCELLED in codes,
+        "missing_table": MISSING_TABLE in codes,
     }
     offset = getattr(error.args[0], "offset", 0) if error.args else 0
     if offset and offset >= prefix:

@@ -22,6 +22,7 @@ DISK_FULL = "53100"
 
 LOCK_NOT_AVAILABLE = "55P03"
 QUERY_CANCELED = "57014"
+UNDEFINED_TABLE = "42P01"
 
 REFUSED_ROW = re.compile(r"22|23|44|P0001")
 """SQLSTATEs that speak of a row: its values, a constraint, a view's check, a trigger's RAISE."""
@@ -74,6 +75,7 @@ def _rewritten(error: psycopg2.Error, url: sa.URL | None, prefix: int) -> Databa
         "stops_run": sqlstate == DISK_FULL,
         "waited_for_lock": sqlstate == LOCK_NOT_AVAILABLE,
         "interrupted": sqlstate == QUERY_CANCELED,
+        "missing_table": sqlstate == UNDEFINED_TABLE,
     }
     position = getattr(error, POSITION, None) or error.diag.statement_position
     if position is not None:

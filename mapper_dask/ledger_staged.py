@@ -1,0 +1,57 @@
+"""A run's staging table: its name follows from the run's, the catalogue says whether it is ours.
+
+So no name that stands in the ledger is ever one that is emptied, published or dropped.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mapper_dask.connections import fingerprint
+from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.facts import Publication
+from mapper_dask.errors import LedgerError
+
+STAGING_PREFIX = "mapper_dask_stage_"
+"""Begins the name of every staging table; the queries that find leftovers know it too."""
+
+
+def staging_of(run_id: str) -> str:
+    """Return the name of the table where a run's rows wait."""
+    return f"{STAGING_PREFIX}{fingerprint(run_id)}"
+
+
+def require_staged(dialect: Dialect, conn: Any, run_id: str, publication: Publication) -> None:
+    """Make sure that what is loaded into, and published, is the run's own staging table.
+
+    Raises
+    ------
+    LedgerError
+        When it is gone, is not of this ledger or of a role of ours, or does more than to hold rows.
+    """
+    wanted = (publication.schema, publication.staging_name)
+    plain = [ok for *place, ok in _staged(dialect, conn, run_id) if tuple(place) == wanted]
+    if any(plain):
+        return
+    why = (
+        "has triggers, rules, policies or children"
+        if plain
+        else "is not there, or was not made by a run of this ledger under a role of yours"
+    )
+    message = (
+        f"run {run_id!r} cannot go on: its staging table {publication.staging} {why}. Discard the "
+        "run and use a new run_id"
+    )
+    raise LedgerError(message, field="staging", run_id=run_id)
+
+
+def drop_staged(dialect: Dialect, conn: Any, run_id: str) -> None:
+    """Drop the staging table of a run where it stands, whatever the ledger says of it."""
+    for schema, name, _ in _staged(dialect, conn, run_id):
+        dialect.drop_table(conn, f"{dialect.quote(schema)}.{dialect.quote(name)}")
+
+
+def _staged(dialect: Dialect, conn: Any, run_id: str) -> list[tuple[str, str, bool]]:
+    """Return the staging tables of a run, as the catalogue knows them: mostly one."""
+    rows = dialect.run(conn, "ledger_staged", {"staging": staging_of(run_id)})
+    return [(str(schema), str(name), bool(plain)) for schema, name, plain in rows]
