@@ -377,7 +377,7 @@ class Ledger:
         return RunState.SUCCEEDED
 
     def _publish(self, conn: Any, run_id: str, publication: Publication, loaded: int) -> int:
-        published = self.dialect.publish(conn, publication)
+        published = self.dialect.publish(conn, publication, loaded)
         self._require_same_target(conn, publication)
         if publication.newest_by:
             note = f"merged {published:,} rows; {loaded - published:,} had a newer row of their key"

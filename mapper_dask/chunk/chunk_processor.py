@@ -179,8 +179,10 @@ class ChunkProcessor:
             with target_session(load, chunk.chunk_id) as target:
                 if not target.ledger.claim(target.conn, load.run_id, chunk.chunk_id):
                     return _done_already(chunk)
+                watch = target.dialect.watch(target.conn, load.table)
                 for part in parts:
                     tally.loaded += target.dialect.load_from(target.conn, load.table, part).rows
+                watch.require(tally.loaded)
                 return self._accounted(target, load, _result(chunk, tally, started, begun), tally)
 
     def _accounted(
@@ -203,27 +205,41 @@ class ChunkProcessor:
         self, source: SourceSession, target: TargetSession, load: LoadTask, tally: _Tally
     ) -> None:
         names = [column.name for column in self.task.read.query.columns]
+        watch = target.dialect.watch(target.conn, load.table)
         tally.read, tally.loaded = target.dialect.relay(
             source.conn, source.sql, target.conn, load.table, names, str(load.relay)
         )
+        watch.require(tally.loaded)
         tally.out = tally.read
         require_same_source(source, self.task.read)
 
     def _load_batches(
         self, batches: Iterator[pa.Table], target: TargetSession, load: LoadTask, tally: _Tally
     ) -> None:
+        if self.task.reject_limit == 0:
+            self._load_whole(batches, target, load, tally)
+            return
         for rows in batches:
             encoded = self._prepared(rows, tally)
             del rows  # not held beside what became of them
             if not encoded.rows.num_rows:
                 continue
-            if self.task.reject_limit == 0:
-                tally.loaded += target.dialect.load(target.conn, load.table, encoded.rows).rows
-                continue
             room = self.task.reject_limit - len(tally.rejects)
             done = target.dialect.load_apart(target.conn, load.table, encoded.rows, room)
             tally.loaded += done.rows
             tally.rejects += refused_by_target(self.task, encoded.rows, dict(done.refused))
+
+    def _load_whole(
+        self, batches: Iterator[pa.Table], target: TargetSession, load: LoadTask, tally: _Tally
+    ) -> None:
+        """Load every row, or raise; all of them are there when what is deferred has happened."""
+        watch = target.dialect.watch(target.conn, load.table)
+        for rows in batches:
+            encoded = self._prepared(rows, tally)
+            del rows  # not held beside what became of them
+            if encoded.rows.num_rows:
+                tally.loaded += target.dialect.load(target.conn, load.table, encoded.rows).rows
+        watch.require(tally.loaded)
 
     def _prepared(self, rows: pa.Table, tally: _Tally) -> Encoded:
         """Return rows after the function, ready to load, and count them."""

@@ -104,6 +104,14 @@ class Evidence(Protocol):
         ...
 
 
+class Watch(Protocol):
+    """Looks after rows that were loaded, until their transaction commits."""
+
+    def require(self, loaded: int) -> None:
+        """Raise when the table does not hold all of them: triggers may have taken some away."""
+        ...
+
+
 class Dialect(Protocol):
     """What the library asks of a database. ``conn`` is always the driver's own connection."""
 
@@ -298,8 +306,12 @@ class Dialect(Protocol):
         """Drop a table if it is there."""
         ...
 
-    def publish(self, conn: Any, publication: Publication) -> int:
-        """Let the staged rows enter the target; return how many there were."""
+    def publish(self, conn: Any, publication: Publication, loaded: int) -> int:
+        """Let the staged rows enter the target; return how many did.
+
+        As many as are ``loaded``, or as there are keys among them where the newest is taken; and
+        the table then holds them, or it raises.
+        """
         ...
 
     def target_table(self, conn: Any, schema: str | None, table: str) -> TargetTable | None:
@@ -312,6 +324,10 @@ class Dialect(Protocol):
 
     def load(self, conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
         """Load Arrow rows; raise when the database counts other rows than were sent."""
+        ...
+
+    def watch(self, conn: Any, table: TargetTable) -> Watch:
+        """Return what looks after rows that ``load`` and its like put in from now on."""
         ...
 
     def load_apart(self, conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Loaded:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from mapper_dask.dialects.definition import Definition, Relied
+from mapper_dask.dialects.hazards import NONE_KNOWN, Hazards
 
 
 class TypeFamily(enum.Enum):
@@ -89,6 +90,8 @@ class TargetTable:
     """Table that takes its rows until they are published, quoted; None: it takes them itself."""
     definition: Definition = field(default=(), repr=False, compare=False)
     """How it was defined just before all of this was asked; empty where nobody looked."""
+    hazards: Hazards = NONE_KNOWN
+    """What may keep rows out of it, or take them away."""
     by_name: Mapping[str, Column] = field(init=False, repr=False, compare=False)
     """The columns by their names: a table may have 1,600, and each is asked for in each chunk."""
 
@@ -286,6 +289,8 @@ class Capabilities:
     """Whether an ordered index holds the rows without a key."""
     transactional_ddl: bool = True
     """Whether a table made in a transaction goes when that is rolled back."""
+    counts_touched_rows: bool = True
+    """Whether a session can tell what its transaction has done to a table, triggers included."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.retries import Patience
 from mapper_dask.run.snapshot import Keeper
 from mapper_dask.run.staging import publication_for
+from mapper_dask.run.standing import standing
 
 SAMPLE_ROWS = 100
 """Rows the function is shown beforehand: it tells its columns by what it does to them."""
@@ -111,6 +112,7 @@ def prepare(
     plan = plan.evolve(target=table.quoted, conversions=conversions)
     names = None if outgoing is None else tuple(outgoing)
     publication = publication_for(job, table, names, run_id, dialect_for(target).quote)
+    plan = plan.evolve(warnings=(*plan.warnings, *standing(job, target, table, publication)))
     relay = _relay(job, plan, keeper, target, table)
     plan = plan.evolve(transport=_transport(job, keeper.dialect, relay, target, table, names))
     if publication is None and names:

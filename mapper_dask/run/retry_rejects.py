@@ -78,7 +78,8 @@ class _WaitingRoom:
         """Let the rows that wait enter the target."""
         if self.publication is None:
             return
-        published = target.dialect.publish(target.conn, self.publication) if loaded else 0
+        publish = target.dialect.publish
+        published = publish(target.conn, self.publication, loaded) if loaded else 0
         if published != loaded and not self.publication.newest_by:
             message = f"{loaded} rows waited, {published} entered {self.publication.target}"
             raise LoadCountError(message)

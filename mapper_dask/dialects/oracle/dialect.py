@@ -12,6 +12,7 @@ import oracledb
 import pyarrow as pa
 import sqlalchemy as sa
 
+from mapper_dask.dialects.base import Watch
 from mapper_dask.dialects.facts import (
     Aside,
     Capabilities,
@@ -27,6 +28,7 @@ from mapper_dask.dialects.facts import (
     Splice,
     TargetTable,
 )
+from mapper_dask.dialects.hazards import Unwatched
 from mapper_dask.dialects.oracle import (
     catalogue,
     direct_path,
@@ -280,10 +282,10 @@ class Oracle(Definitions):
         """Drop a table if it is there; it commits."""
         staging.drop(conn, quoted)
 
-    def publish(self, conn: Any, publication: Publication) -> int:
+    def publish(self, conn: Any, publication: Publication, loaded: int) -> int:
         """Let the staged rows enter the target; return how many there were."""
         conn.call_timeout = 0  # one statement moves them all
-        return staging.publish(conn, publication)
+        return staging.publish(conn, publication, loaded)
 
     def target_table(self, conn: Any, schema: str | None, table: str) -> TargetTable | None:
         """Return a table and its columns, None when there is none of that name."""
@@ -293,6 +295,11 @@ class Oracle(Definitions):
     def load(self, conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
         """Load Arrow rows by array DML."""
         return transfer.load(conn, table, rows)
+
+    def watch(self, conn: Any, table: TargetTable) -> Watch:
+        """Return nothing that looks: no session can tell what triggers do to its rows."""
+        del conn, table
+        return Unwatched()
 
     def load_apart(self, conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
         """Load Arrow rows but for those the database refuses."""

@@ -70,7 +70,8 @@ def drop(conn: Any, quoted: str) -> None:
         cursor.execute(f"DROP TABLE {quoted} PURGE")
 
 
-def publish(conn: Any, publication: Publication) -> int:
+def publish(conn: Any, publication: Publication, loaded: int) -> int:
+    del loaded
     """Let the staged rows enter the target; return how many there were. The caller commits.
 
     Raises

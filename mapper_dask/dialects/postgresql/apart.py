@@ -17,7 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mapper_dask.dialects.facts import Loaded, TargetTable
-from mapper_dask.dialects.postgresql import faults, transfer
+from mapper_dask.dialects.hazards import Unwatched
+from mapper_dask.dialects.postgresql import faults, transfer, watching
+from mapper_dask.dialects.postgresql.watching import Watch
 from mapper_dask.errors import RejectLimitError
 
 SMALLEST = 16
@@ -40,6 +42,8 @@ class _Loading:
     most: int
     exact: bool
     """Whether the line that COPY names is the row's number."""
+    watch: Watch | Unwatched
+    """Looks after what was loaded, where triggers might take it away again."""
     refused: dict[int, str] = field(default_factory=dict)
     loaded: int = 0
 
@@ -107,11 +111,27 @@ class _Loading:
         except psycopg2.Error as error:
             if not faults.refuses_row(error):
                 raise
-            self._say(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+            self._undone()
             return error
-        self._say(f"RELEASE SAVEPOINT {SAVEPOINT}; SAVEPOINT {SAVEPOINT}")
+        self._kept(count)
         self.loaded += count
         return None
+
+    def _undone(self) -> None:
+        """Take a piece back. The counters keep what it did, so they are read anew."""
+        back = f"ROLLBACK TO SAVEPOINT {SAVEPOINT}"
+        if isinstance(self.watch, Unwatched):
+            self._say(back)
+        else:
+            self.watch.again(f"{back};")
+
+    def _kept(self, count: int) -> None:
+        """Let a piece be; see that all of it is there."""
+        on = f"RELEASE SAVEPOINT {SAVEPOINT}; SAVEPOINT {SAVEPOINT}"
+        if isinstance(self.watch, Unwatched):
+            self._say(on)
+        else:
+            self.watch.require(count, f"{on};")
 
     def _refuse(self, place: int, error: psycopg2.Error) -> None:
         self.refused[place] = faults.reason(error)
@@ -137,7 +157,10 @@ def load(conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
     ------
     RejectLimitError
         When more rows are refused than ``most``.
+    LoadCountError
+        When triggers take rows away again.
     """
     with conn.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    return _Loading(conn, table, rows, most, exact=not _holds_line_breaks(rows)).go()
+    watch = watching.watch(conn, table, subtransactions=True)
+    return _Loading(conn, table, rows, most, not _holds_line_breaks(rows), watch).go()

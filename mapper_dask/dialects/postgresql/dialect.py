@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from importlib import resources
 from typing import Any
 
 import psycopg2.extras
 import pyarrow as pa
 import sqlalchemy as sa
 
+from mapper_dask.dialects.base import Watch
 from mapper_dask.dialects.facts import (
     Aside,
     Capabilities,
@@ -33,11 +32,14 @@ from mapper_dask.dialects.postgresql import (
     explain,
     faults,
     literals,
+    publishing,
     queries,
     staging,
     statement,
+    statements,
     transfer,
     types,
+    watching,
 )
 from mapper_dask.dialects.postgresql.definitions import Definitions
 from mapper_dask.dialects.postgresql.evidence import PostgreSQLEvidence
@@ -113,19 +115,13 @@ class PostgreSQL(Definitions):
         """Return a type that holds a column of another database."""
         return types.ddl_type(column)
 
-    @functools.cache  # noqa: B019 - one dialect lives as long as the process
-    def statement(self, name: str) -> str:
-        """Return the text of a catalogue or ledger query."""
-        folder = resources.files("mapper_dask.dialects") / "sql" / self.name
-        return (folder / f"{name}.sql").read_text(encoding="utf-8")
+    statement = staticmethod(statements.text)
 
     def run(
         self, conn: Any, name: str, params: Mapping[str, Any] | None = None
     ) -> list[tuple[Any, ...]]:
         """Run a named query with bound values; return its rows, none for one that returns none."""
-        with conn.cursor() as cursor:
-            cursor.execute(self.statement(name), params)
-            return list(cursor.fetchall()) if cursor.description else []
+        return statements.run(conn, name, params)
 
     def run_each(self, conn: Any, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run a named statement once for each of some rows of bound values, many in a message."""
@@ -309,7 +305,8 @@ class PostgreSQL(Definitions):
         conn.rollback()
         with conn.cursor() as cursor:
             mode = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; "
-            cursor.execute(mode + SESSION.replace("SET ", "SET LOCAL "))  # in one message
+            local = SESSION.replace("SET ", "SET LOCAL ")
+            cursor.execute(f"{mode}{local}; {statements.DURABLE}")  # in one message
             fence(cursor, application, lock_timeout)
 
     def end_sessions(self, conn: Any, tag: str) -> int:
@@ -332,9 +329,13 @@ class PostgreSQL(Definitions):
         with conn.cursor() as cursor:
             cursor.execute(f"DROP TABLE IF EXISTS {quoted}")
 
-    def publish(self, conn: Any, publication: Publication) -> int:
-        """Let the staged rows enter the target; return how many there were."""
-        return staging.publish(conn, publication)
+    def publish(self, conn: Any, publication: Publication, loaded: int) -> int:
+        """Let the staged rows enter the target, proved; return how many did."""
+        return publishing.publish(conn, publication, loaded)
+
+    def watch(self, conn: Any, table: TargetTable) -> Watch:
+        """Return what looks after rows that are loaded from now on."""
+        return watching.watch(conn, table)
 
     def target_table(self, conn: Any, schema: str | None, table: str) -> TargetTable | None:
         """Return a table and its columns, None when there is none of that name."""
@@ -360,6 +361,7 @@ class PostgreSQL(Definitions):
         )
         indexes = self.run(conn, "ordered_indexes", {"table_id": table_id})
         referring = self.run(conn, "referring_tables", {"table_id": table_id})
+        quoted = f"{queries.quote(schema)}.{queries.quote(table)}"
         return TargetTable(
             schema,
             table,
@@ -369,6 +371,7 @@ class PostgreSQL(Definitions):
             primary_key=next((tuple(names) for _, names, primary in indexes if primary), ()),
             referring=tuple(name for (name,) in referring),
             definition=definition,
+            hazards=watching.hazards(conn, quoted),
         )
 
     def load(self, conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:

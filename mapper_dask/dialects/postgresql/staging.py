@@ -3,16 +3,19 @@
 The target is emptied by DELETE and filled by INSERT. A swap of tables or a TRUNCATE is quicker,
 but neither keeps to snapshots: a reader whose transaction began before would find no rows at all.
 It also leaves every index, constraint, grant, view and foreign key where it is.
+
+What a statement says it did is held against what it should have done, and in the end, within the
+transaction, against what the table then holds: see ``publishing``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from mapper_dask.dialects.facts import Publication
+from mapper_dask.dialects.postgresql.keys import Key
 from mapper_dask.dialects.postgresql.queries import quote
-from mapper_dask.errors import PublishError
 
 MARK = "mapper_dask ledger "
 """A staging table's comment begins so, and ends in the object id of the ledger that knows it."""
@@ -38,37 +41,73 @@ def create(conn: Any, publication: Publication) -> None:
         cursor.execute(f"COMMENT ON TABLE {publication.staging} IS '{MARK}{int(ledger)}'")
 
 
-def publish(conn: Any, publication: Publication) -> int:
-    """Let the staged rows enter the target; return how many there were. The caller commits.
+def lock(publication: Publication) -> str:
+    """Return what lets readers go on and other writers wait."""
+    return f"LOCK TABLE {publication.target} IN SHARE ROW EXCLUSIVE MODE"
 
-    Raises
-    ------
-    PublishError
-        When two rows with one key are equally new.
+
+def delete(publication: Publication, key: Key) -> str:
+    """Return what removes the rows a replacement does not keep.
+
+    Those are all, or where others refer to them, the vanished: deleting a row that is there again
+    afterwards would take the rows that refer to it along.
     """
-    with conn.cursor() as cursor:
-        if publication.newest_by:
-            _refuse_ties(cursor, publication)
-        for statement in _statements(publication):
-            cursor.execute(statement)
-        return int(cursor.rowcount)
+    if not publication.by_key:
+        return f"DELETE FROM {publication.target}"
+    return (
+        f"DELETE FROM {publication.target} AS t WHERE NOT EXISTS "
+        f"(SELECT FROM {publication.staging} AS s WHERE {key.same('s', 't')})"
+    )
 
 
-def _statements(publication: Publication) -> Iterator[str]:
-    """Yield what publishes, the last one being the INSERT that counts."""
-    target = publication.target
-    if publication.disposition != "append":  # readers go on, other writers wait
-        yield f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE"
-    if publication.disposition == "replace":
-        yield f"DELETE FROM {target}{_vanished(publication)}"
-    yield _insert(publication)
+def respell(publication: Publication, key: Key) -> str:
+    """Return what writes the keys of rows that stay as the new rows write them.
+
+    A statement of its own: only rows whose keys are equal but written otherwise are touched. Set
+    along with the other columns, a key would be locked for every row, and so would its children.
+    """
+    names = key.written_otherwise
+    spelled = ", ".join(f"{quote(name)} = s.{quote(name)}" for name in names)
+    there, here = (", ".join(f"{table}.{quote(name)}" for name in names) for table in ("t", "s"))
+    return (
+        f"UPDATE {publication.target} AS t SET {spelled} FROM {_source(publication)} "
+        f"WHERE {key.same('s', 't')} AND ROW({there}) OPERATOR(pg_catalog.*<>) ROW({here})"
+    )
 
 
-def _insert(publication: Publication) -> str:
+def insert(publication: Publication) -> str:
+    """Return what lets the staged rows enter, or change the rows that have their keys."""
     columns = _list(publication.columns)
     head = f"INSERT INTO {publication.target} ({columns}) OVERRIDING SYSTEM VALUE"
     conflict = f" {_on_conflict(publication)}" if publication.by_key else ""
     return f"{head} SELECT {columns} FROM {_source(publication)}{conflict}"
+
+
+def distinct_keys(publication: Publication) -> str:
+    """Return what counts the keys that wait."""
+    return (
+        f"SELECT pg_catalog.count(*) FROM (SELECT DISTINCT {_list(publication.key)} "
+        f"FROM {publication.staging}) AS s"
+    )
+
+
+def absent(publication: Publication, key: Key) -> str:
+    """Return what counts the keys that wait and are not in the target."""
+    return (
+        f"SELECT pg_catalog.count(*) FROM {publication.staging} AS s WHERE NOT EXISTS "
+        f"(SELECT FROM {publication.target} AS t WHERE {key.same('t', 's')})"
+    )
+
+
+def tied(publication: Publication) -> str:
+    """Return what counts the keys that have two rows with the greatest value, equally new."""
+    keys, newest = _list(publication.key), quote(str(publication.newest_by))
+    return (
+        f"SELECT pg_catalog.count(*) FROM (SELECT {keys} FROM (SELECT {keys}, pg_catalog.rank() "
+        f"OVER (PARTITION BY {keys} ORDER BY {newest} DESC NULLS LAST) AS place "
+        f"FROM {publication.staging}) AS ranked WHERE place OPERATOR(pg_catalog.=) 1 "
+        f"GROUP BY {keys} HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1) AS tied"
+    )
 
 
 def _source(publication: Publication) -> str:
@@ -81,42 +120,20 @@ def _source(publication: Publication) -> str:
     )
 
 
-def _on_conflict(publication: Publication) -> str:
-    """Return what becomes of a row whose key is there: its columns change, its children stay."""
-    changes = [f"{quote(c)} = EXCLUDED.{quote(c)}" for c in publication.columns
+def changes(publication: Publication) -> list[str]:
+    """Return what is set in a row whose key is there; nothing where rows are all key."""
+    brought = [f"{quote(c)} = EXCLUDED.{quote(c)}" for c in publication.columns
                if c not in publication.key]  # fmt: skip
     if publication.disposition == "replace":
-        changes += [f"{quote(c)} = DEFAULT" for c in publication.defaulted]
-    action = f"DO UPDATE SET {', '.join(changes)}" if changes else "DO NOTHING"
+        brought += [f"{quote(c)} = DEFAULT" for c in publication.defaulted]
+    return brought
+
+
+def _on_conflict(publication: Publication) -> str:
+    """Return what becomes of a row whose key is there: its columns change, its children stay."""
+    brought = changes(publication)
+    action = f"DO UPDATE SET {', '.join(brought)}" if brought else "DO NOTHING"
     return f"ON CONFLICT ({_list(publication.key)}) {action}"
-
-
-def _vanished(publication: Publication) -> str:
-    """Return which rows a replacement removes: all, or where others refer to them, the vanished.
-
-    Deleting a row that is there again afterwards would take the rows that refer to it along.
-    """
-    if not publication.by_key:
-        return ""
-    same = " AND ".join(f"s.{quote(k)} = t.{quote(k)}" for k in publication.key)
-    return f" AS t WHERE NOT EXISTS (SELECT FROM {publication.staging} AS s WHERE {same})"
-
-
-def _refuse_ties(cursor: Any, publication: Publication) -> None:
-    keys, newest = _list(publication.key), quote(str(publication.newest_by))
-    cursor.execute(
-        f"SELECT count(*) FROM (SELECT {keys} FROM (SELECT {keys}, rank() OVER "
-        f"(PARTITION BY {keys} ORDER BY {newest} DESC NULLS LAST) AS place "
-        f"FROM {publication.staging}) AS ranked WHERE place = 1 "
-        f"GROUP BY {keys} HAVING count(*) > 1) AS tied"
-    )
-    (tied,) = cursor.fetchone()
-    if tied:
-        message = (
-            f"newest_by {publication.newest_by!r} does not tell which row to keep: {tied} keys "
-            f"({', '.join(publication.key)}) have two rows or more with its greatest value"
-        )
-        raise PublishError(message)
 
 
 def _list(names: Sequence[str]) -> str:

@@ -1,0 +1,181 @@
+"""What can keep rows out of a table, or take them away, behind the back of a load. Pure.
+
+A trigger may drop a row or remove it again, a rule may put another statement in the place of one, a
+policy may hide rows from it, and a table that others inherit from holds rows that are not its own.
+The dialects ask for these; here stands which of them end a run before a row moves, and what the
+plan says of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+BEFORE, AFTER, INSTEAD = "BEFORE", "AFTER", "INSTEAD OF"
+
+SHOWN = 5
+"""Names of triggers that a sentence holds; a table may have hundreds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A trigger that fires for this session."""
+
+    name: str
+    table: str
+    """Table that bears it, quoted: the target, one of its partitions, or what a view shows."""
+    timing: str
+    """``BEFORE``, ``AFTER`` or ``INSTEAD OF``."""
+    events: tuple[str, ...]
+    """``INSERT``, ``UPDATE``, ``DELETE``."""
+    each_row: bool = True
+    """Whether it fires for each row; else once a statement."""
+    deferred: bool = False
+    """Whether it waits for the end of the transaction."""
+
+    def __str__(self) -> str:
+        how = "row" if self.each_row else "statement"
+        late = ", at commit" if self.deferred else ""
+        return f"{self.name} ({self.timing} {' OR '.join(self.events)}, {how}{late})"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule that puts statements in the place of, or beside, those of one event."""
+
+    name: str
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hazards:
+    """What stands on or about a table that receives rows."""
+
+    view: bool = False
+    foreign: tuple[str, ...] = ()
+    """Foreign tables: itself, or those among its partitions; quoted."""
+    children: tuple[str, ...] = ()
+    """Tables that inherit from it and are no partitions; quoted."""
+    row_security: tuple[str, ...] = ()
+    """Policies that hide rows from this login."""
+    rules: tuple[Rule, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
+    settings: tuple[str, ...] = ()
+    """Settings of the server under which a commit may be lost."""
+
+    def fired_by(self, events: Sequence[str]) -> tuple[Trigger, ...]:
+        """Return the triggers that statements of some kinds fire."""
+        return tuple(t for t in self.triggers if set(t.events) & set(events))
+
+    def ruled(self, events: Sequence[str]) -> tuple[Rule, ...]:
+        """Return the rules that stand in the way of statements of some kinds."""
+        return tuple(rule for rule in self.rules if rule.event in events)
+
+
+NONE_KNOWN = Hazards()
+
+
+class Unwatched:
+    """Looks after nothing: the table has nothing that could take rows away, or none can tell."""
+
+    def require(self, loaded: int) -> None:
+        """Take the rows for kept."""
+        del loaded
+
+
+def statements_of(disposition: str, *, by_key: bool) -> tuple[str, ...]:
+    """Return the kinds of statements by which rows enter a table."""
+    if disposition == "append":
+        return ("INSERT",)
+    if disposition == "merge":
+        return ("INSERT", "UPDATE")
+    return ("INSERT", "UPDATE", "DELETE") if by_key else ("INSERT", "DELETE")
+
+
+def refusal(hazards: Hazards, disposition: str, *, by_key: bool, staged: bool) -> str:
+    """Return why a table cannot receive rows this way, and what to do; empty when it can.
+
+    Parameters
+    ----------
+    staged
+        Whether rows wait and enter all at once.
+    """
+    events = statements_of(disposition, by_key=by_key)
+    if hazards.foreign:
+        return (
+            f"{', '.join(hazards.foreign)} is a foreign table, which commits apart from the ledger:"
+            " a crash between the two would load rows twice or lose them. Load a local table, and "
+            "copy from there"
+        )
+    if rules := hazards.ruled(events):
+        named = ", ".join(f"{rule.name} (ON {rule.event})" for rule in rules)
+        return (
+            f"it has rules that change what {' and '.join(events)} do: {named}. What they do with "
+            "the rows cannot be counted. DROP RULE or ALTER TABLE … DISABLE RULE, or load a table "
+            "without"
+        )
+    return _refusal_at_once(hazards, disposition, events) if staged else ""
+
+
+def _refusal_at_once(hazards: Hazards, disposition: str, events: Sequence[str]) -> str:
+    """Return what stands against rows that enter all at once."""
+    if hazards.row_security:
+        return (
+            f"policies hide some of its rows from this login ({_few(hazards.row_security)}), so "
+            f"{disposition} would leave or count others than it should. Use a login that they do "
+            "not bind, such as the table's owner without FORCE, or a role with BYPASSRLS"
+        )
+    if hazards.children and disposition != "append":
+        return (
+            f"other tables inherit from it ({_few(hazards.children)}): their rows would be "
+            f"{'removed' if disposition == 'replace' else 'taken for its own'}. Load it by append, "
+            "load another table, or end it with ALTER TABLE … NO INHERIT"
+        )
+    instead = [t for t in hazards.fired_by(events) if t.timing == INSTEAD]
+    if instead:
+        return (
+            f"it is a view with INSTEAD OF triggers ({_few(instead)}), and what they do with the "
+            "rows cannot be counted. Name the table behind it"
+        )
+    return ""
+
+
+def notes(
+    hazards: Hazards, table: str, disposition: str, *, by_key: bool, counted: bool
+) -> tuple[str, ...]:
+    """Return what a plan says of what stands on its target.
+
+    Parameters
+    ----------
+    table
+        The target, quoted.
+    counted
+        Whether rows that are taken away again are found out.
+    """
+    said = []
+    fired = hazards.fired_by(statements_of(disposition, by_key=by_key))
+    if fired:
+        through_view = any(t.timing == INSTEAD for t in fired)
+        end = (
+            "rows are counted after them, and a load whose rows they drop or remove fails"
+            if counted and not through_view
+            else "the rows they took are counted, not what they made of them"
+        )
+        said.append(f"{table}: triggers may change or drop rows: {_few(fired)}; {end}")
+    if hazards.settings:
+        said.append(
+            f"{table}: the server runs with {', '.join(hazards.settings)}: a crash of its system "
+            "may lose rows that the ledger counts as loaded"
+        )
+    return tuple(said)
+
+
+def blame(hazards: Hazards, events: Sequence[str]) -> str:
+    """Return what may have done it, as the end of a sentence; empty when nothing is known."""
+    fired = hazards.fired_by(events)
+    return f"; its triggers: {_few(fired)}" if fired else ""
+
+
+def _few(things: Sequence[object]) -> str:
+    more = f" and {len(things) - SHOWN} more" if len(things) > SHOWN else ""
+    return ", ".join(map(str, things[:SHOWN])) + more

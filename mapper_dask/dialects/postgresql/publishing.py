@@ -1,0 +1,141 @@
+"""Staged rows enter the target, and it is proved that the target then holds them.
+
+Nothing that a statement says is trusted alone: a trigger may drop a row or remove it afterwards, a
+rule may swallow a statement. So each count is held against what it must be, and at the end, before
+the commit, the table is asked what it holds. Any difference leaves it as it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mapper_dask.dialects.facts import Publication
+from mapper_dask.dialects.hazards import Hazards, blame, refusal, statements_of
+from mapper_dask.dialects.postgresql import staging, watching
+from mapper_dask.dialects.postgresql.keys import Key, key_of
+from mapper_dask.dialects.postgresql.watching import Watch
+from mapper_dask.errors import PublishError
+
+
+@dataclass(frozen=True, slots=True)
+class _Publishing:
+    """One publication on its way."""
+
+    cursor: Any
+    publication: Publication
+    key: Key
+    hazards: Hazards
+    watch: Watch | None
+    """Looks after the target, where it has triggers."""
+
+    def go(self, loaded: int) -> int:
+        """Let the rows enter; return how many did."""
+        publication = self.publication
+        expected = loaded
+        if publication.newest_by:
+            self._refuse_ties()
+            expected = self._count(staging.distinct_keys(publication))
+        if publication.disposition == "replace":
+            self._remove()
+        if self.key.written_otherwise:
+            self.cursor.execute(staging.respell(publication, self.key))
+        self.cursor.execute(staging.insert(publication))
+        if staging.changes(publication) or not publication.by_key:
+            self._require(int(self.cursor.rowcount), expected, "entered it")
+        self._require_held(expected)
+        return expected
+
+    def _remove(self) -> None:
+        """Remove the rows that a replacement does not keep, and see that they are gone."""
+        publication = self.publication
+        self.cursor.execute(staging.delete(publication, self.key))
+        if publication.by_key:
+            return  # the count at the end tells
+        self.cursor.execute(f"SELECT FROM {publication.target} LIMIT 1")
+        if self.cursor.fetchone() is not None:
+            message = (
+                f"a DELETE of all rows of {publication.target} left some of them; nothing is "
+                f"changed{self._blame('DELETE')}"
+            )
+            raise PublishError(message)
+
+    def _require_held(self, expected: int) -> None:
+        """Let what is deferred happen now; then ask the table what it holds.
+
+        After a replacement that is as many rows as were staged. After a merge every key is there,
+        and after any other way none was deleted: where no trigger is, nobody else could.
+        """
+        publication = self.publication
+        self.cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        if publication.disposition == "replace":
+            there = self._count(f"SELECT pg_catalog.count(*) FROM {publication.target}")
+            self._require(there, expected, "are in it")
+        elif publication.disposition == "merge" and self.watch is not None:
+            self._require_none_deleted(self.watch)
+        elif self.watch is not None:
+            self.watch.require(expected)
+        if publication.by_key:
+            absent = self._count(staging.absent(publication, self.key))
+            self._require(expected - min(absent, expected), expected, "are in it")
+
+    def _require_none_deleted(self, watch: Watch) -> None:
+        now = watching.touched(watch.conn, watch.quoted)
+        done = now.since(watch.before)
+        watching.require_untouched(done, watch.quoted, self._blame())
+
+    def _refuse_ties(self) -> None:
+        publication = self.publication
+        if tied := self._count(staging.tied(publication)):
+            message = (
+                f"newest_by {publication.newest_by!r} does not tell which row to keep: {tied} keys "
+                f"({', '.join(publication.key)}) have two rows or more with its greatest value"
+            )
+            raise PublishError(message)
+
+    def _count(self, query: str) -> int:
+        self.cursor.execute(query)
+        return int(self.cursor.fetchone()[0])
+
+    def _require(self, found: int, expected: int, what: str) -> None:
+        if found != expected:
+            message = (
+                f"{expected} rows were staged for {self.publication.target}, {found} {what}; "
+                f"nothing is changed{self._blame()}"
+            )
+            raise PublishError(message)
+
+    def _blame(self, *events: str) -> str:
+        publication = self.publication
+        used = statements_of(publication.disposition, by_key=publication.by_key)
+        return blame(self.hazards, events or used)
+
+
+def publish(conn: Any, publication: Publication, loaded: int) -> int:
+    """Let the staged rows enter the target; return how many did. The caller commits.
+
+    Parameters
+    ----------
+    loaded
+        Rows that were staged, as the ledger has them.
+
+    Raises
+    ------
+    PublishError
+        When two rows with one key are equally new; when the target cannot receive them in a way
+        that is certain; when it does not hold what it should afterwards.
+    """
+    with conn.cursor() as cursor:
+        if publication.disposition != "append":
+            cursor.execute(staging.lock(publication))
+        hazards = watching.hazards(conn, publication.target)
+        if why := refusal(hazards, publication.disposition, by_key=publication.by_key, staged=True):
+            message = f"{publication.target} cannot take the staged rows: {why}"
+            raise PublishError(message)
+        events = statements_of(publication.disposition, by_key=publication.by_key)
+        watch = None
+        if hazards.fired_by(events):
+            before = watching.touched(conn, publication.target)
+            watch = Watch(conn, publication.target, hazards, before)
+        key = key_of(conn, publication.target, publication.key if publication.by_key else ())
+        return _Publishing(cursor, publication, key, hazards, watch).go(loaded)

@@ -1,0 +1,30 @@
+"""What stands about the target, held against how the rows are to enter it."""
+
+from __future__ import annotations
+
+from mapper_dask.connections import ConnectionRef
+from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.facts import Publication, TargetTable
+from mapper_dask.dialects.hazards import notes, refusal
+from mapper_dask.errors import TargetError
+from mapper_dask.mapper_job import MapperJob
+
+
+def standing(
+    job: MapperJob, target: ConnectionRef, table: TargetTable, publication: Publication | None
+) -> tuple[str, ...]:
+    """Return what the plan says of triggers and the like on the target.
+
+    Raises
+    ------
+    TargetError
+        When rows could be lost or doubled there unseen, with what to do.
+    """
+    by_key = publication is not None and publication.by_key
+    staged = publication is not None
+    why = refusal(table.hazards, job.write_disposition, by_key=by_key, staged=staged)
+    if why:
+        message = f"target_table {table.quoted}: {why}"
+        raise TargetError(message, field="target_table")
+    counted = staged or dialect_for(target).capabilities.counts_touched_rows
+    return notes(table.hazards, table.quoted, job.write_disposition, by_key=by_key, counted=counted)
