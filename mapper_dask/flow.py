@@ -18,6 +18,16 @@ from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import ParallelProcessingResult
 from mapper_dask.rendering import Line, as_html, as_text
 
+MOST_DIGITS = 1_000
+"""Digits of an overlap or a start, before and behind the point: no column holds values that need
+more, and all of them are written out."""
+
+LONGEST_OVERLAP = dt.timedelta(days=366_000)
+"""About 1,000 years: below any time of a database's it leads to another one."""
+
+LONGEST_COMMIT_WAIT = 86_400
+"""Seconds for which transactions in progress are waited for at most: a day."""
+
 LONGEST_NAME = 200
 """Characters of a flow's, a job's and a run's name: they are keys of the ledger."""
 
@@ -34,6 +44,17 @@ class Incremental:
     start: Any = None
     """Where the first run begins (excluded), and below which no overlap reaches: a time, a date or
     a number, or one as text; None: with every row. A time without a zone is UTC."""
+    in_progress: str = "wait"
+    """What is done about transactions of the source that may still commit rows below the column's
+    greatest value: ``"wait"`` waits for their end and stays below those that remain; ``"ignore"``
+    goes up to the greatest value, and loses what they commit later."""
+    commit_wait: float = 5.0
+    """Seconds for which their end is waited for."""
+    range_end: str = "closed"
+    """``"closed"``: up to the greatest value; ``"open"``: the greatest value itself is left to the
+    run that finds a greater one, for days and seconds, in which more rows may come meanwhile."""
+    check_target: bool = True
+    """Whether a run first looks whether the target still holds what the last one has loaded."""
 
     @property
     def overlaps(self) -> bool:
@@ -151,6 +172,9 @@ class FlowJobResult:
     """Rows of it that are in the target for good; for a dry run, rows the function returned."""
     seconds: float | None = None
     """Seconds it took in the process that ended it."""
+    warnings: tuple[str, ...] = ()
+    """What is to be known of an incremental job's new rows, such as why some wait for a later run;
+    ``result.warnings`` holds what is to be known of those it has moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +247,8 @@ def _row(job: FlowJobResult) -> dict[str, Any]:
 def _said(job: FlowJobResult) -> str:
     rows = "" if job.rows is None else f", {job.rows:,} rows"
     why = "" if job.error is None else f": {job.error}"
-    return f"{job.state.value}{rows}{why}"
+    warned = "".join(f"; {warning}" for warning in job.warnings)
+    return f"{job.state.value}{rows}{why}{warned}"
 
 
 def _require_name(what: str, name: object) -> None:
@@ -305,7 +330,8 @@ def _require_incremental(job: FlowJob, incremental: Incremental) -> None:
     if overlap is not None and not _is_overlap(overlap):
         _refuse(
             "incremental.overlap",
-            f"must be a timedelta or a number, of at least 0, got {overlap!r}",
+            "must be a timedelta or a number, of at least 0; a timedelta of at most 1,000 years, a "
+            f"number of at most {MOST_DIGITS:,} digits before and behind the point",
             job.name,
         )
     if incremental.overlaps and job.job.write_disposition != "merge":
@@ -315,14 +341,50 @@ def _require_incremental(job: FlowJob, incremental: Incremental) -> None:
             "the overlap out",
             job.name,
         )
+    _require_options(job, incremental)
+
+
+def _require_options(job: FlowJob, incremental: Incremental) -> None:
+    """Refuse what an incremental job's options do not know."""
+    for name, words in (("in_progress", ("wait", "ignore")), ("range_end", ("closed", "open"))):
+        if getattr(incremental, name) not in words:
+            wanted = " or ".join(map(repr, words))
+            _refuse(f"incremental.{name}", f"must be {wanted}", job.name)
+    wait: object = incremental.commit_wait
+    number = isinstance(wait, (int, float)) and not isinstance(wait, bool)
+    if not number or not 0 <= incremental.commit_wait <= LONGEST_COMMIT_WAIT:
+        what = f"must be seconds, from 0 to {LONGEST_COMMIT_WAIT:,}"
+        _refuse("incremental.commit_wait", what, job.name)
+    if not is_counted(incremental.start) or len(str(incremental.start)) > 2 * MOST_DIGITS:
+        what = f"must be finite, of at most {MOST_DIGITS:,} digits before and behind the point"
+        _refuse("incremental.start", what, job.name)
+    check: object = incremental.check_target
+    if not isinstance(check, bool):
+        _refuse("incremental.check_target", "must be True or False", job.name)
 
 
 def _is_overlap(value: object) -> bool:
     if isinstance(value, dt.timedelta):
-        return value >= dt.timedelta(0)
-    if isinstance(value, bool) or not isinstance(value, (numbers.Real, Decimal)):
-        return False
-    return math.isfinite(value) and float(value) >= 0
+        return dt.timedelta(0) <= value <= LONGEST_OVERLAP
+    real = isinstance(value, (numbers.Integral, float, Decimal)) and not isinstance(value, bool)
+    return real and is_counted(value) and value >= 0  # type: ignore[operator]
+
+
+def is_counted(value: object) -> bool:
+    """Return whether a number, if it is one, is written out in so many digits as are read.
+
+    Whatever the number is, that takes no time.
+    """
+    if isinstance(value, numbers.Integral):
+        return -(10**MOST_DIGITS) < int(value) < 10**MOST_DIGITS
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if not isinstance(value, Decimal):
+        return True
+    _, digits, exponent = value.as_tuple()
+    return isinstance(exponent, int) and (
+        -MOST_DIGITS <= exponent and len(digits) + exponent <= MOST_DIGITS
+    )
 
 
 def _refuse(name: str, what: str, job: str | None = None) -> None:

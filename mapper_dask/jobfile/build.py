@@ -254,4 +254,5 @@ def _incremental(job: models.Job) -> Incremental | None:
     said = job.source.incremental if job.source is not None else None
     if said is None:
         return None
-    return Incremental(column=said.column, overlap=said.overlap, start=said.start)
+    options = said.model_dump(exclude={"overlap", "start"}, exclude_none=True)
+    return Incremental(overlap=said.overlap, start=said.start, **options)

@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from mapper_dask.flow import LONGEST_COMMIT_WAIT
 from mapper_dask.jobfile.values import READERS, anything, setting, span, typed, typed_or_list
 from mapper_dask.jobfile.variables import wanted_as_value
 from mapper_dask.mapping.expressions import parse
@@ -171,6 +172,7 @@ Word = BeforeValidator(_word)
 Count = Annotated[int, Field(ge=1), Number]
 Whole = Annotated[int, Field(ge=0), Number]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False), Number]
+Wait = Annotated[float, Field(ge=0, le=LONGEST_COMMIT_WAIT, allow_inf_nan=False), Number]
 
 
 Truth = Annotated[bool, Number]
@@ -196,6 +198,24 @@ class Incremental(Section):
     start: Value | None = Field(
         default=None,
         description="Where the first run begins (excluded); without it, with every row.",
+    )
+    in_progress: Annotated[Literal["wait", "ignore"], Word] | None = Field(
+        default=None,
+        description="Transactions of the source that may still commit rows below the greatest "
+        "value: wait for them and stay below those that remain (without it), or ignore them.",
+    )
+    commit_wait: Wait | None = Field(
+        default=None, description="Seconds for which their end is waited for (5 without it)."
+    )
+    range_end: Annotated[Literal["closed", "open"], Word] | None = Field(
+        default=None,
+        description="closed reads up to the greatest value; open leaves that value to the run that "
+        "finds a greater one.",
+    )
+    check_target: Truth | None = Field(
+        default=None,
+        description="Whether a run first looks whether the target still holds what the last one "
+        "has loaded (true without it).",
     )
 
 

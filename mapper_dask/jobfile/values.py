@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from mapper_dask.flow import LONGEST_OVERLAP
 from mapper_dask.jobfile.scalars import day, moment
 from mapper_dask.jobfile.variables import meant, wanted_as_value
+
+LONGEST_SPAN = 100
+"""Characters of a time as it is written."""
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)")
 _ISO = re.compile(
@@ -105,6 +110,9 @@ def span(value: Any) -> dt.timedelta | float:
         Says how one is written.
     """
     value = wanted_as_value(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        message = "must be a finite number"
+        raise ValueError(message)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
         return value
     found = _time_span(value.strip()) if isinstance(value, str) else None
@@ -115,6 +123,27 @@ def span(value: Any) -> dt.timedelta | float:
 
 
 def _time_span(text: str) -> dt.timedelta | None:
+    """Return a time that is written out; None for what is none.
+
+    Raises
+    ------
+    ValueError
+        When it is longer than any that is counted, as a text or as a time.
+    """
+    if len(text) > LONGEST_SPAN:  # which parts there are is looked for from each place in it
+        message = f"must be a time of at most {LONGEST_SPAN} characters, such as 1h or P1DT12H"
+        raise ValueError(message)
+    try:
+        found = _read_span(text)
+    except OverflowError:
+        found = dt.timedelta.max
+    if found is not None and found > LONGEST_OVERLAP:
+        message = "must be a time of at most 1,000 years"
+        raise ValueError(message)
+    return found
+
+
+def _read_span(text: str) -> dt.timedelta | None:
     iso = _ISO.fullmatch(text)
     if iso is not None:
         said = {unit: float(amount) for unit, amount in iso.groupdict().items() if amount}
