@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,9 +66,15 @@ class StoredJob:
     high: str | None
     opening: int | None
     """Number of its window; None while it has none."""
+    edge: bool
+    """Whether its window holds the rows at ``low`` itself."""
     rows: int | None
     seconds: float | None
     error: str | None
+    notes: tuple[str, ...] = ()
+    """What was to be known when its window was opened."""
+    held: str | None = None
+    """What its target held when the window had been read to its end, as JSON; None: not noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +84,15 @@ class Window:
     flow_run_id: str
     state: JobState
     run_id: str
-    """The job's run in its target's ledger."""
+    """The job's run in its target's ledger; empty where what it has brought was taken back."""
+    low: str | None
     high: str | None
     opening: int
     """Counts the windows of a flow's job."""
+    rows: int | None = None
+    """Rows it has loaded; None: not noted."""
+    held: str | None = None
+    """What the target held when it had been read to its end, as JSON; None: not noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +110,7 @@ class FlowsLedger:
             When they are missing and this login may not make them.
         """
         if self.exists(conn):
+            self.upgrade(conn)
             return
         [(schema, user, path, allowed)] = self.dialect.run(conn, "ledger_room")
         if not allowed:
@@ -110,6 +123,27 @@ class FlowsLedger:
             raise TargetError(message, field="ledger_conn")
         self.dialect.run(conn, "ledger_lock")
         self.dialect.run(conn, "ledger_flow_create")
+
+    def upgrade(self, conn: Any) -> None:
+        """Give tables of an earlier library the columns that were added since.
+
+        Raises
+        ------
+        TargetError
+            When they lack, and this login does not own the tables; names the statements.
+        """
+        lacking = self.dialect.run(conn, "ledger_flow_layout")
+        if not lacking:
+            return
+        if not all(may for _, may, _ in lacking):
+            names = ", ".join(str(name) for name, *_ in lacking)
+            message = (
+                f"ledger_conn: mapper_dask_flow_job was made by an earlier version and lacks "
+                f"{names}; let its owner, {lacking[0][2]}, run one flow or "
+                f"mapper_dask/dialects/sql/{self.dialect.name}/ledger_flow_upgrade.sql"
+            )
+            raise TargetError(message, field="ledger_conn")
+        self.dialect.run(conn, "ledger_flow_upgrade")
 
     def exists(self, conn: Any) -> bool:
         """Return whether the tables stand."""
@@ -155,7 +189,7 @@ class FlowsLedger:
             When another version of this library has entered it.
         """
         values = {"flow_run_id": run_id}
-        rows = self.dialect.run(conn, "ledger_flow_run", values) if self.exists(conn) else []
+        rows = self.dialect.run(conn, "ledger_flow_run", values) if self._readable(conn) else []
         if not rows:
             message = f"the ledger has no run {run_id!r} of a flow"
             raise RunNotFoundError(message, run_id=run_id)
@@ -163,13 +197,20 @@ class FlowsLedger:
 
     def runs(self, conn: Any) -> list[StoredFlow]:
         """Return every run of every flow, the latest first, without the documents."""
-        rows = self.dialect.run(conn, "ledger_flow_runs") if self.exists(conn) else []
+        rows = self.dialect.run(conn, "ledger_flow_runs") if self._readable(conn) else []
         return [_stored_flow(row) for row in rows]
+
+    def _readable(self, conn: Any) -> bool:
+        """Return whether the tables stand, with all the columns that are read here."""
+        if not self.exists(conn):
+            return False
+        self.upgrade(conn)
+        return True
 
     def jobs(self, conn: Any, run_id: str) -> list[StoredJob]:
         """Return the jobs of a run, in the order they were written."""
         rows = self.dialect.run(conn, "ledger_flow_jobs", {"flow_run_id": run_id})
-        return [StoredJob(name, JobState(state), *rest) for name, state, *rest in rows]
+        return [_stored_job(row) for row in rows]
 
     def set_state(self, conn: Any, run_id: str, state: FlowState) -> None:
         """Move a run to another state."""
@@ -213,16 +254,51 @@ class FlowsLedger:
         values = {"flow_run_id": run_id, "name": name, "job": job}
         rows = self.dialect.run(conn, "ledger_flow_windows", values)
         return [
-            Window(flow_run_id, JobState(state), str(job_run_id), high, int(opening))
-            for flow_run_id, state, job_run_id, high, opening in rows
+            Window(run, JobState(state), str(job_run_id or ""), low, high, int(opening), loaded, held)
+            for run, state, job_run_id, low, high, opening, loaded, held in rows
         ]
 
     def open_window(
-        self, conn: Any, run_id: str, job: str, low: str | None, high: str | None, opening: int
+        self,
+        conn: Any,
+        run_id: str,
+        job: str,
+        ends: tuple[str | None, str | None],
+        opening: int,
+        *,
+        edge: bool = False,
+        notes: Sequence[str] = (),
     ) -> None:
-        """Note which rows a job is going to read."""
-        values = {"flow_run_id": run_id, "job": job, "low": low, "high": high, "opening": opening}
+        """Note which rows a job is going to read, and what is to be known of them."""
+        values = {
+            "flow_run_id": run_id,
+            "job": job,
+            "low": ends[0],
+            "high": ends[1],
+            "opening": opening,
+            "edge": edge,
+            "notes": json.dumps(list(notes)),
+        }
         self.dialect.run(conn, "ledger_flow_open_window", values)
+
+    def note_held(self, conn: Any, run_id: str, job: str, held: str | None) -> None:
+        """Note what the target held when a job's window had been read to its end."""
+        values = {"flow_run_id": run_id, "job": job, "held": held}
+        self.dialect.run(conn, "ledger_flow_held", values)
+
+    def rewind(
+        self, conn: Any, name: str, job: StoredJob, held: str | None, note: str
+    ) -> None:
+        """Let a job's next window begin where one began: what it has read counts as not read."""
+        values = {
+            "name": name,
+            "job": job.name,
+            "opening": job.opening,
+            "high": job.low,
+            "held": held,
+            "error": note,
+        }
+        self.dialect.run(conn, "ledger_flow_rewind", values)
 
     def settle(
         self, conn: Any, window: Window, job: str, state: JobState, note: str | None
@@ -241,6 +317,16 @@ class FlowsLedger:
         """Give up a run: what it has not done, it never will; what it has, stays noted."""
         self.dialect.run(conn, "ledger_flow_discard", {"flow_run_id": run_id})
         self.set_state(conn, run_id, FlowState.DISCARDED)
+
+
+def _stored_job(row: Sequence[Any]) -> StoredJob:
+    name, state, run_id, low, high, opening, edge, rows, seconds, error, notes, held = row
+    told = tuple(json.loads(notes)) if notes else ()
+    number = None if opening is None else int(opening)
+    return StoredJob(
+        name, JobState(state), run_id, low, high, number, bool(edge), rows, seconds, error,
+        told, held,
+    )  # fmt: skip
 
 
 def _stored_flow(row: Sequence[Any]) -> StoredFlow:

@@ -16,6 +16,7 @@ from mapper_dask.dialects.facts import (
     Aside,
     Capabilities,
     Column,
+    CommitOrder,
     Counted,
     Estimate,
     FunctionFact,
@@ -27,6 +28,7 @@ from mapper_dask.dialects.facts import (
     SourceQuery,
     TableMark,
     TargetTable,
+    Transaction,
 )
 from mapper_dask.parallel_models import Bound, Chunk
 
@@ -53,9 +55,62 @@ class Watermarks(Protocol):
         ...
 
     def window(
-        self, sql: str, column: Column, low: str | None, high: str | None, *, nulls: bool
+        self,
+        sql: str,
+        column: Column,
+        low: str | None,
+        high: str | None,
+        *,
+        nulls: bool,
+        edge: bool = False,
     ) -> str:
         """Return the query of the rows above ``low`` and up to ``high``; see ``windows.within``."""
+        ...
+
+    def high_below(
+        self, sql: str, column: Column, floor: str | None, bounds: Sequence[str]
+    ) -> str | None:
+        """Return a column's greatest value below some others, or the floor where that is greater.
+
+        Read in the state in which ``high`` was.
+        """
+        ...
+
+    def commit_order(self, sql: str, column: Column) -> CommitOrder:
+        """Return how rows come to be seen, after the query was described in this session."""
+        ...
+
+    def in_progress(
+        self, column: Column, order: CommitOrder, high: str
+    ) -> tuple[Transaction, ...]:
+        """Return the transactions that may commit rows at or below ``high``, as of this moment."""
+        ...
+
+
+class Holdings(Protocol):
+    """What a target holds, asked on one connection in the transaction its caller has begun."""
+
+    def comparable(self, column: Column) -> bool:
+        """Return whether a column of the target has a greatest value that can be compared."""
+        ...
+
+    def look(
+        self,
+        table: TargetTable,
+        column: Column,
+        noted: str | None,
+        above: str | None,
+        *,
+        count: bool,
+    ) -> Holding:
+        """Return a column's greatest value, whether it reaches one that was noted, and its rows.
+
+        Those above a value, where one is given.
+        """
+        ...
+
+    def is_empty(self, table: TargetTable) -> bool:
+        """Return whether a table holds no row."""
         ...
 
 
@@ -250,6 +305,10 @@ class Dialect(Protocol):
 
     def watermarks(self, conn: Any) -> Watermarks:
         """Return how values of a column that grows are read, lowered and compared."""
+        ...
+
+    def holdings(self, conn: Any) -> Holdings:
+        """Return how it is asked what a target holds."""
         ...
 
     def has_duplicates(self, conn: Any, sql: str, keys: Sequence[str]) -> bool:

@@ -143,6 +143,49 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction of somebody else's at the source that has not ended."""
+
+    key: str
+    """Tells it from every other, as long as the server runs."""
+    whose: str
+    """Session, user and start, as far as this login may see them."""
+    least: str | None = None
+    """A value of a column that grows that no row of it is below, as the database writes it; None:
+    it may be any."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitOrder:
+    """How rows of a column that grows come to be seen, which need not be in its order."""
+
+    rule: str
+    """How those are found that come late, in words."""
+    blind: str = ""
+    """Why none of them, or not all, are found; empty when there is no reason."""
+    rests_on: tuple[str, ...] = ()
+    """What nobody can see, and is relied upon."""
+    problem: str = ""
+    """Why the column tells no new rows; empty when nothing speaks against it."""
+    by_start: bool = False
+    """Whether the values are times, so that a transaction's start bounds its rows from below."""
+    watched: tuple[int, ...] = ()
+    """Objects on which writers hold locks until they end; empty: every transaction counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a target holds of a column that grows."""
+
+    greatest: str | None
+    """As the target writes it; None without a value."""
+    rows: int | None = None
+    """Rows above some value, or all that have one; None: not counted."""
+    reaches: bool = True
+    """Whether the greatest is not below what it was compared with."""
+
+
+@dataclass(frozen=True, slots=True)
 class Publication:
     """How rows that wait in a staging table enter the target, all at once."""
 

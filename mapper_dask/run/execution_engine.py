@@ -255,6 +255,26 @@ class ExecutionEngine:
                 with contextlib.suppress(RunNotFoundError):
                     stored_runs.discard(target, job.run_id)
 
+    def rewind(self, run_id: str, *, ledger_conn: Any) -> tuple[str, ...]:
+        """Let what a flow's incremental jobs have read in a run, and later, be read again.
+
+        For rows that are gone from a target: the next run begins where this one began. What is left
+        of these rows in an append's target must be deleted first: it would be doubled.
+
+        Returns
+        -------
+        tuple of str
+            The jobs whose next run begins there.
+
+        Raises
+        ------
+        RunNotFoundError
+            When the ledger has no such run.
+        ConfigurationError
+            When no incremental job of it has read anything to its end.
+        """
+        return FlowLedger(reference(ledger_conn, "ledger_conn"), run_id).rewind()
+
     def _limit(self, flow: Flow) -> int:
         cores = self.asked_workers or os.cpu_count() or 1
         return flow.max_parallel_jobs or self.max_parallel_jobs or cores

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from mapper_dask.connections import reference
-from mapper_dask.errors import MainGuardError, MapperError
+from mapper_dask.errors import MainGuardError, MapperError, RunStoppedError
 from mapper_dask.flow import Flow, FlowJob, FlowJobResult, JobState
 from mapper_dask.ledger_flows import StoredJob
 from mapper_dask.parallel_models import ChunkState, ParallelProcessingResult
@@ -126,7 +126,11 @@ class JobThread:
     def _ended(self) -> FlowJobResult:
         """Run the job, and return and note what became of it."""
         job, stored = self._job, self._stored
-        if stored.state is JobState.DISCARDED or self._is_done():
+        if stored.state is JobState.DISCARDED:
+            return from_ledger(stored)
+        if stored.state is JobState.SUCCEEDED and (gone := self._gone()) is not None:
+            return gone
+        if self._is_done():
             return from_ledger(stored)
         run_id = None
         if job.job.target_conn is not None:
@@ -149,6 +153,25 @@ class JobThread:
         self._means.ledger.end_job(job.name, result.state, result.error, outcome)
         self._means.tell(result)
         return result
+
+    def _gone(self) -> FlowJobResult | None:
+        """Return why an incremental job that is done is not reported so; None when it is.
+
+        The ledger keeps what it has noted: the rows may be restored.
+        """
+        stored = self._stored
+        try:
+            watermarks.require_held(self._job, self._means.ledger.run_id, stored)
+        except MapperError as error:
+            result = replace(from_ledger(stored), state=JobState.FAILED, error=str(error))
+            self._means.tell(result)
+            return result
+        return None
+
+    def _pause(self, seconds: float) -> None:
+        """Wait; raise as soon as the job is stopped."""
+        if self._stop.wait(seconds):
+            raise RunStoppedError(CANCELLED)
 
     def _note_interruption(self) -> None:
         """Note that the job does not go on here: what ends it, ends the whole flow."""
@@ -175,8 +198,8 @@ class JobThread:
         means.ledger.begin_job(job.name, result.run_id)
         given = job.job
         job = replace(job, job=bound(given, reference(given.source_conn, "source_conn")))
-        reading = watermarks.opened(means.flow.name, job, means.ledger, self._stored)
-        result = replace(result, low=reading.low, high=reading.high)
+        reading = watermarks.opened(means.flow.name, job, means.ledger, self._stored, self._pause)
+        result = replace(result, low=reading.low, high=reading.high, warnings=reading.notes)
         moved = job.job.evolve(source_sql=reading.sql, run_id=result.run_id)
         flow, flow_run = means.flow.name, means.ledger.run_id
         log_flow_event("job_started", flow=flow, flow_run=flow_run, job=job.name, run=result.run_id)
@@ -186,6 +209,8 @@ class JobThread:
             self._handle = means.processor(job).start(moved, plan=means.plans.get(job.name))
         outcome = self._handle.result()
         state = _state(job, outcome, stopped=self._stop.is_set())
+        if state is JobState.SUCCEEDED and self._stored.state is not JobState.SUCCEEDED:
+            self._note_held(result.run_id, outcome.total_rows_successful)
         return (
             replace(
                 result,
@@ -197,6 +222,12 @@ class JobThread:
             ),
             outcome,
         )
+
+
+    def _note_held(self, run_id: str | None, rows: int) -> None:
+        means, job = self._means, self._job
+        if job.incremental is not None and job.job.target_conn is not None:
+            watermarks.note_held(means.flow.name, job, means.ledger, run_id, rows)
 
 
 CANCELLED = "the flow was cancelled before it began"
@@ -229,4 +260,5 @@ def from_ledger(stored: StoredJob) -> FlowJobResult:
         high=stored.high,
         rows=stored.rows,
         seconds=stored.seconds,
+        warnings=stored.notes,
     )

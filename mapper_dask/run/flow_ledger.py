@@ -20,6 +20,7 @@ from mapper_dask.flow import Flow, JobState
 from mapper_dask.ledger_flows import FlowsLedger, FlowState, StoredFlow, StoredJob
 from mapper_dask.parallel_models import ParallelProcessingResult
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT, attempts
+from mapper_dask.run import held
 
 T = TypeVar("T")
 
@@ -142,6 +143,31 @@ class FlowLedger:
             ledger.discard(conn, self.run_id)
 
         self.call(discard)
+
+
+    def rewind(self) -> tuple[str, ...]:
+        """Let the windows of this run, and of later ones, be read again; return whose they are."""
+
+        def rewind(ledger: FlowsLedger, conn: Any) -> tuple[str, ...]:
+            name = ledger.find(conn, self.run_id).name
+            ledger.lock(conn, name)
+            read = [
+                job
+                for job in ledger.jobs(conn, self.run_id)
+                if job.opening is not None and job.state is JobState.SUCCEEDED
+            ]
+            for job in read:
+                kept = held.from_text(job.held)
+                before = None if kept is None else kept.before.to_text()
+                note = f"to be read again: rewound to where run {self.run_id} began"
+                ledger.rewind(conn, name, job, before, note)
+            return tuple(job.name for job in read)
+
+        names = self.call(rewind)
+        if not names:
+            message = f"run {self.run_id!r} has no incremental job that was read to its end"
+            raise ConfigurationError(message, field="run_id", run_id=self.run_id)
+        return names
 
 
 def all_runs(conn: ConnectionRef) -> list[StoredFlow]:

@@ -1,8 +1,10 @@
 """Which rows of an incremental job are new: its window, noted before a row of it moves.
 
-A window begins where the last one ended that was read to its end, and ends at the column's greatest
-value as it is when the window is opened. A run that goes on reads the very same window. A flow's
-job has one window open at a time:
+A window begins where the last one ended that was read to its end, if the target still holds what it
+has brought (:mod:`mapper_dask.run.held`). It ends at the column's greatest value as it is when the
+window is opened, or below that where transactions in progress may still commit rows there
+(:mod:`mapper_dask.run.late_commits`). A run that goes on reads the very same window. A flow's job has
+one window open at a time:
 
 - one whose rows are all in the target counts as read, whatever its coordinator came to note;
 - one that is being read, or was left by a coordinator that was killed, is in the way of a new one,
@@ -16,30 +18,36 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import logging
 import re
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from decimal import ROUND_FLOOR, Decimal, InvalidOperation
+from decimal import ROUND_FLOOR, Decimal, InvalidOperation, localcontext
 from typing import Any, NoReturn
 
 from mapper_dask.connections import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Watermarks
-from mapper_dask.dialects.facts import Column, TypeFamily
+from mapper_dask.dialects.facts import Column, CommitOrder, TypeFamily
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
-from mapper_dask.flow import FlowJob, Incremental, JobState
+from mapper_dask.flow import MOST_DIGITS, FlowJob, Incremental, JobState, is_counted
 from mapper_dask.ledger import RunState
 from mapper_dask.ledger_flows import ENDED, FlowsLedger, StoredJob, Window
 from mapper_dask.plan.params import bound
 from mapper_dask.plan.query import analyse
 from mapper_dask.plan.survey import described
-from mapper_dask.run import stored_runs
+from mapper_dask.run import held, late_commits, stored_runs
+from mapper_dask.run.events import log
 from mapper_dask.run.flow_ledger import FlowLedger
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import keep_snapshot
 
 TIMES = (TypeFamily.DATE, TypeFamily.TIMESTAMP, TypeFamily.TIMESTAMP_TZ)
 NUMBERS = (TypeFamily.INTEGER, TypeFamily.DECIMAL)
+
+MICROSECONDS = 6
+"""Digits of a second behind which no writer's clock sees two rows at a time."""
 
 ENDLESS = frozenset({"infinity", "-infinity", "nan"})
 """Values above, or beside, all that could come later."""
@@ -52,6 +60,8 @@ class Reading:
     sql: str
     low: str | None
     high: str | None
+    notes: tuple[str, ...] = ()
+    """What is to be known of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +75,53 @@ class _Seen:
     marks: Watermarks
 
 
-def opened(flow: str, job: FlowJob, ledger: FlowLedger, stored: StoredJob) -> Reading:
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """Where a window begins and ends."""
+
+    low: str | None
+    high: str | None
+    edge: bool = False
+    """Whether the rows at ``low`` itself are read again."""
+    notes: tuple[str, ...] = ()
+
+
+def opened(
+    flow: str,
+    job: FlowJob,
+    ledger: FlowLedger,
+    stored: StoredJob,
+    sleep: Callable[[float], Any] = time.sleep,
+) -> Reading:
     """Return what a job reads: its run's own window again, or a new one.
+
+    Parameters
+    ----------
+    sleep
+        What waits so many seconds, while transactions at the source are waited for.
 
     Raises
     ------
     ConfigurationError
         When the column cannot tell new rows, rows have no value there that would be lost, or
         another run's window is in the way.
+    RowsGoneError
+        When the target does not hold what the last window has brought.
     """
     incremental = job.incremental
     if incremental is None:
         return Reading(job.job.source_sql, None, None)
     if stored.state is JobState.SUCCEEDED and (sql := _read_already(job, stored)):
-        return Reading(sql, stored.low, stored.high)
+        return Reading(sql, stored.low, stored.high, stored.notes)
     with _looking(job, incremental, ledger.run_id) as seen:
         if stored.opening is None:
             _require_values(job, seen)
-            stored = _open(flow, job, incremental, ledger, seen)
+            stored = _open(flow, job, incremental, ledger, seen, sleep)
         nulls = job.job.write_disposition == "merge" and not seen.never_null
-        sql = seen.marks.window(seen.sql, seen.column, stored.low, stored.high, nulls=nulls)
-        return Reading(sql, stored.low, stored.high)
+        sql = seen.marks.window(
+            seen.sql, seen.column, stored.low, stored.high, nulls=nulls, edge=stored.edge
+        )
+        return Reading(sql, stored.low, stored.high, stored.notes)
 
 
 def _read_already(job: FlowJob, stored: StoredJob) -> str | None:
@@ -102,8 +138,8 @@ def _read_already(job: FlowJob, stored: StoredJob) -> str | None:
     return sql if sql is not None and f"(\n{shape.sql}\n)" in sql else None
 
 
-def check(job: FlowJob) -> None:
-    """Refuse an incremental job whose column cannot tell new rows; changes nothing.
+def check(job: FlowJob) -> tuple[str, ...]:
+    """Return how an incremental job's new rows are told, and what that can't see; changes nothing.
 
     Raises
     ------
@@ -111,11 +147,58 @@ def check(job: FlowJob) -> None:
         When the column does not exist, is of another kind, or leaves rows untold.
     """
     if job.incremental is None:
-        return
+        return ()
     given = replace(job, job=bound(job.job, reference(job.job.source_conn, "source_conn")))
     with _looking(given, job.incremental, "check") as seen:
         _require_values(given, seen)
         _start(given, job.incremental, seen)
+        order = _commit_order(given, job.incremental, seen)
+    return (*_explained(given, job.incremental, seen, order), *_explained_target(given))
+
+
+def _explained(
+    job: FlowJob, incremental: Incremental, seen: _Seen, order: CommitOrder
+) -> tuple[str, ...]:
+    name, merges = seen.column.name, job.job.write_disposition == "merge"
+    lines = late_commits.explained(incremental, order)
+    if incremental.range_end == "open":
+        edge = "the greatest value itself is left to the run that finds a greater one"
+    elif _is_coarse(seen.column) and merges:
+        edge = "rows at the last mark are read again, and those that are there found by their key"
+    else:
+        edge = "it rests on this: no row comes later that equals the last mark"
+    nulls = "rows where it is NULL are read by each run" if merges else "NULL is refused"
+    return (
+        f"incremental by {name!r} ({seen.column.type_name}): {lines[0]}",
+        *lines[1:],
+        f"{edge}; {nulls}",
+        f"never seen: rows that are deleted, and rows that are changed without a higher {name!r}",
+    )
+
+
+def _explained_target(job: FlowJob) -> tuple[str, ...]:
+    """Return how a job's watermark is held against its target."""
+    if job.job.target_conn is None:
+        return ()
+    if not (job.incremental and job.incremental.check_target):
+        return ("the target is not asked whether it still holds what was loaded (check_target)",)
+    missing = held.comparable(job)
+    return (missing,) if missing else ()
+
+
+def _commit_order(job: FlowJob, incremental: Incremental, seen: _Seen) -> CommitOrder:
+    """Return how rows of a column come to be seen.
+
+    Raises
+    ------
+    ConfigurationError
+        When its values are handed out in another order, and nothing makes up for that.
+    """
+    order = seen.marks.commit_order(seen.sql, seen.column)
+    made_up = incremental.overlaps or incremental.in_progress == "ignore"
+    if order.problem and not made_up:
+        _refuse(job, "incremental.column", order.problem)
+    return order
 
 
 def require_no_other(flow: str, job: FlowJob, ledger: FlowLedger) -> None:
@@ -164,7 +247,29 @@ def _column(job: FlowJob, incremental: Incremental, columns: Sequence[Column]) -
             "incremental.overlap",
             f"must be {wanted}, as {found.name!r} is of the type {found.type_name}: {overlap!r}",
         )
+    _require_edge(job, incremental, found)
     return found
+
+
+def _is_coarse(column: Column) -> bool:
+    """Return whether rows that come later can have the greatest value that there is."""
+    digits = column.precision if column.family is not TypeFamily.DATE else 0
+    return column.family in TIMES and digits is not None and digits < MICROSECONDS
+
+
+def _require_edge(job: FlowJob, incremental: Incremental, column: Column) -> None:
+    """Refuse a column whose last value more rows get, where they could not be told from the old."""
+    appends = job.job.target_conn is not None and job.job.write_disposition != "merge"
+    if appends and _is_coarse(column) and incremental.range_end == "closed":
+        _refuse(
+            job,
+            "incremental.column",
+            f"{column.name!r} is of the type {column.type_name}: rows that come later can have the "
+            "greatest value that was read, and append can't tell them from those that are there. "
+            "Use write_disposition='merge' with a primary_key, which reads that value again; or a "
+            "column with microseconds; or range_end='open', which leaves the greatest value out "
+            "until there is a greater one",
+        )
 
 
 def _require_values(job: FlowJob, seen: _Seen) -> None:
@@ -192,7 +297,7 @@ def _start(job: FlowJob, incremental: Incremental, seen: _Seen) -> str | None:
         _refuse(
             job,
             "incremental.start",
-            f"{incremental.start!r} is no value of {seen.column.type_name}: {error}",
+            f"{str(incremental.start)[:100]!r} is no value of {seen.column.type_name}: {error}",
         )
     return seen.marks.canonical(seen.column, text)
 
@@ -211,7 +316,11 @@ def _number_text(start: Any, *, whole: bool) -> str:
     number = Decimal(str(start).strip())
     if not number.is_finite():
         raise ValueError(what)
-    return f"{number.to_integral_value(ROUND_FLOOR) if whole else number:f}"
+    if not is_counted(number):
+        what = "it has too many digits"
+        raise ValueError(what)
+    with localcontext(prec=2 * MOST_DIGITS):
+        return f"{number.to_integral_value(ROUND_FLOOR) if whole else number:f}"
 
 
 def _time_text(start: Any, column: Column) -> str:
@@ -234,44 +343,98 @@ def _time_text(start: Any, column: Column) -> str:
 
 
 def _open(
-    flow: str, job: FlowJob, incremental: Incremental, ledger: FlowLedger, seen: _Seen
+    flow: str,
+    job: FlowJob,
+    incremental: Incremental,
+    ledger: FlowLedger,
+    seen: _Seen,
+    sleep: Callable[[float], Any],
 ) -> StoredJob:
     """Open a window; return the job as it is stored then.
 
-    The source is asked before the ledger is locked; should another window have been read to its
-    end meanwhile, it is asked again.
+    Source and target are asked before the ledger is locked; should another window have been read
+    to its end meanwhile, they are asked again.
     """
     start = _start(job, incremental, seen)
     stored = None
     while stored is None:
-        last = _last(job, _windows(flow, job, ledger))
-        low, high = _ends(job, incremental, seen, last, start)
-        stored = _enter(flow, job, ledger, last, low, high)
+        read = _last(job, _windows(flow, job, ledger))
+        known = () if read is None else _require_held(job, read)
+        last = None if read is None else read.high
+        ends = _ends(job, incremental, seen, last, start, sleep)
+        stored = _enter(flow, job, ledger, last, replace(ends, notes=(*known, *ends.notes)))
     return stored
 
 
+def _require_held(job: FlowJob, window: Window) -> tuple[str, ...]:
+    """Return what is to be known of what a target holds of the last window; refuse a loss."""
+    return held.require(
+        job,
+        held.Read(window.flow_run_id, window.run_id or None, window.high, window.rows, window.held),
+    )
+
+
+def require_held(job: FlowJob, flow_run_id: str, stored: StoredJob) -> None:
+    """Refuse to report a job as done whose rows are gone from its target.
+
+    Raises
+    ------
+    RowsGoneError
+        Says what is missing, and what to do.
+    """
+    if job.incremental is not None and stored.run_id is not None:
+        held.require(
+            job,
+            held.Read(flow_run_id, stored.run_id, stored.high, stored.rows, stored.held),
+        )
+
+
+def note_held(
+    flow: str, job: FlowJob, ledger: FlowLedger, run_id: str | None, rows: int | None
+) -> None:
+    """Remember what a job's target holds, now that its window was read to its end."""
+    own = _own(ledger.jobs(), job.name)
+    read = _last(job, _windows(flow, job, ledger))
+    if own.opening is None or (read is not None and read.opening > own.opening):
+        return
+    text = held.noted(job, None if read is None else read.held, run_id if rows else None)
+    ledger.call(lambda tables, conn: tables.note_held(conn, ledger.run_id, job.name, text))
+
+
 def _ends(
-    job: FlowJob, incremental: Incremental, seen: _Seen, last: str | None, start: str | None
-) -> tuple[str | None, str | None]:
+    job: FlowJob,
+    incremental: Incremental,
+    seen: _Seen,
+    last: str | None,
+    start: str | None,
+    sleep: Callable[[float], Any],
+) -> _Ends:
     """Return where a window begins that follows one which ended at ``last``, and where it ends."""
     floor = last if last is not None else start
-    high = seen.marks.high(seen.sql, seen.column, floor)
-    if high is not None and high.strip().lower() in ENDLESS:
+    top = seen.marks.high(seen.sql, seen.column, floor)
+    if top is not None and top.strip().lower() in ENDLESS:
         _refuse(
             job,
             "incremental.column",
-            f"has {high} as the greatest value of {seen.column.name!r}: no row that comes later "
+            f"has {top} as the greatest value of {seen.column.name!r}: no row that comes later "
             "would be new. Leave such rows out of the query",
         )
+    order = _commit_order(job, incremental, seen)
+    read = late_commits.Range(seen.sql, seen.column, seen.marks, floor)
+    mark = late_commits.settled(read, top, incremental, order, sleep=sleep)
+    for note in mark.notes:
+        log("watermark", logging.WARNING, note=note)
     if last is None or not incremental.overlaps:
-        return floor, high
+        again = incremental.range_end == "closed" and last not in (None, start)
+        return _Ends(floor, mark.high, again and _is_coarse(seen.column), mark.notes)
     overlap = incremental.overlap
     less = overlap if isinstance(overlap, dt.timedelta) else Decimal(str(overlap))
-    return seen.marks.lowered(seen.column, last, less, start), high
+    low = seen.marks.lowered(seen.column, last, less, start)
+    return _Ends(low, mark.high, notes=mark.notes)
 
 
 def _enter(
-    flow: str, job: FlowJob, ledger: FlowLedger, last: str | None, low: str | None, high: str | None
+    flow: str, job: FlowJob, ledger: FlowLedger, last: str | None, ends: _Ends
 ) -> StoredJob | None:
     """Note a window where no other is open; None when the last one is not ``last`` any more."""
 
@@ -283,10 +446,14 @@ def _enter(
         windows = tables.windows(conn, ledger.run_id, flow, job.name)
         for window in _unread(windows):
             _settle(tables, conn, job, window, ledger.run_id)
-        if _last(job, tables.windows(conn, ledger.run_id, flow, job.name)) != last:
+        read = _last(job, tables.windows(conn, ledger.run_id, flow, job.name))
+        if (None if read is None else read.high) != last:
             return None
         opening = 1 + max((window.opening for window in windows), default=0)
-        tables.open_window(conn, ledger.run_id, job.name, low, high, opening)
+        tables.open_window(
+            conn, ledger.run_id, job.name, (ends.low, ends.high), opening, edge=ends.edge,
+            notes=ends.notes,
+        )  # fmt: skip
         return _own(tables.jobs(conn, ledger.run_id), job.name)
 
     return ledger.call(enter)
@@ -315,14 +482,14 @@ def _unread(windows: Sequence[Window]) -> list[Window]:
     return [window for window in windows if window.state is not JobState.SUCCEEDED]
 
 
-def _last(job: FlowJob, windows: Sequence[Window]) -> str | None:
-    """Return where the last window ended that was read, noted or not."""
+def _last(job: FlowJob, windows: Sequence[Window]) -> Window | None:
+    """Return the last window that was read to its end, noted or not."""
     read = [
         window
         for window in windows
         if window.state is JobState.SUCCEEDED or _verdict(job, window) is JobState.SUCCEEDED
     ]
-    return read[-1].high if read else None
+    return read[-1] if read else None
 
 
 def _verdict(job: FlowJob, window: Window) -> JobState | None:

@@ -45,6 +45,7 @@ from mapper_dask.dialects.oracle import (
 )
 from mapper_dask.dialects.oracle.definitions import Definitions
 from mapper_dask.dialects.oracle.evidence import OracleEvidence
+from mapper_dask.dialects.oracle.holdings import OracleHoldings
 from mapper_dask.dialects.oracle.watermarks import OracleWatermarks
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import Bound, Chunk
@@ -227,6 +228,10 @@ class Oracle(Definitions):
     def watermarks(self, conn: Any) -> OracleWatermarks:
         """Return how values of a column that grows are read, lowered and compared."""
         return OracleWatermarks(conn)
+
+    def holdings(self, conn: Any) -> OracleHoldings:
+        """Return how it is asked what a target holds."""
+        return OracleHoldings(conn)
 
     def has_duplicates(self, conn: Any, sql: str, keys: Sequence[str]) -> bool:
         """Return whether one key stands in two rows of the query; NULLs count as equal."""

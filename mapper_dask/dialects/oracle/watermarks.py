@@ -7,10 +7,12 @@ rounding of ours.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from mapper_dask.dialects.facts import Column, TypeFamily
+from mapper_dask.dialects.facts import Column, CommitOrder, Transaction, TypeFamily
+from mapper_dask.dialects.oracle import in_progress
 from mapper_dask.dialects.oracle.names import quote
 from mapper_dask.dialects.oracle.queries import as_text, value, wrapped
 from mapper_dask.dialects.windows import within
@@ -49,11 +51,43 @@ class OracleWatermarks:
         return str(self._greater(column, found, floor))
 
     def window(
-        self, sql: str, column: Column, low: str | None, high: str | None, *, nulls: bool
+        self,
+        sql: str,
+        column: Column,
+        low: str | None,
+        high: str | None,
+        *,
+        nulls: bool,
+        edge: bool = False,
     ) -> str:
         """Return the query of the rows above ``low`` and up to ``high``."""
         ends = (None if end is None else value(column, end) for end in (low, high))
-        return f"{wrapped(sql)} WHERE {within(_name(column), *ends, nulls=nulls)}"
+        return f"{wrapped(sql)} WHERE {within(_name(column), *ends, nulls=nulls, edge=edge)}"
+
+    def high_below(
+        self, sql: str, column: Column, floor: str | None, bounds: Sequence[str]
+    ) -> str | None:
+        """Return a column's greatest value below some others, or the floor where that is greater.
+
+        It is read in a later state than ``high`` was. That holds more rows below the bounds, and
+        none above.
+        """
+        less = " AND ".join(f"{_name(column)} < {value(column, bound)}" for bound in bounds)
+        greatest = as_text(column, f"MAX({_name(column)})")
+        highest = self._text(f"{wrapped(sql, greatest)} WHERE {less}")
+        return self._greater(column, highest, floor)
+
+    def commit_order(self, sql: str, column: Column) -> CommitOrder:
+        """Return how rows come to be seen."""
+        del sql, column
+        return in_progress.commit_order(self._conn)
+
+    def in_progress(
+        self, column: Column, order: CommitOrder, high: str
+    ) -> tuple[Transaction, ...]:
+        """Return the transactions that may commit rows at or below ``high``, as of this moment."""
+        del column, order, high
+        return in_progress.in_progress(self._conn)
 
     def _greater(self, column: Column, one: str | None, other: str | None) -> str | None:
         """Return the greater of two values; the other where one is missing."""

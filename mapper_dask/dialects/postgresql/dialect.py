@@ -43,6 +43,7 @@ from mapper_dask.dialects.postgresql import (
 )
 from mapper_dask.dialects.postgresql.definitions import Definitions
 from mapper_dask.dialects.postgresql.evidence import PostgreSQLEvidence
+from mapper_dask.dialects.postgresql.holdings import PostgreSQLHoldings
 from mapper_dask.dialects.postgresql.watermarks import PostgreSQLWatermarks
 from mapper_dask.parallel_models import Bound, Chunk
 
@@ -271,7 +272,11 @@ class PostgreSQL(Definitions):
 
     def watermarks(self, conn: Any) -> PostgreSQLWatermarks:
         """Return how values of a column that grows are read, lowered and compared."""
-        return PostgreSQLWatermarks(conn, _literal(conn))
+        return PostgreSQLWatermarks(conn, _literal(conn), self.run)
+
+    def holdings(self, conn: Any) -> PostgreSQLHoldings:
+        """Return how it is asked what a target holds."""
+        return PostgreSQLHoldings(conn, _literal(conn))
 
     def has_duplicates(self, conn: Any, sql: str, keys: Sequence[str]) -> bool:
         """Return whether one key stands in two rows of the query; NULLs count as equal."""

@@ -7,12 +7,13 @@ rounding of ours.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from mapper_dask.dialects.facts import Column, TypeFamily
-from mapper_dask.dialects.postgresql import statement
+from mapper_dask.dialects.facts import Column, CommitOrder, Transaction, TypeFamily
+from mapper_dask.dialects.postgresql import in_progress, statement
+from mapper_dask.dialects.postgresql.in_progress import Run
 from mapper_dask.dialects.postgresql.queries import quote, wrapped
 from mapper_dask.dialects.windows import within
 
@@ -22,8 +23,9 @@ MICROSECOND = dt.timedelta(microseconds=1)
 class PostgreSQLWatermarks:
     """Watermarks on one connection, in the transaction that its caller has begun."""
 
-    def __init__(self, conn: Any, literal: Callable[[str], str]) -> None:
+    def __init__(self, conn: Any, literal: Callable[[str], str], run: Run) -> None:
         self._conn = conn
+        self._run = run
         self._quoted = literal
 
     def high(self, sql: str, column: Column, floor: str | None) -> str | None:
@@ -58,11 +60,46 @@ class PostgreSQLWatermarks:
         return str(self._value(f"SELECT ({lowest})::text"))
 
     def window(
-        self, sql: str, column: Column, low: str | None, high: str | None, *, nulls: bool
+        self,
+        sql: str,
+        column: Column,
+        low: str | None,
+        high: str | None,
+        *,
+        nulls: bool,
+        edge: bool = False,
     ) -> str:
         """Return the query of the rows above ``low`` and up to ``high``."""
         ends = (None if end is None else self._literal(column, end) for end in (low, high))
-        return f"{wrapped(sql)} WHERE {within(_name(column), *ends, nulls=nulls)}"
+        return f"{wrapped(sql)} WHERE {within(_name(column), *ends, nulls=nulls, edge=edge)}"
+
+    def high_below(
+        self, sql: str, column: Column, floor: str | None, bounds: Sequence[str]
+    ) -> str | None:
+        """Return a column's greatest value below some others, or the floor where that is greater.
+
+        The state is the transaction's, in which ``high`` was read too.
+        """
+        name = _name(column)
+        less = " AND ".join(
+            f"{name} OPERATOR(pg_catalog.<) {self._literal(column, bound)}" for bound in bounds
+        )
+        greatest = f"pg_catalog.max({name})"
+        if floor is not None:
+            greatest = f"greatest({greatest}, {self._literal(column, floor)})"
+        text = f"({greatest})::pg_catalog.text"
+        found: str | None = self._value(f"{wrapped(sql, text)} WHERE {less}")
+        return found
+
+    def commit_order(self, sql: str, column: Column) -> CommitOrder:
+        """Return how rows come to be seen, after the query was described in this session."""
+        return in_progress.commit_order(self._conn, self._run, sql, column)
+
+    def in_progress(
+        self, column: Column, order: CommitOrder, high: str
+    ) -> tuple[Transaction, ...]:
+        """Return the transactions that may commit rows at or below ``high``, as of this moment."""
+        return in_progress.in_progress(self._conn, self._run, column, order, high)
 
     def _literal(self, column: Column, text: str) -> str:
         return f"{self._quoted(text)}::{column.key_type}"

@@ -1,5 +1,5 @@
 -- Windows of a job in other runs of its flow: those that have not succeeded, and the last that has.
-SELECT j.flow_run_id, j.state, j.run_id, j.high, j.opening
+SELECT j.flow_run_id, j.state, j.run_id, j.low, j.high, j.opening, j.rows_loaded, j.held
 FROM mapper_dask_flow_job j JOIN mapper_dask_flow f ON f.flow_run_id = j.flow_run_id
 WHERE f.name = :name AND j.job = :job AND j.flow_run_id <> :flow_run_id
   AND j.opening IS NOT NULL

@@ -1,5 +1,6 @@
 -- What is remembered of each flow of jobs. Of its jobs, low and high say which rows an incremental
--- one reads, and opening numbers these windows, so that no clock has to tell which was the last.
+-- one reads, and opening numbers these windows, so that no clock has to tell which was the last;
+-- edge says whether rows at low itself are read, held what the target held when it was read to its end.
 CREATE TABLE IF NOT EXISTS mapper_dask_flow (
     flow_run_id  pg_catalog.text PRIMARY KEY,
     name         pg_catalog.text NOT NULL,
@@ -19,6 +20,9 @@ CREATE TABLE IF NOT EXISTS mapper_dask_flow_job (
     low          pg_catalog.text,
     high         pg_catalog.text,
     opening      pg_catalog.int8,
+    edge         pg_catalog.bool,
+    notes        pg_catalog.text,
+    held         pg_catalog.text,
     rows_read    pg_catalog.int8,
     rows_loaded  pg_catalog.int8,
     seconds      pg_catalog.float8,

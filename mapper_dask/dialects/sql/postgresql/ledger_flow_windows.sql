@@ -1,5 +1,5 @@
 -- Windows of a job in other runs of its flow: those that have not succeeded, and the last that has.
-SELECT j.flow_run_id, j.state, j.run_id, j.high, j.opening
+SELECT j.flow_run_id, j.state, j.run_id, j.low, j.high, j.opening, j.rows_loaded, j.held
 FROM mapper_dask_flow_job j JOIN mapper_dask_flow f ON f.flow_run_id OPERATOR(pg_catalog.=) j.flow_run_id
 WHERE f.name OPERATOR(pg_catalog.=) %(name)s AND j.job OPERATOR(pg_catalog.=) %(job)s
   AND j.flow_run_id OPERATOR(pg_catalog.<>) %(flow_run_id)s

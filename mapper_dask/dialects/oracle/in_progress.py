@@ -1,0 +1,62 @@
+"""Which transactions of an Oracle source may still commit rows below a column's greatest value.
+
+``V$TRANSACTION`` holds every transaction that has written. One that has not can write nothing with a
+number or a time it has not got yet, as ``SYSDATE`` and ``NEXTVAL`` are of their statement.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import oracledb
+
+from mapper_dask.dialects.facts import CommitOrder, Transaction
+from mapper_dask.dialects.oracle import faults, session
+
+HIDDEN = ("ORA-00942", "ORA-01031")
+"""What is answered to a login that may not look."""
+
+BLIND = (
+    "this login may not read V$TRANSACTION and V$SESSION, which show transactions in progress: rows "
+    "that are committed late are lost. GRANT SELECT ON V_$TRANSACTION and V_$SESSION to it, or "
+    "merge with an overlap"
+)
+
+RULE = (
+    "no row is passed over of a transaction that had written, and not ended, when the greatest value "
+    "was read; the mark does not move while one of them remains"
+)
+
+RESTS_ON = (
+    "that the column gets its number or time in the statement that inserts the row, and that this "
+    "statement has begun to write when the next one commits: what was fetched before, set by hand or "
+    "is written by a statement that takes its time before its first row may come late unseen",
+    "on a cluster (RAC), that sequences are made with ORDER, and that writers use this instance",
+)
+
+
+def commit_order(conn: Any) -> CommitOrder:
+    """Return how rows come to be seen."""
+    return CommitOrder(RULE, "" if _rows(conn) is not None else BLIND, RESTS_ON)
+
+
+def in_progress(conn: Any) -> tuple[Transaction, ...]:
+    """Return the transactions that may commit late; none where they are hidden."""
+    return tuple(
+        Transaction(str(key), _whose(sid, user, start))
+        for key, sid, user, start in _rows(conn) or ()
+    )
+
+
+def _rows(conn: Any) -> list[tuple[Any, ...]] | None:
+    try:
+        return session.run(conn, "watermark_transactions", {})
+    except oracledb.DatabaseError as error:
+        if faults.code_of(error) not in HIDDEN:
+            raise
+        return None
+
+
+def _whose(sid: Any, user: str | None, start: str | None) -> str:
+    who = "a transaction without a session" if sid is None else f"session {int(sid)}"
+    return f"{who}{f' of {user}' if user else ''}{f', begun {start}' if start else ''}"

@@ -1,0 +1,249 @@
+"""Is what an incremental job has read still in its target? Asked before a watermark is used.
+
+When a window has been read to its end, the greatest value that the target then holds of the column
+is noted, and how many rows it has above the greatest value before. A later run, or the same again,
+compares: rows that were deleted, a table that was emptied, or an older copy that was restored, show
+there. Where the target has no such column, only whether it is empty, and whether its storage is the
+same, can be asked.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NoReturn
+
+from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, reference, session_tag
+from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.base import Holdings
+from mapper_dask.dialects.facts import Column, TargetTable
+from mapper_dask.errors import DatabaseError, RowsGoneError
+from mapper_dask.flow import FlowJob
+from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
+from mapper_dask.run.evidence import still_there
+from mapper_dask.run.run_ledger import RunLedger
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a target held when a window had been read to its end."""
+
+    greatest: str | None
+    """Of the column, as the target writes it."""
+    above: str | None = None
+    """Its greatest value before."""
+    rows: int | None = None
+    """Rows above that; all that have a value where there was none before."""
+    run_id: str | None = None
+    """The job's last run that has loaded rows, in its target's ledger."""
+
+    def to_text(self) -> str:
+        """Return it as the ledger keeps it."""
+        return json.dumps(asdict(self))
+
+    @property
+    def before(self) -> Held:
+        """What was held before the window was read, as far as that is known."""
+        return Held(self.above)
+
+
+def from_text(text: str | None) -> Held | None:
+    """Return what the ledger has kept; None for nothing."""
+    return None if text is None else Held(**json.loads(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A window of a job that was read to its end, in some run of its flow."""
+
+    flow_run_id: str
+    run_id: str | None
+    """The job's run in its target's ledger."""
+    high: str | None
+    rows: int | None
+    """Rows it has loaded, where that is noted."""
+    held: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A job's target, spoken to on an open session."""
+
+    table: TargetTable
+    column: Column | None
+    """The one of the incremental column's name, where its values can be compared."""
+    holdings: Holdings
+
+
+def comparable(job: FlowJob) -> str:
+    """Return why a watermark cannot be held against the target; empty where it can.
+
+    Raises
+    ------
+    DatabaseError
+        What the target answered.
+    """
+    found = _ask(job, lambda target: "" if target.column is not None else _no_column(job, target))
+    return "the target was not found" if found is None else found
+
+
+def _no_column(job: FlowJob, target: _Target) -> str:
+    name = job.incremental.column if job.incremental else ""
+    return (
+        f"{target.table.quoted} has no column {name!r} whose values can be compared: rows that are "
+        "deleted there one by one are not missed, only those that go all at once"
+    )
+
+
+def noted(job: FlowJob, before: str | None, run_id: str | None) -> str | None:
+    """Return what a job's target holds now, as the ledger keeps it; None where it can't be asked.
+
+    Parameters
+    ----------
+    before
+        What was kept of the window before.
+    run_id
+        The run that has brought rows; None: none were new.
+    """
+    if not _is_checked(job):
+        return None
+    last = from_text(before) or Held(None)
+    above, by = last.greatest, run_id or last.run_id
+
+    def look(target: _Target) -> str | None:
+        if target.column is None:
+            return Held(None, run_id=by).to_text()
+        found = target.holdings.look(target.table, target.column, None, above, count=True)
+        if found.greatest == last.greatest:  # what was counted above it before still counts
+            return replace(last, run_id=by).to_text()
+        return Held(found.greatest, above, found.rows, by).to_text()
+
+    try:
+        text: str | None = _ask(job, look)
+    except DatabaseError:  # the rows are there for good, whether or not that can be asked
+        return None
+    return text
+
+
+def require(job: FlowJob, read: Read) -> tuple[str, ...]:
+    """Return what is to be known of what a target holds, unless rows are missing.
+
+    Raises
+    ------
+    RowsGoneError
+        When the target does not hold what the job has read: says what is missing, and what to do.
+    """
+    if not _is_checked(job) or read.high is None:
+        return ()
+    held = from_text(read.held)
+    replaced = _require_storage(job, read, held)
+    try:
+        return _ask(job, lambda target: _compared(job, read, held, target, replaced)) or ()
+    except DatabaseError as error:
+        if error.transient:
+            raise
+        return (
+            f"whether {job.job.target_table} still holds what run {read.flow_run_id!r} has loaded "
+            f"could not be asked: {error}",
+        )
+
+
+def _is_checked(job: FlowJob) -> bool:
+    return (
+        job.incremental is not None
+        and job.incremental.check_target
+        and job.job.target_conn is not None
+    )
+
+
+def _require_storage(job: FlowJob, read: Read, held: Held | None) -> bool:
+    """Return whether the table was emptied, rewritten or made anew since, with its rows in it."""
+    target, run_id = _target(job), read.run_id if held is None else held.run_id
+    stored = None if run_id is None else RunLedger(target, run_id).find()
+    if stored is None:
+        return False
+    verdict = still_there(target, stored)
+    if not verdict.holds:
+        found = "not counted" if verdict.found is None else f"{verdict.found:,}"
+        _refuse(job, read, f"{verdict.seen}; of {verdict.loaded:,} rows {found} are there")
+    return bool(verdict.seen)
+
+
+def _compared(
+    job: FlowJob, read: Read, held: Held | None, target: _Target, replaced: bool
+) -> tuple[str, ...]:
+    if read.rows and target.holdings.is_empty(target.table):
+        _refuse(job, read, f"{target.table.quoted} is empty; {read.rows:,} rows were loaded")
+    column = target.column
+    if column is None:
+        return ()
+    if held is None:
+        held = _expected(job, read)
+        if held is None:
+            return ()
+    if held.greatest is None:
+        return ()
+    count = held.rows is not None and (replaced or held.above is not None)
+    found = target.holdings.look(target.table, column, held.greatest, held.above, count=count)
+    if not found.reaches:
+        what = "no value" if found.greatest is None else f"{found.greatest} as the greatest value"
+        _refuse(
+            job,
+            read,
+            f"{target.table.quoted} has {what} of {column.name!r}, it had {held.greatest}",
+        )
+    if count and found.rows is not None and held.rows is not None and found.rows < held.rows:
+        above = f" above {held.above}" if held.above is not None else ""
+        _refuse(
+            job,
+            read,
+            f"{target.table.quoted} has {found.rows:,} rows{above} of {column.name!r}, it had "
+            f"{held.rows:,}",
+        )
+    return ()
+
+
+def _expected(job: FlowJob, read: Read) -> Held | None:
+    """Return what must be held of a window of which nothing was noted, such as after a kill.
+
+    Values of another database, or that a function may have changed, can't be compared.
+    """
+    kinds = {dialect_for(reference(c)).name for c in (job.job.source_conn, job.job.target_conn)}
+    if not read.rows or job.job.transformation_logic is not None or len(kinds) > 1:
+        return None
+    return Held(read.high)
+
+
+def _ask(job: FlowJob, question: Any) -> Any:
+    """Return what a question about a job's target is answered; None where there is no table."""
+    ref = _target(job)
+    dialect = dialect_for(ref, "target_conn")
+    engine = engine_for(ref, connect_args=dialect.connect_args())
+    name = job.incremental.column if job.incremental else ""
+    with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
+        table = dialect.target_table(conn, job.job.target_schema, str(job.job.target_table))
+        if table is None:
+            return None
+        dialect.begin_load(conn, f"{session_tag(job.name)}:held", DEFAULT_LOCK_TIMEOUT)
+        holdings = dialect.holdings(conn)
+        column = table.column(name)
+        if column is not None and not holdings.comparable(column):
+            column = None
+        answer = question(_Target(table, column, holdings))
+        conn.rollback()
+    return answer
+
+
+def _target(job: FlowJob) -> ConnectionRef:
+    return reference(job.job.target_conn, "target_conn")
+
+
+def _refuse(job: FlowJob, read: Read, what: str) -> NoReturn:
+    message = (
+        f"job {job.name!r}: rows that run {read.flow_run_id!r} has loaded are gone: {what}. Reading "
+        "on from there would lose them. Restore them; or delete what is left of that run's rows and "
+        f"let them be read again: rewind({read.flow_run_id!r}), mapper-dask rewind "
+        f"{read.flow_run_id}; or load all anew: empty the table and give the flow another name; or, "
+        "where rows of the target are deleted on purpose, set check_target=False"
+    )
+    raise RowsGoneError(message, field="incremental", run_id=read.flow_run_id, job=job.name)
