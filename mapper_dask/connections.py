@@ -179,6 +179,9 @@ def engine_for(ref: ConnectionRef, *, connect_args: dict[str, Any]) -> sa.Engine
                 max_overflow=-1,
                 pool_pre_ping=True,
                 hide_parameters=True,
+                # Else SQLAlchemy asks each new connection what nobody here wants to know, and by
+                # names that the search path decides, such as current_schema() and pg_type.
+                _initialize=False,
             )
             sa.event.listen(_engines[key], "close", _keep_socket)
             if url.get_backend_name() == "oracle":

@@ -36,36 +36,39 @@ CREATE TABLE flights (
     year integer NOT NULL, month integer NOT NULL, day integer NOT NULL,
     dep_time integer, sched_dep_time integer NOT NULL, dep_delay integer,
     arr_time integer, sched_arr_time integer NOT NULL, arr_delay integer,
-    carrier text NOT NULL, flight integer NOT NULL, tailnum text,
-    origin text NOT NULL, dest text NOT NULL,
+    carrier pg_catalog.text NOT NULL, flight integer NOT NULL, tailnum pg_catalog.text,
+    origin pg_catalog.text NOT NULL, dest pg_catalog.text NOT NULL,
     air_time integer, distance integer NOT NULL,
-    hour integer NOT NULL, minute integer NOT NULL, time_hour timestamptz NOT NULL
+    hour integer NOT NULL, minute integer NOT NULL, time_hour timestamp with time zone NOT NULL
 )
 """
 
 CREATE_TABLES = {
-    "airlines": "CREATE TABLE airlines (carrier text PRIMARY KEY, name text NOT NULL)",
+    "airlines": """
+CREATE TABLE airlines (carrier pg_catalog.text PRIMARY KEY, name pg_catalog.text NOT NULL)
+""",
     "airports": """
 CREATE TABLE airports (
-    faa text PRIMARY KEY, name text NOT NULL,
+    faa pg_catalog.text PRIMARY KEY, name pg_catalog.text NOT NULL,
     lat double precision NOT NULL, lon double precision NOT NULL, alt integer NOT NULL,
-    tz integer NOT NULL, dst text NOT NULL, tzone text
+    tz integer NOT NULL, dst pg_catalog.text NOT NULL, tzone pg_catalog.text
 )
 """,
     "planes": """
 CREATE TABLE planes (
-    tailnum text PRIMARY KEY, year integer, type text NOT NULL, manufacturer text NOT NULL,
-    model text NOT NULL, engines integer NOT NULL, seats integer NOT NULL, speed integer,
-    engine text NOT NULL
+    tailnum pg_catalog.text PRIMARY KEY, year integer, type pg_catalog.text NOT NULL,
+    manufacturer pg_catalog.text NOT NULL,
+    model pg_catalog.text NOT NULL, engines integer NOT NULL, seats integer NOT NULL, speed integer,
+    engine pg_catalog.text NOT NULL
 )
 """,
     "weather": """
 CREATE TABLE weather (
-    origin text, year integer NOT NULL, month integer NOT NULL, day integer NOT NULL,
+    origin pg_catalog.text, year integer NOT NULL, month integer NOT NULL, day integer NOT NULL,
     hour integer NOT NULL, temp double precision, dewp double precision, humid double precision,
     wind_dir integer, wind_speed double precision, wind_gust double precision,
     precip double precision, pressure double precision, visib double precision,
-    time_hour timestamptz, PRIMARY KEY (origin, time_hour)
+    time_hour timestamp with time zone, PRIMARY KEY (origin, time_hour)
 )
 """,
 }
@@ -81,10 +84,11 @@ COPY flights (
 CREATE_FLIGHTS_CLEAN = """
 CREATE TABLE flights_clean (
     id bigint PRIMARY KEY,
-    carrier text NOT NULL, flight integer NOT NULL, tailnum text,
-    origin text NOT NULL, dest text NOT NULL, distance integer NOT NULL,
-    scheduled_at timestamptz NOT NULL, departed_at timestamptz, departed_local timestamp,
-    delay text NOT NULL, cancelled boolean NOT NULL, speed_mph double precision
+    carrier pg_catalog.text NOT NULL, flight integer NOT NULL, tailnum pg_catalog.text,
+    origin pg_catalog.text NOT NULL, dest pg_catalog.text NOT NULL, distance integer NOT NULL,
+    scheduled_at timestamp with time zone NOT NULL, departed_at timestamp with time zone,
+    departed_local timestamp,
+    delay pg_catalog.text NOT NULL, cancelled boolean NOT NULL, speed_mph double precision
 )
 """
 
@@ -227,7 +231,8 @@ def count_rows(url: str, table: str) -> int:
     """Return how many rows a table has, asked on a connection of its own."""
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.connect() as connection:
-        return int(connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one())
+        counted = connection.exec_driver_sql(f"SELECT pg_catalog.count(*) FROM {table}")
+        return int(counted.scalar_one())
 
 
 def run_demo(source_url: str, target_url: str, *, workers: int, chunk_size: int) -> bool:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 
-def within(name: str, low: str | None, high: str | None, *, nulls: bool, edge: bool) -> str:
+def within(
+    name: str,
+    low: str | None,
+    high: str | None,
+    *,
+    nulls: bool,
+    edge: bool,
+    sign: str = "{}",
+) -> str:
     """Return the predicate of the rows above ``low`` and up to ``high``.
 
     Parameters
@@ -16,7 +24,10 @@ def within(name: str, low: str | None, high: str | None, *, nulls: bool, edge: b
         Whether the rows without a value are wanted too.
     edge
         Whether those at ``low`` itself are.
+    sign
+        How SQL writes an operator.
     """
-    above = "" if low is None else f"{name} {'>=' if edge else '>'} {low} AND "
-    inside = "1 = 0" if high is None else f"{above}{name} <= {high}"
+    above = "" if low is None else f"{name} {sign.format('>=' if edge else '>')} {low} AND "
+    none = f"1 {sign.format('=')} 0"
+    inside = none if high is None else f"{above}{name} {sign.format('<=')} {high}"
     return f"({inside}) OR {name} IS NULL" if nulls else inside

@@ -30,5 +30,5 @@ def calls(body: str) -> list[str]:
 def _selected(call: str) -> str:
     if not CALL.fullmatch(call):
         raise OracleError(6550, f"line 1, column 7: PLS-00201 (stand-in): {call[:60]}")
-    bound = re.sub(r":ora_b(\d+) ?", r"$\1", call)
+    bound = re.sub(r":ora_b(\d+) ?", r"$\1", call.removeprefix("SYS."))
     return "SELECT " + (bound if "(" in bound else f"{bound}()")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from sqlglot import exp
 
+from tests.oracle_standin.errors import OracleError
 from tests.oracle_standin.types import postgres_type
 
 Node = exp.Expression
@@ -14,12 +15,15 @@ SCHEMA_FUNCTIONS = frozenset({"ORA_HASH", "CHARTOROWID", "ROWIDTOCHAR", "SYS_CON
 """Functions of ours whose names PostgreSQL's own may not shadow."""
 
 STATE_NUMBER = "dbms_flashback.get_system_change_number"
+PRIVILEGED = ("DBA_", "V_$", "GV_$")
+"""Beginnings of the names of views that not everybody sees."""
+
 COMPARISONS = (exp.Between, exp.EQ, exp.GTE, exp.LTE, exp.GT, exp.LT)
 
 
 def rewritten(tree: Node) -> Node:
     """Return a statement with every expression in PostgreSQL's words."""
-    for rewrite in (_user, _row_address, _expression):
+    for rewrite in (_of_sys, _user, _row_address, _expression):
         for node in reversed(list(tree.walk(bfs=True))):  # what stands inside comes first
             if node is not tree and node.parent is None:
                 continue
@@ -42,6 +46,19 @@ def _raw(text: str) -> exp.Var:
 
 def _own(name: str, *arguments: Node) -> exp.Anonymous:
     return exp.Anonymous(this=f"ora.{name}", expressions=list(arguments))
+
+
+def _of_sys(node: Node) -> Node:
+    """Return a view of SYS where it is here. V$SESSION is a public synonym; SYS has V_$SESSION."""
+    if not isinstance(node, exp.Table) or node.db.upper() != "SYS":
+        return node
+    name = node.name.upper()
+    if name.startswith(("V$", "GV$")):
+        raise OracleError(942, "table or view does not exist")
+    schema = "ora_dba" if name.startswith(PRIVILEGED) else "ora"
+    node.set("db", exp.Identifier(this=schema, quoted=True))
+    node.set("this", exp.Identifier(this=name.replace("V_$", "V$"), quoted=True))
+    return node
 
 
 def _user(node: Node) -> Node:
@@ -81,8 +98,10 @@ def _expression(node: Node) -> Node | None:
 
 
 def _package_call(node: Node) -> Node:
+    if isinstance(node.parent, exp.Dot):  # SYS and the package, whose function comes behind
+        return node
     name, opened, rest = node.sql("postgres").partition("(")
-    lower = name.replace('"', "").lower()
+    lower = name.replace('"', "").lower().removeprefix("sys.")
     if lower == STATE_NUMBER:
         return _raw("ora.nextscn()")
     return _raw(f"{lower}({rest}" if opened else f"{lower}()")

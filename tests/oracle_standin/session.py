@@ -40,6 +40,7 @@ CLIENT_IDENTIFIER_FIELD = 0
 
 RIGHTS = (
     (r"\bDBMS_FLASHBACK\b", 904, '"DBMS_FLASHBACK": invalid identifier'),
+    (r"\bSYS\.(?:DBA_|G?V_\$)", 942, "table or view does not exist"),
     (r"^\s*ALTER\s+SYSTEM\b", 1031, "insufficient privileges"),
 )
 """What only a privileged user may say, and what others are told."""

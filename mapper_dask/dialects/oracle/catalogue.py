@@ -210,7 +210,8 @@ def _addresses(conn: Any, places: Sequence[tuple[int, int, int]]) -> list[Bound]
     """Return row addresses as the database writes them: their layout is its own business."""
     rows = (
         f"SELECT {order} AS n, "
-        f"ROWIDTOCHAR(DBMS_ROWID.ROWID_CREATE(1, {number}, {file}, {block}, 0)) AS a FROM DUAL"
+        f"ROWIDTOCHAR(SYS.DBMS_ROWID.ROWID_CREATE(1, {number}, {file}, {block}, 0)) AS a "
+        "FROM SYS.DUAL"
         for order, (number, file, block) in enumerate(places)
     )
     with conn.cursor() as cursor:

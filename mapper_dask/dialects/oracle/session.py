@@ -30,12 +30,15 @@ BATCH_SECONDS = 600.0
 """A message of a load takes so long at most, beside its wait for a lock."""
 
 STATE_NUMBERS = (
-    "SELECT DBMS_FLASHBACK.GET_SYSTEM_CHANGE_NUMBER FROM DUAL",
-    "SELECT CURRENT_SCN FROM V$DATABASE",
-    "SELECT TIMESTAMP_TO_SCN(SYSTIMESTAMP) FROM DUAL",
+    "SELECT SYS.DBMS_FLASHBACK.GET_SYSTEM_CHANGE_NUMBER FROM SYS.DUAL",
+    "SELECT CURRENT_SCN FROM SYS.V_$DATABASE",
+    "SELECT TIMESTAMP_TO_SCN(SYSTIMESTAMP) FROM SYS.DUAL",
 )
 """Ways to the present state's number; each needs another privilege, the last needs none. That one
-is right to three seconds only, which matters to nobody: it is one state, and that is asked for."""
+is right to three seconds only, which matters to nobody: it is one state, and that is asked for.
+
+Packages, views and DUAL are those of SYS: an object of the same name in the login's schema comes
+before the public synonym. A function of SQL's own, such as TO_CHAR, comes before a user's."""
 
 _waits: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
 _QUOTED = re.compile(r"'(?:[^']|'')*'")

@@ -38,7 +38,7 @@ class OracleWatermarks:
 
     def canonical(self, column: Column, text: str) -> str:
         """Return a value of the user's as the database writes it."""
-        return str(self._text(f"SELECT {as_text(column, value(column, text))} FROM DUAL"))
+        return str(self._text(f"SELECT {as_text(column, value(column, text))} FROM SYS.DUAL"))
 
     def lowered(
         self, column: Column, text: str, overlap: dt.timedelta | Decimal, floor: str | None
@@ -47,7 +47,7 @@ class OracleWatermarks:
         lowest = f"{value(column, text)} - {_span(column, overlap)}"
         if column.family is TypeFamily.INTEGER:
             lowest = f"FLOOR({lowest})"
-        found = self._text(f"SELECT {as_text(column, lowest)} FROM DUAL")
+        found = self._text(f"SELECT {as_text(column, lowest)} FROM SYS.DUAL")
         return str(self._greater(column, found, floor))
 
     def window(
@@ -94,7 +94,7 @@ class OracleWatermarks:
         if one is None or other is None:
             return other if one is None else one
         is_greater = f"{value(column, one)} > {value(column, other)}"
-        found = self._text(f"SELECT CASE WHEN {is_greater} THEN 1 ELSE 0 END FROM DUAL")
+        found = self._text(f"SELECT CASE WHEN {is_greater} THEN 1 ELSE 0 END FROM SYS.DUAL")
         return one if found == "1" else other
 
     def _text(self, sql: str) -> str | None:

@@ -149,7 +149,7 @@ class PostgreSQL(Definitions):
     def export_snapshot(self, conn: Any) -> str | None:
         """Return the name by which others join this transaction's snapshot, until it ends."""
         with conn.cursor() as cursor:
-            cursor.execute("SELECT pg_export_snapshot()")
+            cursor.execute("SELECT pg_catalog.pg_export_snapshot()")
             return str(cursor.fetchone()[0])
 
     def unfreezable(self, sql: str) -> str:
@@ -440,8 +440,11 @@ def fence(cursor: Any, application: str, lock_timeout: float) -> None:
     if application:
         values["application_name"] = application
     cursor.execute(
-        "SELECT set_config(s.name, f.value, true) "
-        "FROM unnest(%s::text[], %s::text[]) AS f (name, value) JOIN pg_settings s USING (name) "
-        "WHERE s.name <> 'client_connection_check_interval' OR version() ~ 'linux'",
+        "SELECT pg_catalog.set_config(s.name, f.value, true) FROM ROWS FROM ("
+        "pg_catalog.unnest(%s::pg_catalog.text[]), pg_catalog.unnest(%s::pg_catalog.text[])"
+        ") AS f (name, value) "
+        "JOIN pg_catalog.pg_settings s ON s.name OPERATOR(pg_catalog.=) f.name "
+        "WHERE s.name OPERATOR(pg_catalog.<>) 'client_connection_check_interval' "
+        "OR pg_catalog.version() OPERATOR(pg_catalog.~) 'linux'",
         (list(values), list(values.values())),
     )

@@ -36,7 +36,7 @@ def create(conn: Any, publication: Publication) -> None:
         )
         for key in keys:
             cursor.execute(f"ALTER TABLE {publication.staging} ALTER {quote(key)} SET NOT NULL")
-        cursor.execute("SELECT 'mapper_dask_run'::regclass::oid::int8")
+        cursor.execute("SELECT 'mapper_dask_run'::pg_catalog.regclass::pg_catalog.oid::bigint")
         (ledger,) = cursor.fetchone()
         cursor.execute(f"COMMENT ON TABLE {publication.staging} IS '{MARK}{int(ledger)}'")
 

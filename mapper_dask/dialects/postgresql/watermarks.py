@@ -19,6 +19,11 @@ from mapper_dask.dialects.windows import within
 
 MICROSECOND = dt.timedelta(microseconds=1)
 
+SIGN = "OPERATOR(pg_catalog.{})"
+"""Operators are PostgreSQL's own, whatever the search path is."""
+
+MINUS = SIGN.format("-")
+
 
 class PostgreSQLWatermarks:
     """Watermarks on one connection, in the transaction that its caller has begun."""
@@ -30,19 +35,20 @@ class PostgreSQLWatermarks:
 
     def high(self, sql: str, column: Column, floor: str | None) -> str | None:
         """Return a column's greatest value in a query, or the floor where that is greater."""
-        greatest = f"max({_name(column)})"
+        greatest = f"pg_catalog.max({_name(column)})"
         if floor is not None:
             greatest = f"greatest({greatest}, {self._literal(column, floor)})"
-        found: str | None = self._value(wrapped(sql, f"({greatest})::text"))
+        found: str | None = self._value(wrapped(sql, f"({greatest})::pg_catalog.text"))
         return found
 
     def nulls(self, sql: str, column: Column) -> int:
         """Return how many rows of a query have no value there."""
-        return int(str(self._value(f"{wrapped(sql, 'count(*)')} WHERE {_name(column)} IS NULL")))
+        counted = wrapped(sql, "pg_catalog.count(*)")
+        return int(str(self._value(f"{counted} WHERE {_name(column)} IS NULL")))
 
     def canonical(self, column: Column, text: str) -> str:
         """Return a value of the user's as the database writes it."""
-        return str(self._value(f"SELECT ({self._literal(column, text)})::text"))
+        return str(self._value(f"SELECT ({self._literal(column, text)})::pg_catalog.text"))
 
     def lowered(
         self, column: Column, text: str, overlap: dt.timedelta | Decimal, floor: str | None
@@ -50,14 +56,15 @@ class PostgreSQLWatermarks:
         """Return a value less an overlap, or the floor where that is greater."""
         value = self._literal(column, text)
         if isinstance(overlap, dt.timedelta):
-            less = f"{value} - '{overlap // MICROSECOND} microseconds'::interval"
+            span = f"'{overlap // MICROSECOND} microseconds'::interval"
+            less = f"{value} {MINUS} {span}"
         else:
-            less = f"{value}::numeric - '{overlap:f}'::numeric"
-            less = f"floor({less})" if column.family is TypeFamily.INTEGER else less
+            less = f"{value}::numeric {MINUS} '{overlap:f}'::numeric"
+            less = f"pg_catalog.floor({less})" if column.family is TypeFamily.INTEGER else less
         lowest = f"({less})::{column.key_type}"
         if floor is not None:
             lowest = f"greatest({lowest}, {self._literal(column, floor)})"
-        return str(self._value(f"SELECT ({lowest})::text"))
+        return str(self._value(f"SELECT ({lowest})::pg_catalog.text"))
 
     def window(
         self,
@@ -71,7 +78,8 @@ class PostgreSQLWatermarks:
     ) -> str:
         """Return the query of the rows above ``low`` and up to ``high``."""
         ends = (None if end is None else self._literal(column, end) for end in (low, high))
-        return f"{wrapped(sql)} WHERE {within(_name(column), *ends, nulls=nulls, edge=edge)}"
+        where = within(_name(column), *ends, nulls=nulls, edge=edge, sign=SIGN)
+        return f"{wrapped(sql)} WHERE {where}"
 
     def high_below(
         self, sql: str, column: Column, floor: str | None, bounds: Sequence[str]

@@ -1,2 +1,2 @@
 -- Forget how the database cut a table.
-BEGIN DBMS_PARALLEL_EXECUTE.DROP_TASK(:task); END;
+BEGIN SYS.DBMS_PARALLEL_EXECUTE.DROP_TASK(:task); END;

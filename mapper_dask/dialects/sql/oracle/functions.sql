@@ -1,5 +1,5 @@
 -- A function of the user's by one name: whether it folds rows, and whether it may answer anew.
 SELECT CASE WHEN p.aggregate = 'YES' THEN 1 ELSE 0 END,
        CASE WHEN p.deterministic = 'YES' THEN 0 ELSE 1 END
-FROM all_procedures p
+FROM SYS.ALL_PROCEDURES p
 WHERE p.owner NOT IN ('SYS', 'SYSTEM', 'PUBLIC') AND NVL(p.procedure_name, p.object_name) = :name
