@@ -13,14 +13,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mapper_dask.connections import fingerprint
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError, RunNotFoundError, TargetError
 from mapper_dask.flow import JobState
+from mapper_dask.ledger_rows import state_of
+from mapper_dask.stored import of_ledger
 
 FLOWS_VERSION = "1"
 """Layout of the tables; a library that does not know it leaves them alone."""
 
 TABLES = ("mapper_dask_flow", "mapper_dask_flow_job")
+
+LONGEST_RUN_ID = 200
+"""Characters of a job's run_id; Oracle's ledger takes 1,000 bytes."""
+
+
+def job_run_id(flow_run_id: str, job: str) -> str:
+    """Return the name of a job's run in its target's ledger: no two jobs of any runs share one.
+
+    A dot tells the two apart as long as the job has none. Otherwise, and where it would be too
+    long, a digest of both does.
+    """
+    plain = f"{flow_run_id}.{job}"
+    if "." not in job and len(plain) <= LONGEST_RUN_ID:
+        return plain
+    return f"{flow_run_id[:80]}.{job[:80]}~{fingerprint(flow_run_id, job)}"
+
 
 ENDED = frozenset({JobState.FAILED, JobState.PARTIAL, JobState.CANCELLED, JobState.SKIPPED})
 """States in which no coordinator is at work on a job, as the one that was has noted itself."""
@@ -210,7 +229,7 @@ class FlowsLedger:
     def jobs(self, conn: Any, run_id: str) -> list[StoredJob]:
         """Return the jobs of a run, in the order they were written."""
         rows = self.dialect.run(conn, "ledger_flow_jobs", {"flow_run_id": run_id})
-        return [_stored_job(row) for row in rows]
+        return [_stored_job(run_id, row) for row in rows]
 
     def set_state(self, conn: Any, run_id: str, state: FlowState) -> None:
         """Move a run to another state."""
@@ -254,8 +273,17 @@ class FlowsLedger:
         values = {"flow_run_id": run_id, "name": name, "job": job}
         rows = self.dialect.run(conn, "ledger_flow_windows", values)
         return [
-            Window(run, JobState(state), str(job_run_id or ""), low, high, int(opening), loaded, held)
-            for run, state, job_run_id, low, high, opening, loaded, held in rows
+            Window(
+                flow_run_id,
+                state_of(flow_run_id, JobState, state),
+                job_run_id(flow_run_id, job),
+                low,
+                high,
+                int(opening),
+                loaded,
+                held,
+            )
+            for flow_run_id, state, _, low, high, opening, loaded, held in rows
         ]
 
     def open_window(
@@ -338,9 +366,29 @@ def _stored_flow(row: Sequence[Any]) -> StoredFlow:
         )
         raise ConfigurationError(message, field="ledger_conn", run_id=run_id)
     return StoredFlow(
-        run_id, name, document, directory, FlowState(state), _utc(started), ended and _utc(ended)
+        run_id,
+        name,
+        document,
+        directory,
+        state_of(run_id, FlowState, state),
+        _utc(run_id, started),
+        None if ended is None else _utc(run_id, ended),
     )
 
 
-def _utc(text: str) -> dt.datetime:
-    return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+def _stored_job(flow_run_id: str, row: Sequence[Any]) -> StoredJob:
+    """Return a job; its run's name follows from the flow's run, whatever stands there.
+
+    Otherwise whoever may write the ledger of flows could name another's run, to be cancelled or
+    discarded in its stead.
+    """
+    name, state, run_id, *rest = row
+    own = None if run_id is None else job_run_id(flow_run_id, name)
+    return StoredJob(name, state_of(flow_run_id, JobState, state), own, *rest)
+
+
+def _utc(run_id: str, text: object) -> dt.datetime:
+    try:
+        return dt.datetime.fromisoformat(str(text)).replace(tzinfo=dt.UTC)
+    except ValueError:
+        of_ledger(run_id, {"started_at": text}).refuse("started_at", "a time")

@@ -45,16 +45,39 @@ def flow_ledger(flow: Any) -> Any:
     return next((conn for conn in targets if conn is not None), None)
 
 
-def as_given(flow: Any, ledger: Any, run_id: str) -> dict[str, Any]:
-    """Return what a job file says of a run that the ledger could not keep of it.
+def as_given(
+    file: str | None, ledger: Any, run_id: str, source: str | None, *, trust_ledger: bool
+) -> dict[str, Any]:
+    """Return what a command line says of a run that the ledger could not keep of it.
 
-    Its source, where that has a password, and its function, where only the file makes it.
+    Its source, where that has a password, and its function, where only the file makes it; the job
+    as a whole, where others can write the ledger that has the rest.
 
     Raises
     ------
     ConfigurationError
         When no job of the file writes where the run did, or several do.
     """
+    given: dict[str, Any] = {"trust_ledger": trust_ledger}
+    if file is not None:
+        job = _job_of(flow_of(file), ledger, run_id)
+        given["source_conn"] = job.job.source_conn
+        given["transformation_logic"] = job.job.transformation_logic
+        if not trust_ledger and job.incremental is None and _others_write(ledger):
+            given["job"] = job.job
+    if source is not None:
+        given["source_conn"] = source
+    return given
+
+
+def _others_write(ledger: Any) -> bool:
+    from mapper_dask.run.trust import writers
+
+    return bool(writers(ledger))
+
+
+def _job_of(flow: Any, ledger: Any, run_id: str) -> Any:
+    """Return the job of a flow that was run under a name."""
     from mapper_dask.run import stored_runs
 
     recorded = stored_runs.found(ledger, run_id).plan["job"]
@@ -64,11 +87,7 @@ def as_given(flow: Any, ledger: Any, run_id: str) -> dict[str, Any]:
     if len(chosen) != 1:
         message = f"{len(chosen) or 'none'} of the file's jobs could have been run {run_id!r}"
         raise ConfigurationError(message, field="file", run_id=run_id)
-    job = chosen[0].job
-    return {
-        "source_conn": job.source_conn,
-        "transformation_logic": job.transformation_logic,
-    }
+    return chosen[0]
 
 
 def _is_of(job: str, run_id: str) -> bool:

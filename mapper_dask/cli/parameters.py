@@ -161,6 +161,11 @@ settings = click.option(
     metavar="KEY=VALUE",
     help="A setting for this call, such as chunk-size=10000; see `mapper-dask config`.",
 )
+trust = click.option(
+    "--trust-ledger",
+    is_flag=True,
+    help="Take query, connection and functions from a ledger that others can write.",
+)
 source = click.option(
     "--source", type=Place(), metavar="CONNECTION", help="The source, where it was not stored."
 )

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from mapper_dask.cli import parameters
-from mapper_dask.cli.ledgers import as_given, flow_of, ledger_of
+from mapper_dask.cli.ledgers import as_given, ledger_of
 from mapper_dask.cli.reply import PARTIAL, Reply, table, write_file
 from mapper_dask.errors import ConfigurationError
 
@@ -115,10 +115,12 @@ def export(
     '       "chunks": [{"chunk_id", "before", "loaded", "rejected"}]}',
 )
 @click.argument("run_id")
-@parameters.several(parameters.ledger, file_option, parameters.source, parameters.common)
+@parameters.several(
+    parameters.ledger, file_option, parameters.source, parameters.trust, parameters.common
+)
 def retry(
     run_id: str, ledger: str | None, file: str | None, source: str | None, *,
-    as_json: bool, debug: bool,
+    trust_ledger: bool, as_json: bool, debug: bool,
 ) -> Reply:  # fmt: skip
     """Try the rows that were set aside again, each once.
 
@@ -131,9 +133,7 @@ def retry(
     from mapper_dask import ParallelProcessor
 
     conn = ledger_of(ledger, file)
-    given = as_given(flow_of(file), conn, run_id) if file else {}
-    if source is not None:
-        given["source_conn"] = source
+    given = as_given(file, conn, run_id, source, trust_ledger=trust_ledger)
     done = ParallelProcessor(progress=False).retry_rejects(run_id, target_conn=conn, **given)
     data = {
         "run_id": run_id,

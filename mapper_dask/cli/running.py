@@ -9,7 +9,7 @@ import click
 
 from mapper_dask.cli import parameters
 from mapper_dask.cli.about import settings_of
-from mapper_dask.cli.ledgers import flow_ledger, ledger_of
+from mapper_dask.cli.ledgers import as_given, flow_ledger, ledger_of
 from mapper_dask.cli.reply import CANCELLED, DONE, FAILED, PARTIAL, USAGE, Reply, plain
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 
@@ -223,24 +223,31 @@ def _code(result: Any) -> int:
 @click.argument("file", type=parameters.File(), required=False)
 @parameters.ledger
 @parameters.source
+@parameters.trust
 @means
 def resume(
     run_id: str, file: str | None, ledger: str | None, source: str | None, scheduler: str | None,
-    workers: int | None, changes: Changes, *, sequential: bool, quiet: bool,
+    workers: int | None, changes: Changes, *, trust_ledger: bool, sequential: bool, quiet: bool,
     as_json: bool, debug: bool,
 ) -> Reply:  # fmt: skip
     """Finish a run or a flow that was killed, cancelled or left something behind.
 
     Without FILE the job file is taken from the ledger, as it was when the run began. Functions it
     names are imported then from the folder you stand in, and only from there: so stand in the
-    folder of the job file, or give the file.
+    folder of the job file, or give the file. Where others than you and its owner can write the
+    ledger, nothing is taken from it unless you say --trust-ledger: give the file.
     """
     del as_json, debug
+    from mapper_dask.run.trust import require_trusted_flow
+
     options = _options(scheduler, workers, changes, sequential=sequential, quiet=quiet)
     conn = ledger_of(ledger, file)
     stored = _stored(conn, run_id)
     if stored is None:
-        return _resumed_alone(run_id, conn, file, source, options)
+        given = as_given(file, conn, run_id, source, trust_ledger=trust_ledger)
+        return _resumed_alone(run_id, conn, given, options)
+    if file is None and not trust_ledger:
+        require_trusted_flow(conn, run_id)
     job_file = _kept(stored) if file is None else _read(file)[0]
     known = settings_of(job_file, options)
     flow = job_file.flow(only=_jobs_of(conn, run_id, job_file), settings=known)
@@ -319,17 +326,11 @@ def _is_here(function: str, here: Path) -> bool:
     return (here / f"{top}.py").is_file() or (here / top).is_dir()
 
 
-def _resumed_alone(
-    run_id: str, conn: Any, file: str | None, source: str | None, options: dict[str, Any]
-) -> Reply:
+def _resumed_alone(run_id: str, conn: Any, given: dict[str, Any], options: dict[str, Any]) -> Reply:
     """Finish a run that belongs to no flow."""
     from mapper_dask import ParallelProcessor
-    from mapper_dask.cli.ledgers import as_given, flow_of
     from mapper_dask.flow import FlowResult, JobState
 
-    given = as_given(flow_of(file), conn, run_id) if file else {}
-    if source is not None:
-        given["source_conn"] = source
     known = settings_of(None, options)
     done = ParallelProcessor(settings=known).resume(run_id, target_conn=conn, **given)
     state = JobState.SUCCEEDED if done.succeeded else JobState.FAILED

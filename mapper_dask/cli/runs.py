@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from mapper_dask.cli import parameters
-from mapper_dask.cli.ledgers import as_given, flow_of, ledger_of
+from mapper_dask.cli.ledgers import as_given, ledger_of
 from mapper_dask.cli.reply import CANCELLED, DONE, FAILED, PARTIAL, Reply, table
 from mapper_dask.errors import RunNotFoundError
 
@@ -213,13 +213,14 @@ def _flow_jobs(target: Any, run_id: str) -> list[str] | None:
     parameters.ledger,
     file_option,
     parameters.source,
+    parameters.trust,
     click.option("--checksum", is_flag=True, help="Compare contents, not only counts."),
     click.option("--repair", is_flag=True, help="Load the chunks that differ anew."),
     parameters.common,
 )
 def reconcile(
     run_id: str, ledger: str | None, file: str | None, source: str | None, *,
-    checksum: bool, repair: bool, as_json: bool, debug: bool,
+    trust_ledger: bool, checksum: bool, repair: bool, as_json: bool, debug: bool,
 ) -> Reply:  # fmt: skip
     """Count a run's rows once more, chunk by chunk: in source, ledger and target.
 
@@ -229,9 +230,7 @@ def reconcile(
     from mapper_dask import ParallelProcessor
 
     target = ledger_of(ledger, file)
-    given = as_given(flow_of(file), target, run_id) if file else {}
-    if source is not None:
-        given["source_conn"] = source
+    given = as_given(file, target, run_id, source, trust_ledger=trust_ledger)
     found = ParallelProcessor(progress=False).reconcile(
         run_id, target_conn=target, checksum=checksum, repair=repair, **given
     )

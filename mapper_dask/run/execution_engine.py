@@ -32,6 +32,7 @@ from mapper_dask.run.parallel_processor import Plan
 from mapper_dask.run.progress.watch import ProgressOptions, require_progress
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.shared_workers import SharedWorkers
+from mapper_dask.run.trust import require_trusted_flow
 from mapper_dask.settings import Settings, resolve
 
 MakesFlow = Callable[[StoredFlow], Flow]
@@ -176,7 +177,12 @@ class ExecutionEngine:
         return _told(course.result(time.perf_counter() - started))
 
     def resume(
-        self, run_id: str, *, ledger_conn: Any, flow: Flow | MakesFlow | None = None
+        self,
+        run_id: str,
+        *,
+        ledger_conn: Any,
+        flow: Flow | MakesFlow | None = None,
+        trust_ledger: bool = False,
     ) -> FlowResult:
         """Finish a flow that was killed, stopped or left jobs behind; only report a finished one.
 
@@ -189,6 +195,8 @@ class ExecutionEngine:
         flow
             The flow as it was, or a function that makes it of what the ledger has kept. A job that
             reads or writes something else than it did is refused.
+        trust_ledger
+            True to let that function make it of a ledger that others can write, too.
 
         Raises
         ------
@@ -196,7 +204,11 @@ class ExecutionEngine:
             When the ledger has no such run.
         ConfigurationError
             When no flow is given, or another one.
+        LedgerError
+            When others could have written what the flow is to be made of.
         """
+        if callable(flow) and not trust_ledger:
+            require_trusted_flow(reference(ledger_conn, "ledger_conn"), run_id)
         stored = stored_flow(run_id, ledger_conn=ledger_conn)
         made = flow(stored) if callable(flow) else flow
         if not isinstance(made, Flow):

@@ -10,34 +10,19 @@ from typing import Any, TypeVar
 from mapper_dask.connections import (
     ConnectionRef,
     engine_for,
-    fingerprint,
     raw_connection,
     session_tag,
 )
 from mapper_dask.dialects import dialect_for
-from mapper_dask.errors import ConfigurationError, FingerprintError
+from mapper_dask.errors import ConfigurationError, DatabaseError, FingerprintError
 from mapper_dask.flow import Flow, JobState
 from mapper_dask.ledger_flows import FlowsLedger, FlowState, StoredFlow, StoredJob
+from mapper_dask.ledger_lost import lost
 from mapper_dask.parallel_models import ParallelProcessingResult
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT, attempts
 from mapper_dask.run import held
 
 T = TypeVar("T")
-
-LONGEST_RUN_ID = 200
-"""Characters of a job's run_id; Oracle's ledger takes 1,000 bytes."""
-
-
-def job_run_id(flow_run_id: str, job: str) -> str:
-    """Return the name of a job's run in its target's ledger: no two jobs of any runs share one.
-
-    A dot tells the two apart as long as the job has none. Otherwise, and where it would be too
-    long, a digest of both does.
-    """
-    plain = f"{flow_run_id}.{job}"
-    if "." not in job and len(plain) <= LONGEST_RUN_ID:
-        return plain
-    return f"{flow_run_id[:80]}.{job[:80]}~{fingerprint(flow_run_id, job)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +43,26 @@ class FlowLedger:
             yield FlowsLedger(dialect), conn
             conn.commit()
 
+    def _require_kept(self, error: DatabaseError) -> None:
+        """Say so when a table was missing because the ledger is gone."""
+        if error.details.get("missing_table"):
+            with self._session() as (ledger, conn):
+                if not ledger.exists(conn):
+                    raise lost(self.run_id)
+
     def call(self, work: Callable[[FlowsLedger, Any], T]) -> T:
         """Return what some work on the ledger returns, done in one transaction that may be retried.
 
         So all of it must be such that it can be done twice.
         """
         for attempt in attempts():
-            with attempt, self._session() as (ledger, conn):
-                return work(ledger, conn)
+            with attempt:
+                try:
+                    with self._session() as (ledger, conn):
+                        return work(ledger, conn)
+                except DatabaseError as error:
+                    self._require_kept(error)
+                    raise
         raise AssertionError  # pragma: no cover - attempts return or raise
 
     def prepare(self) -> None:

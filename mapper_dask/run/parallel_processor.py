@@ -19,7 +19,6 @@ from mapper_dask.errors import (
     ConfigurationError,
     RunNotFoundError,
 )
-from mapper_dask.ledger import StoredRun
 from mapper_dask.mapper_job import MapperJob, is_chunk_size
 from mapper_dask.parallel_models import (
     ChunkSize,
@@ -30,15 +29,17 @@ from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.plan.params import bound
 from mapper_dask.plan.saved_plan import SavedPlan, saved
 from mapper_dask.retries import Patience
-from mapper_dask.run import job_record, stored_runs
+from mapper_dask.run import stored_runs
 from mapper_dask.run.arguments import require_known, require_seconds, require_workers
 from mapper_dask.run.budget import Budget
 from mapper_dask.run.handle import RunHandle
 from mapper_dask.run.job_engine import JobEngine
 from mapper_dask.run.progress.watch import ProgressOptions, require_progress
-from mapper_dask.run.reconcile import Reconciliation, as_it_is, reconciler
+from mapper_dask.run.recall import Recall, source_named
+from mapper_dask.run.reconcile import Reconciliation, reconciler
 from mapper_dask.run.retry_rejects import retry
 from mapper_dask.run.retry_result import RetryResult
+from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import keep_snapshot
 from mapper_dask.settings import Settings, resolve
 
@@ -237,6 +238,8 @@ class ParallelProcessor(JobEngine):
         source_conn: Any = None,
         transformation_logic: Transformation | None = None,
         reject_limit: int | None = None,
+        job: MapperJob | None = None,
+        trust_ledger: bool = False,
     ) -> ParallelProcessingResult:
         """Finish a run that was killed, stopped or left chunks behind; only report a finished one.
 
@@ -251,6 +254,12 @@ class ParallelProcessor(JobEngine):
             that cannot be imported.
         reject_limit
             Another limit for the whole run, when it stopped at the one it had.
+        job
+            The job as it was begun: then nothing of what is read and called comes from the ledger.
+            None: all of it does, which is refused where others can write the ledger.
+        trust_ledger
+            True to take it from there nonetheless: whoever may write the ledger decides what is
+            read then, with your rights.
 
         Raises
         ------
@@ -258,8 +267,11 @@ class ParallelProcessor(JobEngine):
             When the ledger has no such run.
         ConfigurationError
             When what is needed is not given, or belongs to another job.
+        LedgerError
+            When what the ledger holds of the run cannot be used, or may be somebody else's word.
         """
-        job, stored = self._recalled(run_id, target_conn, source_conn, transformation_logic)
+        recall = Recall(source_conn, transformation_logic, job, trust_ledger)
+        job, stored = recall.of(run_id, target_conn)
         if reject_limit is not None:
             job = job.evolve(reject_limit=reject_limit).validated()
         return self._continue(job, stored, threading.Event())
@@ -275,7 +287,8 @@ class ParallelProcessor(JobEngine):
         run_id, target_conn
             As for ``resume``.
         source_conn
-            Needed to break off reading at once, when the run's own was not stored.
+            Needed to break off reading at once, when the run's own was not stored, or others than
+            you can write the ledger that names it.
 
         Raises
         ------
@@ -283,8 +296,8 @@ class ParallelProcessor(JobEngine):
             When the ledger has no such run.
         """
         target = reference(target_conn, "target_conn")
-        stored = stored_runs.found(target, run_id)
-        given = source_conn if source_conn is not None else stored.plan["job"]["source_conn"]
+        stored_runs.require_known(RunLedger(target, run_id))
+        given = source_conn if source_conn is not None else source_named(target, run_id)
         source = None if given is None else reference(given, "source_conn")
         stored_runs.cancel(target, source, run_id)
 
@@ -323,6 +336,8 @@ class ParallelProcessor(JobEngine):
         target_conn: Any,
         source_conn: Any = None,
         transformation_logic: Transformation | None = None,
+        job: MapperJob | None = None,
+        trust_ledger: bool = False,
     ) -> RetryResult:
         """Try the rows that a run has set aside again, each once.
 
@@ -333,7 +348,7 @@ class ParallelProcessor(JobEngine):
 
         Parameters
         ----------
-        run_id, target_conn, source_conn, transformation_logic
+        run_id, target_conn, source_conn, transformation_logic, job, trust_ledger
             As for ``resume``.
 
         Raises
@@ -343,7 +358,8 @@ class ParallelProcessor(JobEngine):
         ConfigurationError
             When the run has not ended, or a later one has written over its rows.
         """
-        job, stored = self._recalled(run_id, target_conn, source_conn, transformation_logic)
+        recall = Recall(source_conn, transformation_logic, job, trust_ledger)
+        job, stored = recall.of(run_id, target_conn)
         return retry(job, stored, self.patience)
 
     def reconcile(
@@ -355,6 +371,8 @@ class ParallelProcessor(JobEngine):
         transformation_logic: Transformation | None = None,
         checksum: bool = False,
         repair: bool = False,
+        job: MapperJob | None = None,
+        trust_ledger: bool = False,
     ) -> Reconciliation:
         """Count a run's rows once more, chunk by chunk: in source, ledger and target.
 
@@ -364,7 +382,7 @@ class ParallelProcessor(JobEngine):
 
         Parameters
         ----------
-        run_id, target_conn, source_conn, transformation_logic
+        run_id, target_conn, source_conn, transformation_logic, job, trust_ledger
             As for ``resume``.
         checksum
             Compare the contents too, in any order; for runs without a function.
@@ -381,10 +399,8 @@ class ParallelProcessor(JobEngine):
         RunFailedError
             When a chunk that was taken back could not be loaded anew; ``resume`` does it.
         """
-        named = stored_runs.found(reference(target_conn, "target_conn"), run_id).plan["job"]
-        if transformation_logic is None and named["transformation_logic"] is not None:
-            transformation_logic = as_it_is  # nothing is transformed here
-        job, stored = self._recalled(run_id, target_conn, source_conn, transformation_logic)
+        recall = Recall(source_conn, transformation_logic, job, trust_ledger, counts=True)
+        job, stored = recall.of(run_id, target_conn)
         counting = reconciler(job, stored)
         counting.require(checksum=checksum, repair=repair)
         found = counting.run(checksum=checksum)
@@ -394,22 +410,3 @@ class ParallelProcessor(JobEngine):
         self._continue(job, stored, threading.Event()).raise_for_status()
         mended = reconciler(job, stored).run(checksum=checksum)
         return replace(mended, repaired=tuple(check.chunk_id for check in found.differences))
-
-    def _recalled(
-        self,
-        run_id: str,
-        target_conn: Any,
-        source_conn: Any,
-        transformation_logic: Transformation | None,
-    ) -> tuple[MapperJob, StoredRun]:
-        """Return the job of a stored run, and the run."""
-        target = reference(target_conn, "target_conn")
-        stored = stored_runs.found(target, run_id)
-        job = job_record.restored(
-            stored.plan["job"],
-            run_id=run_id,
-            target_conn=target,
-            source_conn=source_conn,
-            transformation_logic=transformation_logic,
-        )
-        return job, stored

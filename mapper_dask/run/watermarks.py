@@ -131,7 +131,10 @@ def _read_already(job: FlowJob, stored: StoredJob) -> str | None:
     """
     if job.job.target_conn is None or stored.run_id is None:
         return None
-    run = RunLedger(_target(job), stored.run_id).find()
+    ledger = RunLedger(_target(job), stored.run_id)
+    run = ledger.find()
+    if run is not None and not all(result.succeeded for _, result in ledger.chunks()):
+        return None  # something is to be read: that is never what the ledger says
     dialect = dialect_for(reference(job.job.source_conn, "source_conn"))
     shape = analyse(job.job.source_sql, dialect.grammar, dialect.folded)
     sql = None if run is None else str(run.plan["job"]["source_sql"])

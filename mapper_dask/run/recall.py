@@ -1,0 +1,92 @@
+"""The job of a stored run again: as its user gives it, or as a trusted ledger has it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from mapper_dask.connections import ConnectionRef, reference
+from mapper_dask.errors import LedgerError
+from mapper_dask.ledger import StoredRun
+from mapper_dask.mapper_job import MapperJob
+from mapper_dask.parallel_models import Transformation
+from mapper_dask.plan.params import bound
+from mapper_dask.run import job_record, stored_runs
+from mapper_dask.run.events import log
+from mapper_dask.run.reconcile import as_it_is
+from mapper_dask.run.trust import GIVE_JOB, RUN_FIELDS, require_trusted, writers
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """What a caller gives of the job of a run that stands in a ledger."""
+
+    source_conn: Any = None
+    transformation_logic: Transformation | None = None
+    job: MapperJob | None = None
+    """The job as it was begun; None: it is taken from the ledger."""
+    trust_ledger: bool = False
+    """Whether it is taken from there whoever could have written it."""
+    counts: bool = False
+    """Whether rows are only counted, so that no function is needed."""
+
+    def of(self, run_id: str, target_conn: Any) -> tuple[MapperJob, StoredRun]:
+        """Return the job of a run, and the run.
+
+        Raises
+        ------
+        RunNotFoundError
+            When the ledger has no such run.
+        FingerprintError
+            When the job that is given is not the run's.
+        LedgerError
+            When it would be taken from a ledger that others can write.
+        """
+        target = reference(target_conn, "target_conn")
+        stored = stored_runs.found(target, run_id)
+        if self.job is not None:
+            return self._given(self.job, stored, target), stored
+        if not self.trust_ledger:
+            require_trusted(target, run_id, RUN_FIELDS, given=GIVE_JOB)
+        kept = stored.plan["job"]
+        function = self.transformation_logic
+        if self.counts and function is None and kept["transformation_logic"] is not None:
+            function = as_it_is
+        job = job_record.restored(
+            kept,
+            run_id=run_id,
+            target_conn=target,
+            source_conn=self.source_conn,
+            transformation_logic=function,
+        )
+        return job, stored
+
+    def _given(self, job: MapperJob, stored: StoredRun, target: ConnectionRef) -> MapperJob:
+        """Return the job that was given, when it is the run's."""
+        changes: dict[str, Any] = {"target_conn": target, "run_id": stored.run_id}
+        if self.source_conn is not None:
+            changes["source_conn"] = self.source_conn
+        if self.transformation_logic is not None:
+            changes["transformation_logic"] = self.transformation_logic
+        job = job.evolve(**changes).validated()
+        source = reference(job.source_conn, "source_conn")
+        job = bound(job, source)
+        job_record.require_same(job, source, stored)
+        return job
+
+
+def source_named(target: ConnectionRef, run_id: str) -> str | None:
+    """Return the source that a ledger names for a run; None where it does not, or is not trusted.
+
+    Who stops a run needs it only to break off reading at once.
+    """
+    try:
+        named: str | None = stored_runs.found(target, run_id).plan["job"]["source_conn"]
+    except LedgerError:
+        return None
+    if named is None or writers(target):
+        note = "source_conn is not taken from the ledger; chunks that are read end by themselves"
+        log("reading_goes_on", logging.INFO, run=run_id, note=note)
+        return None
+    return named

@@ -1,0 +1,83 @@
+"""Whether what the ledger says may decide what its reader runs.
+
+Whoever may write the ledger's tables can plant a run: a query, the name of a connection, of a
+function. Who resumes it would read with his own rights what somebody with fewer chose. So before
+any of it is taken from there, the catalogue is asked who could have written it. The owner of the
+tables is trusted: a trigger of his runs as whoever writes them, anyhow.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
+from mapper_dask.dialects import dialect_for
+from mapper_dask.errors import LedgerError
+from mapper_dask.ledger import TABLES
+from mapper_dask.ledger_flows import TABLES as FLOW_TABLES
+
+TOLD = 5
+"""Roles that an error names."""
+
+
+def writers(ledger: ConnectionRef, tables: Sequence[str] = TABLES) -> tuple[str, ...]:
+    """Return who may write a ledger and is neither its owner, an administrator nor the caller.
+
+    Each with the rights that let it, as a sentence names them.
+    """
+    dialect = dialect_for(ledger, "ledger")
+    engine = engine_for(ledger, connect_args=dialect.connect_args())
+    with raw_connection(engine, "ledger") as conn, dialect.errors(engine.url):
+        dialect.begin_read(conn, None)
+        rows = dialect.run(conn, "ledger_writers", {"tables": list(tables)})
+    grants = sorted((str(role), f"{right} on {table}") for role, table, right in rows)
+    return tuple(
+        f"{role} ({', '.join(dict.fromkeys(right for _, right in group))})"
+        for role, group in itertools.groupby(grants, key=lambda grant: grant[0])
+    )
+
+
+def require_trusted(
+    ledger: ConnectionRef, run_id: str, what: str, *, given: str, tables: Sequence[str] = TABLES
+) -> None:
+    """Refuse to take what decides a run from a ledger that others can write.
+
+    Parameters
+    ----------
+    what
+        The fields that would be taken.
+    given
+        How the caller gives them himself.
+
+    Raises
+    ------
+    LedgerError
+        Says who could have written it, and both remedies.
+    """
+    found = writers(ledger, tables)
+    if not found:
+        return
+    more = f" and {len(found) - TOLD} more" if len(found) > TOLD else ""
+    message = (
+        f"run {run_id!r}: its {what} would be taken from the ledger at {ledger}, and others could "
+        f"have written them there: {', '.join(found[:TOLD])}{more}. {given}; or, if you would let "
+        "them choose what you run, pass trust_ledger=True (--trust-ledger)"
+    )
+    raise LedgerError(message, field="trust_ledger", run_id=run_id)
+
+
+RUN_FIELDS = "source_sql, source_conn and transformation_logic"
+GIVE_JOB = "Give the job itself, as job= or by its job file: it must be the one that was begun"
+
+
+def require_trusted_flow(ledger: ConnectionRef, run_id: str) -> None:
+    """Refuse to take a flow's job file from a ledger that others can write.
+
+    Raises
+    ------
+    LedgerError
+        Says who could have written it, and both remedies.
+    """
+    given = "Give the job file, or the flow, itself"
+    require_trusted(ledger, run_id, "job file", given=given, tables=FLOW_TABLES)
