@@ -2,8 +2,8 @@
 
 Everybody may write into the same range of keys: another run, a person. A row of the run that
 somebody has changed since looks like one that somebody put there. Were its chunk loaded anew beside
-it, the row would stand there twice. So a chunk is taken back where all rows that were loaded are found, or
-where each row in its range is shown to be this run's or that of another; else it is refused.
+it, the row would stand there twice. So a chunk is taken back where all rows that were loaded are
+found, or where each row in its range is shown to be this run's or another's; else it is refused.
 """
 
 from __future__ import annotations
