@@ -17,7 +17,7 @@ from mapper_dask.connections import fingerprint
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError, RunNotFoundError, TargetError
 from mapper_dask.flow import JobState
-from mapper_dask.ledger_rows import state_of
+from mapper_dask.ledger_rows import notes_of, state_of
 from mapper_dask.stored import of_ledger
 
 FLOWS_VERSION = "1"
@@ -347,16 +347,6 @@ class FlowsLedger:
         self.set_state(conn, run_id, FlowState.DISCARDED)
 
 
-def _stored_job(row: Sequence[Any]) -> StoredJob:
-    name, state, run_id, low, high, opening, edge, rows, seconds, error, notes, held = row
-    told = tuple(json.loads(notes)) if notes else ()
-    number = None if opening is None else int(opening)
-    return StoredJob(
-        name, JobState(state), run_id, low, high, number, bool(edge), rows, seconds, error,
-        told, held,
-    )  # fmt: skip
-
-
 def _stored_flow(row: Sequence[Any]) -> StoredFlow:
     run_id, name, document, directory, state, version, started, ended = row
     if version != FLOWS_VERSION:
@@ -382,9 +372,21 @@ def _stored_job(flow_run_id: str, row: Sequence[Any]) -> StoredJob:
     Otherwise whoever may write the ledger of flows could name another's run, to be cancelled or
     discarded in its stead.
     """
-    name, state, run_id, *rest = row
-    own = None if run_id is None else job_run_id(flow_run_id, name)
-    return StoredJob(name, state_of(flow_run_id, JobState, state), own, *rest)
+    name, state, run_id, low, high, opening, edge, rows, seconds, error, notes, held = row
+    return StoredJob(
+        name,
+        state_of(flow_run_id, JobState, state),
+        None if run_id is None else job_run_id(flow_run_id, name),
+        low,
+        high,
+        None if opening is None else int(opening),
+        bool(edge),
+        rows,
+        seconds,
+        error,
+        notes_of(flow_run_id, notes) if notes else (),
+        held,
+    )
 
 
 def _utc(run_id: str, text: object) -> dt.datetime:

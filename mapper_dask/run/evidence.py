@@ -56,6 +56,8 @@ class Verdict:
     """What happened to the table, in words; empty when nothing did."""
     mark: TableMark | None = None
     """What the table is stored in now."""
+    changed: bool = False
+    """Whether it was emptied or rewritten since; else a crash may have emptied it in its place."""
 
     @property
     def holds(self) -> bool:
@@ -95,6 +97,23 @@ def still_there(target: ConnectionRef, stored: StoredRun) -> Verdict:
     return verdict
 
 
+def caveats(target: ConnectionRef, table: TargetTable) -> tuple[str, ...]:
+    """Return what a plan must say of how long its target keeps rows."""
+    dialect = dialect_for(target, "target_conn")
+    engine = engine_for(target, connect_args=dialect.connect_args())
+    with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
+        mark = dialect.evidence.mark(conn, table.schema, table.name)
+        conn.rollback()
+    if mark is None or not mark.unlogged:
+        return ()
+    note = (
+        f"target {table.quoted} is unlogged: a crash of the server empties it, and not the ledger. "
+        "A run that ends, goes on or is asked again counts whether its rows are there. "
+        "ALTER TABLE … SET LOGGED keeps them"
+    )
+    return (note,)
+
+
 def require_still_there(target: ConnectionRef, stored: StoredRun) -> Verdict:
     """Return what was found, if it bears out what the ledger says.
 
@@ -105,8 +124,13 @@ def require_still_there(target: ConnectionRef, stored: StoredRun) -> Verdict:
     """
     verdict = still_there(target, stored)
     if not verdict.holds:
-        raise RowsGoneError(_told(stored, verdict), field="run_id", run_id=stored.run_id)
+        raise gone(stored, verdict)
     return verdict
+
+
+def gone(stored: StoredRun, verdict: Verdict) -> RowsGoneError:
+    """Return the error that says what of a run is not there."""
+    return RowsGoneError(_told(stored, verdict), field="run_id", run_id=stored.run_id)
 
 
 def accepted(ledger: RunLedger, stored: StoredRun, verdict: Verdict) -> StoredRun:
@@ -186,7 +210,7 @@ class _Look:
             if error.transient:
                 raise
             standing = Standing.UNTOUCHED if noted.mark is None else Standing.UNKNOWN
-            return Verdict(standing, loaded, None, seen, now)
+            return Verdict(standing, loaded, None, seen, now, noted.mark != now)
         if own is not None and count.own == loaded:
             return Verdict(Standing.PROVED, loaded, loaded, seen, now)
         possible = count.rows - count.others

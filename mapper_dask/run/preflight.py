@@ -41,6 +41,7 @@ from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import ChunkKind
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.retries import Patience
+from mapper_dask.run.evidence import caveats
 from mapper_dask.run.snapshot import Keeper
 from mapper_dask.run.staging import publication_for
 from mapper_dask.run.standing import standing
@@ -109,7 +110,8 @@ def prepare(
     table = target_table(job, target, plan.query)
     outgoing = _outgoing(job, plan, keeper, table)
     conversions = _checked(outgoing, table) if outgoing is not None else ()
-    plan = plan.evolve(target=table.quoted, conversions=conversions)
+    notes = dict.fromkeys((*plan.warnings, *caveats(target, table)))
+    plan = plan.evolve(target=table.quoted, conversions=conversions, warnings=tuple(notes))
     names = None if outgoing is None else tuple(outgoing)
     publication = publication_for(job, table, names, run_id, dialect_for(target).quote)
     plan = plan.evolve(warnings=(*plan.warnings, *standing(job, target, table, publication)))

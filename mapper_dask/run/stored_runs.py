@@ -15,7 +15,7 @@ from mapper_dask.ledger import RunState, StoredRun
 from mapper_dask.ledger_lost import lost
 from mapper_dask.parallel_models import ChunkResult, ParallelProcessingResult
 from mapper_dask.run import report
-from mapper_dask.run.evidence import require_still_there
+from mapper_dask.run.evidence import Standing, gone, still_there
 from mapper_dask.run.run_ledger import RunLedger
 
 CANCELLED = "the run was cancelled; what is committed stays accounted for"
@@ -66,12 +66,12 @@ def finish(ledger: RunLedger, publication: Publication | None, chunks: int) -> O
     """
     error = None
     try:
-        require_still_there(ledger.target, found(ledger.target, ledger.run_id))
+        _require_there(ledger)
         ledger.publish(publication, chunks)
     except LedgerLostError:
         raise
-    except RowsGoneError as gone:
-        error = str(gone)
+    except RowsGoneError as missing:
+        error = str(missing)
     except MapperError as unpublished:
         error = (
             f"all chunks are staged, and the target did not take them: {unpublished}. It is as it "
@@ -85,6 +85,15 @@ def finish(ledger: RunLedger, publication: Publication | None, chunks: int) -> O
         error = CANCELLED
     published = publication is None or stored.state is RunState.SUCCEEDED
     return Outcome(error, published, stored.notes)
+
+
+def _require_there(ledger: RunLedger) -> None:
+    """Refuse to end a run as done whose rows have gone from its table meanwhile."""
+    stored = found(ledger.target, ledger.run_id)
+    verdict = still_there(ledger.target, stored)
+    unknown = verdict.standing is Standing.UNKNOWN and verdict.changed
+    if unknown or verdict.standing is Standing.GONE:
+        raise gone(stored, verdict)
 
 
 def result_of(

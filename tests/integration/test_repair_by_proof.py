@@ -154,7 +154,7 @@ def test_rows_of_a_load_under_way_are_not_touched(shop: Databases) -> None:
     assert bag(shop.target) == bag(shop.source) + Counter({(7, 1, "under way"): 1})
 
 
-# -- what can't be shown is refused, and nothing is changed ------------------------------------------
+# -- what can't be shown is refused, and nothing is changed ----------------------------------------
 
 
 def refused(shop: Databases, match: str, run_id: str = FIRST, **options: Any) -> None:
@@ -169,7 +169,7 @@ def refused(shop: Databases, match: str, run_id: str = FIRST, **options: Any) ->
 
 @pytest.mark.parametrize("key", ["", "CREATE UNIQUE INDEX ON t (k, v)"])
 def test_a_chunk_with_rows_changed_since_is_refused(shop: Databases, key: str) -> None:
-    """They may be the run's: loaded anew beside them they would stand there twice, or not at all."""
+    """They may be the run's: loaded anew beside them they would stand there twice."""
     if key:
         shop.target.execute(key)
     move(shop)
@@ -222,7 +222,7 @@ def test_rows_loaded_between_savepoints_are_not_known(shop: Databases) -> None:
 REWRITES = {
     "altered": "ALTER TABLE t ALTER v TYPE numeric(12,4)",
     "restored": "CREATE TABLE u AS SELECT * FROM t; DROP TABLE t; ALTER TABLE u RENAME TO t",
-    "another server": "UPDATE mapper_dask_run SET table_mark = table_mark || '{\"cluster\": \"1\"}'",
+    "another server": 'UPDATE mapper_dask_run SET table_mark = table_mark || \'{"cluster": "1"}\'',
     "long ago": "UPDATE mapper_dask_chunk SET "
     "loaded_by = jsonb_build_array((loaded_by->>0)::bigint - 4294967296)",
     "earlier version": "UPDATE mapper_dask_chunk SET loaded_by = NULL",
@@ -240,7 +240,7 @@ def test_rows_that_lost_their_numbers_are_not_known(shop: Databases, what: str) 
     refused(shop, "rows in its range")
 
 
-# -- what keeps the numbers --------------------------------------------------------------------------
+# -- what keeps the numbers ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -260,9 +260,7 @@ def test_upkeep_of_the_table_takes_no_proof_away(shop: Databases, upkeep: str) -
 
 def test_rows_are_told_in_every_partition(shop: Databases) -> None:
     shop.target.execute("DROP TABLE t")
-    shop.target.execute(
-        "CREATE TABLE t (k int, v numeric(10,2), s text) PARTITION BY HASH (s)"
-    )
+    shop.target.execute("CREATE TABLE t (k int, v numeric(10,2), s text) PARTITION BY HASH (s)")
     for n in range(3):
         shop.target.execute(
             f"CREATE TABLE t{n} PARTITION OF t FOR VALUES WITH (MODULUS 3, REMAINDER {n})"
@@ -295,7 +293,7 @@ def test_a_chunk_repaired_twice_carries_its_last_load(shop: Databases) -> None:
     assert bag(shop.target) == copies(shop, 2)
 
 
-# -- a ledger of an earlier version ------------------------------------------------------------------
+# -- a ledger of an earlier version ----------------------------------------------------------------
 
 LAYOUT_1 = (
     "ALTER TABLE mapper_dask_run DROP COLUMN table_mark, DROP COLUMN published",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from typing import Any
 
@@ -10,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mapper_dask import MapperJob, ParallelProcessor
-from mapper_dask.connections import reference
+from mapper_dask.connections import dispose_engines, reference
 from mapper_dask.errors import RowsGoneError, TargetError
 from mapper_dask.run import stored_runs
 from mapper_dask.run.evidence import Standing, Verdict, still_there
@@ -152,7 +151,7 @@ REWRITTEN = {
     "restored": "CREATE TABLE u AS SELECT * FROM t; DROP TABLE t; ALTER TABLE u RENAME TO t; "
     "ALTER TABLE t ADD PRIMARY KEY (k)",
     "reloaded": "CREATE TABLE u AS SELECT * FROM t; TRUNCATE t; INSERT INTO t SELECT * FROM u",
-    "another server": "UPDATE mapper_dask_run SET table_mark = table_mark || '{\"cluster\": \"1\"}'",
+    "another server": 'UPDATE mapper_dask_run SET table_mark = table_mark || \'{"cluster": "1"}\'',
 }
 
 
@@ -252,8 +251,6 @@ def test_a_login_that_may_not_count_does_not_claim(shop: Databases) -> None:
         shop.target.execute("GRANT SELECT ON t TO mapper_dask_test_blind")
         assert ParallelProcessor(enable_parallel=False).run(job(shop).evolve(target_conn=blind))
     finally:
-        from mapper_dask.connections import dispose_engines
-
         dispose_engines()
         shop.target.execute("DROP OWNED BY mapper_dask_test_blind")
         shop.target.execute("DROP ROLE mapper_dask_test_blind")
@@ -275,8 +272,6 @@ def test_a_loader_that_does_not_own_an_old_ledger_is_told_what_its_owner_must_ru
             ParallelProcessor(enable_parallel=False).run(job(shop, "b").evolve(target_conn=guest))
     finally:
         with contextlib.suppress(Exception):
-            from mapper_dask.connections import dispose_engines
-
             dispose_engines()
         shop.target.execute("DROP OWNED BY mapper_dask_test_guest")
         shop.target.execute("DROP ROLE mapper_dask_test_guest")
