@@ -19,7 +19,7 @@ from typing import Any
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.facts import Counted, TableMark, TargetTable
+from mapper_dask.dialects.facts import TableMark, TargetTable
 from mapper_dask.errors import DatabaseError, RowsGoneError
 from mapper_dask.ledger import StoredRun
 from mapper_dask.ledger_evidence import ChunkLoad, EvidenceLedger, StoredEvidence
@@ -203,9 +203,10 @@ class _Look:
     ) -> Verdict:
         seen = _seen(table, noted.mark, now)
         own = numbers_of(self.dialect, noted.parts, noted.mark, now)
+        others = self._others(now)
         try:
             with self.dialect.errors():
-                count = self._count(table, now, own or ())
+                count = self.dialect.evidence.counted(self.conn, table, own or (), others)
         except DatabaseError as error:
             if error.transient:
                 raise
@@ -217,12 +218,12 @@ class _Look:
         standing = Standing.PLAUSIBLE if possible >= loaded else Standing.GONE
         return Verdict(standing, loaded, possible, seen, now)
 
-    def _count(self, table: TargetTable, now: TableMark, own: Sequence[int]) -> Counted:
-        """Count the table's rows, those that are shown to be other runs' apart."""
-        known = self.dialect.evidence.is_known
-        others = self.ledger.others(self.conn, self.stored.run_id, now.cluster)
-        others = [number for number in others if known(number, now)]
-        return self.dialect.evidence.counted(self.conn, table, own, others)
+    def _others(self, now: TableMark) -> list[int]:
+        """Return the transactions whose rows are shown to be other runs'."""
+        if not self.ledger.is_current(self.conn):
+            return []
+        found = self.ledger.others(self.conn, self.stored.run_id, now.cluster)
+        return [number for number in found if self.dialect.evidence.is_known(number, now)]
 
 
 def numbers_of(

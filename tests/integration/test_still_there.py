@@ -215,7 +215,7 @@ def test_rows_that_wait_are_looked_for_where_they_wait(shop: Databases, disposit
     assert look(shop).standing is Standing.UNTOUCHED
     shop.target.execute(f"TRUNCATE {staging}")
 
-    with pytest.raises(RowsGoneError, match="500|750"):
+    with pytest.raises(RowsGoneError, match=r"\d rows were loaded, 0 are there"):
         resume(shop, function)
 
 
@@ -246,7 +246,7 @@ def test_a_login_that_may_not_count_does_not_claim(shop: Databases) -> None:
             "TO mapper_dask_test_blind"
         )
         blind = shop.target.url.replace("postgres@", "mapper_dask_test_blind@")
-        with pytest.raises(RowsGoneError, match="may not count.*GRANT it SELECT"):
+        with pytest.raises(RowsGoneError, match=r"may not count.*GRANT it SELECT"):
             ParallelProcessor(enable_parallel=False).run(job(shop).evolve(target_conn=blind))
         shop.target.execute("GRANT SELECT ON t TO mapper_dask_test_blind")
         assert ParallelProcessor(enable_parallel=False).run(job(shop).evolve(target_conn=blind))
@@ -271,7 +271,6 @@ def test_a_loader_that_does_not_own_an_old_ledger_is_told_what_its_owner_must_ru
         with pytest.raises(TargetError, match=r"mapper_dask_chunk\.loaded_by.*ledger_upgrade\.sql"):
             ParallelProcessor(enable_parallel=False).run(job(shop, "b").evolve(target_conn=guest))
     finally:
-        with contextlib.suppress(Exception):
-            dispose_engines()
+        dispose_engines()
         shop.target.execute("DROP OWNED BY mapper_dask_test_guest")
         shop.target.execute("DROP ROLE mapper_dask_test_guest")

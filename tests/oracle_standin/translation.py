@@ -94,6 +94,12 @@ def _check(found: re.Match[str]) -> Translated:
     return _translated("ddl", f"ALTER TABLE {_upper(table)} ADD CHECK ({condition})")
 
 
+def _column(found: re.Match[str]) -> Translated:
+    table, column, kind = found.groups()
+    kind = types.renamed(kind)
+    return _translated("ddl", f"ALTER TABLE {_upper(table)} ADD COLUMN {_upper(column)} {kind}")
+
+
 def _nullability(found: re.Match[str]) -> Translated:
     table, column, word = found.groups()
     change = "SET NOT NULL" if word.upper() == "NOT NULL" else "DROP NOT NULL"
@@ -109,6 +115,7 @@ SPECIAL = (
     (r"\s*ALTER\s+SESSION\b", _setting),
     (r"\s*COMMENT\s+ON\s+TABLE\s+(\S+)\s+IS\s+('.*')", _comment),
     (r"\s*ALTER\s+TABLE\s+(\S+)\s+ADD\s+CHECK\s*\((.*)\)\s*$", _check),
+    (r"\s*ALTER\s+TABLE\s+(\S+)\s+ADD\s*\(\s*(\w+)\s+(\w+)\s*\)\s*$", _column),
     (
         r"\s*ALTER\s+TABLE\s+(\S+)\s+MODIFY\s*\(?\s*(\S+)\s+(NOT\s+NULL|NULL)\s*\)?\s*$",
         _nullability,

@@ -15,7 +15,7 @@ CREATE OR REPLACE VIEW ora."ALL_TAB_COLUMNS" AS SELECT n.nspname::varchar(128) "
  LEFT JOIN pg_stats s ON s.schemaname=n.nspname AND s.tablename=c.relname AND s.attname=a.attname
  WHERE a.attnum>0 AND NOT a.attisdropped AND c.relkind IN ('r','p','v') AND n.nspname = upper(n.nspname);
 CREATE OR REPLACE VIEW ora."USER_TAB_COLUMNS" AS SELECT * FROM ora."ALL_TAB_COLUMNS" WHERE "OWNER"=current_schema;
-CREATE OR REPLACE VIEW ora."ALL_OBJECTS" AS SELECT n.nspname::varchar(128) "OWNER", c.relname::varchar(128) "OBJECT_NAME", c.oid::bigint::numeric "OBJECT_ID", c.oid::bigint::numeric "DATA_OBJECT_ID",
+CREATE OR REPLACE VIEW ora."ALL_OBJECTS" AS SELECT n.nspname::varchar(128) "OWNER", c.relname::varchar(128) "OBJECT_NAME", c.oid::bigint::numeric "OBJECT_ID", nullif(c.relfilenode::bigint, 0)::numeric "DATA_OBJECT_ID",
   (CASE c.relkind WHEN 'r' THEN 'TABLE' WHEN 'v' THEN 'VIEW' WHEN 'i' THEN 'INDEX' ELSE 'SEQUENCE' END)::varchar(23) "OBJECT_TYPE", 'VALID'::varchar(7) "STATUS", NULL::varchar(128) "SUBOBJECT_NAME", LOCALTIMESTAMP(0)::timestamp(0) "CREATED" FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=upper(n.nspname);
 CREATE OR REPLACE VIEW ora."USER_OBJECTS" AS SELECT * FROM ora."ALL_OBJECTS" WHERE "OWNER"=current_schema;
 CREATE OR REPLACE VIEW ora."USER_TAB_STATISTICS" AS SELECT "TABLE_NAME","NUM_ROWS","BLOCKS" FROM ora."USER_TABLES";
