@@ -27,6 +27,7 @@ from mapper_dask.dialects.conversions import (
 )
 from mapper_dask.dialects.facts import Column, TargetTable, TypeFamily
 from mapper_dask.errors import EncodeError
+from mapper_dask.mapping.decimals import texts_of
 
 DECIMAL_DIGITS = 38
 """Digits that Arrow's 128 bits hold."""
@@ -259,6 +260,8 @@ def _as_text(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
         return pc.binary_join_element_wise(
             pc.cast(micros, pa.string()), pa.scalar("microseconds"), " "
         )
+    if pa.types.is_decimal(array.type):
+        return texts_of(array)
     if pa.types.is_nested(array.type):
         return objects_to_arrow(
             pd.Series(array.to_pylist(), name=target.name, dtype=object), target

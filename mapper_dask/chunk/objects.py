@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from numbers import Number
+from numbers import Integral, Number
 from typing import Any
 
 import pandas as pd
@@ -16,6 +16,7 @@ from mapper_dask.chunk.measure import measured
 from mapper_dask.dialects.conversions import Incoming, incoming_from_arrow
 from mapper_dask.dialects.facts import Column, TypeFamily
 from mapper_dask.errors import EncodeError
+from mapper_dask.mapping.decimals import written
 
 _JSON = ("json", "jsonb")
 
@@ -23,8 +24,8 @@ _JSON = ("json", "jsonb")
 def objects_to_arrow(series: pd.Series, target: Column | None) -> tuple[pa.ChunkedArray, Incoming]:
     """Return an object column as Arrow, and what it is.
 
-    Decimals for a decimal column become text, so that none of their digits depends on the others,
-    and are told by the digits they have; dicts and lists for json become JSON; lists for an array
+    Decimals for a decimal or a text column become text, so that none of their digits depends on the
+    others, and are told by the digits they have; dicts and lists for json become JSON; lists for an array
     column become an array literal.
 
     Raises
@@ -37,6 +38,9 @@ def objects_to_arrow(series: pd.Series, target: Column | None) -> tuple[pa.Chunk
     if target is not None and target.family is TypeFamily.DECIMAL and _all_numbers(values):
         texts = _texts(series.name, values, str)
         return texts, measured(texts, Incoming(TypeFamily.DECIMAL, "Decimal"))
+    if target is not None and target.family is TypeFamily.TEXT and _all_exact(values):
+        texts = _texts(series.name, values, _number)
+        return texts, Incoming(TypeFamily.DECIMAL, "Decimal")
     if target is not None and target.family is TypeFamily.OTHER:
         return _as_other(series.name, values, target)
     try:
@@ -86,6 +90,17 @@ def _all_numbers(values: Sequence[Any]) -> bool:
         value is None or (isinstance(value, (Decimal, int, float)) and not isinstance(value, bool))
         for value in values
     )
+
+
+def _all_exact(values: Sequence[Any]) -> bool:
+    """Return whether values are Decimals, and whole numbers among them."""
+    present = [value for value in values if value is not None]
+    exact = (isinstance(v, (Decimal, Integral)) and not isinstance(v, bool) for v in present)
+    return any(isinstance(value, Decimal) for value in present) and all(exact)
+
+
+def _number(value: Any) -> str:
+    return written(value) if isinstance(value, Decimal) else str(value)
 
 
 def _texts(name: Any, values: Sequence[Any], write: Callable[[Any], str]) -> pa.ChunkedArray:
@@ -139,7 +154,9 @@ def _element(value: Any) -> str:
         return "NULL"
     if isinstance(value, bool):
         return "t" if value else "f"
-    if isinstance(value, (int, float, Decimal)):  # a NaN in an array is a number
+    if isinstance(value, Decimal):
+        return written(value)
+    if isinstance(value, (int, float)):  # a NaN in an array is a number
         return "NaN" if value != value else str(value)  # noqa: PLR0124
     if isinstance(value, (dict, bytes, str)) or not hasattr(value, "__iter__"):
         return _quoted(_scalar(value))
@@ -153,6 +170,8 @@ def _scalar(value: Any) -> str:
 
 
 def _json(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return written(value)
     return simplejson.dumps(value, default=_plain, ensure_ascii=False, allow_nan=True)
 
 

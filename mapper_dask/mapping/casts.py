@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mapper_dask.mapping.decimals import texts_of, written
 from mapper_dask.mapping.types import MOST_DIGITS, ColumnType
 
 WIDEST = 76
@@ -87,15 +88,16 @@ def family(arrow: pa.DataType) -> Family:
     return next((name for test, name in tests if test(arrow)), "")
 
 
-def to_arrow(series: pd.Series, *, as_text: bool = False) -> pa.Array:
+def to_arrow(series: pd.Series, wanted: ColumnType | None = None) -> pa.Array:
     """Return a column as Arrow.
 
     NaN in a NumPy float column is pandas' missing value and becomes NULL, as when it is loaded.
 
     Parameters
     ----------
-    as_text
-        Whether Decimals that no Arrow decimal holds may come as texts.
+    wanted
+        What the column is cast to next. Decimals come as texts then, where no Arrow decimal holds
+        them, or each is to have its own digits: as text.
 
     Raises
     ------
@@ -103,10 +105,14 @@ def to_arrow(series: pd.Series, *, as_text: bool = False) -> pa.Array:
         When no Arrow type holds the values.
     """
     values: Any = series.tolist() if series.dtype == object else series
+    if wanted is not None and wanted.kind == "text" and series.dtype == object:
+        array = _decimals_as_text(values)
+        if array is not None:
+            return array
     try:
         array = pa.array(values, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        array = _decimals_as_text(values) if as_text else None
+        array = None if wanted is None else _decimals_as_text(values)
     if array is None:
         message = "holds values that no Arrow type holds together; use a function"
         raise CastError(message)
@@ -127,7 +133,7 @@ def _decimals_as_text(values: Any) -> pa.Array | None:
     present = [value for value in values if value is not None and value is not pd.NA]
     if not present or not all(isinstance(value, Decimal) for value in present):
         return None
-    return pa.array([str(v) if isinstance(v, Decimal) else None for v in values], pa.string())
+    return pa.array([written(v) if isinstance(v, Decimal) else None for v in values], pa.string())
 
 
 def to_series(array: pa.Array, index: pd.Index, dtype_backend: str) -> pd.Series:
@@ -174,6 +180,8 @@ def _shown(arrow: pa.DataType) -> str:
 
 
 def _cast(array: pa.Array, target: pa.DataType, before: Family, after: Family) -> pa.Array:
+    if after == "text" and before == "decimal":
+        return texts_of(array)
     if after == "decimal" and before == "float":
         array = _digits(array)
     elif after == "decimal" and before == "int":

@@ -103,9 +103,8 @@ class Transform:
         for name, text in self.cast.items():
             series = _column(frame, name, "cast")
             with _told(f"cast of {name}"):
-                made[name] = self._series(
-                    cast(to_arrow(series, as_text=True), type_named(text)), frame
-                )
+                wanted = type_named(text)
+                made[name] = self._series(cast(to_arrow(series, wanted), wanted), frame)
         for name, value in self.constant.items():
             made[name] = self._constant(value, frame)
         frame = frame.assign(**made)

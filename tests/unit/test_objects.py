@@ -223,3 +223,28 @@ def test_what_json_loses_of_a_text_is_told_apart_from_what_is_written_here():
     assert verdict([None]) is Verdict.EXACT
     assert verdict(['{"a":1}']) is Verdict.LOSSY
     assert verdict([{"a": 1}, '{"a":1}']) is Verdict.LOSSY
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Decimal("-0.00"), "0.00"),
+        (Decimal("1E+3"), "1000"),
+        (Decimal("1E-7"), "0.0000001"),
+        (Decimal("0E-10"), "0.0000000000"),
+        (Decimal("NaN"), "NaN"),
+        (Decimal("sNaN"), "NaN"),
+        (Decimal("-Infinity"), "-Infinity"),
+        (Decimal("2.50"), "2.50"),
+        (7, "7"),
+        (np.int64(7), "7"),
+    ],
+)
+@pytest.mark.parametrize("beside", [[], [Decimal("1.23456789")], [None, Decimal(10**50), 3]])
+def test_a_number_in_a_text_has_its_own_digits(value, text, beside):
+    assert encoded([value, Decimal(1), *beside], "text")[:2] == [text, "1"]
+
+
+def test_a_number_that_no_database_writes_out_is_refused_at_once():
+    with pytest.raises(EncodeError, match="digits"):
+        made([Decimal("1E+999999999")], "text")
