@@ -9,7 +9,11 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 
 from mapper_dask.chunk import extract
-from mapper_dask.chunk.drift import require_same_source, require_same_target
+from mapper_dask.chunk.drift import (
+    require_same_source,
+    require_same_state,
+    require_same_target,
+)
 from mapper_dask.chunk.encode import Encoded
 from mapper_dask.chunk.extract import SourceSession, source_session
 from mapper_dask.chunk.load import (
@@ -193,6 +197,8 @@ class ChunkProcessor:
         The rows are sent, so the target is locked: what it is now, it was while they were.
         """
         require_same_target(target, load.table)
+        if self.task.read.one_state:
+            require_same_state(target, load.run_id, result)
         if tally.rejects:
             target.ledger.reject(
                 target.conn, load.run_id, result.chunk_id, tally.rejects, self.task.reject_limit
@@ -261,6 +267,7 @@ class ChunkProcessor:
         )
 
     def _failed(self, chunk: Chunk, tally: _Tally, started: float, error: Exception) -> ChunkResult:
+        lost = isinstance(error, SnapshotLostError)  # no other chunk could be read either
         result = replace(
             _result(chunk, tally, started, 1),
             state=ChunkState.PROCESSED_WITH_ERROR,
@@ -268,8 +275,8 @@ class ChunkProcessor:
             rows_loaded=0,
             rows_rejected=0,
             error=_text(error),
-            stops_run=isinstance(error, MapperError) and error.stops_run,
-            snapshot_lost=isinstance(error, SnapshotLostError),
+            stops_run=isinstance(error, MapperError) and (error.stops_run or lost),
+            snapshot_lost=lost,
         )
         load = self.task.load
         if load is not None:

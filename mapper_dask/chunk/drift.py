@@ -7,7 +7,8 @@ from mapper_dask.chunk.load import TargetSession
 from mapper_dask.chunk.task import ReadTask
 from mapper_dask.dialects.definition import difference, staging_difference, target_difference
 from mapper_dask.dialects.facts import TargetTable
-from mapper_dask.errors import SourceChangedError, TargetChangedError
+from mapper_dask.errors import RunStoppedError, SourceChangedError, TargetChangedError
+from mapper_dask.parallel_models import ChunkResult
 
 REMEDY = (
     "nothing of this chunk is committed. Undo the change and resume, or discard the run and begin "
@@ -33,6 +34,20 @@ def require_same_target(target: TargetSession, table: TargetTable) -> None:
         where = table.quoted if table.staging is None else f"the staging table of {table.quoted}"
         message = f"target_table: {where} was altered under the run: {found}; {REMEDY}"
         raise TargetChangedError(message, field="target_table")
+
+
+def require_same_state(target: TargetSession, run_id: str, result: ChunkResult) -> None:
+    """Refuse a chunk of another state than its run is read in now; the chunk must be held.
+
+    Raises
+    ------
+    RunStoppedError
+        When another coordinator has taken the run over, in a state of its own.
+    """
+    now = target.dialect.run(target.conn, "ledger_snapshot", {"run_id": run_id})
+    if now != [(result.snapshot,)]:
+        message = f"run {run_id!r} goes on in another snapshot; chunk {result.chunk_id} is of none"
+        raise RunStoppedError(message, run_id=run_id, chunk_id=result.chunk_id)
 
 
 def require_same_source(source: SourceSession, task: ReadTask) -> None:

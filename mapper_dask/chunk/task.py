@@ -27,6 +27,8 @@ class ReadTask:
     needs_snapshot: bool = False
     """Whether the chunk must not be read without it: windows shift, ranges of keys do not; and a
     run that can begin anew shall, rather than mix two states."""
+    one_state: bool = False
+    """Whether the chunk must be of the state that the ledger says its run is read in."""
     tag: str = ""
     """Name the reading sessions of the run have in common."""
     memory_limit: int | None = None

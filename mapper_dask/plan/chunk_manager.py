@@ -31,6 +31,10 @@ from mapper_dask.plan.survey import Survey, survey
 from mapper_dask.plan.weighing import before_walking, of_chunks
 
 
+NO_SNAPSHOT = "no guarantee of one state is given"
+"""Begins the note of a plan whose rows no snapshot holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """How a query is cut, and what that costs."""
@@ -82,6 +86,8 @@ class ChunkManager:
         seen = survey(dialect, conn, job.source_sql)
         for key in job.key_columns:
             seen.column(key, "key_column")
+        held = job.consistent and not seen.elsewhere
+        job = job.evolve(consistent=held)
         size = wanted(
             job.chunk_size, _read_estimate(dialect, conn, seen, job), seen.selected(job.columns)
         )
@@ -96,6 +102,7 @@ class ChunkManager:
         )
         unfrozen = dialect.unfreezable(job.source_sql) if job.consistent else ""
         notes = [
+            *([f"{NO_SNAPSHOT}: {seen.elsewhere}"] if seen.elsewhere else []),
             *([f"each chunk reads what is committed then: {unfrozen}"] if unfrozen else []),
             *warnings(seen, plan.choice),
             *plan.cut.warnings,
@@ -108,6 +115,7 @@ class ChunkManager:
             job.consistent and not unfrozen,
             _target_name(job),
             warnings=tuple(notes),
+            one_state=_one_state(seen, plan.cut.chunks),
         )
 
     def restore(
@@ -135,9 +143,10 @@ class ChunkManager:
             query,
             config,
             tuple(chunks),
-            job.consistent,
+            job.consistent and not seen.elsewhere,
             _target_name(job),
             warnings=tuple(stored["warnings"]),
+            one_state=_one_state(seen, chunks),
         )
 
     def estimate_total_rows(self, conn: Any, source_sql: str) -> int:
@@ -190,6 +199,13 @@ def _planning(ref: ConnectionRef) -> Iterator[tuple[Dialect, Any]]:
         yield dialect, conn
 
 
+def _one_state(seen: Survey, chunks: Sequence[Chunk]) -> bool:
+    """Return whether chunks cover a query only when all of them read one state of it."""
+    kinds = {chunk.kind for chunk in chunks}
+    moving = ChunkKind.ROWID_RANGE in kinds and not seen.stable_addresses
+    return len(chunks) > 1 and (moving or ChunkKind.WINDOW in kinds)
+
+
 def _strategy(job: MapperJob) -> ChunkingStrategy | None:
     return job.strategy if isinstance(job.strategy, ChunkingStrategy) else None
 
@@ -235,7 +251,7 @@ def _read_once(
     burden: Burden,
     size: int,
 ) -> Settled:
-    choice = without_ranges(seen, choice.keys, burden)
+    choice = without_ranges(seen, choice.keys, burden, consistent=job.consistent)
     query = _query(seen, choice, job)
     made = cut(dialect, conn, seen, choice, query, size)
     return Settled(choice, query, made, Burden(1, 1.0, seen.estimate))

@@ -41,6 +41,8 @@ class ChunkPlan:
     """What to know before it runs."""
     transport: str = ""
     """How rows pass from one database to the other."""
+    one_state: bool = False
+    """Whether the chunks cover the query only when all of them read one state of it."""
 
     def evolve(self, **changes: Any) -> ChunkPlan:
         """Return a copy with some fields changed."""

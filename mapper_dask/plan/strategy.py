@@ -61,23 +61,39 @@ def choose(
         When what the user asked for cannot be done on this query.
     """
     if strategy is ChunkingStrategy.ROWID_BASED:
-        return _row_addresses(survey)
+        return _row_addresses(survey, consistent=consistent)
     found, source = (tuple(keys), "key_column") if keys else detect_key(survey)
     if strategy is None:
-        return _chosen(survey, found, source, asked=bool(keys))
+        return _chosen(survey, found, source, asked=bool(keys), consistent=consistent)
     if not found:
         message = f"{strategy.name} needs a key: {source}. Pass key_column, or order the query"
         raise PlanError(message, field="key_column")
     if strategy is ChunkingStrategy.OFFSET_LIMIT and not consistent:
         message = (
             "OFFSET_LIMIT needs consistent=True: without one snapshot its windows shift "
-            "while they are read"
+            f"while they are read{_because(survey)}"
         )
         raise PlanError(message, field="strategy")
     return Choice(strategy, found, f"{strategy.name} was asked for; key from {source}")
 
 
-def _row_addresses(survey: Survey) -> Choice:
+def _because(survey: Survey) -> str:
+    """Return why there is no snapshot, where the user did not choose so."""
+    return f"; {survey.elsewhere}" if survey.elsewhere else ""
+
+
+def _by_address(survey: Survey, *, consistent: bool) -> bool:
+    """Return whether ranges of row addresses cover the query: in one state, or where none moves."""
+    return survey.has_row_addresses and (consistent or survey.stable_addresses)
+
+
+def _row_addresses(survey: Survey, *, consistent: bool) -> Choice:
+    if survey.has_row_addresses and not _by_address(survey, consistent=consistent):
+        message = (
+            "ROWID_BASED needs consistent=True: without one snapshot a row that is updated between "
+            f"two chunks moves, and is lost or doubled{_because(survey)}. Cut by a key_column"
+        )
+        raise PlanError(message, field="strategy")
     if survey.has_row_addresses:
         return Choice(ChunkingStrategy.ROWID_BASED, (), "ROWID_BASED was asked for")
     message = (
@@ -87,7 +103,9 @@ def _row_addresses(survey: Survey) -> Choice:
     raise PlanError(message, field="strategy")
 
 
-def _chosen(survey: Survey, keys: tuple[str, ...], source: str, *, asked: bool) -> Choice:
+def _chosen(
+    survey: Survey, keys: tuple[str, ...], source: str, *, asked: bool, consistent: bool
+) -> Choice:
     unsafe = unrepeatable(survey)
     if unsafe and not asked:
         return Choice(None, (), f"one chunk, because {unsafe}")
@@ -95,7 +113,7 @@ def _chosen(survey: Survey, keys: tuple[str, ...], source: str, *, asked: bool) 
         asked or survey.relation is None or any(survey.is_indexed(key) for key in keys[:1])
     ):
         return Choice(ChunkingStrategy.KEY_BASED, keys, f"ranges of {', '.join(keys)}: {source}")
-    if survey.has_row_addresses:
+    if _by_address(survey, consistent=consistent):
         why = f"{keys[0]} has no index" if keys else source
         return Choice(
             ChunkingStrategy.ROWID_BASED, (), f"row addresses of {survey.shape.table}: {why}"
@@ -105,14 +123,16 @@ def _chosen(survey: Survey, keys: tuple[str, ...], source: str, *, asked: bool) 
     return Choice(None, (), f"one chunk, because there is {source}; pass key_column to cut it")
 
 
-def without_ranges(survey: Survey, keys: Sequence[str], burden: Burden) -> Choice:
+def without_ranges(
+    survey: Survey, keys: Sequence[str], burden: Burden, *, consistent: bool = True
+) -> Choice:
     """Return how to cut a query whose ranges of a key cost the database too much together.
 
     It computes the whole for every chunk: of an aggregate, a window, a join whose predicate it
     cannot push down. So the query is read by address, or once.
     """
     names = ", ".join(keys)
-    if survey.has_row_addresses:
+    if _by_address(survey, consistent=consistent):
         why = f"rows of one range of {names} lie all over it, {burden}"
         return Choice(
             ChunkingStrategy.ROWID_BASED, (), f"row addresses of {survey.shape.table}: {why}"
@@ -159,7 +179,7 @@ def unrepeatable(survey: Survey) -> str:
         return "a LIMIT inside it may let other rows through each time"
     if shape.limited and not any(shape.order_by[: len(key)] == key for key in survey.unique_keys):
         return "its LIMIT has no unique order, so each chunk could see other rows"
-    return ""
+    return survey.elsewhere
 
 
 def warnings(survey: Survey, choice: Choice) -> list[str]:

@@ -62,6 +62,11 @@ class Survey:
         )
 
     @property
+    def stable_addresses(self) -> bool:
+        """Whether a row keeps its address when it is updated."""
+        return self.relation is not None and self.relation.stable_addresses
+
+    @property
     def is_table(self) -> bool:
         """Whether its rows are one table's, whose indexes are known; a view's are anything's."""
         relation = self.relation

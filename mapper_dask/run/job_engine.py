@@ -36,6 +36,7 @@ from mapper_dask.run.dask_engine import (
 )
 from mapper_dask.run.events import Counter
 from mapper_dask.run.evidence import accepted, require_still_there
+from mapper_dask.run.one_state import rest_of
 from mapper_dask.run.preflight import prepare
 from mapper_dask.run.progress.watch import ProgressOptions, Watch
 from mapper_dask.run.run import (
@@ -161,6 +162,7 @@ class JobEngine:
         else:
             job_record.require_marks(job, source, saved.marks)
             plan = restored(keeper.dialect, keeper.conn, job, saved)
+        keeper.give_up_unless(plan.consistent)
         prepared = prepare(job, plan, keeper, source, target, run_id, self.patience)
         return Run(run_id, job, source, target, prepared, prepared.plan.chunks)
 
@@ -195,8 +197,7 @@ class JobEngine:
         known = ledger.chunks()
         if saved is not None:
             require_same_chunks(stored.run_id, saved, [chunk for chunk, _ in known])
-        todo = [chunk for chunk, result in known if not result.succeeded]
-        if not todo:
+        if all(result.succeeded for _, result in known):
             require_chunks(stored, [chunk for chunk, _ in known])
             publication = publication_again(job, target, stored)
             results = [result for _, result in known]
@@ -205,10 +206,14 @@ class JobEngine:
         def planned(keeper: Keeper) -> Run:
             keeper.give_up_for(job.source_sql)
             plan = replanned(job, stored, keeper, [chunk for chunk, _ in known])
+            keeper.give_up_unless(plan.consistent)
+            rest = rest_of(plan, stored, keeper, source, ledger, known)
             prepared = prepare(job, plan, keeper, source, target, stored.run_id, self.patience)
             require_same_columns(prepared, stored)
             prepared = drift.require_same_target(prepared, stored)
-            return Run(stored.run_id, job, source, target, prepared, todo)
+            return Run(
+                stored.run_id, job, source, target, prepared, rest.chunks, anew=rest.anew
+            )
 
         return self._in_budget(job.evolve(run_id=stored.run_id), planned, stop, watch, new=False)
 
@@ -238,7 +243,7 @@ class JobEngine:
             try:
                 watch.started(started_event(run, watch.began, planned, resumed=not new))
                 run, results, rows = self._process_until_read(
-                    engine, run, keeper, stop, started, watch
+                    engine, run, kept, keeper, stop, started, watch
                 )
                 if stop.is_set():
                     run.stop(RunState.CANCELLED)
@@ -267,19 +272,23 @@ class JobEngine:
         self,
         engine: Engine,
         run: Run,
+        kept: contextlib.ExitStack,
         keeper: Keeper,
         stop: threading.Event,
         started: float,
         watch: Watch,
     ) -> tuple[Run, list[ChunkResult], int]:
-        """Process a run's chunks, from the start again where the source forgot their snapshot."""
+        """Process a run's chunks, from the start again where their snapshot was lost."""
         for _ in range(RESTARTS):
             results, rows = self._process(
                 engine, run, keeper, stop, started, watch, restart=run.restarts
             )
             if stop.is_set() or not any(result.snapshot_lost for result in results):
                 return run, results, rows
-            again = run.restarted() if run.restarts else None
+            if not run.restarts:
+                return run, results, rows
+            keeper = _kept_again(run, kept)
+            again = run.restarted(keeper.snapshot)
             if again is None:
                 return run, results, rows
             run = again
@@ -354,6 +363,18 @@ class JobEngine:
             error=outcome.error,
             published=outcome.published,
         )
+
+
+def _kept_again(run: Run, kept: contextlib.ExitStack) -> Keeper:
+    """Return what keeps the state of now for a run, in the place of what kept another.
+
+    It looks at the query, so that what that reads is not rewritten meanwhile.
+    """
+    kept.close()  # first: the next may be the last connection that the budget holds
+    keeper = kept.enter_context(keep_snapshot(run.source, consistent=True, run_id=run.run_id))
+    with keeper.dialect.errors():
+        keeper.dialect.describe_query(keeper.conn, run.plan.query.sql)
+    return keeper
 
 
 def fits_one_chunk(run: Run) -> bool:

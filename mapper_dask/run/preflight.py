@@ -38,7 +38,6 @@ from mapper_dask.dialects.facts import (
 )
 from mapper_dask.errors import DatabaseError, MapperError, TargetError
 from mapper_dask.mapper_job import MapperJob
-from mapper_dask.parallel_models import ChunkKind
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.retries import Patience
 from mapper_dask.run.evidence import caveats
@@ -86,14 +85,14 @@ def prepare(
         When the table is missing, lacks a column, has one of another kind, or needs one that
         nothing fills.
     """
-    windowed = any(chunk.kind is ChunkKind.WINDOW for chunk in plan.chunks) and len(plan.chunks) > 1
     read = ReadTask(
         source,
         plan.query,
         PIECES * plan.config.chunk_size,
         keeper.snapshot,
-        windowed,
-        session_tag(run_id),
+        needs_snapshot=plan.one_state,
+        one_state=plan.one_state and keeper.snapshot is not None,
+        tag=session_tag(run_id),
     )
     task = ChunkTask(
         read,

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mapper_dask.connections import ConnectionRef, close_idle
-from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import FingerprintError, LedgerError, PlanError, RunNotFoundError
 from mapper_dask.ledger import RunState, StoredRun
 from mapper_dask.mapper_job import MapperJob
@@ -19,9 +18,9 @@ from mapper_dask.plan.saved_plan import require_complete, require_keys
 from mapper_dask.run import drift, job_record, stored_runs
 from mapper_dask.run.budget import Share
 from mapper_dask.run.events import RunStarted, current_place, log
-from mapper_dask.run.preflight import Prepared, restarts
+from mapper_dask.run.preflight import Prepared
 from mapper_dask.run.run_ledger import RunLedger
-from mapper_dask.run.snapshot import Keeper, keep_snapshot
+from mapper_dask.run.snapshot import Keeper
 from mapper_dask.run.staging import stored_form
 
 
@@ -36,6 +35,8 @@ class Run:
     prepared: Prepared
     chunks: Sequence[Chunk]
     """Those still to be done."""
+    anew: bool = False
+    """Whether it goes on by throwing away what it has staged: ``chunks`` are all of them."""
 
     @property
     def plan(self) -> ChunkPlan:
@@ -75,7 +76,17 @@ class Run:
         """Let a run that stands in the ledger go on."""
         if self.ledger is not None:
             self.ledger.reopen(snapshot, self.prepared.publication)
+            if self.anew:
+                self.ledger.stop(RunState.RESTARTING)
+                note = f"what it had staged was of another state; all was read in state {snapshot}"
+                return self._restart(snapshot, note)
         return True
+
+    def _restart(self, snapshot: str | None, note: str) -> bool:
+        """Forget what is staged; return False when the run was cancelled."""
+        publication = self.prepared.publication
+        staging = None if publication is None else publication.staging
+        return self.ledger is not None and self.ledger.restart(snapshot, staging, note)
 
     def bounded(self, share: Share, note: str) -> Run:
         """Return the run within the connections it may hold, and with a note of what it means."""
@@ -95,23 +106,26 @@ class Run:
 
     @property
     def restarts(self) -> bool:
-        """Whether it begins anew when the source forgets its snapshot."""
+        """Whether it begins anew when its snapshot is lost."""
         read = self.prepared.task.read
-        return restarts(dialect_for(read.source), read.snapshot, self.prepared.publication)
+        staged = read.snapshot is not None and self.prepared.publication is not None
+        return staged and read.needs_snapshot
 
-    def restarted(self) -> Run | None:
+    def restarted(self, snapshot: str | None) -> Run | None:
         """Return the run over the source as it is now, with nothing staged; None when cancelled.
 
         Call it on a run that was stopped as RESTARTING, when no chunk of it is at work any more.
+
+        Parameters
+        ----------
+        snapshot
+            The state that is kept for it now.
         """
-        task, publication = self.prepared.task, self.prepared.publication
-        with keep_snapshot(self.source, consistent=True) as keeper:
-            snapshot = keeper.snapshot
+        task = self.prepared.task
         before = task.read.snapshot
-        note = f"the source had forgotten its state {before}; all was read anew in state {snapshot}"
+        note = f"the source had lost its state {before}; all was read anew in state {snapshot}"
         log("run_restarted", logging.WARNING, run=self.run_id, note=note)
-        staging = None if publication is None else publication.staging
-        if self.ledger is None or not self.ledger.restart(snapshot, staging, note):
+        if not self._restart(snapshot, note):
             return None
         task = replace(task, read=replace(task.read, snapshot=snapshot))
         prepared = replace(self.prepared, task=task)

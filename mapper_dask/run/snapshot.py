@@ -40,6 +40,12 @@ class Keeper:
             kind = type(error).__name__
             log("snapshot_lost", logging.WARNING, snapshot=self.snapshot, error=kind, note=note)
 
+    def give_up_unless(self, consistent: bool) -> None:  # noqa: FBT001 - the plan's own word
+        """Read without a snapshot where the plan has found that none would hold all rows."""
+        if not consistent and self.snapshot is not None:
+            self.snapshot = None
+            log("no_snapshot", logging.WARNING, note="no snapshot holds the rows: see the plan")
+
     def give_up_for(self, sql: str) -> None:
         """Read without a snapshot, and say so, where the query cannot be read in one."""
         why = self.dialect.unfreezable(sql) if self.snapshot is not None else ""

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 
 from mapper_dask.dialects.base import Watch
 from mapper_dask.dialects.facts import (
-    Aside,
     Capabilities,
     Column,
     Estimate,
@@ -44,6 +43,7 @@ from mapper_dask.dialects.postgresql import (
 from mapper_dask.dialects.postgresql.definitions import Definitions
 from mapper_dask.dialects.postgresql.evidence import PostgreSQLEvidence
 from mapper_dask.dialects.postgresql.holdings import PostgreSQLHoldings
+from mapper_dask.dialects.postgresql.no_direct_path import WithoutDirectPath
 from mapper_dask.dialects.postgresql.watermarks import PostgreSQLWatermarks
 from mapper_dask.parallel_models import Bound, Chunk
 
@@ -80,7 +80,7 @@ client that takes its time, in the user's function or by keeping a snapshot, is 
 What a server does not know, or its system cannot do, is left out."""
 
 
-class PostgreSQL(Definitions):
+class PostgreSQL(Definitions, WithoutDirectPath):
     """The dialect of PostgreSQL 11 and later, through psycopg2."""
 
     name = "postgresql"
@@ -386,17 +386,6 @@ class PostgreSQL(Definitions):
     def load_apart(self, conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
         """Load Arrow rows but for those the database refuses."""
         return apart.load(conn, table, rows, most)
-
-    def load_aside(self, conn: Any, table: TargetTable, rows: pa.Table, name: str) -> Aside:
-        """Raise: there is no direct path; COPY loads within the transaction."""
-        raise NotImplementedError
-
-    def load_from(self, conn: Any, table: TargetTable, aside: Aside) -> Loaded:
-        """Raise: there is no direct path."""
-        raise NotImplementedError
-
-    def drop_asides(self, conn: Any, prefix: str) -> None:
-        """Do nothing: nothing is loaded aside."""
 
     def empty_table(self, conn: Any, quoted: str) -> None:
         """Delete all rows of a table in the caller's transaction."""

@@ -1,0 +1,103 @@
+"""Chunks that only cover a query together in one state: ranges of row addresses, and windows.
+
+A row that is updated stands at another address afterwards, so a chunk that is read in a later state
+may miss it, or meet it twice; windows shift with every row. So such a run goes on in the state it
+began in, while somebody still keeps that; where its rows wait in a staging table, it begins anew in
+another state; and else it is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
+from mapper_dask.errors import ConfigurationError, SnapshotLostError
+from mapper_dask.ledger import RunState, StoredRun
+from mapper_dask.parallel_models import Chunk, ChunkResult
+from mapper_dask.plan.chunk_plan import ChunkPlan
+from mapper_dask.run.events import log
+from mapper_dask.run.run_ledger import RunLedger
+from mapper_dask.run.snapshot import Keeper
+
+Known = Sequence[tuple[Chunk, ChunkResult]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What is left to do of a run that goes on."""
+
+    chunks: tuple[Chunk, ...]
+    anew: bool = False
+    """Whether what it has staged is thrown away, and all of it is read again."""
+
+
+def rest_of(
+    plan: ChunkPlan,
+    stored: StoredRun,
+    keeper: Keeper,
+    source: ConnectionRef,
+    ledger: RunLedger,
+    known: Known,
+) -> Rest:
+    """Return what is left of a stored run, in a state in which its chunks cover the query.
+
+    ``keeper.snapshot`` is the run's own afterwards where that can still be read.
+
+    Raises
+    ------
+    ConfigurationError
+        When committed chunks were read in a state that is gone.
+    """
+    if not plan.one_state or keeper.snapshot is None:
+        return Rest(_left(known))
+    if stored.snapshot is not None and _is_kept(stored, keeper, source):
+        keeper.snapshot = stored.snapshot
+        return Rest(_left(known))
+    if stored.state is RunState.RUNNING:  # what its workers still have in hand is of that state
+        ledger.stop(RunState.FAILED)
+        known = ledger.chunks()
+    committed = sum(result.succeeded for _, result in known)
+    if not committed:
+        return Rest(_left(known))
+    if stored.publication is None:
+        raise ConfigurationError(_refusal(stored, committed), field="run_id", run_id=stored.run_id)
+    note = f"{committed} staged chunks are of a state that is gone; all is read anew"
+    log("run_restarted", logging.WARNING, run=stored.run_id, note=note)
+    return Rest(tuple(chunk for chunk, _ in known), anew=True)
+
+
+def _left(known: Known) -> tuple[Chunk, ...]:
+    return tuple(chunk for chunk, result in known if not result.succeeded)
+
+
+def _is_kept(stored: StoredRun, keeper: Keeper, source: ConnectionRef) -> bool:
+    """Return whether the state a run began in can still be read.
+
+    A snapshot's name is not enough: a server that was started again gives them out anew.
+    """
+    dialect = keeper.dialect
+    if not dialect.capabilities.kept_snapshots:
+        return True  # the server decides, and says so when a chunk is read
+    name = f"{session_tag(stored.run_id)}:keeper"
+    with dialect.errors():
+        if not dialect.run(keeper.conn, "keepers", {"name": name}):
+            return False
+    engine = engine_for(source, connect_args=dialect.connect_args())
+    try:
+        with raw_connection(engine, "source_conn") as conn, dialect.errors(engine.url):
+            dialect.begin_read(conn, stored.snapshot, session_tag(stored.run_id))
+    except SnapshotLostError:
+        return False
+    return True
+
+
+def _refusal(stored: StoredRun, committed: int) -> str:
+    return (
+        f"run {stored.run_id!r} cannot go on: its chunks are by {stored.plan['strategy']}, and "
+        f"{committed} of them were read in a state of the source that is gone. Rows that were "
+        "written since may stand elsewhere, and would be lost or doubled. Remove what it has loaded, "
+        "discard it, and run the job again; with a key_column, or staged (atomic=True or "
+        "write_disposition='replace'), a run can go on or begin anew by itself"
+    )
