@@ -25,7 +25,7 @@ demo: $(VENV)/.demo ## Move 336,776 flights on a throwaway PostgreSQL and verify
 test: $(VENV)/.dev ## Run every test; ARGS="-k name" is passed to pytest
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile $(ARGS)
 
-chaos: $(VENV)/.dev ## Kill runs a hundred times: no row may be lost or doubled; ARGS="--seed 2"
+chaos: $(VENV)/.dev ## Kill what moves and writes rows: none may be lost or doubled; ARGS="--seed 2"
 	@$(BIN)/python -m tests.fault.chaos $(ARGS)
 
 bench: $(VENV)/.dev $(PEERS)/.made ## Measure TPC-H lineitem, and write docs/benchmarks.md; ARGS="--scale 1"

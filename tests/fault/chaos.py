@@ -1,8 +1,10 @@
 """Chaos: whatever is killed, in whatever order, every row arrives once.
 
-``python -m tests.fault.chaos`` kills a hundred times, and shows that the same catches three
-loaders which are wrong; ``test_chaos`` does a fifth of it. The seed fixes what is killed, and after
-how many chunks; what the victim is doing then is up to the machine.
+``python -m tests.fault.chaos`` kills a hundred times while chunks are loaded, and as often while
+something else is written (see ``operations``); and it shows that the same catches loaders and
+libraries which are wrong. ``test_chaos`` and ``test_chaos_operations`` do a part of it. The seed
+fixes what is killed, and after how many chunks or messages; what the victims are doing then is up
+to the machine.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from tests.database import Databases
 from tests.fault.forked import Coordinator, End
 from tests.fault.kills import AT_COMMIT, KINDS, Scene, hundredths
 from tests.fault.moving import ROWS, compare
+from tests.fault.operations import campaign as operations
 from tests.fault.playground import Playground, playground
 from tests.fault.sabotage import MUTANTS
 from tests.fault.watch import Watch
@@ -159,23 +162,54 @@ def mutant(ground: Playground, loader: str, seed: int) -> Outcome:
 def main() -> int:
     """Kill, compare, and print what came of it; return 1 when the library or the test is broken."""
     parser = argparse.ArgumentParser(prog="chaos", description=__doc__.partition("\n")[0])
-    parser.add_argument("--kills", type=int, default=100, choices=range(1, 101), metavar="1..100")
+    parser.add_argument("--kills", type=int, default=100, choices=range(101), metavar="0..100",
+                        help="while chunks are loaded")  # fmt: skip
+    parser.add_argument("--operations", type=int, default=100, metavar="N",
+                        help="kills while something else is written")  # fmt: skip
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     started = time.perf_counter()
+    loaded = loading(asked.kills, asked.seed) if asked.kills else True
+    written = writing(asked.operations, asked.seed) if asked.operations else True
+    tell(f"{time.perf_counter() - started:.0f} s, seed {asked.seed}")
+    return 0 if loaded and written else 1
+
+
+def loading(kills: int, seed: int) -> bool:
+    """Kill while chunks are loaded; return whether the library is whole and the test has teeth."""
     with playground() as ground:
-        outcome = honest(ground, asked.kills, asked.seed)
+        outcome = honest(ground, kills, seed)
         tell(outcome)
         for stray in outcome.strays:
             tell(f"  not an error of the library: {stray.splitlines()[0]}")
-        mutated = [mutant(ground, loader, asked.seed) for loader in MUTANTS]
+        mutated = [mutant(ground, loader, seed) for loader in MUTANTS]
     escaped = [each.loader for each in mutated if each.exact]
     for each in mutated:
         tell(each)
     kept = "every row arrived once" if outcome.exact else "ROWS WERE LOST, DOUBLED OR MISCOUNTED"
     caught = f"NOT CAUGHT: {', '.join(escaped)}" if escaped else "the three wrong loaders caught"
-    tell(f"{kept}; {caught}; {time.perf_counter() - started:.0f} s, seed {asked.seed}")
-    return 1 if escaped or not outcome.exact else 0
+    tell(f"{kept}; {caught}")
+    return outcome.exact and not escaped
+
+
+def writing(kills: int, seed: int) -> bool:
+    """Kill while something else is written; return whether the library is whole, as above."""
+    tolls, escaped = [], []
+    with operations.yard() as ground:
+        for toll in operations.everything(ground, kills, seed):
+            tell(toll)
+            for what in (*toll.stuck, *toll.strays):
+                tell(f"  {what.splitlines()[0]}")
+            tolls.append(toll)
+        for name in operations.MUTANTS:
+            toll = operations.wrong_one(ground, name, seed)
+            tell(toll)
+            escaped += [name] if toll.exact else []
+    exact, made = all(toll.exact for toll in tolls), sum(toll.kills.total() for toll in tolls)
+    kept = "nothing lost, doubled, halved or untrue" if exact else "NOT ALL OF IT IS EXACT"
+    caught = f"NOT CAUGHT: {', '.join(escaped)}" if escaped else "the wrong libraries caught"
+    tell(f"{kept} by {made} kills; {caught}")
+    return exact and not escaped
 
 
 def tell(what: object) -> None:
