@@ -13,10 +13,13 @@ from typing import Any
 
 from pglast import ast, parse_sql
 from pglast.enums import A_Expr_Kind as Kind
-from pglast.stream import RawStream
 from pglast.visitors import Visitor
 
 PARAMETER = re.compile(r"%\(\w+\)s|%s")
+
+OLD_BODIES = frozenset({"obj_description", "col_description", "shobj_description"})
+"""Functions of PostgreSQL's own that are written in SQL: until version 13 their bodies look
+operators up by the search path of the caller."""
 
 LEDGER = re.compile(r"mapper_dask_(run|chunk|reject|flow|flow_job)")
 """Tables whose place is where the search path leads: docs/privileges.md."""
@@ -110,6 +113,8 @@ def _function(node: Any) -> Iterator[str]:
     name = _written(node.funcname)
     if len(node.funcname) == 1:
         yield f"function {name}: write pg_catalog.{name}"
+    if node.funcname[-1].sval in OLD_BODIES:
+        yield f"function {name}: read pg_catalog.pg_description, see OLD_BODIES"
 
 
 def _operator(node: Any) -> Iterator[str]:
@@ -160,6 +165,11 @@ def _collation(node: Any) -> Iterator[str]:
         yield f"collation {_written(node.collname)}: write pg_catalog.…"
 
 
+def _sample(node: Any) -> Iterator[str]:
+    if len(node.method) == 1:
+        yield f"function {_written(node.method)}: write TABLESAMPLE pg_catalog.…"
+
+
 CHECKS: dict[type, Callable[[Any], Iterator[str]]] = {
     ast.FuncCall: _function,
     ast.A_Expr: _operator,
@@ -171,6 +181,7 @@ CHECKS: dict[type, Callable[[Any], Iterator[str]]] = {
     ast.SortBy: _sort,
     ast.IndexElem: _index,
     ast.CollateClause: _collation,
+    ast.RangeTableSample: _sample,
 }
 
 
@@ -184,8 +195,3 @@ def functions_and_operators(sql: str) -> tuple[set[str], set[str]]:
     functions = {node.funcname[-1].sval for s in tree for node in _all(s, ast.FuncCall)}
     operators = {node.name[-1].sval for s in tree for node in _all(s, ast.A_Expr)}
     return functions, operators
-
-
-def shown(node: Any) -> str:
-    """Return a node as SQL."""
-    return str(RawStream()(node))

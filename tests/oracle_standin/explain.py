@@ -10,7 +10,8 @@ from tests.oracle_standin.errors import OracleError
 from tests.oracle_standin.translation import translate
 
 STATEMENT = re.compile(
-    r"\s*EXPLAIN\s+PLAN\s+(?:SET\s+STATEMENT_ID\s*=\s*'([^']*)'\s*)?FOR\s+(.*)",
+    r"\s*EXPLAIN\s+PLAN\s+(?:SET\s+STATEMENT_ID\s*=\s*'([^']*)'\s*)?"
+    r"(?:INTO\s+SYS\.PLAN_TABLE\$\s+)?FOR\s+(.*)",
     re.IGNORECASE | re.DOTALL,
 )
 MADE = (

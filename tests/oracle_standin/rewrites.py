@@ -55,6 +55,8 @@ def _of_sys(node: Node) -> Node:
     name = node.name.upper()
     if name.startswith(("V$", "GV$")):
         raise OracleError(942, "table or view does not exist")
+    if name == "PLAN_TABLE$":  # of the session
+        return exp.Table(this=exp.Identifier(this="PLAN_TABLE", quoted=True))
     schema = "ora_dba" if name.startswith(PRIVILEGED) else "ora"
     node.set("db", exp.Identifier(this=schema, quoted=True))
     node.set("this", exp.Identifier(this=name.replace("V_$", "V$"), quoted=True))

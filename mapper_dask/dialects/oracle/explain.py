@@ -14,12 +14,16 @@ MOVED_ROW, MOVED_BYTE = 0.125, 0.00125
 optimizer's own defaults that of about four blocks of a scan. Not measured on a server."""
 
 
+PLANS = "SYS.PLAN_TABLE$"
+"""What the public synonym PLAN_TABLE stands for; the login's schema may hold another of that name."""
+
+
 def estimate(conn: Any, sql: str) -> Estimate | None:
     """Return what the optimizer expects of a query, None where it may not be asked."""
     mark = f"mapper_dask_{uuid.uuid4().hex[:12]}"
     with conn.cursor() as cursor:
         try:
-            cursor.execute(f"EXPLAIN PLAN SET STATEMENT_ID = '{mark}' FOR {sql}")
+            cursor.execute(f"EXPLAIN PLAN SET STATEMENT_ID = '{mark}' INTO {PLANS} FOR {sql}")
             rows, cost = _entered(cursor, "cardinality, cost", mark) or (None, None)
         except oracledb.DatabaseError:
             rows = cost = None
@@ -43,6 +47,6 @@ def _size(cursor: Any, mark: str) -> int | None:
 
 def _entered(cursor: Any, columns: str, mark: str) -> Any:
     cursor.execute(
-        f"SELECT {columns} FROM plan_table WHERE statement_id = :mark AND id = 0", {"mark": mark}
+        f"SELECT {columns} FROM {PLANS} WHERE statement_id = :mark AND id = 0", {"mark": mark}
     )
     return cursor.fetchone()

@@ -124,7 +124,7 @@ def row_address_range(query: SourceQuery, chunk: Chunk) -> str:
 def sampled(query: SourceQuery, percent: float) -> str:
     """Return the query over a random share of its rows: of its table where it has just one."""
     if query.splice is None:
-        return f"{wrapped(query.sql)} WHERE DBMS_RANDOM.VALUE < {percent / 100:.9f}"
+        return f"{wrapped(query.sql)} WHERE SYS.DBMS_RANDOM.VALUE < {percent / 100:.9f}"
     # Oracle takes shares from a millionth to under a hundred.
     share = min(max(percent, 0.000001), 99.999999)
     table = f"(SELECT * FROM {query.splice.table} SAMPLE ({share:.6f}))"
@@ -151,7 +151,7 @@ def bounds(query: SourceQuery, values: Sequence[tuple[str, ...]]) -> str:
         "SELECT "
         + ", ".join(f"{value(key, text)} AS {quote(key.name)}"
                     for key, text in zip(query.keys, bound, strict=True))
-        + " FROM DUAL"
+        + " FROM SYS.DUAL"
         for bound in values
     )  # fmt: skip
     return "\nUNION ALL ".join(rows)
