@@ -191,9 +191,16 @@ def warnings(survey: Survey, choice: Choice) -> list[str]:
     if survey.shape.clocks and choice.strategy is not None:
         found.append("source_sql asks for the time: each chunk sees its own; pass it as a value")
     found += [
-        f"source_sql calls {fact.name}(), which {fact.effects}" for fact in survey.effects
+        f"source_sql calls {fact.name}(){_hidden(survey, fact.name)}, which {fact.effects}"
+        for fact in survey.effects
     ]
     untold = survey.estimate.cost is None  # else what the database expects says more
     if untold and survey.shape.windows and choice.strategy is ChunkingStrategy.KEY_BASED:
         found.append("source_sql has window functions: each chunk computes them anew over all rows")
     return found
+
+
+def _hidden(survey: Survey, function: str) -> str:
+    """Return where a function is called that the query's text does not name."""
+    told = function in survey.shape.functions
+    return "" if told else ", behind another name (of a view, an operator or a policy)"

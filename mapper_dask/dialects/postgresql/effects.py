@@ -22,32 +22,20 @@ HARMLESS = frozenset(
 )
 """Volatile functions that only answer: of chance, of the clock, of what the server is at."""
 
+ANSWERING = ("pg_stat_get_", "has_")
+
 OUTSIDE = "may change what no read-only transaction keeps, or reach outside of it"
 OWNERS_RIGHTS = "runs with its owner's rights"
 
 
-def functions(rows: Iterable[tuple[str, bool, bool, bool, bool, bool]]) -> tuple[FunctionFact, ...]:
+def functions(rows: Iterable[tuple[str, bool, bool, bool, bool]]) -> tuple[FunctionFact, ...]:
     """Return facts of what ``calls.sql`` found."""
-    return tuple(
-        FunctionFact(
-            name,
-            reshapes,
-            volatile,
-            _effects(
-                name, volatile=volatile, named=named, trusted=trusted, owners_rights=owners_rights
-            ),
-        )
-        for name, reshapes, volatile, named, trusted, owners_rights in rows
-    )
-
-
-def _effects(
-    name: str, *, volatile: bool, named: bool, trusted: bool, owners_rights: bool
-) -> str:
-    answers = trusted and (name in HARMLESS or name.startswith(("pg_stat_get_", "has_")))
-    parts = [
-        *([OUTSIDE] if volatile and not answers else []),
-        *([OWNERS_RIGHTS] if owners_rights else []),
-    ]
-    where = "" if named else "in a view: "
-    return f"{where}{' and '.join(parts)}" if parts else ""
+    facts = []
+    for name, reshapes, volatile, trusted, with_owners_rights in rows:
+        answers = trusted and (name in HARMLESS or name.startswith(ANSWERING))
+        parts = [
+            *([OUTSIDE] if volatile and not answers else []),
+            *([OWNERS_RIGHTS] if with_owners_rights else []),
+        ]
+        facts.append(FunctionFact(name, reshapes, volatile, " and ".join(parts)))
+    return tuple(facts)

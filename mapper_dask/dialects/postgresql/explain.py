@@ -22,6 +22,7 @@ MOVED_ROW, MOVED_BYTE = 0.5, 0.005
 """Cost of moving a row, and each of its bytes, in units of about 2.5 us (a page read in sequence):
 a row of TPC-H's lineitem, of 117 bytes, takes about 2.8 us from COPY to COPY."""
 
+_STRING = re.compile(r"'(?:[^']|'')*'")
 _CALL = re.compile(r'(?:"((?:[^"]|"")+)"|([^\W\d][\w$]*))\(')
 
 
@@ -48,7 +49,9 @@ def _calls(plan: dict[str, Any]) -> frozenset[str]:
     """Return the names before a bracket in a plan: functions, also those of views and policies."""
     texts = (text for node in _nodes(plan) for text in _texts(node))
     return frozenset(
-        quoted.replace('""', '"') or plain for text in texts for quoted, plain in _CALL.findall(text)
+        quoted.replace('""', '"') or plain
+        for text in texts
+        for quoted, plain in _CALL.findall(_STRING.sub("''", text))
     )
 
 

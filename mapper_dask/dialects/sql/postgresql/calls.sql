@@ -31,7 +31,6 @@ SELECT p.proname::pg_catalog.text,
        pg_catalog.bool_or(called.named AND (
            p.prokind OPERATOR(pg_catalog.=) ANY ('{a,w}'::pg_catalog."char"[]) OR p.proretset)),
        pg_catalog.bool_or(p.provolatile OPERATOR(pg_catalog.=) 'v'),
-       pg_catalog.bool_or(called.named),
        -- of the database's own make, or written in C by whom its administrator trusts
        pg_catalog.bool_and(p.oid OPERATOR(pg_catalog.<) 16384::pg_catalog.oid
            OR p.prolang OPERATOR(pg_catalog.=) 13::pg_catalog.oid),
