@@ -34,10 +34,11 @@ PAYLOADS = (
 
 ODD = (
     "", " ", ".", "..", '"', '""', "'", "''", "\\", "%", "%s", "%(run_id)s", "{}", "{0}", ":1",
-    ":x", "-- ", "/*", "*/", "$1", "$$", "$a$", "é", "\u202epublic.victim", "\ufeffvictim", "\uff56ictim",
-    "\u0130", "\uff07; DROP TABLE public.victim; --", "a" * 63, "a" * 64, "a" * 5000, "\x1b[2J",
-    "\r", "\t", "x\ny", "NaN", "infinity", "-infinity", "null", "true", "0", "-1", "1e999", "9" * 400,
-    "0x10", "00000003-0000001B-1", "../../../etc/passwd", "12345; DROP TABLE public.victim",
+    ":x", "-- ", "/*", "*/", "$1", "$$", "$a$", "é", "\u202epublic.victim", "\ufeffvictim",
+    "\uff56ictim", "\u0130", "\uff07; DROP TABLE public.victim; --", "a" * 63, "a" * 64, "a" * 5000,
+    "\x1b[2J", "\r", "\t", "x\ny", "NaN", "infinity", "-infinity", "null", "true", "0", "-1",
+    "1e999", "9" * 400, "0x10", "00000003-0000001B-1", "../../../etc/passwd",
+    "12345; DROP TABLE public.victim",
 )  # fmt: skip
 
 SHAPES: tuple[Any, ...] = (

@@ -16,6 +16,7 @@ from mapper_dask.dialects.base import Dialect
 from mapper_dask.dialects.facts import Column
 from mapper_dask.errors import SnapshotLostError
 from mapper_dask.parallel_models import Chunk
+from mapper_dask.references import opened_query
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def source_session(task: ReadTask, chunk: Chunk) -> Iterator[SourceSession]:
     engine = engine_for(task.source, connect_args=dialect.connect_args())
     with raw_connection(engine) as conn, dialect.errors(engine.url):
         snapshot = _begin(dialect, conn, task, f"{task.tag}:{chunk.chunk_id}" if task.tag else "")
-        query = dialect.as_of(task.query, snapshot)
+        query = dialect.as_of(opened_query(task.query, dialect.literal), snapshot)
         yield SourceSession(dialect, conn, dialect.chunk_query(conn, query, chunk), snapshot)
 
 

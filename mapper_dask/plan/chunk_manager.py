@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mapper_dask import references
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
@@ -83,7 +84,8 @@ class ChunkManager:
         snapshot
             The state that the chunks are going to read.
         """
-        seen = survey(dialect, conn, job.source_sql)
+        opened = references.opened(job.source_sql, dialect.literal)
+        seen = survey(dialect, conn, opened.sql)
         for key in job.key_columns:
             seen.column(key, "key_column")
         held = job.consistent and not seen.elsewhere
@@ -98,7 +100,7 @@ class ChunkManager:
             plan.cut.total_rows,
             sum(c.kind is not ChunkKind.NULL_KEY for c in plan.cut.chunks),
             plan.choice.keys,
-            "; ".join(filter(None, [plan.choice.reason, size.why])),
+            opened.told("; ".join(filter(None, [plan.choice.reason, size.why]))),
         )
         unfrozen = dialect.unfreezable(job.source_sql) if job.consistent else ""
         notes = [
@@ -109,12 +111,12 @@ class ChunkManager:
             *costs(seen, plan.choice, plan.burden),
         ]
         return ChunkPlan(
-            plan.query,
+            opened.sealed_query(plan.query),
             config,
             tuple(plan.cut.chunks),
             job.consistent and not unfrozen,
             _target_name(job),
-            warnings=tuple(notes),
+            warnings=tuple(map(opened.told, notes)),
             one_state=_one_state(seen, plan.cut.chunks),
         )
 
@@ -127,7 +129,8 @@ class ChunkManager:
         chunks: Sequence[Chunk],
     ) -> ChunkPlan:
         """Return a stored plan over the source as it is now; its chunks are never cut anew."""
-        seen = survey(dialect, conn, job.source_sql)
+        opened = references.opened(job.source_sql, dialect.literal)
+        seen = survey(dialect, conn, opened.sql)
         strategy = ChunkingStrategy[stored["strategy"]]
         spliced = any(chunk.kind is ChunkKind.ROWID_RANGE for chunk in chunks)
         query = seen.source_query(stored["keys"], job.columns, spliced=spliced)
@@ -140,7 +143,7 @@ class ChunkManager:
             stored["reason"],
         )
         return ChunkPlan(
-            query,
+            opened.sealed_query(query),
             config,
             tuple(chunks),
             job.consistent and not seen.elsewhere,

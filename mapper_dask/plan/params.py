@@ -3,7 +3,7 @@
 Only the marks are replaced: what stands in strings, quoted names and comments is none, nor are
 casts (``::``), slices of arrays (``[1:n]``) and assignments (``:=``). Every other character of the
 text stays the user's own. So a run's ledger holds the query that was run, and its fingerprint the
-values.
+values; but of a value that is a reference (``env:NAME``) only that, see ``references``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import sqlglot
 from sqlglot import Token, TokenType
 
+from mapper_dask import references
 from mapper_dask.connections import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError
@@ -156,6 +157,10 @@ def _written(mark: Mark, value: Any, literal: Literal) -> str:
 
 
 def _one(mark: Mark, value: Any, literal: Literal) -> str:
+    if references.is_reference(value):
+        return references.mark(value)  # its value is put there by who reads
+    if isinstance(value, str) and references.HEAD in value:
+        raise _refusal(mark, f"holds {references.HEAD}, which stands for the value of a reference")
     if isinstance(value, dt.datetime) and not _is_exact(value):
         raise _refusal(mark, "is no time in microseconds")
     if hasattr(value, "item") and not isinstance(value, float):  # NumPy's scalars

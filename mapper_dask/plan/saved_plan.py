@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from mapper_dask import references
 from mapper_dask.connections import fingerprint
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.dialects.facts import SourceQuery
@@ -264,7 +265,7 @@ def _require_still_complete(
     if ChunkKind.WINDOW in kinds and len(chunks) > 1:
         if not job.consistent:
             fault = "windows need consistent=True"
-        elif dialect.has_duplicates(conn, query.sql, names):
+        elif dialect.has_duplicates(conn, references.opened(query.sql, dialect.literal).sql, names):
             fault = f"rows share the same {', '.join(names)} now, so windows are not exact"
     if fault is not None:
         message = f"the plan does not hold any more: {fault}. Plan the job again"

@@ -39,6 +39,7 @@ from mapper_dask.dialects.facts import (
 from mapper_dask.errors import DatabaseError, MapperError, TargetError
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.plan.chunk_plan import ChunkPlan
+from mapper_dask.references import opened_query
 from mapper_dask.retries import Patience
 from mapper_dask.run.evidence import caveats
 from mapper_dask.run.snapshot import Keeper
@@ -276,7 +277,8 @@ def _passed_on(array: pa.ChunkedArray, given: pa.ChunkedArray | None) -> bool:
 def _sample(plan: ChunkPlan, keeper: Keeper, rows: int) -> pa.Table:
     dialect = keeper.dialect
     with dialect.errors():
-        sql = dialect.first_rows(dialect.chunk_query(keeper.conn, plan.query, plan.chunks[0]), rows)
+        query = opened_query(plan.query, dialect.literal)
+        sql = dialect.first_rows(dialect.chunk_query(keeper.conn, query, plan.chunks[0]), rows)
         read = dialect.read(
             keeper.conn, sql, plan.query.columns, batch_rows=max(rows, 1), strict=False
         )

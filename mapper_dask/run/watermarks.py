@@ -26,6 +26,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation, localcontext
 from typing import Any, NoReturn
 
+from mapper_dask import references
 from mapper_dask.connections import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Watermarks
@@ -73,6 +74,8 @@ class _Seen:
     column: Column
     never_null: bool
     marks: Watermarks
+    opened: references.Opened
+    """What hides the values of references in it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ def opened(
         sql = seen.marks.window(
             seen.sql, seen.column, stored.low, stored.high, nulls=nulls, edge=stored.edge
         )
-        return Reading(sql, stored.low, stored.high, stored.notes)
+        return Reading(seen.opened.sealed(sql), stored.low, stored.high, stored.notes)
 
 
 def _read_already(job: FlowJob, stored: StoredJob) -> str | None:
@@ -222,12 +225,13 @@ def _looking(job: FlowJob, incremental: Incremental, run_id: str) -> Iterator[_S
     source = reference(job.job.source_conn, "source_conn")
     with keep_snapshot(source, consistent=False, run_id=run_id) as keeper:
         dialect, conn = keeper.dialect, keeper.conn
-        shape, columns = described(dialect, conn, job.job.source_sql)
+        hidden = references.opened(job.job.source_sql, dialect.literal)
+        shape, columns = described(dialect, conn, hidden.sql)
         column = _column(job, incremental, columns)
         with dialect.errors():
             # What a join adds may be NULL, whatever the table it comes from says.
             never_null = shape.table is not None and column.not_null
-            yield _Seen(shape.sql, column, never_null, dialect.watermarks(conn))
+            yield _Seen(shape.sql, column, never_null, dialect.watermarks(conn), hidden)
 
 
 def _column(job: FlowJob, incremental: Incremental, columns: Sequence[Column]) -> Column:

@@ -25,7 +25,7 @@ LAYERS = (
     "settings",
     "urls",
     "connections",
-    "dialects",
+    ("dialects", "references"),
     "ledger_evidence",
     ("ledger_lost", "ledger_rows", "ledger_staged"),
     "ledger",

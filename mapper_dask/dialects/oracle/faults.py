@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from mapper_dask.connections import redact
 from mapper_dask.errors import DatabaseError, SnapshotLostError
+from mapper_dask.references import masked
 
 LOCK_CODES = frozenset({"ORA-00054", "ORA-30006", "DPY-4024"})
 """A lock was waited for in vain. The driver's call timeout is one too: only a load that waits for
@@ -80,7 +81,7 @@ def text_of(error: BaseException) -> str:
 
 def _rewritten(error: oracledb.Error, url: sa.URL | None, prefix: int) -> DatabaseError:
     code, text = code_of(error), text_of(error)
-    text = redact(text, url) if url is not None else text
+    text = masked(redact(text, url) if url is not None else text)
     codes = {code, *_CODE.findall(text)}
     details: dict[str, Any] = {
         "sqlstate": code,

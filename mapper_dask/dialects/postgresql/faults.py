@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from mapper_dask.connections import redact
 from mapper_dask.errors import DatabaseError, SnapshotLostError
+from mapper_dask.references import masked
 
 RETRYABLE = re.compile(r"08|57P0|53(?!100)|40|55P03")
 """SQLSTATEs that pass: links, shutdowns, resources (not a full disk), conflicts, lock timeouts."""
@@ -68,7 +69,7 @@ def translated(url: sa.URL | None, prefix: int) -> Iterator[None]:
 def _rewritten(error: psycopg2.Error, url: sa.URL | None, prefix: int) -> DatabaseError:
     sqlstate = error.pgcode
     text = _text(error)
-    text = redact(text, url) if url is not None else text
+    text = masked(redact(text, url) if url is not None else text)
     details: dict[str, Any] = {
         "sqlstate": sqlstate,
         "transient": is_transient(error),

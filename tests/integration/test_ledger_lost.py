@@ -1,0 +1,132 @@
+"""A ledger that is dropped, emptied or restored under a run is told as that."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+
+from mapper_dask import MapperJob, ParallelProcessor, reject
+from mapper_dask.errors import LedgerLostError, MapperError, RunNotFoundError
+from mapper_dask.run import job_engine, retry_rejects
+from tests.database import Databases
+
+LOSSES = {
+    "dropped": "DROP TABLE mapper_dask_run, mapper_dask_chunk, mapper_dask_reject",
+    "emptied": "TRUNCATE mapper_dask_run CASCADE",
+    "chunks gone": "DELETE FROM mapper_dask_chunk",
+    "a chunk gone": "DELETE FROM mapper_dask_chunk WHERE chunk_id = 2",
+}
+
+
+@pytest.fixture
+def shop(databases: Databases) -> Databases:
+    databases.source.execute("CREATE TABLE s AS SELECT g AS id FROM generate_series(1, 400) g")
+    databases.source.execute("ALTER TABLE s ADD PRIMARY KEY (id)")
+    databases.target.execute("CREATE TABLE d (id int PRIMARY KEY)")
+    return databases
+
+
+def job_of(shop: Databases, **changes: Any) -> MapperJob:
+    return MapperJob(
+        source_conn=shop.source.url, source_sql="SELECT id FROM s", target_conn=shop.target.url,
+        target_table="d", chunk_size=100, run_id="r", **changes,
+    )  # fmt: skip
+
+
+def rows(shop: Databases) -> int:
+    return shop.target.fetch("SELECT count(*) FROM d")[0][0]
+
+
+PROCESSOR = ParallelProcessor(enable_parallel=False, retries=2, progress=False)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("disposition", ["append", "replace"])
+def test_before_a_chunk(shop: Databases, loss: str, disposition: Any) -> None:
+    url, lost = shop.target.url, LOSSES[loss]
+
+    def loses(frame: pd.DataFrame) -> pd.DataFrame:
+        if len(frame) and frame.id.min() == 101:
+            with sa.create_engine(url, poolclass=sa.NullPool).begin() as conn:
+                conn.exec_driver_sql("SET lock_timeout = '5s'")
+                conn.exec_driver_sql(lost)
+        return frame
+
+    job = job_of(shop, transformation_logic=loses, write_disposition=disposition)
+    with pytest.raises(LedgerLostError, match=r"no .*run 'r' any more.*new run_id") as caught:
+        PROCESSOR.run(job.evolve(on_error="continue"))
+    assert caught.value.details["run_id"] == "r"
+    assert not pickle.loads(pickle.dumps(caught.value)).transient
+    committed = {"append": {"a chunk gone": 300}.get(loss, 100), "replace": 0}
+    assert rows(shop) == committed[disposition]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("disposition", ["append", "replace"])
+def test_before_it_is_published(
+    shop: Databases, loss: str, disposition: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = job_engine.stored_runs.finish
+
+    def late(*args: Any) -> Any:
+        shop.target.execute(LOSSES[loss])
+        return finish(*args)
+
+    monkeypatch.setattr(job_engine.stored_runs, "finish", late)
+    with pytest.raises(LedgerLostError, match="any more"):
+        PROCESSOR.run(job_of(shop, write_disposition=disposition))
+    assert rows(shop) == {"append": 400, "replace": 0}[disposition]
+
+
+def marked(frame: pd.DataFrame) -> pd.DataFrame:
+    return reject(frame, frame.id % 100 == 0, "round")
+
+
+@pytest.mark.parametrize("loss", ["dropped", "emptied"])
+def test_in_a_retry(shop: Databases, loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = job_of(shop, transformation_logic=marked, reject_limit=10)
+    PROCESSOR.run(job).raise_for_status()
+    prepare = retry_rejects.prepare
+
+    def late(*args: Any) -> Any:
+        made = prepare(*args)
+        shop.target.execute(LOSSES[loss])
+        return made
+
+    monkeypatch.setattr(retry_rejects, "prepare", late)
+    with pytest.raises(LedgerLostError, match="any more"):
+        PROCESSOR.retry_rejects(
+            "r", target_conn=shop.target.url, source_conn=shop.source.url,
+            transformation_logic=marked,
+        )  # fmt: skip
+    assert rows(shop) == 396
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda **known: PROCESSOR.resume("r", **known),
+        lambda **known: PROCESSOR.reconcile("r", **known),
+        lambda **known: PROCESSOR.retry_rejects("r", **known),
+    ],
+    ids=["resume", "reconcile", "retry"],
+)
+def test_before_it_is_looked_at_again(shop: Databases, loss: str, work: Callable[..., Any]) -> None:
+    PROCESSOR.run(job_of(shop)).raise_for_status()
+    shop.target.execute(LOSSES[loss])
+    if loss in ("dropped", "emptied"):
+        with pytest.raises(RunNotFoundError, match="has no run 'r'"):
+            work(target_conn=shop.target.url, source_conn=shop.source.url)
+        return
+    try:
+        work(target_conn=shop.target.url, source_conn=shop.source.url)
+    except MapperError as error:
+        assert "chunks do not cover" in str(error)  # noqa: PT017
+    else:
+        assert work.__code__.co_names[1] == "retry_rejects", "nothing was set aside"
