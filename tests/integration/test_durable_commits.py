@@ -9,8 +9,10 @@ from tests.database import Databases
 
 SEEN = (
     "CREATE TABLE seen (said text)",
-    "CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-    "INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$",
+    (
+        "CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$"
+    ),
 )
 
 

@@ -21,8 +21,8 @@ CITEXT = (
         f"'SELECT pg_catalog.lower(a::text) {sign} pg_catalog.lower(b::text)'"
         for name, sign in (("lt", "<"), ("le", "<="), ("eq", "="), ("ge", ">="), ("gt", ">"))
     ),
-    "CREATE FUNCTION ci_cmp(a ci, b ci) RETURNS int IMMUTABLE STRICT LANGUAGE sql AS "
-    "'SELECT pg_catalog.bttextcmp(pg_catalog.lower(a::text), pg_catalog.lower(b::text))'",
+    ("CREATE FUNCTION ci_cmp(a ci, b ci) RETURNS int IMMUTABLE STRICT LANGUAGE sql AS "
+    "'SELECT pg_catalog.bttextcmp(pg_catalog.lower(a::text), pg_catalog.lower(b::text))'"),
     *(
         f"CREATE OPERATOR {sign} (LEFTARG = ci, RIGHTARG = ci, FUNCTION = ci_{name}, "
         f"COMMUTATOR = {mirror})"
@@ -31,8 +31,8 @@ CITEXT = (
             ("gt", ">", "<"),
         )
     ),
-    "CREATE OPERATOR CLASS ci_ops DEFAULT FOR TYPE ci USING btree AS OPERATOR 1 <, OPERATOR 2 <=, "
-    "OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 ci_cmp(ci, ci)",
+    ("CREATE OPERATOR CLASS ci_ops DEFAULT FOR TYPE ci USING btree AS OPERATOR 1 <, OPERATOR 2 <=, "
+    "OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 ci_cmp(ci, ci)"),
 )  # fmt: skip
 """A type that compares like citext, which not every server has."""
 

@@ -43,8 +43,10 @@ def trigger(body: str, when: str, *, returns: str = "NULL", after: str = "") -> 
     """Return statements that make a trigger named thief; ``when`` is its head."""
     name = "CONSTRAINT TRIGGER" if "DEFER" in when else "TRIGGER"
     return (
-        "CREATE FUNCTION steal() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN {body} RETURN {returns}; END $$",
+        (
+            "CREATE FUNCTION steal() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN {body} RETURN {returns}; END $$"
+        ),
         f"CREATE {name} thief {when} EXECUTE FUNCTION steal()",
         *((after,) if after else ()),
     )
@@ -207,8 +209,8 @@ def test_a_trigger_that_takes_nothing_is_named_and_lets_the_rows_pass(
         "CREATE TABLE audit (id int)",
         *trigger("INSERT INTO audit VALUES (NEW.id); NEW.v := NEW.v + 1;",
                  "BEFORE INSERT OR UPDATE ON d FOR EACH ROW", returns="NEW"),
-        "CREATE FUNCTION mark() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN UPDATE audit SET id = id; RETURN NULL; END $$",
+        ("CREATE FUNCTION mark() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN UPDATE audit SET id = id; RETURN NULL; END $$"),
         "CREATE TRIGGER honest AFTER INSERT ON d EXECUTE FUNCTION mark()",
     ))  # fmt: skip
     result = move(shop, way).raise_for_status()
@@ -299,7 +301,7 @@ RULES = {
 )
 def test_a_rule_is_refused(shop: Databases, rule: str, way: str) -> None:
     fill(shop.target, way)
-    make(shop.target, (f"CREATE RULE swallow AS ON {RULES[rule][0]}".replace("ON " + rule.split()[0], f"ON {rule.split()[0]} TO d", 1),))  # noqa: E501 # fmt: skip
+    make(shop.target, (f"CREATE RULE swallow AS ON {RULES[rule][0]}".replace("ON " + rule.split(maxsplit=1)[0], f"ON {rule.split(maxsplit=1)[0]} TO d", 1),))  # noqa: E501 # fmt: skip
     with pytest.raises(TargetError, match=r"rules.*swallow \(ON .*DISABLE RULE"):
         move(shop, way)
     assert names(shop.target) == {"old": OLD}
@@ -340,7 +342,7 @@ def test_rows_that_policies_hide_are_refused(
         *((f"ALTER TABLE d OWNER TO {clerk}", "ALTER TABLE d FORCE ROW LEVEL SECURITY")
           if forced else ()),
     ))  # fmt: skip
-    with pytest.raises(TargetError, match="mine|row-level security") as raised:
+    with pytest.raises(TargetError, match=r"mine|row-level security") as raised:
         move(shop, way, target_conn=under(shop.target, f"-crole={clerk}"))
     if way in AT_ONCE:
         assert "BYPASSRLS" in str(raised.value)
@@ -357,7 +359,7 @@ def test_a_table_others_inherit_from(shop: Databases, way: str) -> None:
         move(shop, way).raise_for_status()
         assert names(shop.target, "ONLY d") == {"old": OLD, "new": ROWS}
     else:
-        with pytest.raises(TargetError, match="heir|primary_key"):
+        with pytest.raises(TargetError, match=r"heir|primary_key"):
             move(shop, way)
         assert names(shop.target, "ONLY d") == {"old": OLD}
     assert names(shop.target, "heir") == {"old": 1}
@@ -371,7 +373,7 @@ def test_a_view_with_a_trigger_in_the_place_of_the_insert(shop: Databases, way: 
         *trigger("", "INSTEAD OF INSERT ON shown FOR EACH ROW", returns="NEW"),
     ))  # fmt: skip
     if way in AT_ONCE:
-        with pytest.raises(TargetError, match="INSTEAD OF triggers|primary_key"):
+        with pytest.raises(TargetError, match=r"INSTEAD OF triggers|primary_key"):
             move(shop, way, target_table="shown")
     else:
         result = move(shop, way, target_table="shown")
@@ -488,7 +490,7 @@ def test_triggers_for_replicas_fire_in_a_session_of_one(shop: Databases, way: st
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("steals", [False, True])
 def test_a_server_that_does_not_count_tables(shop: Databases, way: str, *, steals: bool) -> None:
-    """Rows are counted by the mark of their transaction then; between savepoints nobody can tell."""
+    """Rows are counted by the mark of their transaction; between savepoints nobody can tell."""
     fill(shop.target, way)
     make(shop.target, trigger(TAKE if steals else "", "AFTER INSERT ON d FOR EACH ROW"))
     result = move(shop, way, target_conn=under(shop.target, "-ctrack_counts=off"))

@@ -14,6 +14,7 @@ import sqlglot
 from sqlglot import exp
 
 from mapper_dask.dialects.facts import FunctionFact, Histogram, KeyMark, Relation, TargetTable
+from mapper_dask.dialects.hazards import AFTER, BEFORE, INSTEAD, Hazards, Trigger
 from mapper_dask.dialects.oracle import session
 from mapper_dask.dialects.oracle.flashback import GRAMMAR
 from mapper_dask.dialects.oracle.names import folded, quote
@@ -109,7 +110,28 @@ def target_table(conn: Any, schema: str | None, table: str) -> TargetTable | Non
         unique_keys=tuple(names for names, proves, _ in indexes if proves),
         primary_key=next((names for names, _, primary in indexes if primary), ()),
         referring=tuple(str(name) for (name,) in session.run(conn, "referring_tables", place)),
+        hazards=hazards(conn, place),
     )
+
+
+def hazards(conn: Any, place: dict[str, str]) -> Hazards:
+    """Return what may keep rows out of a table or take them away, as far as the login sees it."""
+    facts = session.run(conn, "target_hazards", place)
+    return Hazards(
+        view=any(fact == "view" for fact, *_ in facts),
+        row_security=tuple(str(name) for fact, name, *_ in facts if fact == "policy"),
+        triggers=tuple(
+            _trigger(str(name), place, str(kind), str(events))
+            for fact, name, kind, events in facts
+            if fact == "trigger"
+        ),
+    )
+
+
+def _trigger(name: str, place: dict[str, str], kind: str, events: str) -> Trigger:
+    timing = next((word for word in (INSTEAD, BEFORE) if kind.startswith(word)), AFTER)
+    fired = tuple(word for word in ("INSERT", "UPDATE", "DELETE") if word in events.split())
+    return Trigger(name, place["name"], timing, fired, kind.endswith("EACH ROW"))
 
 
 def checks(conn: Any, schema: str, table: str) -> list[str]:

@@ -37,6 +37,7 @@ from mapper_dask.dialects.oracle import (
     flashback,
     literals,
     names,
+    publishing,
     queries,
     session,
     staging,
@@ -63,6 +64,7 @@ class Oracle(Definitions):
     capabilities = Capabilities(
         snapshots=True,
         row_addresses=True,
+        counts_touched_rows=False,
         relay=False,
         kept_snapshots=False,
         numbered_blocks=False,
@@ -275,8 +277,7 @@ class Oracle(Definitions):
 
     def create_staging(self, conn: Any, publication: Publication) -> None:
         """Create the table where rows wait; it commits."""
-        target = publication.target.replace('"', "").split(".")
-        schema, table = (names.folded(part) for part in target)
+        schema, table = _place(publication)
         found = catalogue.target_table(conn, schema, table)
         keys = found.unique_keys if found else ()
         checks = catalogue.checks(conn, schema, table)
@@ -290,7 +291,9 @@ class Oracle(Definitions):
     def publish(self, conn: Any, publication: Publication, loaded: int) -> int:
         """Let the staged rows enter the target; return how many there were."""
         conn.call_timeout = 0  # one statement moves them all
-        return staging.publish(conn, publication, loaded)
+        schema, table = _place(publication)
+        place = {"owner": names.folded(schema), "name": names.folded(table)}
+        return publishing.publish(conn, publication, loaded, place)
 
     def target_table(self, conn: Any, schema: str | None, table: str) -> TargetTable | None:
         """Return a table and its columns, None when there is none of that name."""
@@ -348,6 +351,12 @@ class Oracle(Definitions):
     ) -> tuple[int, int]:
         """Raise: ``relay_format`` never offers it."""
         raise NotImplementedError
+
+
+def _place(publication: Publication) -> tuple[str, str]:
+    """Return schema and name of a publication's target, as this library shows them."""
+    schema, table = publication.target.replace('"', "").split(".")
+    return names.folded(schema), names.folded(table)
 
 
 def _frozen_splice(splice: Splice | None, ends: Sequence[int], scn: str) -> Splice | None:

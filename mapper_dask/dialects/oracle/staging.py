@@ -16,7 +16,6 @@ from mapper_dask.dialects.facts import Publication
 from mapper_dask.dialects.oracle import faults
 from mapper_dask.dialects.oracle.names import quote
 from mapper_dask.dialects.oracle.queries import PLACE, literal
-from mapper_dask.errors import PublishError
 
 MARK = "mapper_dask ledger "
 """A staging table's comment begins so, and ends in the object id of the ledger that knows it."""
@@ -70,31 +69,47 @@ def drop(conn: Any, quoted: str) -> None:
         cursor.execute(f"DROP TABLE {quoted} PURGE")
 
 
-def publish(conn: Any, publication: Publication, loaded: int) -> int:
-    del loaded
-    """Let the staged rows enter the target; return how many there were. The caller commits.
+def lock(publication: Publication) -> str:
+    """Return what lets readers go on and other writers wait."""
+    return f"LOCK TABLE {publication.target} IN SHARE ROW EXCLUSIVE MODE"
 
-    Raises
-    ------
-    PublishError
-        When two rows with one key are equally new.
+
+def delete(publication: Publication) -> str:
+    """Return what removes the rows a replacement does not keep: all, or the vanished.
+
+    Where others refer to them, a row that is there again afterwards must not go in between.
     """
-    with conn.cursor() as cursor:
-        if publication.newest_by:
-            _refuse_ties(cursor, publication)
-        for statement in _statements(publication):
-            cursor.execute(statement)
-        return int(cursor.rowcount)
+    return f"DELETE FROM {publication.target}{_vanished(publication)}"
 
 
-def _statements(publication: Publication) -> Iterator[str]:
-    """Yield what publishes, the last one being the one that counts."""
-    target = publication.target
-    if publication.disposition != "append":  # readers go on, other writers wait
-        yield f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE"
+def enter(publication: Publication) -> str:
+    """Return what lets the staged rows enter, or change the rows that have their keys."""
+    return _merge(publication) if publication.by_key else _insert(publication)
+
+
+def changes(publication: Publication) -> list[str]:
+    """Return what is set in a row whose key is there; nothing where rows are all key."""
+    brought = [f"t.{quote(c)} = s.{quote(c)}" for c in publication.columns
+               if c not in publication.key]  # fmt: skip
     if publication.disposition == "replace":
-        yield f"DELETE FROM {target}{_vanished(publication)}"
-    yield _merge(publication) if publication.by_key else _insert(publication)
+        brought += [f"t.{quote(c)} = DEFAULT" for c in publication.defaulted]
+    return brought
+
+
+def distinct_keys(publication: Publication) -> str:
+    """Return what counts the keys that wait."""
+    keys = _list(publication.key)
+    return f"SELECT COUNT(*) FROM (SELECT DISTINCT {keys} FROM {publication.staging})"
+
+
+def absent(publication: Publication) -> str:
+    """Return what counts the keys that wait and are not in the target."""
+    same = " AND ".join(f"t.{quote(k)} = s.{quote(k)}" for k in publication.key)
+    keys = _list(publication.key)
+    return (
+        f"SELECT COUNT(*) FROM (SELECT DISTINCT {keys} FROM {publication.staging}) s "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {publication.target} t WHERE {same})"
+    )
 
 
 def _insert(publication: Publication) -> str:
@@ -107,11 +122,8 @@ def _insert(publication: Publication) -> str:
 def _merge(publication: Publication) -> str:
     """Return what becomes of a row: its columns change where its key is there, else it enters."""
     same = " AND ".join(f"t.{quote(k)} = s.{quote(k)}" for k in publication.key)
-    changes = [f"t.{quote(c)} = s.{quote(c)}" for c in publication.columns
-               if c not in publication.key]  # fmt: skip
-    if publication.disposition == "replace":
-        changes += [f"t.{quote(c)} = DEFAULT" for c in publication.defaulted]
-    update = f"WHEN MATCHED THEN UPDATE SET {', '.join(changes)} " if changes else ""
+    brought = changes(publication)
+    update = f"WHEN MATCHED THEN UPDATE SET {', '.join(brought)} " if brought else ""
     values = ", ".join(f"s.{quote(c)}" for c in publication.columns)
     return (
         f"MERGE INTO {publication.target} t USING ({_source(publication)}) s ON ({same}) {update}"
@@ -142,19 +154,13 @@ def _vanished(publication: Publication) -> str:
     return f" t WHERE NOT EXISTS (SELECT 1 FROM {publication.staging} s WHERE {same})"
 
 
-def _refuse_ties(cursor: Any, publication: Publication) -> None:
+def tied(publication: Publication) -> str:
+    """Return what counts the keys that have two rows with the greatest value, equally new."""
     keys = _list(publication.key)
-    cursor.execute(
+    return (
         f"SELECT COUNT(*) FROM (SELECT {keys} FROM ({_placed(publication, 'RANK')}) "
         f"WHERE {PLACE} = 1 GROUP BY {keys} HAVING COUNT(*) > 1)"
     )
-    (tied,) = cursor.fetchone()
-    if tied:
-        message = (
-            f"newest_by {publication.newest_by!r} does not tell which row to keep: {tied} keys "
-            f"({', '.join(publication.key)}) have two rows or more with its greatest value"
-        )
-        raise PublishError(message)
 
 
 @contextlib.contextmanager

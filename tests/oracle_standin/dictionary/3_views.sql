@@ -40,6 +40,12 @@ CREATE OR REPLACE VIEW ora."ALL_IND_COLUMNS" AS SELECT n.nspname::varchar(128) "
  FROM pg_index x JOIN pg_class i ON i.oid=x.indexrelid JOIN pg_class c ON c.oid=x.indrelid JOIN pg_namespace n ON n.oid=c.relnamespace, unnest(x.indkey::int2[]) WITH ORDINALITY k(att,ord), pg_attribute a WHERE a.attrelid=c.oid AND a.attnum=k.att AND n.nspname=upper(n.nspname);
 CREATE OR REPLACE VIEW ora."ALL_IND_EXPRESSIONS" AS SELECT NULL::varchar(128) "INDEX_OWNER", NULL::varchar(128) "INDEX_NAME", NULL::varchar(128) "TABLE_OWNER", NULL::varchar(128) "TABLE_NAME", NULL::varchar(4000) "COLUMN_EXPRESSION", NULL::numeric "COLUMN_POSITION" WHERE false;
 CREATE OR REPLACE VIEW ora."ALL_SEQUENCES" AS SELECT n.nspname::varchar(128) "SEQUENCE_OWNER", c.relname::varchar(128) "SEQUENCE_NAME" FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE c.relkind='S' AND n.nspname=upper(n.nspname);
+CREATE OR REPLACE VIEW ora."ALL_TRIGGERS" AS SELECT n.nspname::varchar(128) "OWNER", t.tgname::varchar(128) "TRIGGER_NAME",
+   (CASE WHEN t.tgtype & 64 <> 0 THEN 'INSTEAD OF' ELSE (CASE WHEN t.tgtype & 2 <> 0 THEN 'BEFORE ' ELSE 'AFTER ' END) || (CASE WHEN t.tgtype & 1 <> 0 THEN 'EACH ROW' ELSE 'STATEMENT' END) END)::varchar(26) "TRIGGER_TYPE",
+   concat_ws(' OR ', CASE WHEN t.tgtype & 4 <> 0 THEN 'INSERT' END, CASE WHEN t.tgtype & 16 <> 0 THEN 'UPDATE' END, CASE WHEN t.tgtype & 8 <> 0 THEN 'DELETE' END)::varchar(246) "TRIGGERING_EVENT",
+   n.nspname::varchar(128) "TABLE_OWNER", c.relname::varchar(128) "TABLE_NAME", (CASE t.tgenabled WHEN 'D' THEN 'DISABLED' ELSE 'ENABLED' END)::varchar(8) "STATUS"
+ FROM pg_trigger t JOIN pg_class c ON c.oid=t.tgrelid JOIN pg_namespace n ON n.oid=c.relnamespace WHERE NOT t.tgisinternal AND n.nspname=upper(n.nspname);
+CREATE OR REPLACE VIEW ora."ALL_POLICIES" AS SELECT n.nspname::varchar(128) "OBJECT_OWNER", c.relname::varchar(128) "OBJECT_NAME", p.polname::varchar(128) "POLICY_NAME", (CASE WHEN c.relrowsecurity THEN 'YES' ELSE 'NO' END)::varchar(3) "ENABLE" FROM pg_policy p JOIN pg_class c ON c.oid=p.polrelid JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=upper(n.nspname);
 CREATE OR REPLACE VIEW ora."ALL_USERS" AS SELECT nspname::varchar(128) "USERNAME" FROM pg_namespace WHERE nspname=upper(nspname);
 
 CREATE OR REPLACE VIEW ora."SESSION_PRIVS" AS SELECT 'CREATE TABLE'::varchar(40) AS "PRIVILEGE";
