@@ -205,8 +205,8 @@ def _flow_jobs(target: Any, run_id: str) -> list[str] | None:
     "reconcile",
     epilog='\b\nJSON: {"run_id", "matches", "same_snapshot", "target_rows",\n'
     '       "repaired": [chunk_id], "chunks": [{"chunk_id", "bounds", "committed",\n'
-    '       "source_rows", "read_rows", "loaded_rows", "target_rows", "source_sum",\n'
-    '       "target_sum", "differs"}]}',
+    '       "source_rows", "read_rows", "loaded_rows", "target_rows", "own_rows",\n'
+    '       "source_sum", "target_sum", "differs"}]}',
 )
 @click.argument("run_id")
 @parameters.several(
@@ -215,7 +215,7 @@ def _flow_jobs(target: Any, run_id: str) -> list[str] | None:
     parameters.source,
     parameters.trust,
     click.option("--checksum", is_flag=True, help="Compare contents, not only counts."),
-    click.option("--repair", is_flag=True, help="Load the chunks that differ anew."),
+    click.option("--repair", is_flag=True, help="Load the chunks that differ anew; other runs' rows stay."),
     parameters.common,
 )
 def reconcile(
