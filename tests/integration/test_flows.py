@@ -465,8 +465,9 @@ def test_values_that_a_join_leaves_out_are_looked_for(staged: Databases) -> None
 )
 def test_a_value_above_all_others_is_refused(staged: Databases, kind: str, value: str) -> None:
     sql = f"SELECT id, '{value}'::{kind} AS mark FROM s"
-    staged.target.execute(f"CREATE TABLE f (id int, mark {kind})")
-    made = job(staged, "f", source_sql=sql, incremental=Incremental(column="mark"))
+    staged.target.execute(f"CREATE TABLE f (id int PRIMARY KEY, mark {kind})")
+    merged = {"write_disposition": "merge", "incremental": Incremental(column="mark")}
+    made = job(staged, "f", source_sql=sql, **merged)
     result = engine().run(flow(made))
     assert "no row that comes later would be new" in str(result.jobs[0].error)
     assert count(staged.target, "f") == 0
@@ -540,11 +541,11 @@ def test_two_coordinators_that_open_at_once_read_each_row_once(
             both.wait()
         return found
 
-    def wait_for_the_other(self: FlowsLedger, *args: Any) -> None:
+    def wait_for_the_other(self: FlowsLedger, *args: Any, **options: Any) -> None:
         opening.add(threading.get_ident())
         while len(opening) < 2 and staged.target.fetch(WAITING_FOR_A_LOCK) == [(0,)]:
             pass
-        enter(self, *args)
+        enter(self, *args, **options)
 
     monkeypatch.setattr(watermarks, "_ends", look)
     monkeypatch.setattr(FlowsLedger, "open_window", wait_for_the_other)
