@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from mapper_dask.chunk.measure import TIMES, byte_range, is_text, measured, text_loss
 from mapper_dask.chunk.objects import objects_to_arrow
+from mapper_dask.chunk.times import require_whole_microseconds
 from mapper_dask.dialects.conversions import (
     Conversion,
     Incoming,
@@ -263,6 +264,7 @@ def _as_text(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
     if pa.types.is_decimal(array.type):
         return texts_of(array)
     if pa.types.is_nested(array.type):
+        require_whole_microseconds(array)
         return objects_to_arrow(
             pd.Series(array.to_pylist(), name=target.name, dtype=object), target
         )[0]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from numbers import Integral, Number
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import simplejson
 
+from mapper_dask.chunk import times
 from mapper_dask.chunk.measure import measured
 from mapper_dask.dialects.conversions import Incoming, incoming_from_arrow
 from mapper_dask.dialects.facts import Column, TypeFamily
@@ -80,7 +83,7 @@ def _is_missing(value: Any) -> bool:
     return (
         value is None
         or value is pd.NA
-        or value is pd.NaT
+        or times.is_missing_time(value)
         or (isinstance(value, float) and math.isnan(value))
     )
 
@@ -114,10 +117,11 @@ def _texts(name: Any, values: Sequence[Any], write: Callable[[Any], str]) -> pa.
 
 
 def _writer(target: Column) -> Callable[[Any], str]:
+    write: Callable[[Any], str]
     if target.type_name in _JSON:
         write = _json
     elif target.type_name.endswith("[]"):
-        write = _list_literal
+        write = functools.partial(_list_literal, type_name=target.type_name)
     else:
         write = _plain_text
     return lambda value: value if isinstance(value, str) else write(value)
@@ -127,20 +131,14 @@ def _plain_text(value: Any) -> str:
     if isinstance(value, Number):
         message = f"a number ({type(value).__name__}) among other values; make it text"
         raise TypeError(message)
-    return _text(value)
+    return times.written(value)
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, pd.Timedelta) and value.nanoseconds:
-        message = f"{value} has finer times than microseconds; round it with .round('us')"
-        raise ValueError(message)
-    return str(value)
-
-
-def _list_literal(value: Any) -> str:
+def _list_literal(value: Any, type_name: str) -> str:
     if isinstance(value, (Mapping, bytes)) or not hasattr(value, "__iter__"):
         message = f"{type(value).__name__} does not go into an array; make it a list"
         raise TypeError(message)
+    times.require_elements(value, type_name)
     return array_literal(value)
 
 
@@ -150,7 +148,7 @@ def array_literal(values: Any) -> str:
 
 
 def _element(value: Any) -> str:
-    if value is None or value is pd.NA or value is pd.NaT:
+    if value is None or value is pd.NA or times.is_missing_time(value):
         return "NULL"
     if isinstance(value, bool):
         return "t" if value else "f"
@@ -166,7 +164,7 @@ def _element(value: Any) -> str:
 def _scalar(value: Any) -> str:
     if isinstance(value, dict):
         return _json(value)
-    return "\\x" + value.hex() if isinstance(value, bytes) else _text(value)
+    return "\\x" + value.hex() if isinstance(value, bytes) else times.written(value)
 
 
 def _json(value: Any) -> str:
@@ -177,6 +175,12 @@ def _json(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     """Return what JSON can say: NumPy's numbers and arrays as such, a date or an id as text."""
+    if value is pd.NA or times.is_missing_time(value):
+        return None
+    if times.is_numpy_time(value):
+        return str(value)
+    if isinstance(value, np.ndarray) and value.dtype.kind in "mM":
+        return list(value)  # as a list of its own it would be one of whole nanoseconds
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 

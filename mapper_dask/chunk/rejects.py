@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
+from mapper_dask.chunk.times import is_missing_time, is_numpy_time
 from mapper_dask.errors import TransformError
 from mapper_dask.parallel_models import Reject
 
@@ -98,6 +100,10 @@ def plain_value(value: Any) -> Any:
 
 @functools.singledispatch
 def _plain(value: Any) -> Any:
+    if is_numpy_time(value):
+        return None if is_missing_time(value) else str(value)
+    if isinstance(value, np.ndarray) and value.dtype.kind in "mM":
+        return [plain_value(item) for item in value]
     if hasattr(value, "tolist"):  # NumPy's scalars and arrays
         return plain_value(value.tolist())
     return clean(str(value))
