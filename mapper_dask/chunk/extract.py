@@ -13,6 +13,7 @@ from mapper_dask.chunk.task import ReadTask
 from mapper_dask.connections import engine_for, raw_connection
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.batches import Most
 from mapper_dask.dialects.facts import Column
 from mapper_dask.errors import SnapshotLostError
 from mapper_dask.parallel_models import Chunk
@@ -69,7 +70,11 @@ def read_batches(
     ``strict`` that is an error instead.
     """
     return session.dialect.read(
-        session.conn, session.sql, task.query.columns, batch_rows=task.batch_rows, strict=strict
+        session.conn,
+        session.sql,
+        task.query.columns,
+        most=Most(task.batch_rows, task.batch_bytes),
+        strict=strict,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mapper_dask.connections import ConnectionRef
+from mapper_dask.dialects.batches import BATCH_BYTES
 from mapper_dask.dialects.facts import SourceQuery, TargetTable
 from mapper_dask.parallel_models import DtypeBackend, Transformation
 from mapper_dask.retries import (
@@ -22,6 +23,8 @@ class ReadTask:
     query: SourceQuery
     batch_rows: int
     """Rows the function sees at most: a chunk with more, such as one heavy key, comes in pieces."""
+    batch_bytes: int | None = BATCH_BYTES
+    """Bytes it sees at most, unless a single row has more; None: any."""
     snapshot: str | None = None
     """Snapshot that the run's keeper holds open; None: each chunk reads what is committed."""
     needs_snapshot: bool = False

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 import sqlalchemy as sa
 
+from mapper_dask.dialects.batches import Most
 from mapper_dask.dialects.definition import Definition, Relied
 from mapper_dask.dialects.facts import (
     Aside,
@@ -333,7 +334,7 @@ class Dialect(Protocol):
         ...
 
     def read(
-        self, conn: Any, sql: str, columns: Sequence[Column], *, batch_rows: int, strict: bool
+        self, conn: Any, sql: str, columns: Sequence[Column], *, most: Most, strict: bool
     ) -> Iterator[pa.Table]:
         """Yield a query's rows as Arrow tables, at least one."""
         ...

@@ -22,6 +22,7 @@ from mapper_dask.connections import (
 )
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.batches import Most
 from mapper_dask.dialects.conversions import (
     Conversion,
     Incoming,
@@ -90,7 +91,7 @@ def prepare(
         source,
         plan.query,
         PIECES * plan.config.chunk_size,
-        keeper.snapshot,
+        snapshot=keeper.snapshot,
         needs_snapshot=plan.one_state,
         one_state=plan.one_state and keeper.snapshot is not None,
         tag=session_tag(run_id),
@@ -280,7 +281,7 @@ def _sample(plan: ChunkPlan, keeper: Keeper, rows: int) -> pa.Table:
         query = opened_query(plan.query, dialect.literal)
         sql = dialect.first_rows(dialect.chunk_query(keeper.conn, query, plan.chunks[0]), rows)
         read = dialect.read(
-            keeper.conn, sql, plan.query.columns, batch_rows=max(rows, 1), strict=False
+            keeper.conn, sql, plan.query.columns, most=Most(max(rows, 1)), strict=False
         )
         return next(read)
 

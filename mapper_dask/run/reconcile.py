@@ -232,7 +232,7 @@ class Reconciler:
         self, dialect: Dialect, conn: Any, proofs: Proofs, *, checksum: bool
     ) -> Iterator[tuple[ChunkCheck, bool]]:
         tag = session_tag(self.stored.run_id)
-        read = ReadTask(self.source, self.query, 1, self.stored.snapshot, tag=tag)
+        read = ReadTask(self.source, self.query, 1, snapshot=self.stored.snapshot, tag=tag)
         for chunk, result in self.known:
             rows, digest, kept = _source_digest(read, chunk, checksum=checksum)
             check = ChunkCheck(

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg2
 import sqlalchemy as sa
 
+from mapper_dask.dialects.batches import Most
 from mapper_dask.dialects.postgresql import copying, faults, lines, rows, transfer
 from mapper_dask.dialects.postgresql.spool import Filling
 from mapper_dask.dialects.postgresql.types import column
@@ -75,7 +76,7 @@ def copy_out(conn: Any, breaking: Callable[[], None]) -> None:
 
     Filling.write = told  # type: ignore[method-assign]
     try:
-        for _ in transfer.read(conn, SELECT, COLUMNS, batch_rows=1000, strict=False):
+        for _ in transfer.read(conn, SELECT, COLUMNS, most=Most(1000), strict=False):
             pass
     finally:
         Filling.write = write  # type: ignore[method-assign]

@@ -17,6 +17,9 @@ FEW, MANY, CHUNK = 40_000, 400_000, 4_000
 LEAK = 8_000_000
 """Bytes a chunk: two workers then keep about 200 MB each of 50 chunks, far beyond any noise."""
 
+HUGE = 50 << 20
+"""Bytes of a huge row."""
+
 kept: list[bytes] = []
 
 
@@ -64,6 +67,32 @@ def test_allowance_is_15_percent_and_20_mb_over_the_smallest(memory):
     large = memory.Measurement(2, 1.0, (134_000_000, 120_000_000))
 
     assert memory.growth([large, small]) == pytest.approx((134, 135))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chunk_size", [1000, "auto"])
+def test_a_few_huge_rows_take_no_more_than_a_few_of_them(databases: Databases, chunk_size):
+    """Eight rows of 50 MB; held all at once, with what becomes of them, they took 1,400 MB."""
+    table = "CREATE TABLE huge (id bigint PRIMARY KEY, v text, size bigint)"
+    databases.source.execute(table)
+    databases.source.execute("ALTER TABLE huge ALTER v SET STORAGE EXTERNAL")
+    databases.source.execute(
+        "INSERT INTO huge SELECT g, repeat('0123456789abcdef', 50 * 65536) "
+        "FROM generate_series(1, 8) g"
+    )
+    databases.target.execute(table)
+
+    done = run_script(
+        "tests/integration/huge_rows.py", databases.source.url, databases.target.url, chunk_size
+    )
+
+    assert done.returncode == 0, done.stderr
+    rows, peak = map(int, done.stdout.split())
+    assert rows == 8
+    assert databases.target.fetch("SELECT count(*), min(size), max(size) FROM huge") == [
+        (8, HUGE, HUGE)
+    ]
+    assert peak < 950
 
 
 def peaks(text: str) -> list[tuple[int, list[int]]]:

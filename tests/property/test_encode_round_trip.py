@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from mapper_dask.chunk.encode import encode_frame, encode_table
 from mapper_dask.chunk.transform import apply, in_expected_order, to_frame
 from mapper_dask.dialects.facts import Column, TargetTable
+from mapper_dask.dialects.batches import regrouped
 from mapper_dask.dialects.postgresql import wire
 from mapper_dask.dialects.postgresql.decode import Decoder
 from mapper_dask.dialects.postgresql.spool import Filling, Spool
@@ -428,7 +429,7 @@ def test_blocks_and_groups_of_any_size_keep_every_row(rows, at_most, size):
         into = Filling(columns, typed, spool)
         for start in range(0, len(lines), size):
             into.write(lines[start : start + size])
-        groups = list(wire.regrouped(spool.tables(), at_most))
+        groups = list(regrouped(spool.tables(), at_most))
 
     assert [tuple(row.values()) for group in groups for row in group.to_pylist()] == rows
     assert all(group.num_rows == at_most for group in groups[:-1])

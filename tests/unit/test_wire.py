@@ -17,6 +17,7 @@ import pytest
 
 from mapper_dask.dialects.facts import Column
 from mapper_dask.dialects.postgresql import rows as compiled_rows
+from mapper_dask.dialects.batches import regrouped
 from mapper_dask.dialects.postgresql import transfer, wire
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import EncodeError
@@ -342,7 +343,7 @@ def pieces(*counts: int) -> Iterator[pa.Table]:
     ],
 )
 def test_tables_are_regrouped_and_every_row_kept_in_order(counts, at_most, expected):
-    tables = list(wire.regrouped(pieces(*counts), at_most))
+    tables = list(regrouped(pieces(*counts), at_most))
 
     assert [table.num_rows for table in tables] == expected
     assert [n for table in tables for n in table["n"].to_pylist()] == list(range(sum(counts)))
@@ -351,7 +352,7 @@ def test_tables_are_regrouped_and_every_row_kept_in_order(counts, at_most, expec
 def test_regrouping_takes_no_more_than_it_needs():
     source = pieces(4, 4, 4)
 
-    next(wire.regrouped(source, 3))
+    next(regrouped(source, 3))
 
     assert [table.num_rows for table in source] == [4, 4]
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from mapper_dask.dialects.base import Watch
+from mapper_dask.dialects.batches import Most
 from mapper_dask.dialects.facts import (
     Aside,
     Capabilities,
@@ -255,10 +256,10 @@ class Oracle(Definitions):
         return catalogue.address_bounds(conn, table, blocks, starts)
 
     def read(
-        self, conn: Any, sql: str, columns: Sequence[Column], *, batch_rows: int, strict: bool
+        self, conn: Any, sql: str, columns: Sequence[Column], *, most: Most, strict: bool
     ) -> Iterator[pa.Table]:
         """Yield a query's rows as Arrow tables."""
-        return transfer.read(conn, sql, columns, batch_rows=batch_rows, strict=strict)
+        return transfer.read(conn, sql, columns, most=most, strict=strict)
 
     # -- writing --------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import oracledb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mapper_dask.dialects.batches import BATCH_BYTES, Most, cut, pieces
 from mapper_dask.dialects.facts import Column, Loaded, TargetTable
 from mapper_dask.dialects.oracle import faults
 from mapper_dask.dialects.oracle.names import quote
@@ -19,6 +20,12 @@ from mapper_dask.errors import EncodeError, LoadCountError, RejectLimitError
 
 FETCH_ROWS = 20_000
 """Rows a message brings at most; more save no time."""
+
+FETCH_LARGE = 32
+"""Rows with large objects a message brings at most: nobody knows how large they are."""
+
+BYTES_OF_A_CHARACTER = 4
+"""Bytes the longest character takes."""
 
 SENT_ROWS = 10_000
 """Rows a message takes at most; the server counts errors of one message in 16 bits."""
@@ -30,24 +37,36 @@ REFUSED_ROW = re.compile(
 
 
 def read(
-    conn: Any, sql: str, columns: Sequence[Column], *, batch_rows: int, strict: bool
+    conn: Any, sql: str, columns: Sequence[Column], *, most: Most, strict: bool
 ) -> Iterator[pa.Table]:
-    """Yield a query's rows as Arrow tables of at most ``batch_rows`` rows, at least one.
+    """Yield a query's rows as Arrow tables of at most so many rows and bytes, at least one.
+
+    The driver is told rows only,
+    so as many are asked for at a time as have so many bytes by their types; of large objects few.
 
     The types are asked for, never inferred: the driver's own choice for a NUMBER is a float.
     """
     del strict  # every value of a column's type fits, or the driver raises
     schema = pa.schema([(column.name, _asked(column)) for column in columns])
     wanted = pa.schema([(column.name, column.arrow) for column in columns])
-    size = max(1, min(batch_rows, FETCH_ROWS))
+    size = max(1, min(most.rows, FETCH_ROWS, _fetched(columns, most.bytes)))
     empty = True
     for frame in conn.fetch_df_batches(statement=sql, size=size, requested_schema=schema):
         rows = _as_planned(pa.table(frame), wanted, columns)
         if rows.num_rows:
             empty = False
-            yield rows
+            yield from (rows,) if most.bytes is None else cut(rows, most.bytes)
     if empty:
         yield wanted.empty_table()
+
+
+def _fetched(columns: Sequence[Column], most_bytes: int | None) -> int:
+    """Return how many rows to ask for at a time."""
+    if most_bytes is None:
+        return FETCH_ROWS
+    width = sum(column.precision or 0 for column in columns if pa.types.is_string(column.arrow))
+    rows = most_bytes // max(1, width * BYTES_OF_A_CHARACTER)
+    return min(rows, FETCH_LARGE) if any(c.type_name in LARGE for c in columns) else rows
 
 
 def _asked(column: Column) -> pa.DataType:
@@ -94,8 +113,8 @@ def load(conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
     with conn.cursor() as cursor:
         if not rows.num_rows:
             cursor.parse(sql)  # a missing right or column is told here, too
-        for start in range(0, rows.num_rows, SENT_ROWS):
-            count += _send(cursor, sql, sent.slice(start, SENT_ROWS))
+        for piece in pieces(sent, SENT_ROWS, BATCH_BYTES):
+            count += _send(cursor, sql, piece)
     if count != rows.num_rows:
         message = f"{rows.num_rows} rows were sent to {table.into}, {count} arrived"
         raise LoadCountError(message)
@@ -113,16 +132,17 @@ def load_apart(conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Load
     sent = sendable(rows, table)
     sql = _insert(table, rows.column_names, sent)
     refused: dict[int, str] = {}
-    count = 0
+    count = start = 0
     with conn.cursor() as cursor:
-        for start in range(0, rows.num_rows, SENT_ROWS):
-            count += _send(cursor, sql, sent.slice(start, SENT_ROWS), apart=True)
+        for piece in pieces(sent, SENT_ROWS, BATCH_BYTES):
+            count += _send(cursor, sql, piece, apart=True)
             for error in cursor.getbatcherrors():
                 refused[start + error.offset] = _reason(error)
             if len(refused) > most:
                 last = list(refused.values())[-1]
                 message = f"more than reject_limit={most} rows are refused; last: {last}"
                 raise RejectLimitError(message)
+            start += piece.num_rows
     if count + len(refused) != rows.num_rows:
         message = (
             f"{rows.num_rows} rows were sent to {table.into}, {count} arrived, "

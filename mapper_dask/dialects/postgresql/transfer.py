@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mapper_dask.dialects.batches import Most, regrouped
 from mapper_dask.dialects.facts import Column, Loaded, TargetTable
 from mapper_dask.dialects.postgresql import copying, wire
 from mapper_dask.dialects.postgresql.decode import Decoder
@@ -25,9 +26,9 @@ def _into(table: TargetTable, names: Sequence[str], wire_format: str) -> str:
 
 
 def read(
-    conn: Any, sql: str, columns: Sequence[Column], *, batch_rows: int, strict: bool
+    conn: Any, sql: str, columns: Sequence[Column], *, most: Most, strict: bool
 ) -> Iterator[pa.Table]:
-    """Yield a query's rows as Arrow tables of at most ``batch_rows`` rows, at least one.
+    """Yield a query's rows as Arrow tables of at most so many rows and bytes, at least one.
 
     A value that its column's Arrow type cannot hold (an infinite date, a numeric NaN) makes that
     column text throughout, or with ``strict`` raises. Only the values tell, so the query is run
@@ -38,7 +39,8 @@ def read(
         with Spool(Decoder(columns, typed).schema) as spool:
             expected, refused = _spooled(conn, sql, columns, typed, spool)
             if not refused:
-                yield from _counted(wire.regrouped(spool.tables(), batch_rows), expected)
+                tables = regrouped(spool.tables(), most.rows, most.bytes)
+                yield from _counted(tables, expected)
                 return
         if strict:
             raise _unfit(columns[refused[0]])

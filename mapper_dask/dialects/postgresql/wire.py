@@ -156,19 +156,3 @@ def _as_text(values: pa.Array) -> pa.Array:
         texts = (None if v is None else "\\x" + v.hex() for v in values.to_pylist())
         return pa.array(texts, pa.string())
     return values
-
-
-def regrouped(tables: Iterator[pa.Table], at_most: int) -> Iterator[pa.Table]:
-    """Regroup tables into tables of ``at_most`` rows; the last may have fewer, a lone one none."""
-    held: list[pa.Table] = []
-    count = 0
-    for table in tables:
-        held = [*held, table] if count else [table]
-        count += table.num_rows
-        while count > at_most:
-            whole = pa.concat_tables(held)
-            yield whole.slice(0, at_most)
-            held = [whole.slice(at_most)]
-            count -= at_most
-    if held:
-        yield pa.concat_tables(held)

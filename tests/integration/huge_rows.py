@@ -1,0 +1,36 @@
+"""Moves a few huge rows through a function, in this process; prints rows and the peak in MB."""
+
+from __future__ import annotations
+
+import resource
+import sys
+
+import pandas as pd
+
+from mapper_dask import ParallelProcessor
+
+
+def same(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame as it is."""
+    return frame.assign(size=frame["v"].str.len())
+
+
+def main(source: str, target: str, chunk_size: str) -> None:
+    """Move them."""
+    processor = ParallelProcessor(enable_parallel=False, progress=False)
+    result = processor.process_mapper_job(
+        source,
+        "SELECT id, v FROM huge",
+        same,
+        target,
+        None,
+        "huge",
+        chunk_size="auto" if chunk_size == "auto" else int(chunk_size),
+    )
+    result.raise_for_status()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(result.total_rows_successful, peak // 1024)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
