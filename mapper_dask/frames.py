@@ -95,7 +95,8 @@ def read_sql_query(
     columns
         Columns to read; None: all.
     strategy
-        As for :class:`~mapper_dask.MapperJob`. OFFSET_LIMIT is refused: it needs one snapshot.
+        As for :class:`~mapper_dask.MapperJob`. OFFSET_LIMIT is refused, and ROWID_BASED where rows
+        move: they need one snapshot.
     dtype_backend
         ``pyarrow`` (exact) or ``numpy_nullable``.
 
@@ -111,6 +112,8 @@ def read_sql_query(
         Names the argument that cannot be used.
     DatabaseError
         What the database answered to the query.
+
+    When it is computed, a partition of a table that was altered since raises SourceChangedError.
     """
     source = reference(con, "con")
     _require_name(index_col)

@@ -24,6 +24,13 @@ HEAVY_NAMED = 3
 """Heavy keys named in a plan."""
 
 
+MOVING = (
+    "row addresses move when rows are updated: once its snapshot is lost, such a run begins anew "
+    "where its rows are staged (atomic=True, replace), and else cannot go on"
+)
+"""What a plan says of chunks that cover the query in one state only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """What cutting a query gave."""
@@ -164,14 +171,8 @@ def _cut_by_block(dialect: Dialect, conn: Any, seen: Survey, size: int) -> Cut:
         for bound, share in zip(bounds, shares, strict=False)
     ]
     chunks = key_space.block_chunks(sized)
-    return Cut(
-        chunks,
-        rows,
-        [
-            "row addresses move when rows are updated: a resumed run reads the table as it is then",
-            *_many(chunks),
-        ],
-    )
+    moving = [] if seen.stable_addresses else [MOVING]
+    return Cut(chunks, rows, [*moving, *_many(chunks)])
 
 
 def _cut_by_offset(dialect: Dialect, conn: Any, seen: Survey, query: SourceQuery, size: int) -> Cut:

@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from mapper_dask.dialects.facts import FunctionFact, Histogram, KeyMark, Relation, TargetTable
 from mapper_dask.dialects.hazards import AFTER, BEFORE, INSTEAD, Hazards, Trigger
-from mapper_dask.dialects.oracle import session
+from mapper_dask.dialects.oracle import definitions, session
 from mapper_dask.dialects.oracle.flashback import GRAMMAR
 from mapper_dask.dialects.oracle.names import folded, quote
 from mapper_dask.dialects.oracle.types import column_of_table
@@ -90,6 +90,7 @@ def target_table(conn: Any, schema: str | None, table: str) -> TargetTable | Non
     if found is None:
         return None
     place = {"owner": found[0], "name": found[1]}
+    definition = definitions.of_table(conn, *found)  # first: what comes later is held to it
     rows = session.run(conn, "target_columns", place)
     columns = tuple(
         column_of_table(
@@ -110,6 +111,7 @@ def target_table(conn: Any, schema: str | None, table: str) -> TargetTable | Non
         unique_keys=tuple(names for names, proves, _ in indexes if proves),
         primary_key=next((names for names, _, primary in indexes if primary), ()),
         referring=tuple(str(name) for (name,) in session.run(conn, "referring_tables", place)),
+        definition=definition,
         hazards=hazards(conn, place),
     )
 
