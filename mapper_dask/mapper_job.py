@@ -69,7 +69,8 @@ class MapperJob:
     """Dtypes the function sees."""
     params: Mapping[str, Any] | None = field(default=None, repr=False)
     """Values for the places the query marks ``:name``, written into it as literals; None: it has
-    none. A list stands behind IN."""
+    none. A list stands behind IN. ``env:NAME`` is a text that stays a reference: it is looked up by
+    the process that reads, and shown nowhere."""
     run_id: str | None = None
     """Name of the run; one the ledger knows is continued. None: a new one."""
 

@@ -22,6 +22,7 @@ from mapper_dask.cli.reply import (
     as_document,
     code_of,
     error_document,
+    harmless,
     say,
     told,
     without_urls,
@@ -230,7 +231,7 @@ def _failed(error: Exception, typed: Sequence[str], *, as_json: bool, debug: boo
 def _complain(message: str) -> None:
     colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     head = click.style("error:", fg="red", bold=True) if colour else "error:"
-    sys.stderr.write(f"{head} {message}\n")
+    sys.stderr.write(f"{head} {harmless(message)}\n")
 
 
 __all__ = ["cli", "main", "parameters"]

@@ -39,10 +39,19 @@ class Reply:
 
 def say(reply: Reply, *, as_json: bool) -> None:
     """Print a reply on standard output."""
-    text = as_document(reply.data) if as_json else reply.text
+    text = as_document(reply.data) if as_json else harmless(reply.text)
     if text:
         sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
         sys.stdout.flush()
+
+
+def harmless(text: str) -> str:
+    """Return a text without what a terminal would obey: names and errors may be anybody's."""
+    return "".join(c if c.isprintable() or c in "\n\t" else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
 def as_document(data: Any) -> str:

@@ -32,7 +32,7 @@ from mapper_dask.parallel_models import Chunk, ChunkKind, ChunkResult
 from mapper_dask.rendering import Line, as_html, as_text
 from mapper_dask.run.preflight import target_table
 from mapper_dask.run.repair import Proofs, Repairer
-from mapper_dask.run.run import replanned
+from mapper_dask.run.run import replanned, require_snapshot
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import keep_snapshot
 
@@ -311,6 +311,7 @@ def reconciler(job: MapperJob, stored: StoredRun) -> Reconciler:
     """
     source = reference(job.source_conn, "source_conn")
     target = reference(job.target_conn, "target_conn")
+    require_snapshot(stored, dialect_for(source))
     known = RunLedger(target, stored.run_id).chunks()
     with keep_snapshot(source, consistent=False) as keeper:
         plan = replanned(job, stored, keeper, [chunk for chunk, _ in known])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mapper_dask.connections import ConnectionRef, close_idle
+from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import FingerprintError, LedgerError, PlanError, RunNotFoundError
 from mapper_dask.ledger import RunState, StoredRun
 from mapper_dask.mapper_job import MapperJob
@@ -22,6 +24,7 @@ from mapper_dask.run.preflight import Prepared
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import Keeper
 from mapper_dask.run.staging import stored_form
+from mapper_dask.stored import of_ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +222,27 @@ def replanned(
         )
         raise FingerprintError(message, run_id=stored.run_id)
     return plan
+
+
+KEPT_FORM = re.compile(r"[0-9A-F]{8}-[0-9A-F]{8}-[0-9]{1,10}")
+"""Name of a snapshot that a session keeps."""
+
+NUMBER_FORM = re.compile(r"[0-9]{1,30}")
+"""Number of a state that the server knows for a while."""
+
+
+def require_snapshot(stored: StoredRun, source: Dialect) -> None:
+    """Refuse a stored snapshot that is none of the source's own form.
+
+    Raises
+    ------
+    LedgerError
+        When it is something else.
+    """
+    form = KEPT_FORM if source.capabilities.kept_snapshots else NUMBER_FORM
+    if stored.snapshot is not None and not form.fullmatch(stored.snapshot):
+        entry = of_ledger(stored.run_id, {"snapshot": stored.snapshot})
+        entry.refuse("snapshot", f"a snapshot of {source.name}")
 
 
 def require_chunks(stored: StoredRun, chunks: Sequence[Chunk]) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import sqlalchemy as sa
 
 from mapper_dask import MapperJob, ParallelProcessor, reject
+from mapper_dask.chunk import chunk_processor
 from mapper_dask.errors import LedgerLostError, MapperError, RunNotFoundError
 from mapper_dask.run import job_engine, retry_rejects
 from tests.database import Databases
@@ -34,7 +34,7 @@ def shop(databases: Databases) -> Databases:
 def job_of(shop: Databases, **changes: Any) -> MapperJob:
     return MapperJob(
         source_conn=shop.source.url, source_sql="SELECT id FROM s", target_conn=shop.target.url,
-        target_table="d", chunk_size=100, run_id="r", **changes,
+        target_table="d", run_id="r", **{"chunk_size": 100, **changes},
     )  # fmt: skip
 
 
@@ -47,23 +47,26 @@ PROCESSOR = ParallelProcessor(enable_parallel=False, retries=2, progress=False)
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("disposition", ["append", "replace"])
-def test_before_a_chunk(shop: Databases, loss: str, disposition: Any) -> None:
-    url, lost = shop.target.url, LOSSES[loss]
+@pytest.mark.parametrize("step", ["assign", "target_session"])
+def test_before_a_chunk(
+    shop: Databases, loss: str, disposition: Any, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, lost = getattr(chunk_processor, step), []
 
-    def loses(frame: pd.DataFrame) -> pd.DataFrame:
-        if len(frame) and frame.id.min() == 101:
-            with sa.create_engine(url, poolclass=sa.NullPool).begin() as conn:
-                conn.exec_driver_sql("SET lock_timeout = '5s'")
-                conn.exec_driver_sql(lost)
-        return frame
+    def late(load: Any, chunk_id: int) -> Any:
+        if chunk_id == 1 and not lost:
+            lost.append(shop.target.execute(LOSSES[loss]))
+        return begin(load, chunk_id)
 
-    job = job_of(shop, transformation_logic=loses, write_disposition=disposition)
+    monkeypatch.setattr(chunk_processor, step, late)
+    job = job_of(shop, write_disposition=disposition, on_error="continue", chunk_size=100)
     with pytest.raises(LedgerLostError, match=r"no .*run 'r' any more.*new run_id") as caught:
-        PROCESSOR.run(job.evolve(on_error="continue"))
+        PROCESSOR.run(job)
     assert caught.value.details["run_id"] == "r"
     assert not pickle.loads(pickle.dumps(caught.value)).transient
-    committed = {"append": {"a chunk gone": 300}.get(loss, 100), "replace": 0}
-    assert rows(shop) == committed[disposition]
+    assert lost
+    kept = 200 if loss == "a chunk gone" else 100
+    assert rows(shop) == (kept if disposition == "append" else 0)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -84,7 +87,7 @@ def test_before_it_is_published(
 
 
 def marked(frame: pd.DataFrame) -> pd.DataFrame:
-    return reject(frame, frame.id % 100 == 0, "round")
+    return reject(frame, frame.id.isin([100, 200, 300, 400]), "round")
 
 
 @pytest.mark.parametrize("loss", ["dropped", "emptied"])

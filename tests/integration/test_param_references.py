@@ -62,7 +62,8 @@ def test_the_value_is_read_by_and_told_to_nobody(
     plan = ChunkManager().plan(job)
     plan.save(tmp_path / "plan.json")
     processor = ParallelProcessor(enable_parallel=False)
-    prepared = processor.prepare(job.evolve(run_id="looked at"))[1]
+    look = job.evolve(run_id="looked at", strategy="KEY_BASED")
+    prepared = processor.prepare(look)[1]
     result = processor.run(job, plan=tmp_path / "plan.json").raise_for_status()
 
     assert result.total_rows_successful == 200
