@@ -44,8 +44,25 @@ SPELLINGS = {
     "bpchar": ("bpchar", "a", "a  "),
     "numeric[]": ("numeric[]", "{1.0}", "{1.000}"),
     "domain": ("price", "2.0", "2.00"),
-    "citext": ("ci", "Ann", "ANN"),
+    "like citext": ("ci", "Ann", "ANN"),
+    "citext": ("citext", "Ann", "ANN"),
+    "nondeterministic": ("text COLLATE nocase", "Ann", "ANN"),
 }
+ASKED = {
+    "citext": (
+        "SELECT FROM pg_available_extensions WHERE name = 'citext'",
+        "CREATE EXTENSION citext",
+    ),
+    "nondeterministic": (
+        "SELECT FROM pg_collation WHERE collprovider = 'i' AND collname ~ '^de-'",
+        (
+            "CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', "
+            "deterministic = false)"
+        ),
+    ),
+}
+"""What not every server has: what shows that it has it, and what makes it."""
+
 WAYS = {
     "merge": {"write_disposition": "merge"},
     "newest": {"write_disposition": "merge", "newest_by": "v"},
@@ -57,8 +74,13 @@ def prepared(databases: Databases, kind: str) -> tuple[str, str]:
     """Make the type on both sides; return the two spellings of one value."""
     name, old, new = SPELLINGS[kind]
     for database in databases:
-        for statement in CITEXT if kind == "citext" else ():
+        for statement in CITEXT if kind == "like citext" else ():
             database.execute(statement)
+        if kind in ASKED:
+            available, made = ASKED[kind]
+            if not database.fetch(available):
+                pytest.skip(f"this server has no {kind} type")
+            database.execute(made)
         if kind == "domain":
             database.execute("CREATE DOMAIN price AS numeric")
         database.execute(f"CREATE TABLE t (k {name} PRIMARY KEY, n int, v int)")

@@ -227,6 +227,22 @@ def test_a_trigger_may_delete_rows_of_others(shop: Databases, way: str) -> None:
     assert names(shop.target) == {"new": ROWS}
 
 
+@pytest.mark.parametrize("way", ["append", "function"])
+def test_who_may_only_insert_is_told_that_rows_were_deleted(
+    shop: Databases, clerk: str, way: str
+) -> None:
+    """Whose rows they were could be seen only by reading the table."""
+    fill(shop.target, way)
+    make(shop.target, (
+        *trigger("DELETE FROM d WHERE name = 'old';", "AFTER INSERT ON d"),
+        "ALTER FUNCTION steal() SECURITY DEFINER",
+        f"REVOKE ALL ON d FROM {clerk}", f"GRANT INSERT ON d TO {clerk}",
+    ))  # fmt: skip
+    result = move(shop, way, target_conn=under(shop.target, f"-crole={clerk}"))
+    assert "500 of its rows were deleted again" in result.errors[0]
+    assert names(shop.target) == {"old": OLD}
+
+
 @pytest.mark.parametrize("way", CHUNKWISE)
 def test_deferred_triggers_do_not_hurt_rows_that_refer_to_later_ones(
     shop: Databases, way: str

@@ -377,7 +377,7 @@ class PostgreSQL(Definitions, WithoutDirectPath):
             primary_key=next((tuple(names) for _, names, primary in indexes if primary), ()),
             referring=tuple(name for (name,) in referring),
             definition=definition,
-            hazards=watching.hazards(conn, quoted),
+            hazards=watching.hazards(conn, table_id),
         )
 
     def load(self, conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:

@@ -36,9 +36,15 @@ XID_COUNT = 2**32
 """A row bears the number of its transaction without the epoch."""
 
 
-def hazards(conn: Any, quoted: str) -> Hazards:
-    """Return what may keep rows out of a table or take them away."""
-    facts = statements.run(conn, "target_hazards", {"table": quoted})
+def hazards(conn: Any, table: str | int) -> Hazards:
+    """Return what may keep rows out of a table or take them away.
+
+    Parameters
+    ----------
+    table
+        Its quoted name, or its object id, which is looked up without a right on its schema.
+    """
+    facts = statements.run(conn, "target_hazards", {"table": table})
     named: dict[str, list[str]] = {}
     for fact, name, *_ in facts:
         named.setdefault(fact, []).append(name)
@@ -141,6 +147,10 @@ class Watch:
         if self.subtransactions or self.hazards.view or (done.counting and done.updated):
             return False
         with self.conn.cursor() as cursor:
+            cursor.execute("SELECT pg_catalog.has_table_privilege(%s, 'SELECT')", (self.quoted,))
+            (may_look,) = cursor.fetchone()
+            if not may_look:
+                return False
             cursor.execute(
                 f"SELECT pg_catalog.count(*) FROM {self.quoted} WHERE xmin OPERATOR(pg_catalog.=) "
                 f"pg_catalog.mod(pg_catalog.txid_current(), {XID_COUNT})::pg_catalog.text"
