@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from mapper_dask.chunk.chunk_processor import ChunkProcessor
     from mapper_dask.chunk.rejects import reject
     from mapper_dask.errors import MapperError
-    from mapper_dask.flow import Flow, FlowJob, FlowResult, Incremental
+    from mapper_dask.flow import Flow, FlowJob, FlowResult
     from mapper_dask.frames import read_sql_query
+    from mapper_dask.incremental import Incremental
     from mapper_dask.mapper_job import MapperJob
     from mapper_dask.parallel_models import (
         Chunk,

@@ -2,64 +2,27 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import enum
-import math
-import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from decimal import Decimal
 from typing import Any
 
 import pandas as pd
 
 from mapper_dask.errors import ConfigurationError, RunFailedError
+from mapper_dask.incremental import (
+    LONGEST_COMMIT_WAIT,
+    MOST_DIGITS,
+    Incremental,
+    is_counted,
+    is_overlap,
+)
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import ParallelProcessingResult
 from mapper_dask.rendering import Line, as_html, as_text
 
-MOST_DIGITS = 1_000
-"""Digits of an overlap or a start, before and behind the point: no column holds values that need
-more, and all of them are written out."""
-
-LONGEST_OVERLAP = dt.timedelta(days=366_000)
-"""About 1,000 years: below any time of a database's it leads to another one."""
-
-LONGEST_COMMIT_WAIT = 86_400
-"""Seconds for which transactions in progress are waited for at most: a day."""
-
 LONGEST_NAME = 200
 """Characters of a flow's, a job's and a run's name: they are keys of the ledger."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Incremental:
-    """Which rows of a query are new since the last run of the same job."""
-
-    column: str
-    """Column of the query whose values grow: a time, a date or a number."""
-    overlap: dt.timedelta | float | None = None
-    """How far below the last high value the next run begins, for rows that came late: a time for
-    times, a number for numbers. It reads rows again, so it needs ``write_disposition="merge"``."""
-    start: Any = None
-    """Where the first run begins (excluded), and below which no overlap reaches: a time, a date or
-    a number, or one as text; None: with every row. A time without a zone is UTC."""
-    in_progress: str = "wait"
-    """What is done about transactions of the source that may still commit rows below the column's
-    greatest value: ``"wait"`` waits for their end and stays below those that remain; ``"ignore"``
-    goes up to the greatest value, and loses what they commit later."""
-    commit_wait: float = 5.0
-    """Seconds for which their end is waited for."""
-    range_end: str = "closed"
-    """``"closed"``: up to the greatest value; ``"open"``: the greatest value itself is left to the
-    run that finds a greater one, for days and seconds, in which more rows may come meanwhile."""
-    check_target: bool = True
-    """Whether a run first looks whether the target still holds what the last one has loaded."""
-
-    @property
-    def overlaps(self) -> bool:
-        """Whether a run reads rows again that an earlier one has read."""
-        return bool(self.overlap)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -327,7 +290,7 @@ def _require_incremental(job: FlowJob, incremental: Incremental) -> None:
             "'append' or 'merge'",
             job.name,
         )
-    if overlap is not None and not _is_overlap(overlap):
+    if overlap is not None and not is_overlap(overlap):
         _refuse(
             "incremental.overlap",
             "must be a timedelta or a number, of at least 0; a timedelta of at most 1,000 years, a "
@@ -361,30 +324,6 @@ def _require_options(job: FlowJob, incremental: Incremental) -> None:
     check: object = incremental.check_target
     if not isinstance(check, bool):
         _refuse("incremental.check_target", "must be True or False", job.name)
-
-
-def _is_overlap(value: object) -> bool:
-    if isinstance(value, dt.timedelta):
-        return dt.timedelta(0) <= value <= LONGEST_OVERLAP
-    real = isinstance(value, (numbers.Integral, float, Decimal)) and not isinstance(value, bool)
-    return real and is_counted(value) and value >= 0  # type: ignore[operator]
-
-
-def is_counted(value: object) -> bool:
-    """Return whether a number, if it is one, is written out in so many digits as are read.
-
-    Whatever the number is, that takes no time.
-    """
-    if isinstance(value, numbers.Integral):
-        return -(10**MOST_DIGITS) < int(value) < 10**MOST_DIGITS
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if not isinstance(value, Decimal):
-        return True
-    _, digits, exponent = value.as_tuple()
-    return isinstance(exponent, int) and (
-        -MOST_DIGITS <= exponent and len(digits) + exponent <= MOST_DIGITS
-    )
 
 
 def _refuse(name: str, what: str, job: str | None = None) -> None:

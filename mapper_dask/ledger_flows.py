@@ -314,9 +314,7 @@ class FlowsLedger:
         values = {"flow_run_id": run_id, "job": job, "held": held}
         self.dialect.run(conn, "ledger_flow_held", values)
 
-    def rewind(
-        self, conn: Any, name: str, job: StoredJob, held: str | None, note: str
-    ) -> None:
+    def rewind(self, conn: Any, name: str, job: StoredJob, held: str | None, note: str) -> None:
         """Let a job's next window begin where one began: what it has read counts as not read."""
         values = {
             "name": name,

@@ -12,7 +12,12 @@ import sqlalchemy as sa
 
 # fsync guards against a power cut, and the data is thrown away: a crash of the server, which the
 # fault tests cause, loses nothing without it. 200 connections: a cluster beside the test's own.
-TEST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
+TEST_SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "max_prepared_transactions": "5",
+}
 
 
 class Server(Protocol):

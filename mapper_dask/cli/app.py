@@ -61,6 +61,7 @@ class Commands(click.Group):
         "rejects": "rejects",
         "report": "reports",
         "resume": "running",
+        "rewind": "housekeeping",
         "run": "running",
         "schema": "about",
         "status": "runs",

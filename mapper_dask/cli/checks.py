@@ -61,7 +61,10 @@ def _look_at(look: _Look, job: Any, settings: Any) -> None:
     if mapper.target_conn is not None:
         look.attempt(lambda: _ledger(mapper.target_conn))
     if job.incremental is not None:
-        look.attempt(lambda: _incremental(job))
+        look.findings += [
+            Finding(job.name, "note", "incremental", note)
+            for note in look.attempt(lambda: _incremental(job)) or ()
+        ]
     plan = look.attempt(lambda: _prepared(mapper))
     notes = () if plan is None else plan.notes
     look.findings += [Finding(job.name, "note", None, note) for note in notes]
@@ -74,10 +77,10 @@ def _ledger(conn: Any) -> None:
     require_ledger(reference(conn, "target_conn"))
 
 
-def _incremental(job: Any) -> None:
+def _incremental(job: Any) -> Any:
     from mapper_dask.run import watermarks
 
-    watermarks.check(job)
+    return watermarks.check(job)
 
 
 def _prepared(mapper: Any) -> Any:

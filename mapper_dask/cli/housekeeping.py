@@ -1,4 +1,4 @@
-"""``clean``: old runs and what killed ones have left."""
+"""``clean``: old runs and what killed ones have left; ``rewind``: rows that are gone, once more."""
 
 from __future__ import annotations
 
@@ -74,4 +74,27 @@ def _sum(cleaned: Any, verb: str) -> str:
     )
 
 
-COMMANDS = {"clean": clean}
+@click.command("rewind", epilog='\b\nJSON: {"run_id", "jobs": [name]}')
+@click.argument("run_id")
+@parameters.several(
+    parameters.ledger,
+    click.option("--file", "-f", type=parameters.File(), metavar="FILE", help="Or a job file."),
+    parameters.common,
+)
+def rewind(
+    run_id: str, ledger: str | None, file: str | None, *, as_json: bool, debug: bool
+) -> Reply:
+    """Let a flow's incremental jobs read again what they have read in a run, and later.
+
+    For rows that are gone from a target: the next run begins where this one began. Delete what is
+    left of these rows first where they were appended: it would be doubled.
+    """
+    del as_json, debug
+    from mapper_dask.run.execution_engine import ExecutionEngine
+
+    jobs = ExecutionEngine(progress=False).rewind(run_id, ledger_conn=ledger_of(ledger, file))
+    text = f"the next run of {', '.join(jobs)} begins where run {run_id} began"
+    return Reply({"run_id": run_id, "jobs": jobs}, text)
+
+
+COMMANDS = {"clean": clean, "rewind": rewind}

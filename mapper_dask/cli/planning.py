@@ -56,7 +56,8 @@ def check(
     "plan",
     epilog='\b\nJSON: {"file", "output", "jobs": [{"job", "sql", "columns", "keys", "strategy",\n'
     '       "chunk_size", "total_rows", "reason", "consistent", "target", "warnings",\n'
-    '       "incremental", "chunks": [{"chunk_id", "kind", "lower", "upper", "offset", "limit",\n'
+    '       "incremental", "incremental_notes",\n'
+    '       "chunks": [{"chunk_id", "kind", "lower", "upper", "offset", "limit",\n'
     '       "estimated_rows"}]}]}',
 )
 @click.argument("file", type=parameters.File())
@@ -82,14 +83,15 @@ def plan(
     job_file = jobfile.read(file)
     flow = job_file.flow(only=names, settings=settings_of(job_file, changes)).validated()
     plans = {job.name: _planned(job) for job in flow.jobs}
+    told = {job.name: _told(job) for job in flow.jobs}
     if output is not None:
         _save(output, job_file, flow, plans, dict(changes))
     data = {
         "file": file,
         "output": output,
-        "jobs": [_data(job, plans[job.name]) for job in flow.jobs],
+        "jobs": [_data(job, plans[job.name], told[job.name]) for job in flow.jobs],
     }
-    texts = [_text(job, plans[job.name]) for job in flow.jobs]
+    texts = [_text(job, plans[job.name], told[job.name]) for job in flow.jobs]
     return Reply(data, "\n\n".join([*texts, *([f"saved in {output}"] if output else [])]))
 
 
@@ -103,17 +105,28 @@ def _planned(job: Any) -> Any:
         raise type(error)(message, **{**error.details, "job": job.name}) from None
 
 
-def _text(job: Any, made: Any) -> str:
+def _told(job: Any) -> tuple[str, ...]:
+    """Return what is to be known of how an incremental job's new rows are told."""
+    if job.incremental is None:
+        return ()
+    from mapper_dask.run import watermarks
+
+    later = "incremental: of these it reads what is new, and is cut when it runs"
+    return (later, *watermarks.check(job))
+
+
+def _text(job: Any, made: Any, told: tuple[str, ...]) -> str:
     head, _, rest = str(made).partition("\n")
-    later = "\n  note       incremental: of these it reads what is new, and is cut when it runs"
-    return f"{head} of {job.name}\n{rest}{later if job.incremental else ''}"
+    notes = "".join(f"\n  note       {note}" for note in told)
+    return f"{head} of {job.name}\n{rest}{notes}"
 
 
-def _data(job: Any, made: Any) -> dict[str, Any]:
+def _data(job: Any, made: Any, told: tuple[str, ...]) -> dict[str, Any]:
     return {
         "job": job.name,
         **made.to_json(),
         "incremental": job.incremental is not None,
+        "incremental_notes": told,
         "chunks": [plain(chunk.to_json()) for chunk in made.chunks],
     }
 

@@ -191,7 +191,7 @@ def _job(job: Any) -> dict[str, Any]:
     counts: dict[str, Any] = {name: plain(getattr(job, name)) for name in names}
     result = job.result
     if result is None:
-        return counts
+        return {**counts, "warnings": list(job.warnings)}
     return {
         **counts,
         "rows_read": result.total_rows_processed,
@@ -202,7 +202,7 @@ def _job(job: Any) -> dict[str, Any]:
         "chunks_done": result.chunks_succeeded,
         "chunks_failed": result.chunks_failed,
         "consistent": result.consistent,
-        "warnings": list(result.warnings),
+        "warnings": [*job.warnings, *result.warnings],
         "errors": list(result.errors),
     }
 

@@ -25,7 +25,7 @@ JSON: {"flows": [{"run_id", "name", "state", "started_at", "ended_at"}],
                  "chunks", "chunks_done", "chunks_failed", "rows_read", "rows_loaded",
                  "rows_rejected", "quiet_seconds", "staging"}]}
 With RUN_ID the run, or {"flow", "jobs": [{"name", "state", "run_id", "rows", "seconds",
-"low", "high", "error"}]}; both also "errors".
+"low", "high", "error", "warnings"}]}; both also "errors".
 """
 
 
@@ -157,7 +157,7 @@ def _flow_status(target: Any, flow: Any) -> tuple[Reply, bool]:
 
 
 def _job(job: Any) -> dict[str, Any]:
-    names = ("name", "state", "run_id", "rows", "seconds", "low", "high", "error")
+    names = ("name", "state", "run_id", "rows", "seconds", "low", "high", "error", "warnings")
     return {name: getattr(job, name) for name in names}
 
 

@@ -22,6 +22,7 @@ from mapper_dask.dialects.facts import (
     Estimate,
     FunctionFact,
     Histogram,
+    Holding,
     KeyMark,
     Loaded,
     Publication,
@@ -81,9 +82,7 @@ class Watermarks(Protocol):
         """Return how rows come to be seen, after the query was described in this session."""
         ...
 
-    def in_progress(
-        self, column: Column, order: CommitOrder, high: str
-    ) -> tuple[Transaction, ...]:
+    def in_progress(self, column: Column, order: CommitOrder, high: str) -> tuple[Transaction, ...]:
         """Return the transactions that may commit rows at or below ``high``, as of this moment."""
         ...
 

@@ -12,7 +12,8 @@ from mapper_dask import settings as layers
 from mapper_dask.connections import reference, secrets_of
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError, JobFileError
-from mapper_dask.flow import Flow, FlowJob, Incremental
+from mapper_dask.flow import Flow, FlowJob
+from mapper_dask.incremental import Incremental
 from mapper_dask.jobfile import models
 from mapper_dask.jobfile.checks import Checks
 from mapper_dask.jobfile.functions import FunctionError, found, require_arguments

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from mapper_dask.flow import LONGEST_COMMIT_WAIT
+from mapper_dask.incremental import LONGEST_COMMIT_WAIT
 from mapper_dask.jobfile.values import READERS, anything, setting, span, typed, typed_or_list
 from mapper_dask.jobfile.variables import wanted_as_value
 from mapper_dask.mapping.expressions import parse

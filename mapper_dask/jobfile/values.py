@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from mapper_dask.flow import LONGEST_OVERLAP
+from mapper_dask.incremental import LONGEST_OVERLAP
 from mapper_dask.jobfile.scalars import day, moment
 from mapper_dask.jobfile.variables import meant, wanted_as_value
 

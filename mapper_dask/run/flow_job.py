@@ -198,7 +198,10 @@ class JobThread:
         means.ledger.begin_job(job.name, result.run_id)
         given = job.job
         job = replace(job, job=bound(given, reference(given.source_conn, "source_conn")))
-        reading = watermarks.opened(means.flow.name, job, means.ledger, self._stored, self._pause)
+        with flow_job(flow=means.flow.name, flow_run=means.ledger.run_id, job=job.name):
+            reading = watermarks.opened(
+                means.flow.name, job, means.ledger, self._stored, self._pause
+            )
         result = replace(result, low=reading.low, high=reading.high, warnings=reading.notes)
         moved = job.job.evolve(source_sql=reading.sql, run_id=result.run_id)
         flow, flow_run = means.flow.name, means.ledger.run_id
@@ -222,7 +225,6 @@ class JobThread:
             ),
             outcome,
         )
-
 
     def _note_held(self, run_id: str | None, rows: int) -> None:
         means, job = self._means, self._job

@@ -141,7 +141,6 @@ class FlowLedger:
 
         self.call(discard)
 
-
     def rewind(self) -> tuple[str, ...]:
         """Let the windows of this run, and of later ones, be read again; return whose they are."""
 

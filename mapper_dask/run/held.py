@@ -13,14 +13,20 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NoReturn
 
-from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, reference, session_tag
+from mapper_dask.connections import (
+    ConnectionRef,
+    engine_for,
+    raw_connection,
+    reference,
+    session_tag,
+)
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Holdings
 from mapper_dask.dialects.facts import Column, TargetTable
 from mapper_dask.errors import DatabaseError, RowsGoneError
 from mapper_dask.flow import FlowJob
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
-from mapper_dask.run.evidence import still_there
+from mapper_dask.run.evidence import Standing, Verdict, still_there
 from mapper_dask.run.run_ledger import RunLedger
 
 
@@ -136,15 +142,19 @@ def require(job: FlowJob, read: Read) -> tuple[str, ...]:
     if not _is_checked(job) or read.high is None:
         return ()
     held = from_text(read.held)
-    replaced = _require_storage(job, read, held)
+    verdict = _storage(job, read, held)
+    if read.rows is None and verdict is not None:
+        read = replace(read, rows=verdict.loaded)
     try:
-        return _ask(job, lambda target: _compared(job, read, held, target, replaced)) or ()
+        return _ask(job, lambda target: _compared(job, read, held, target, verdict)) or ()
     except DatabaseError as error:
         if error.transient:
             raise
         return (
-            f"whether {job.job.target_table} still holds what run {read.flow_run_id!r} has loaded "
-            f"could not be asked: {error}",
+            (
+                f"whether {job.job.target_table} still holds what run {read.flow_run_id!r} has "
+                f"loaded could not be asked: {error}"
+            ),
         )
 
 
@@ -156,33 +166,30 @@ def _is_checked(job: FlowJob) -> bool:
     )
 
 
-def _require_storage(job: FlowJob, read: Read, held: Held | None) -> bool:
-    """Return whether the table was emptied, rewritten or made anew since, with its rows in it."""
+def _storage(job: FlowJob, read: Read, held: Held | None) -> Verdict | None:
+    """Return what is known of the table's storage; None where no run is known to have loaded."""
     target, run_id = _target(job), read.run_id if held is None else held.run_id
     stored = None if run_id is None else RunLedger(target, run_id).find()
     if stored is None:
-        return False
+        return None
     verdict = still_there(target, stored)
     if not verdict.holds:
         found = "not counted" if verdict.found is None else f"{verdict.found:,}"
         _refuse(job, read, f"{verdict.seen}; of {verdict.loaded:,} rows {found} are there")
-    return bool(verdict.seen)
+    return verdict
 
 
 def _compared(
-    job: FlowJob, read: Read, held: Held | None, target: _Target, replaced: bool
+    job: FlowJob, read: Read, held: Held | None, target: _Target, verdict: Verdict | None
 ) -> tuple[str, ...]:
     if read.rows and target.holdings.is_empty(target.table):
         _refuse(job, read, f"{target.table.quoted} is empty; {read.rows:,} rows were loaded")
-    column = target.column
-    if column is None:
+    column, held = target.column, held or _expected(job, read)
+    if column is None or held is None or held.greatest is None:
+        if verdict is not None and verdict.standing is Standing.PLAUSIBLE:
+            _refuse(job, read, verdict.note)
         return ()
-    if held is None:
-        held = _expected(job, read)
-        if held is None:
-            return ()
-    if held.greatest is None:
-        return ()
+    replaced = verdict is not None and bool(verdict.seen)
     count = held.rows is not None and (replaced or held.above is not None)
     found = target.holdings.look(target.table, column, held.greatest, held.above, count=count)
     if not found.reaches:
@@ -240,10 +247,10 @@ def _target(job: FlowJob) -> ConnectionRef:
 
 def _refuse(job: FlowJob, read: Read, what: str) -> NoReturn:
     message = (
-        f"job {job.name!r}: rows that run {read.flow_run_id!r} has loaded are gone: {what}. Reading "
-        "on from there would lose them. Restore them; or delete what is left of that run's rows and "
-        f"let them be read again: rewind({read.flow_run_id!r}), mapper-dask rewind "
-        f"{read.flow_run_id}; or load all anew: empty the table and give the flow another name; or, "
-        "where rows of the target are deleted on purpose, set check_target=False"
+        f"job {job.name!r}: rows that run {read.flow_run_id!r} has loaded are gone: {what}. To "
+        "read on from there would lose them. Restore them; or delete what is left of that run's "
+        f"rows and let them be read again: rewind({read.flow_run_id!r}), mapper-dask rewind "
+        f"{read.flow_run_id}; or load all anew: empty the table and give the flow another name; "
+        "or, where rows of the target are deleted on purpose, set check_target=False"
     )
     raise RowsGoneError(message, field="incremental", run_id=read.flow_run_id, job=job.name)

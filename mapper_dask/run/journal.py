@@ -10,6 +10,8 @@ event                    level    fields beside ``run``; in a flow ``flow``, ``f
 ``run_planned``          INFO     chunks, rows (estimated), strategy, cut
 ``plan_note``            WARNING  note
 ``connections_awaited``  WARNING  why, seconds_left
+``commits_awaited``      INFO     transactions, first, seconds: what an incremental job waits for
+``rows_held_back``       WARNING  note: why rows come in a later run, or might be missed
 ``run_refused``          WARNING  error, field
 ``run_started``          INFO     chunks, target, resumed
 ``chunk_assigned``       DEBUG    chunk

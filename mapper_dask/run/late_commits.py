@@ -18,7 +18,7 @@ import tenacity
 
 from mapper_dask.dialects.base import Watermarks
 from mapper_dask.dialects.facts import Column, CommitOrder, Transaction
-from mapper_dask.flow import Incremental
+from mapper_dask.incremental import Incremental
 from mapper_dask.run.events import log
 
 FIRST_WAIT, LONGEST_WAIT = 0.02, 0.5
@@ -142,7 +142,8 @@ def _told(
     return (
         f"{len(left):,} transactions at the source had not ended after "
         f"{incremental.commit_wait:g} s and may commit rows below the greatest value of "
-        f"{incremental.column!r}: {_names(left)}; {rows}, theirs and those above come in a later run"
+        f"{incremental.column!r}: {_names(left)}; {rows}, theirs and those above come in a "
+        "later run"
     )
 
 
@@ -150,8 +151,8 @@ def explained(incremental: Incremental, order: CommitOrder) -> tuple[str, ...]:
     """Return what holds for the upper end of each window, and what it can't see, in words."""
     if incremental.in_progress == "ignore":
         rule = (
-            "up to the greatest value there is (in_progress='ignore'): rows that are committed later "
-            "with a lower one are lost, but for those an overlap reaches"
+            "up to the greatest value there is (in_progress='ignore'): rows that are committed "
+            "later with a lower one are lost, but for those an overlap reaches"
         )
         return (rule,)
     wait = f"their end is waited for, {incremental.commit_wait:g} s at most"

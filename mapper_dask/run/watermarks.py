@@ -3,8 +3,8 @@
 A window begins where the last one ended that was read to its end, if the target still holds what it
 has brought (:mod:`mapper_dask.run.held`). It ends at the column's greatest value as it is when the
 window is opened, or below that where transactions in progress may still commit rows there
-(:mod:`mapper_dask.run.late_commits`). A run that goes on reads the very same window. A flow's job has
-one window open at a time:
+(:mod:`mapper_dask.run.late_commits`). A run that goes on reads the very same window. A flow's job
+has one window open at a time:
 
 - one whose rows are all in the target counts as read, whatever its coordinator came to note;
 - one that is being read, or was left by a coordinator that was killed, is in the way of a new one,
@@ -19,36 +19,27 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import logging
-import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from decimal import ROUND_FLOOR, Decimal, InvalidOperation, localcontext
+from decimal import Decimal
 from typing import Any, NoReturn
 
-from mapper_dask import references
 from mapper_dask.connections import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.base import Watermarks
-from mapper_dask.dialects.facts import Column, CommitOrder, TypeFamily
+from mapper_dask.dialects.facts import CommitOrder
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
-from mapper_dask.flow import MOST_DIGITS, FlowJob, Incremental, JobState, is_counted
+from mapper_dask.flow import FlowJob, JobState
+from mapper_dask.incremental import Incremental
 from mapper_dask.ledger import RunState
 from mapper_dask.ledger_flows import ENDED, FlowsLedger, StoredJob, Window
 from mapper_dask.plan.params import bound
 from mapper_dask.plan.query import analyse
-from mapper_dask.plan.survey import described
 from mapper_dask.run import held, late_commits, stored_runs
 from mapper_dask.run.events import log
 from mapper_dask.run.flow_ledger import FlowLedger
+from mapper_dask.run.growing import Seen, is_coarse, looking, refuse, require_values, start_of
 from mapper_dask.run.run_ledger import RunLedger
-from mapper_dask.run.snapshot import keep_snapshot
-
-TIMES = (TypeFamily.DATE, TypeFamily.TIMESTAMP, TypeFamily.TIMESTAMP_TZ)
-NUMBERS = (TypeFamily.INTEGER, TypeFamily.DECIMAL)
-
-MICROSECONDS = 6
-"""Digits of a second behind which no writer's clock sees two rows at a time."""
 
 ENDLESS = frozenset({"infinity", "-infinity", "nan"})
 """Values above, or beside, all that could come later."""
@@ -63,19 +54,6 @@ class Reading:
     high: str | None
     notes: tuple[str, ...] = ()
     """What is to be known of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """A column at the source, spoken to on an open session."""
-
-    sql: str
-    """The user's query, without a closing semicolon."""
-    column: Column
-    never_null: bool
-    marks: Watermarks
-    opened: references.Opened
-    """What hides the values of references in it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +94,9 @@ def opened(
         return Reading(job.job.source_sql, None, None)
     if stored.state is JobState.SUCCEEDED and (sql := _read_already(job, stored)):
         return Reading(sql, stored.low, stored.high, stored.notes)
-    with _looking(job, incremental, ledger.run_id) as seen:
+    with looking(job, incremental, ledger.run_id) as seen:
         if stored.opening is None:
-            _require_values(job, seen)
+            require_values(job, seen)
             stored = _open(flow, job, incremental, ledger, seen, sleep)
         nulls = job.job.write_disposition == "merge" and not seen.never_null
         sql = seen.marks.window(
@@ -155,21 +133,21 @@ def check(job: FlowJob) -> tuple[str, ...]:
     if job.incremental is None:
         return ()
     given = replace(job, job=bound(job.job, reference(job.job.source_conn, "source_conn")))
-    with _looking(given, job.incremental, "check") as seen:
-        _require_values(given, seen)
-        _start(given, job.incremental, seen)
+    with looking(given, job.incremental, "check") as seen:
+        require_values(given, seen)
+        start_of(given, job.incremental, seen)
         order = _commit_order(given, job.incremental, seen)
     return (*_explained(given, job.incremental, seen, order), *_explained_target(given))
 
 
 def _explained(
-    job: FlowJob, incremental: Incremental, seen: _Seen, order: CommitOrder
+    job: FlowJob, incremental: Incremental, seen: Seen, order: CommitOrder
 ) -> tuple[str, ...]:
     name, merges = seen.column.name, job.job.write_disposition == "merge"
     lines = late_commits.explained(incremental, order)
     if incremental.range_end == "open":
         edge = "the greatest value itself is left to the run that finds a greater one"
-    elif _is_coarse(seen.column) and merges:
+    elif is_coarse(seen.column) and merges:
         edge = "rows at the last mark are read again, and those that are there found by their key"
     else:
         edge = "it rests on this: no row comes later that equals the last mark"
@@ -192,7 +170,7 @@ def _explained_target(job: FlowJob) -> tuple[str, ...]:
     return (missing,) if missing else ()
 
 
-def _commit_order(job: FlowJob, incremental: Incremental, seen: _Seen) -> CommitOrder:
+def _commit_order(job: FlowJob, incremental: Incremental, seen: Seen) -> CommitOrder:
     """Return how rows of a column come to be seen.
 
     Raises
@@ -203,7 +181,7 @@ def _commit_order(job: FlowJob, incremental: Incremental, seen: _Seen) -> Commit
     order = seen.marks.commit_order(seen.sql, seen.column)
     made_up = incremental.overlaps or incremental.in_progress == "ignore"
     if order.problem and not made_up:
-        _refuse(job, "incremental.column", order.problem)
+        refuse(job, "incremental.column", order.problem)
     return order
 
 
@@ -219,142 +197,12 @@ def require_no_other(flow: str, job: FlowJob, ledger: FlowLedger) -> None:
         _verdict(job, window)
 
 
-@contextlib.contextmanager
-def _looking(job: FlowJob, incremental: Incremental, run_id: str) -> Iterator[_Seen]:
-    """Lend the column at the source, in one session."""
-    source = reference(job.job.source_conn, "source_conn")
-    with keep_snapshot(source, consistent=False, run_id=run_id) as keeper:
-        dialect, conn = keeper.dialect, keeper.conn
-        hidden = references.opened(job.job.source_sql, dialect.literal)
-        shape, columns = described(dialect, conn, hidden.sql)
-        column = _column(job, incremental, columns)
-        with dialect.errors():
-            # What a join adds may be NULL, whatever the table it comes from says.
-            never_null = shape.table is not None and column.not_null
-            yield _Seen(shape.sql, column, never_null, dialect.watermarks(conn), hidden)
-
-
-def _column(job: FlowJob, incremental: Incremental, columns: Sequence[Column]) -> Column:
-    found = next((column for column in columns if column.name == incremental.column), None)
-    if found is None:
-        known = ", ".join(column.name for column in columns)
-        _refuse(job, "incremental.column", f"{incremental.column!r} is no column; it has: {known}")
-    if found.family not in (*TIMES, *NUMBERS) or not found.key_type:
-        _refuse(
-            job,
-            "incremental.column",
-            f"{found.name!r} is of the type {found.type_name}; it must be a date, a timestamp, an "
-            "integer or an exact decimal. Cast it in the query, where that keeps its order",
-        )
-    overlap = incremental.overlap
-    if incremental.overlaps and isinstance(overlap, dt.timedelta) is not (found.family in TIMES):
-        wanted = "a time" if found.family in TIMES else "a number"
-        _refuse(
-            job,
-            "incremental.overlap",
-            f"must be {wanted}, as {found.name!r} is of the type {found.type_name}: {overlap!r}",
-        )
-    _require_edge(job, incremental, found)
-    return found
-
-
-def _is_coarse(column: Column) -> bool:
-    """Return whether rows that come later can have the greatest value that there is."""
-    digits = column.precision if column.family is not TypeFamily.DATE else 0
-    return column.family in TIMES and digits is not None and digits < MICROSECONDS
-
-
-def _require_edge(job: FlowJob, incremental: Incremental, column: Column) -> None:
-    """Refuse a column whose last value more rows get, where they could not be told from the old."""
-    appends = job.job.target_conn is not None and job.job.write_disposition != "merge"
-    if appends and _is_coarse(column) and incremental.range_end == "closed":
-        _refuse(
-            job,
-            "incremental.column",
-            f"{column.name!r} is of the type {column.type_name}: rows that come later can have the "
-            "greatest value that was read, and append can't tell them from those that are there. "
-            "Use write_disposition='merge' with a primary_key, which reads that value again; or a "
-            "column with microseconds; or range_end='open', which leaves the greatest value out "
-            "until there is a greater one",
-        )
-
-
-def _require_values(job: FlowJob, seen: _Seen) -> None:
-    """Refuse rows without a value where they would be lost, or doubled by each run."""
-    if job.job.write_disposition == "merge" or seen.never_null:
-        return
-    rows, name = seen.marks.nulls(seen.sql, seen.column), seen.column.name
-    if rows:
-        _refuse(
-            job,
-            "incremental.column",
-            f"{name!r} is NULL in {rows:,} rows, of which nobody can tell whether they are new. "
-            f"Give them a value (COALESCE), leave them out (WHERE {name} IS NOT NULL), or use "
-            "write_disposition='merge', which reads them in each run",
-        )
-
-
-def _start(job: FlowJob, incremental: Incremental, seen: _Seen) -> str | None:
-    """Return where the first run begins, as the database writes it."""
-    if incremental.start is None:
-        return None
-    try:
-        text = _start_text(incremental.start, seen.column)
-    except (ValueError, InvalidOperation) as error:
-        _refuse(
-            job,
-            "incremental.start",
-            f"{str(incremental.start)[:100]!r} is no value of {seen.column.type_name}: {error}",
-        )
-    return seen.marks.canonical(seen.column, text)
-
-
-def _start_text(start: Any, column: Column) -> str:
-    """Return a user's value as text that both databases read; raise ValueError for what is none."""
-    if column.family in NUMBERS:
-        return _number_text(start, whole=column.family is TypeFamily.INTEGER)
-    return _time_text(start, column)
-
-
-def _number_text(start: Any, *, whole: bool) -> str:
-    what = "it is no number"
-    if isinstance(start, (bool, dt.date)):
-        raise ValueError(what)  # noqa: TRY004 - of a value, not of an argument
-    number = Decimal(str(start).strip())
-    if not number.is_finite():
-        raise ValueError(what)
-    if not is_counted(number):
-        what = "it has too many digits"
-        raise ValueError(what)
-    with localcontext(prec=2 * MOST_DIGITS):
-        return f"{number.to_integral_value(ROUND_FLOOR) if whole else number:f}"
-
-
-def _time_text(start: Any, column: Column) -> str:
-    what = ""
-    if isinstance(start, str):
-        what = "it has more than six digits of a second" if re.search(r"[.,]\d{7}", start) else ""
-        start = dt.datetime.fromisoformat(start.strip())
-    if isinstance(start, dt.date) and not isinstance(start, dt.datetime):
-        start = dt.datetime.combine(start, dt.time())
-    if not isinstance(start, dt.datetime):
-        what = "it is no time"
-    elif start.tzinfo is not None and column.family is not TypeFamily.TIMESTAMP_TZ:
-        what = "it has a zone, the column has none"
-    if what:
-        raise ValueError(what)
-    if start.tzinfo is not None:
-        start = start.astimezone(dt.UTC).replace(tzinfo=None)
-    whole = column.family is TypeFamily.DATE or column.key_type == "date"
-    return str(start.isoformat(" ", "seconds" if whole else "microseconds"))
-
-
 def _open(
     flow: str,
     job: FlowJob,
     incremental: Incremental,
     ledger: FlowLedger,
-    seen: _Seen,
+    seen: Seen,
     sleep: Callable[[float], Any],
 ) -> StoredJob:
     """Open a window; return the job as it is stored then.
@@ -362,7 +210,7 @@ def _open(
     Source and target are asked before the ledger is locked; should another window have been read
     to its end meanwhile, they are asked again.
     """
-    start = _start(job, incremental, seen)
+    start = start_of(job, incremental, seen)
     stored = None
     while stored is None:
         read = _last(job, _windows(flow, job, ledger))
@@ -411,7 +259,7 @@ def note_held(
 def _ends(
     job: FlowJob,
     incremental: Incremental,
-    seen: _Seen,
+    seen: Seen,
     last: str | None,
     start: str | None,
     sleep: Callable[[float], Any],
@@ -420,7 +268,7 @@ def _ends(
     floor = last if last is not None else start
     top = seen.marks.high(seen.sql, seen.column, floor)
     if top is not None and top.strip().lower() in ENDLESS:
-        _refuse(
+        refuse(
             job,
             "incremental.column",
             f"has {top} as the greatest value of {seen.column.name!r}: no row that comes later "
@@ -430,10 +278,10 @@ def _ends(
     read = late_commits.Range(seen.sql, seen.column, seen.marks, floor)
     mark = late_commits.settled(read, top, incremental, order, sleep=sleep)
     for note in mark.notes:
-        log("watermark", logging.WARNING, note=note)
+        log("rows_held_back", logging.WARNING, note=note)
     if last is None or not incremental.overlaps:
         again = incremental.range_end == "closed" and last not in (None, start)
-        return _Ends(floor, mark.high, again and _is_coarse(seen.column), mark.notes)
+        return _Ends(floor, mark.high, again and is_coarse(seen.column), mark.notes)
     overlap = incremental.overlap
     less = overlap if isinstance(overlap, dt.timedelta) else Decimal(str(overlap))
     low = seen.marks.lowered(seen.column, last, less, start)
@@ -543,8 +391,3 @@ def _refuse_window(job: FlowJob, window: Window) -> NoReturn:
         f"loaded and give it up: discard({window.flow_run_id!r})"
     )
     raise ConfigurationError(message, field="run_id", run_id=window.flow_run_id, job=job.name)
-
-
-def _refuse(job: FlowJob, field: str, what: str) -> NoReturn:
-    message = f"job {job.name!r}: {field} {what}"
-    raise ConfigurationError(message, field=field, job=job.name)

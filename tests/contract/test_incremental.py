@@ -31,8 +31,8 @@ VALUES = {
 
 
 COARSE = {"second"}
-"""Kinds of which later rows can have the greatest value: append takes none of them, and a merge reads
-the rows at its last value again."""
+"""Kinds of which later rows can have the greatest value: append takes none of them, and a merge
+reads the rows at its last value again."""
 
 
 def fit(kind):

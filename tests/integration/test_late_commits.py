@@ -7,7 +7,7 @@ import random
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from mapper_dask import ExecutionEngine, Flow, FlowJob, Incremental, MapperJob
+from mapper_dask.connections import dispose_engines
 from mapper_dask.flow import FlowJobResult, JobState
 from mapper_dask.run import late_commits, watermarks
 from mapper_dask.run.flow_ledger import FlowLedger, job_run_id
@@ -229,7 +230,7 @@ def test_a_sequence_that_gives_lower_numbers_later_is_refused(
 
 
 def test_who_may_not_see_a_start_does_not_pass_over_it(growing: Databases) -> None:
-    """Another role's start is hidden from a role without rights: then the mark stays where it is."""
+    """Another role's start is hidden from a role without rights: the mark stays where it is."""
     role = f"mapper_dask_test_{uuid.uuid4().hex[:12]}"
     growing.source.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")
     growing.source.execute(f"GRANT SELECT ON s TO {role}")
@@ -247,8 +248,7 @@ def test_who_may_not_see_a_start_does_not_pass_over_it(growing: Databases) -> No
             late.commit()
         assert run(made).rows == 2
     finally:
-        watermarks_engines = __import__("mapper_dask.connections", fromlist=["x"])
-        watermarks_engines.dispose_engines()
+        dispose_engines()
         growing.source.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
@@ -333,9 +333,6 @@ def test_the_interleavings_find_a_rule_that_is_broken(
     growing: Databases, column: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert played(growing, column, "append", monkeypatch, in_progress="ignore")
-
-
-Prepare = Callable[[Any], None]
 
 
 def test_prepared_transactions_count(growing: Databases) -> None:

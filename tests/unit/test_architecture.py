@@ -21,6 +21,7 @@ LAYERS = (
     "parallel_models",
     "mapping",
     "mapper_job",
+    "incremental",
     "flow",
     "settings",
     "urls",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
@@ -120,6 +121,56 @@ def test_what_an_incremental_job_cannot_do_is_refused(incremental, fields, said)
     text, details = refusal(flow(job("a", job=move(**fields), incremental=wanted)))
     assert said in text
     assert details["job"] == "a"
+
+
+LONG = [
+    10**30_000,
+    int("1" * 4_000) * 10,
+    Decimal("1" * 30_000),
+    Decimal("0." + "1" * 30_000),
+    Decimal("1e999999"),
+    Decimal("1e-999999"),
+    Decimal("sNaN"),
+    float("inf"),
+]
+
+
+@pytest.mark.parametrize("number", [*LONG, dt.timedelta.max, Fraction(1, 3)], ids=type)
+def test_an_overlap_of_any_length_is_refused_and_not_written_out(number):
+    wanted = Incremental(column="a", overlap=number)
+    merged = move(write_disposition="merge")
+    text, details = refusal(flow(job("a", job=merged, incremental=wanted)))
+    assert "at most 1,000 years" in text
+    assert len(text) < 300
+    assert details["field"] == "incremental.overlap"
+
+
+@pytest.mark.parametrize("number", [*LONG, "1" * 30_000], ids=type)
+def test_a_start_of_any_length_is_refused_and_not_written_out(number):
+    text, details = refusal(flow(job("a", incremental=Incremental(column="a", start=number))))
+    assert len(text) < 300
+    assert details["field"] == "incremental.start"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("in_progress", "maybe"),
+        ("in_progress", None),
+        ("range_end", "ajar"),
+        ("commit_wait", -1),
+        ("commit_wait", float("nan")),
+        ("commit_wait", float("inf")),
+        ("commit_wait", 10**400),
+        ("commit_wait", True),
+        ("commit_wait", "5"),
+        ("check_target", "no"),
+    ],
+)
+def test_an_option_of_an_incremental_job_that_nobody_knows_is_refused(field, value):
+    wanted = Incremental(**{"column": "a", field: value})
+    _, details = refusal(flow(job("a", incremental=wanted)))
+    assert details["field"] == f"incremental.{field}"
 
 
 @pytest.mark.parametrize("overlap", [None, 0, dt.timedelta(0)])

@@ -404,6 +404,62 @@ def test_an_overlap_is_a_time_or_a_number(written, value):
     assert job_of(one(target, source)).incremental.overlap == value
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "1" * 30_000,
+        "'" + "1" * 30_000 + "'",
+        "'" + "1" * 30_000 + " days'",
+        "'" + "1 " * 30_000 + "'",
+        "1e999",
+        ".inf",
+        ".nan",
+        "P999999999999W",
+        "999999999999 weeks",
+        "2000 weeks 9999999 days",
+        "-1",
+    ],
+    ids=len,
+)
+def test_an_overlap_has_bounds(written):
+    source, target = overlapping(written)
+
+    said = refused(one(target, source))
+    assert "overlap" in said
+    assert len(said) < 400
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "value"),
+    [
+        ("in_progress", "ignore", "ignore"),
+        ("commit_wait", "0", 0),
+        ("commit_wait", "2.5", 2.5),
+        ("range_end", "open", "open"),
+        ("check_target", "false", False),
+    ],
+)
+def test_an_option_of_an_incremental_read_is_read(key, written, value):
+    source = (
+        f"{{connection: 'env:SOURCE', sql: SELECT 1, incremental: {{column: c, {key}: {written}}}}}"
+    )
+
+    assert getattr(job_of(one("", source)).incremental, key) == value
+
+
+@pytest.mark.parametrize(
+    ("key", "written"),
+    [("in_progress", "later"), ("commit_wait", "-1"), ("commit_wait", "1e999"),
+     ("commit_wait", "1e9"), ("commit_wait", ".nan"), ("range_end", "ajar"), ("check_target", "3")],
+)  # fmt: skip
+def test_an_option_of_an_incremental_read_has_bounds(key, written):
+    source = (
+        f"{{connection: 'env:SOURCE', sql: SELECT 1, incremental: {{column: c, {key}: {written}}}}}"
+    )
+
+    assert key in refused(one("", source))
+
+
 @pytest.mark.parametrize("written", ["1", "h", "1x", "P", "1h and more", "-1h", "P1Y"])
 def test_what_is_no_time_is_refused(written):
     source, target = overlapping(f"'{written}'")

@@ -1,7 +1,7 @@
 """Which transactions of an Oracle source may still commit rows below a column's greatest value.
 
-``V$TRANSACTION`` holds every transaction that has written. One that has not can write nothing with a
-number or a time it has not got yet, as ``SYSDATE`` and ``NEXTVAL`` are of their statement.
+``V$TRANSACTION`` holds every transaction that has written. One that has not can write nothing with
+a number or a time it has not got yet, as ``SYSDATE`` and ``NEXTVAL`` are of their statement.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ HIDDEN = ("ORA-00942", "ORA-01031")
 """What is answered to a login that may not look."""
 
 BLIND = (
-    "this login may not read V$TRANSACTION and V$SESSION, which show transactions in progress: rows "
-    "that are committed late are lost. GRANT SELECT ON V_$TRANSACTION and V_$SESSION to it, or "
-    "merge with an overlap"
+    "this login may not read V$TRANSACTION and V$SESSION, which show transactions in progress: "
+    "rows that are committed late are lost. GRANT SELECT ON V_$TRANSACTION and V_$SESSION to it, "
+    "or merge with an overlap"
 )
 
 RULE = (
-    "no row is passed over of a transaction that had written, and not ended, when the greatest value "
-    "was read; the mark does not move while one of them remains"
+    "no row is passed over of a transaction that had written, and not ended, when the greatest "
+    "value was read; the mark does not move while one of them remains"
 )
 
 RESTS_ON = (
-    "that the column gets its number or time in the statement that inserts the row, and that this "
-    "statement has begun to write when the next one commits: what was fetched before, set by hand or "
-    "is written by a statement that takes its time before its first row may come late unseen",
+    (
+        "that the column gets its number or time in the statement that inserts the row, and that "
+        "this statement has begun to write when the next one commits: what was fetched before, is "
+        "set by hand or by a statement that takes long to its first row may come late unseen"
+    ),
     "on a cluster (RAC), that sequences are made with ORDER, and that writers use this instance",
 )
 

@@ -82,9 +82,7 @@ class OracleWatermarks:
         del sql, column
         return in_progress.commit_order(self._conn)
 
-    def in_progress(
-        self, column: Column, order: CommitOrder, high: str
-    ) -> tuple[Transaction, ...]:
+    def in_progress(self, column: Column, order: CommitOrder, high: str) -> tuple[Transaction, ...]:
         """Return the transactions that may commit rows at or below ``high``, as of this moment."""
         del column, order, high
         return in_progress.in_progress(self._conn)

@@ -1,4 +1,7 @@
-"""What a PostgreSQL target holds of a column that grows. Rows that a policy would hide are an error."""
+"""What a PostgreSQL target holds of a column that grows.
+
+Rows that a policy would hide are an error.
+"""
 
 from __future__ import annotations
 

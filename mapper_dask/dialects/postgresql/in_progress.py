@@ -4,11 +4,11 @@ A row is seen when its transaction commits, not when it gets its number or its t
 greatest value was read, those are looked for that have not ended: what begins later gets a higher
 number from the same sequence, and a later time from the same clock.
 
-- A column that a sequence feeds: a writer locks the table, or the sequence, before it gets a number,
-  and keeps that lock until it ends. Everybody may see who holds locks.
+- A column that a sequence feeds: a writer locks the table, or the sequence, before it gets a
+  number, and keeps that lock until it ends. Everybody may see who holds locks.
 - Any other column, such as a time: ``now()`` is the time of a transaction's begin, before it has
-  locked anything. So every other client's transaction counts, whatever it has done so far. Where its
-  start may be seen, no row of it has an earlier time.
+  locked anything. So every other client's transaction counts, whatever it has done so far. Where
+  its start may be seen, no row of it has an earlier time.
 """
 
 from __future__ import annotations
@@ -54,9 +54,11 @@ def commit_order(conn: Any, run: Run, sql: str, column: Column) -> CommitOrder:
             "to write there, or on the table, when the greatest value was read",
             blind,
             (
-                f"that {column.name!r} gets its numbers from {names} in the transaction that "
-                "inserts the row: numbers that are set by hand, or fetched by an earlier "
-                "transaction, may come late unseen",
+                (
+                    f"that {column.name!r} gets its numbers from {names} in the transaction that "
+                    "inserts the row: numbers that are set by hand, or fetched by an earlier "
+                    "transaction, may come late unseen"
+                ),
             ),
             _disorder(column, feeding),
             watched=tuple(sorted(watched)),
@@ -72,9 +74,11 @@ def _by_all(column: Column, blind: str) -> CommitOrder:
             "below the start of those that remain",
             blind,
             (
-                f"that {column.name!r} is the time of the row's transaction or a later one, by the "
-                "source's clock (now(), clock_timestamp()): a time of an earlier event, or of "
-                "another machine's clock, may come late unseen",
+                (
+                    f"that {column.name!r} is the time of the row's transaction or a later one, by "
+                    "the source's clock (now(), clock_timestamp()): a time of an earlier event, or "
+                    "of another machine's clock, may come late unseen"
+                ),
             ),
             by_start=True,
         )
@@ -84,8 +88,10 @@ def _by_all(column: Column, blind: str) -> CommitOrder:
         "has written so far; the mark does not move while one of them remains",
         blind,
         (
-            f"that a transaction that begins later writes a higher {column.name!r}: nothing of the "
-            "database's makes it so",
+            (
+                f"that a transaction that begins later writes a higher {column.name!r}: nothing of "
+                "the database's makes it so"
+            ),
         ),
     )
 
@@ -108,7 +114,9 @@ def _blind(conn: Any, sources: Sequence[tuple[Any, ...]]) -> str:
     ]
     if not hidden:
         return ""
-    return f"{'; '.join(hidden)}: rows that are committed late there are lost; merge with an overlap"
+    return (
+        f"{'; '.join(hidden)}: rows that are committed late there are lost; merge with an overlap"
+    )
 
 
 def _feeding(

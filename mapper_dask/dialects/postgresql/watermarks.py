@@ -103,9 +103,7 @@ class PostgreSQLWatermarks:
         """Return how rows come to be seen, after the query was described in this session."""
         return in_progress.commit_order(self._conn, self._run, sql, column)
 
-    def in_progress(
-        self, column: Column, order: CommitOrder, high: str
-    ) -> tuple[Transaction, ...]:
+    def in_progress(self, column: Column, order: CommitOrder, high: str) -> tuple[Transaction, ...]:
         """Return the transactions that may commit rows at or below ``high``, as of this moment."""
         return in_progress.in_progress(self._conn, self._run, column, order, high)
 
