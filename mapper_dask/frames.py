@@ -31,6 +31,9 @@ UNBOUNDED = 2**62
 DATA_EXCEPTION = "22"
 """Class of the SQLSTATEs by which a database refuses a text as a value of a type."""
 
+ANEW = "call read_sql_query again"
+"""What to do when a source was altered since the frame was made."""
+
 _ARGUMENTS = {"source_sql": "sql", "key_column": "index_col"}
 """What a job's fields are called here."""
 
@@ -46,7 +49,7 @@ class _Reader:
     def __call__(self, chunk: Chunk) -> pd.DataFrame:
         with extract.source_session(self.task, chunk) as session:
             rows = next(extract.read_batches(session, self.task, strict=True))
-            require_same_source(session, self.task)
+            require_same_source(session, self.task, ANEW)
         return self._frame(rows)
 
     def empty(self, schema: Any) -> pd.DataFrame:
@@ -82,7 +85,7 @@ def read_sql_query(
         enters the graph.
     index_col
         Column that becomes the index, and by which the query is cut. None: no index is set, and
-        the key is detected. Rows with a NULL here have a partition of their own, so the divisions
+        the key is detected; a table without one is a single partition. Rows with a NULL here have a partition of their own, so the divisions
         are not known.
     divisions
         Inner bounds of the partitions, in any order: the database sorts them. They bound

@@ -50,7 +50,7 @@ def require_same_state(target: TargetSession, run_id: str, result: ChunkResult) 
         raise RunStoppedError(message, run_id=run_id, chunk_id=result.chunk_id)
 
 
-def require_same_source(source: SourceSession, task: ReadTask) -> None:
+def require_same_source(source: SourceSession, task: ReadTask, remedy: str = REMEDY) -> None:
     """Refuse rows of a source that has been altered since it was planned; ends their read.
 
     Call it when all rows of the read are here, and before any of them commits.
@@ -65,5 +65,5 @@ def require_same_source(source: SourceSession, task: ReadTask) -> None:
         return
     now = source.dialect.source_definition(source.conn, relied)
     if found := difference(relied.definition, now):
-        message = f"source_sql: what it reads was altered under the run: {found}; {REMEDY}"
+        message = f"source_sql: what it reads was altered since it was planned: {found}; {remedy}"
         raise SourceChangedError(message, field="source_sql")

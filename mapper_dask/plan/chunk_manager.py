@@ -31,7 +31,6 @@ from mapper_dask.plan.strategy import Choice, choose, costs, detect_key, warning
 from mapper_dask.plan.survey import Survey, survey
 from mapper_dask.plan.weighing import before_walking, of_chunks
 
-
 NO_SNAPSHOT = "no guarantee of one state is given"
 """Begins the note of a plan whose rows no snapshot holds."""
 

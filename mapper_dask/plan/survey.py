@@ -44,7 +44,9 @@ class Survey:
         linked = [f"{name}()" for name in self.shape.functions if _is_link(name)]
         if not foreign and not linked:
             return ""
-        return f"rows of {', '.join([*foreign, *linked])} are elsewhere, where no snapshot holds them"
+        return (
+            f"rows of {', '.join([*foreign, *linked])} are elsewhere, where no snapshot holds them"
+        )
 
     @property
     def unique_keys(self) -> list[tuple[str, ...]]:

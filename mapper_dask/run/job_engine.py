@@ -211,9 +211,7 @@ class JobEngine:
             prepared = prepare(job, plan, keeper, source, target, stored.run_id, self.patience)
             require_same_columns(prepared, stored)
             prepared = drift.require_same_target(prepared, stored)
-            return Run(
-                stored.run_id, job, source, target, prepared, rest.chunks, anew=rest.anew
-            )
+            return Run(stored.run_id, job, source, target, prepared, rest.chunks, anew=rest.anew)
 
         return self._in_budget(job.evolve(run_id=stored.run_id), planned, stop, watch, new=False)
 

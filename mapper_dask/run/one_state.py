@@ -97,7 +97,7 @@ def _refusal(stored: StoredRun, committed: int) -> str:
     return (
         f"run {stored.run_id!r} cannot go on: its chunks are by {stored.plan['strategy']}, and "
         f"{committed} of them were read in a state of the source that is gone. Rows that were "
-        "written since may stand elsewhere, and would be lost or doubled. Remove what it has loaded, "
+        "written since may stand elsewhere, and be lost or doubled. Remove what it has loaded, "
         "discard it, and run the job again; with a key_column, or staged (atomic=True or "
         "write_disposition='replace'), a run can go on or begin anew by itself"
     )

@@ -1,4 +1,4 @@
-"""A target is altered while rows are on their way to it: nothing more goes there, on any database."""
+"""A target is altered while rows are on their way to it: nothing more goes there."""
 
 from __future__ import annotations
 

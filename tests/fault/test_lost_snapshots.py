@@ -62,7 +62,9 @@ def attacked(databases: Databases, **options: Any) -> ParallelProcessingResult:
                 databases.source.execute(statement)
 
     made = job(databases, **options)
-    workers = {"max_workers": 2} if options.get("transformation_logic") else {"enable_parallel": False}
+    workers = (
+        {"max_workers": 2} if options.get("transformation_logic") else {"enable_parallel": False}
+    )
     result = ParallelProcessor(**workers, progress=attack).run(made)
     assert done == [True]
     return result
@@ -106,7 +108,9 @@ def test_it_does_not_go_on_in_another_state(databases: Databases, cut: dict[str,
 
 
 @pytest.mark.parametrize("cut", [BY_ADDRESS, BY_WINDOW], ids=["address", "window"])
-@pytest.mark.parametrize("options", [{"write_disposition": "replace"}, {"atomic": True}], ids=["replace", "atomic"])
+@pytest.mark.parametrize(
+    "options", [{"write_disposition": "replace"}, {"atomic": True}], ids=["replace", "atomic"]
+)
 @pytest.mark.parametrize("function", [None, unchanged], ids=["relay", "workers"])
 def test_a_staged_run_begins_anew(
     databases: Databases, cut: dict[str, Any], options: dict[str, Any], function: Any
@@ -127,7 +131,9 @@ def stopped(databases: Databases, **options: Any) -> None:
     assert any(chunk.succeeded for chunk in result.chunk_results)
     assert not result.succeeded
     databases.target.execute("ALTER TABLE d DROP CONSTRAINT d_id_check")
-    for (name,) in databases.target.fetch("SELECT relname FROM pg_class WHERE relname LIKE 'mapper_dask_stage%%' AND relkind = 'r'"):
+    for (name,) in databases.target.fetch(
+        "SELECT relname FROM pg_class WHERE relname LIKE 'mapper_dask_stage%%' AND relkind = 'r'"
+    ):
         databases.target.execute(f"ALTER TABLE {name} DROP CONSTRAINT d_id_check")
     for statement in MOVE:
         databases.source.execute(statement)

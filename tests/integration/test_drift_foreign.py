@@ -1,9 +1,9 @@
 """Rows that are elsewhere: no snapshot holds them, so nothing is claimed, and they are read once."""
+# ruff: noqa: E501 - a statement reads better on one line
 
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from mapper_dask import ChunkManager, ChunkPlan, MapperJob, ParallelProcessor, e
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import ChunkKind
 from tests.database import Database, Databases
+
 
 def plan_of(source: Database, sql: str, **options: Any) -> ChunkPlan:
     return ChunkManager().plan(MapperJob(source_conn=source.url, source_sql=sql, **options))
@@ -30,6 +31,14 @@ def programs() -> Path | None:
     return found[-1].parents[1] / "bin" if found else None
 
 
+def run(*command: object) -> None:
+    """Run a program of the server as who may run it."""
+    subprocess.run(
+        [str(part) for part in command], cwd="/", env=embedded._environment(), check=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **embedded._identity(),
+    )  # fmt: skip
+
+
 @pytest.fixture
 def linked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     """A server with postgres_fdw: its source has tables whose rows are in another database."""
@@ -37,37 +46,40 @@ def linked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     if where is None:
         pytest.skip("no PostgreSQL with postgres_fdw here (Debian: postgresql-15)")
     folder = Path(tmp_path_factory.mktemp("linked"))
-    folder.parent.chmod(0o755)
     folder.chmod(0o777)
-    data = folder / "data"
-    identity = embedded._identity()
-    started = {"cwd": "/", "check": True, "capture_output": True, "env": embedded._environment(), **identity}
     for parent in folder.parents:
-        if parent != Path("/tmp"):
-            with contextlib.suppress(OSError):
-                os.chmod(parent, parent.stat().st_mode | 0o055)
-    subprocess.run([where / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync"], **started)
+        with contextlib.suppress(OSError):
+            parent.chmod(parent.stat().st_mode | 0o055)
+    data, log = folder / "data", folder / "log"
+    run(where / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync")
     options = f"-c listen_addresses='' -c fsync=off -k {folder}"
-    subprocess.run([where / "pg_ctl", "-D", data, "-w", "-o", options, "-l", folder / "log", "start"], **{**started, "capture_output": False, "stdout": subprocess.DEVNULL})
+    run(where / "pg_ctl", "-D", data, "-w", "-o", options, "-l", log, "start")
     try:
-        urls = [f"postgresql+psycopg2://postgres@/{name}?host={folder}" for name in ("postgres", "source", "target", "elsewhere")]
+        urls = [
+            f"postgresql+psycopg2://postgres@/{name}?host={folder}"
+            for name in ("postgres", "source", "target", "elsewhere")
+        ]
         admin, source, target, elsewhere = map(Database, urls)
         for name in ("source", "target", "elsewhere"):
             admin.execute(f"CREATE DATABASE {name}")
         elsewhere.execute("CREATE TABLE f (id int PRIMARY KEY, v int)")
         elsewhere.execute("INSERT INTO f SELECT g, 0 FROM generate_series(1, 5000) g")
         source.execute("CREATE EXTENSION postgres_fdw; CREATE EXTENSION dblink")
-        source.execute(f"CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '{folder}', dbname 'elsewhere')")
+        source.execute(
+            f"CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '{folder}', dbname 'elsewhere')"
+        )
         source.execute("CREATE USER MAPPING FOR CURRENT_USER SERVER far OPTIONS (user 'postgres')")
         source.execute("CREATE FOREIGN TABLE f (id int NOT NULL, v int) SERVER far")
         source.execute("CREATE VIEW seen AS SELECT * FROM f")
         source.execute("CREATE TABLE r (id int NOT NULL, v int) PARTITION BY RANGE (id)")
         source.execute("CREATE TABLE r1 PARTITION OF r FOR VALUES FROM (0) TO (1)")
-        source.execute("CREATE FOREIGN TABLE r2 PARTITION OF r FOR VALUES FROM (1) TO (9000) SERVER far OPTIONS (table_name 'f')")
+        source.execute(
+            "CREATE FOREIGN TABLE r2 PARTITION OF r FOR VALUES FROM (1) TO (9000) SERVER far OPTIONS (table_name 'f')"
+        )
         target.execute("CREATE TABLE d (id int, v int)")
         yield Databases(source, target)
     finally:
-        subprocess.run([where / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"], **started)
+        run(where / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -103,7 +115,7 @@ def test_who_cuts_them_all_the_same_is_warned(linked: Databases) -> None:
     assert len(made.chunks) > 1
     assert not made.consistent
     assert any("rows may be lost or doubled across chunks" in note for note in made.warnings)
-    with pytest.raises(PlanError, match="OFFSET_LIMIT needs consistent=True.*elsewhere"):
+    with pytest.raises(PlanError, match=r"OFFSET_LIMIT needs consistent=True.*elsewhere"):
         plan_of(linked.source, "SELECT * FROM f", key_column="id", strategy="OFFSET_LIMIT")
 
 

@@ -1,4 +1,5 @@
 """The target is altered while its rows are on their way: the run is refused, no value is wrong."""
+# ruff: noqa: E501 - a statement reads better on one line
 
 from __future__ import annotations
 
@@ -61,7 +62,9 @@ def prepared(databases: Databases, attack: Attack) -> None:
     for database in databases:
         database.execute(TYPES)
     databases.source.execute(f"CREATE TABLE s (id int PRIMARY KEY, v {attack.kind})")
-    databases.source.execute(f"INSERT INTO s SELECT g, {attack.value} FROM generate_series(1, {ROWS}) g")
+    databases.source.execute(
+        f"INSERT INTO s SELECT g, {attack.value} FROM generate_series(1, {ROWS}) g"
+    )
     databases.source.execute("ANALYZE s")
     databases.target.execute(f"CREATE TABLE d (id int, v {attack.kind})")
 
@@ -88,9 +91,9 @@ def move(
         target_conn=databases.target.url, target_table="d", chunk_size=SIZE,
         **{"run_id": "r", **options},
     )  # fmt: skip
-    result = ParallelProcessor(
-        **(processor or {"enable_parallel": False}), progress=between
-    ).run(job)
+    result = ParallelProcessor(**(processor or {"enable_parallel": False}), progress=between).run(
+        job
+    )
     assert done, "the table was never altered"
     return result
 
@@ -146,13 +149,19 @@ def test_rows_that_are_set_aside_go_the_same_way(databases: Databases) -> None:
 def test_a_column_that_is_added_harms_nobody(databases: Databases) -> None:
     prepared(databases, ATTACKS["bigint to float"])
     move(databases, "ALTER TABLE d ADD late int; CREATE INDEX ON d (id)").raise_for_status()
-    assert databases.target.fetch("SELECT count(*), sum(v) FROM d") == [(ROWS, ROWS * (ROWS + 1) // 2)]
+    assert databases.target.fetch("SELECT count(*), sum(v) FROM d") == [
+        (ROWS, ROWS * (ROWS + 1) // 2)
+    ]
 
 
-@pytest.mark.parametrize("alter", ["DETACH PARTITION d2", "ATTACH PARTITION d3 FOR VALUES FROM (5000) TO (6000)"])
+@pytest.mark.parametrize(
+    "alter", ["DETACH PARTITION d2", "ATTACH PARTITION d3 FOR VALUES FROM (5000) TO (6000)"]
+)
 def test_a_partition_that_comes_or_goes_is_refused(databases: Databases, alter: str) -> None:
     prepared(databases, ATTACKS["bigint to float"])
-    databases.target.execute("DROP TABLE d; CREATE TABLE d (id int, v bigint) PARTITION BY RANGE (id)")
+    databases.target.execute(
+        "DROP TABLE d; CREATE TABLE d (id int, v bigint) PARTITION BY RANGE (id)"
+    )
     databases.target.execute("CREATE TABLE d1 PARTITION OF d FOR VALUES FROM (0) TO (1500)")
     databases.target.execute("CREATE TABLE d2 PARTITION OF d FOR VALUES FROM (1500) TO (5000)")
     databases.target.execute("CREATE TABLE d3 (id int, v bigint)")
@@ -164,7 +173,15 @@ def test_a_partition_that_comes_or_goes_is_refused(databases: Databases, alter: 
 # -- staged ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options", [{"write_disposition": "replace"}, {"atomic": True}, {"write_disposition": "merge", "primary_key": "id"}], ids=["replace", "atomic", "merge"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"write_disposition": "replace"},
+        {"atomic": True},
+        {"write_disposition": "merge", "primary_key": "id"},
+    ],
+    ids=["replace", "atomic", "merge"],
+)
 @pytest.mark.parametrize("function", [None, unchanged], ids=["relay", "function"])
 def test_an_altered_target_takes_nothing_that_was_staged(
     databases: Databases, options: dict[str, Any], function: Callable[..., Any] | None
@@ -186,7 +203,9 @@ def test_an_altered_staging_table_is_refused(databases: Databases) -> None:
     prepared(databases, ATTACKS["bigint to float"])
 
     def alter() -> None:
-        [(name,)] = databases.target.fetch("SELECT relname FROM pg_class WHERE relname LIKE 'mapper_dask_stage%%' AND relkind = 'r'")
+        [(name,)] = databases.target.fetch(
+            "SELECT relname FROM pg_class WHERE relname LIKE 'mapper_dask_stage%%' AND relkind = 'r'"
+        )
         databases.target.execute(f"ALTER TABLE {name} ALTER v TYPE float8")
 
     result = move(databases, alter, transformation_logic=unchanged, write_disposition="replace")
@@ -240,5 +259,9 @@ def test_a_run_goes_on_into_a_wider_column_and_says_so(databases: Databases) -> 
     stopped(databases, "int")
     databases.target.execute("ALTER TABLE d ALTER v TYPE bigint")
     result = resumed(databases).raise_for_status()
-    assert any("column 'v' was integer when the run began, now it is bigint" in w for w in result.warnings)
-    assert databases.target.fetch("SELECT count(*), sum(v) FROM d") == [(ROWS, ROWS * (ROWS + 1) // 2)]
+    assert any(
+        "column 'v' was integer when the run began, now it is bigint" in w for w in result.warnings
+    )
+    assert databases.target.fetch("SELECT count(*), sum(v) FROM d") == [
+        (ROWS, ROWS * (ROWS + 1) // 2)
+    ]
