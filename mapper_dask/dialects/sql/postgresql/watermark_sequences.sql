@@ -1,5 +1,5 @@
 -- The sequences that feed some tables: of each the column, and how it hands out its numbers.
-SELECT f.relation::int8, f.attribute::int4, s.seqrelid::int8, c.relname::pg_catalog.text,
+SELECT f.relation::bigint, f.attribute::integer, s.seqrelid::bigint, c.relname::pg_catalog.text,
        s.seqcache, s.seqincrement, s.seqcycle
 FROM (
     SELECT d.refobjid AS relation, d.refobjsubid AS attribute, d.objid AS sequence
@@ -8,7 +8,7 @@ FROM (
       AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
       AND d.deptype::pg_catalog.text OPERATOR(pg_catalog.=) ANY (ARRAY['a', 'i'])
     UNION
-    SELECT a.adrelid, a.adnum::int4, d.refobjid
+    SELECT a.adrelid, a.adnum::integer, d.refobjid
     FROM pg_catalog.pg_attrdef a
     JOIN pg_catalog.pg_depend d  -- one that a default names
       ON d.objid OPERATOR(pg_catalog.=) a.oid
