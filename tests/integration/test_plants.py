@@ -1,9 +1,9 @@
 """Nobody's function, operator, type or relation is called by our SQL, whatever their names are.
 
-Everything in PostgreSQL's own schema has a double in the schema ``evil``, which comes first. A double
-that is called raises, and what is raised stands in the server's log, whoever suppresses it. Each
-operation of the library is run there by a login that no superuser's rights protect; and every
-statement that it sent is read again from the log.
+Everything in PostgreSQL's own schema has a double in the schema ``evil``, which comes first. A
+double that is called raises, and what is raised stands in the server's log, whoever suppresses it.
+Each operation of the library is run there by an ordinary login; and every statement that it sent is
+read again from the log.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]*): (.*)", re.DOTALL)
 QUERY = "SELECT * FROM public.s"
 SQL = resources.files("mapper_dask.dialects") / "sql" / "postgresql"
 LEAST = 200
+UNFIT, REFUSED = range(7, ROWS, 100), range(9, ROWS, 100)
+"""Rows that the target's check refuses, and those that the function does."""
 DEFINES = re.compile(r"(?:--.*\n)*\s*(?:CREATE|ALTER|DROP|COMMENT|SET|LOCK)\b", re.IGNORECASE)
 
 
@@ -64,7 +66,8 @@ class Planted:
         name = f"t{self.admin.fetch('SELECT nextval(%s)', 'public.names')[0][0]}"
         rest = "".join(f", {definition}" for definition in definitions)
         self.admin.execute(
-            f"CREATE TABLE work.{name} (id int PRIMARY KEY, at timestamptz, v text, n numeric{rest})"
+            f"CREATE TABLE work.{name} "
+            f"(id int PRIMARY KEY, at timestamptz, v text, n numeric{rest})"
         )
         self.admin.execute(f"ALTER TABLE work.{name} OWNER TO mapper")
         return name
@@ -157,11 +160,11 @@ def as_it_is(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def picky(frame: pd.DataFrame) -> pd.DataFrame:
-    frame = frame.assign(n=frame["n"].where(frame["id"] % 100 != 7, -1))
-    return reject(frame, frame["id"] % 100 == 9, "not this one")
+    frame = frame.assign(n=frame["n"].where(~frame["id"].isin(UNFIT), -1))
+    return reject(frame, frame["id"].isin(REFUSED), "not this one")
 
 
-# -- the plants themselves --------------------------------------------------------------------------
+# -- the plants themselves ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["function", "operator"])
@@ -196,7 +199,7 @@ def test_a_plant_springs_where_a_name_is_left_to_the_path(planted: Planted, sql:
     assert findings(sql)
 
 
-# -- operations -------------------------------------------------------------------------------------
+# -- operations -----------------------------------------------------------------------------------
 
 
 WAYS: dict[str, dict[str, Any]] = {
@@ -233,7 +236,8 @@ def test_a_replacement_of_rows_that_others_refer_to(planted: Planted) -> None:
     table, child = planted.target(), planted.target("parent int")
     planted.admin.execute(f"INSERT INTO work.{table} VALUES (1), (999)")
     planted.admin.execute(
-        f"ALTER TABLE work.{child} ADD FOREIGN KEY (parent) REFERENCES work.{table} ON DELETE CASCADE"
+        f"ALTER TABLE work.{child} ADD FOREIGN KEY (parent) "
+        f"REFERENCES work.{table} ON DELETE CASCADE"
     )
     run(planted, table, write_disposition="replace").raise_for_status()
     assert planted.holds_source(table)
@@ -242,7 +246,7 @@ def test_a_replacement_of_rows_that_others_refer_to(planted: Planted) -> None:
 def test_a_failed_run_goes_on(planted: Planted) -> None:
     table = planted.target()
     result = run(planted, table, transformation_logic=Failing(mended=False))
-    assert result.chunks_succeeded == result.chunks_total - 1
+    assert 0 < result.chunks_succeeded < result.chunks_total
     processor = ParallelProcessor(enable_parallel=False)
     again = processor.resume(
         result.run_id, target_conn=planted.url, transformation_logic=Failing(mended=True)
@@ -264,13 +268,14 @@ def test_a_failed_run_is_cancelled_and_given_up(planted: Planted) -> None:
 def test_rejects_are_set_aside_and_tried_again(planted: Planted) -> None:
     table = planted.target("CHECK (n >= 0)")
     result = run(planted, table, transformation_logic=picky, reject_limit=ROWS)
-    assert result.total_rows_failed == 2 * ROWS // 100
+    result.raise_for_status()
+    assert result.total_rows_failed == len([*UNFIT, *REFUSED])
     processor = ParallelProcessor(enable_parallel=False)
-    assert len(processor.rejects(result.run_id, target_conn=planted.url)) == 2 * ROWS // 100
+    assert len(processor.rejects(result.run_id, target_conn=planted.url)) == 12
     tried = processor.retry_rejects(
         result.run_id, target_conn=planted.url, transformation_logic=as_it_is
     )
-    assert tried.loaded == 2 * ROWS // 100
+    assert tried.loaded == 12
     assert planted.holds_source(table)
 
 
@@ -281,14 +286,18 @@ def test_a_run_is_counted_again_and_repaired(planted: Planted) -> None:
     options = {"target_conn": planted.url, "checksum": True}
     assert processor.reconcile(result.run_id, **options).matches
     planted.admin.execute(f"DELETE FROM work.{table} WHERE id = 5")
-    assert not processor.reconcile(result.run_id, **options, repair=True).matches
+    assert processor.reconcile(result.run_id, **options, repair=True).repaired == (0,)
     assert planted.holds_source(table)
 
 
 def test_a_flow_takes_what_is_new(planted: Planted) -> None:
     table = planted.target()
     moved = job(
-        planted, table, write_disposition="merge", primary_key=["id"], source_sql="SELECT * FROM public.f"
+        planted,
+        table,
+        write_disposition="merge",
+        primary_key=["id"],
+        source_sql="SELECT * FROM public.f",
     )
     planted.admin.execute("CREATE TABLE public.f AS SELECT * FROM public.s WHERE id <= 300")
     planted.admin.execute("ALTER TABLE public.f ADD PRIMARY KEY (id)")
@@ -330,7 +339,7 @@ def test_sessions_are_looked_for(planted: Planted) -> None:
         assert dialect.end_frozen(conn, "mapper_dask:nobody", 1, 1) == 0
 
 
-# -- every named query ------------------------------------------------------------------------------
+# -- every named query ----------------------------------------------------------------------------
 
 
 def named() -> list[Any]:

@@ -58,9 +58,11 @@ FORMS = [
 """Every way in which the search path decides, and what the check says of it."""
 
 SAFE = (
-    "WITH c AS (SELECT pg_catalog.now() AS t) SELECT coalesce(t, current_timestamp), -1, current_schema,"
-    " greatest(1, 2), extract(year FROM t AT TIME ZONE 'UTC'), '1'::bigint, (ARRAY[1])[1:1], "
-    "CAST('1' AS numeric(3)), pg_catalog.count(*) FILTER (WHERE 1 OPERATOR(pg_catalog.=) ANY ('{1}')), "
+    "WITH c AS (SELECT pg_catalog.now() AS t) SELECT coalesce(t, current_timestamp), -1, "
+    "current_schema, greatest(1, 2), "
+    "extract(year FROM t AT TIME ZONE 'UTC'), '1'::bigint, (ARRAY[1])[1:1], "
+    "CAST('1' AS numeric(3)), "
+    "pg_catalog.count(*) FILTER (WHERE 1 OPERATOR(pg_catalog.=) ANY ('{1}')), "
     "pg_catalog.make_interval(secs => %(seconds)s), '1 s'::interval FROM c, mapper_dask_run "
     "ORDER BY 1 DESC"
 )

@@ -15,7 +15,7 @@ optimizer's own defaults that of about four blocks of a scan. Not measured on a 
 
 
 PLANS = "SYS.PLAN_TABLE$"
-"""What the public synonym PLAN_TABLE stands for; the login's schema may hold another of that name."""
+"""What the public synonym PLAN_TABLE stands for; a schema may hold another of that name."""
 
 
 def estimate(conn: Any, sql: str) -> Estimate | None:
