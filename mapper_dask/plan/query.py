@@ -6,7 +6,6 @@ in the text is found by the parser and the text around it stays the user's own.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -17,6 +16,7 @@ from sqlglot import exp
 
 from mapper_dask.dialects.facts import Splice
 from mapper_dask.errors import PlanError
+from mapper_dask.plan import lexers
 
 _CLOCKS = (
     exp.CurrentTimestamp,
@@ -58,27 +58,6 @@ _JOINED = (
     "connect",
 )
 """Parts of a SELECT with which its rows are not those it selects from."""
-
-
-_SEEN_ALIKE = re.compile(
-    r"""
-      (?<![\w$]) [eE]'(?:[^'\\]|''|\\.)*+' (?!\s*[\r\n](?:\s|--[^\r\n]*[\r\n])*')
-    | (?<![eE&]) '(?:[^'\\]|\\(?!'))*+'
-    | (?<!&) "[^"\\]*"
-    | (?<![\w$]) \$(\w*)\$ .*? \$\1\$
-    | --[^\r\n]*
-    | /\*(?:(?!/\*|\*/).|/\*(?:(?!/\*|\*/).)*+\*/)*+\*/
-    """,
-    re.DOTALL | re.VERBOSE,
-)
-"""Strings, names and comments on which lexers agree. No backslash of a plain string stands before
-a quote, no string with escapes goes on in another line, comments hold comments of one level."""
-
-_READ_OTHERWISE = re.compile(r"""['"$]|/\*""")
-_READ_OTHERWISE_ANYWHERE = re.compile(r"\r(?!\n)|[\f\v\x85\u2028\u2029]")
-
-_NOTHING = re.compile(r"(?:[; \t\r\n]|--[^\r\n]*(?=[\r\n]|\Z)|/\*[^*/]*\*/)*")
-"""Blanks, semicolons and comments that every lexer sees."""
 
 
 class Fold(Protocol):
@@ -174,7 +153,7 @@ def analyse(sql: str, grammar: str, fold: Fold = _lower_case) -> QueryShape:
         return _unread(text, _too_many(_semicolons(text, grammar) + 1))
     problem = _too_many(len(statements))
     text = _without_semicolon(text, grammar)
-    if problem or _is_read_otherwise(text, grammar):
+    if problem or lexers.differ(text, grammar):
         return _unread(text, problem)
     tree = statements[0]
     if isinstance(tree, (exp.Command, exp.Values)):
@@ -198,25 +177,10 @@ def _too_many(statements: int) -> str:
     return f"source_sql must hold one query, found {statements} statements"
 
 
-def _is_read_otherwise(text: str, grammar: str) -> bool:
-    """Return whether a text holds what PostgreSQL's lexer and the parser's may see differently.
-
-    Such a text is not looked into: a table that is found in a string of the database's is none. It
-    is a backslash before a quote (an escape or not, as a setting says), a dollar in a name, a string
-    with escapes that goes on, and what ends a comment or a line for one of them only.
-    """
-    if grammar != "postgres":
-        return False
-    return bool(
-        _READ_OTHERWISE_ANYWHERE.search(text)
-        or _READ_OTHERWISE.search(_SEEN_ALIKE.sub(" ", text))
-    )
-
-
 def _semicolons(text: str, grammar: str) -> int:
     """Return how many stand in a text, outside its quotes and comments; 0 when that is not clear.
 
-    It is for the error's sake: the database takes one statement only, however this one counts.
+    It is for the error's sake: the database takes one statement, however this one counts.
     """
     try:
         tokens = sqlglot.tokenize(text, read=grammar)
@@ -235,7 +199,7 @@ def _without_semicolon(text: str, grammar: str) -> str:
     end = None
     while tokens and tokens[-1].token_type is sqlglot.TokenType.SEMICOLON:
         end = tokens.pop().start
-    if end is None or _NOTHING.fullmatch(text, end) is None:
+    if end is None or lexers.NOTHING.fullmatch(text, end) is None:
         return text.rstrip()
     return text[:end].rstrip()
 

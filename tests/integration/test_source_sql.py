@@ -123,7 +123,7 @@ def test_the_driver_itself_sends_nothing_of_the_users_text(
         source_sql=sql,
         target_conn=shop.target.url,
         target_table="shop",
-        merge_key="id",
+        primary_key="id",
         write_disposition="merge",
     )
     flow = Flow(name="f", jobs=(FlowJob(name="a", job=job, incremental=Incremental(column="at")),))
@@ -286,7 +286,7 @@ def test_a_plan_names_what_has_side_effects(
     source.execute("CREATE SEQUENCE numbers")
     body = "(i int) RETURNS int LANGUAGE plpgsql"
     source.execute(f"CREATE FUNCTION writes{body} VOLATILE AS 'BEGIN RETURN i; END'")
-    source.execute(f'CREATE FUNCTION "Writes too"{body} VOLATILE AS \'BEGIN RETURN i; END\'')
+    source.execute(f"CREATE FUNCTION \"Writes too\"{body} VOLATILE AS 'BEGIN RETURN i; END'")
     source.execute(f"CREATE FUNCTION owners{body} STABLE SECURITY DEFINER AS 'BEGIN RETURN i; END'")
     source.execute("CREATE OPERATOR @@ (RIGHTARG = int, FUNCTION = writes)")
     sql = f"SELECT id, {call} AS f FROM shop"
@@ -346,7 +346,9 @@ def own_type(database: Database, *, backwards: bool) -> Iterator[None]:
     database.execute(
         "CREATE TYPE ext.num (INPUT = ext.num_in, OUTPUT = ext.num_out, LIKE = integer)"
     )
-    signs = dict(zip(("lt", "le", "eq", "ge", "gt"), ("#<#", "#<=#", "#=#", "#>=#", "#>#"), strict=True))
+    signs = dict(
+        zip(("lt", "le", "eq", "ge", "gt"), ("#<#", "#<=#", "#=#", "#>=#", "#>#"), strict=True)
+    )
     turned = {"lt": "gt", "le": "ge", "ge": "le", "gt": "lt"} if backwards else {}
     for name, sign in signs.items():
         database.execute(
@@ -357,12 +359,18 @@ def own_type(database: Database, *, backwards: bool) -> Iterator[None]:
             f"CREATE OPERATOR ext.{sign} (LEFTARG = ext.num, RIGHTARG = ext.num,"
             f" FUNCTION = ext.num_{name})"
         )
-    compare = "SELECT $2::text::int - $1::text::int" if backwards else "SELECT btint4cmp($1::text::int, $2::text::int)"
+    compare = (
+        "SELECT $2::text::int - $1::text::int"
+        if backwards
+        else "SELECT btint4cmp($1::text::int, $2::text::int)"
+    )
     database.execute(
         f"CREATE FUNCTION ext.num_cmp(ext.num, ext.num) RETURNS int LANGUAGE sql IMMUTABLE STRICT"
         f" AS '{compare}'"
     )
-    operators = ", ".join(f"OPERATOR {place} ext.{sign}" for place, sign in enumerate(signs.values(), 1))
+    operators = ", ".join(
+        f"OPERATOR {place} ext.{sign}" for place, sign in enumerate(signs.values(), 1)
+    )
     database.execute(
         "CREATE OPERATOR CLASS ext.num_ops DEFAULT FOR TYPE ext.num USING btree AS "
         f"{operators}, FUNCTION 1 ext.num_cmp(ext.num, ext.num)"
@@ -399,7 +407,7 @@ def test_a_key_is_compared_by_the_operators_of_its_own_order(
 def test_a_type_without_an_order_is_no_key(shop: Databases, kind: str) -> None:
     shop.source.execute(f"CREATE TABLE unordered (k {kind})")
 
-    with pytest.raises(PlanError, match="k .* cannot be cut by: .*order") as caught:
+    with pytest.raises(PlanError, match=r"k .* cannot be cut by: .*order") as caught:
         plan_of(shop.source, "SELECT k FROM unordered", key_column="k")
 
     assert caught.value.details["field"] == "key_column"
@@ -449,14 +457,19 @@ def test_a_key_that_rounds_is_cut_at_the_end_of_its_range(
 
 
 def test_ranges_use_the_index_by_their_qualified_operators(shop: Databases) -> None:
-    shop.source.execute("CREATE TABLE wide AS SELECT g / 10 AS a, mod(g, 10) AS b, g AS c FROM generate_series(1, 50000) g")
+    shop.source.execute(
+        "CREATE TABLE wide AS SELECT g / 10 AS a, mod(g, 10) AS b, g AS c"
+        " FROM generate_series(1, 50000) g"
+    )
     shop.source.execute("ALTER TABLE wide ADD PRIMARY KEY (a, b)")
     shop.source.execute("ANALYZE wide")
     for keys in (["a"], ["a", "b"]):
         plan = plan_of(shop.source, "SELECT * FROM wide", key_column=keys, chunk_size=500)
         sql = ChunkManager().create_chunked_query(shop.source.url, plan, 40)
         assert "OPERATOR(pg_catalog.>=)" in sql
-        found = "\n".join(line for (line,) in shop.source.fetch(f"EXPLAIN {sql.replace('%', '%%')}"))
+        found = "\n".join(
+            line for (line,) in shop.source.fetch(f"EXPLAIN {sql.replace('%', '%%')}")
+        )
         assert "wide_pkey" in found
         assert "Seq Scan" not in found
 

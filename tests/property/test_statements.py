@@ -46,7 +46,25 @@ TEXTS = 200
 PAYLOAD = "COMMIT; CREATE TABLE planted (i int); DROP TABLE victim; COMMIT"
 
 PIECES = (
-    *("a", "é", "漢", "💣", " ", "\t", "\n", "\r\n", "\f", ";", ")", "(", "))", "((", ",", "$", "$$"),
+    *(
+        "a",
+        "é",
+        "漢",
+        "💣",
+        " ",
+        "\t",
+        "\n",
+        "\r\n",
+        "\f",
+        ";",
+        ")",
+        "(",
+        "))",
+        "((",
+        ",",
+        "$",
+        "$$",
+    ),
     *("--", "/*", "*/", ") AS q; ", "'x", '"x', "E'", "U&'", "$a$", "q'", "{", "%s", "%(a)s", ":a"),
     *("COMMIT;", "DROP TABLE victim;", "\\", "\\\\", "\\'", "''", '""', "?", "||", "@", "`"),
 )
@@ -79,7 +97,9 @@ def continued(rnd: random.Random) -> str:
 def unicode(rnd: random.Random) -> str:
     mark = rnd.choice("!@#^~")
     inner = content(rnd, "\\", mark).replace("'", "''")
-    return f"{rnd.choice('uU')}&'{inner}{rnd.choice(['', mark * 2, mark + '0061'])}' UESCAPE '{mark}'"
+    return (
+        f"{rnd.choice('uU')}&'{inner}{rnd.choice(['', mark * 2, mark + '0061'])}' UESCAPE '{mark}'"
+    )
 
 
 def dollars(rnd: random.Random) -> str:
@@ -125,7 +145,7 @@ def named(rnd: random.Random) -> str:
             "_$1",
             f'"x{inner}"',
             f'U&"x{inner}"',
-            f'U&"x{inner.replace("!", "")}" UESCAPE \'!\'',
+            f"U&\"x{inner.replace('!', '')}\" UESCAPE '!'",
             '"a""b"',
         ]
     )
@@ -135,8 +155,21 @@ KINDS: dict[str, Callable[[random.Random], str]] = {
     f.__name__: f for f in (plain, escaped, continued, unicode, dollars, prefixed, commented, named)
 }
 
-ENDS = ("", " --'", " --\\'", ' --"', " -- $b$", " -- $$", " /* ' */", ' /* " */', "\n", "\r", " -- */")
+ENDS = (
+    "",
+    " --'",
+    " --\\'",
+    ' --"',
+    " -- $b$",
+    " -- $$",
+    " /* ' */",
+    ' /* " */',
+    "\n",
+    "\r",
+    " -- */",
+)
 """Behind it all: what lets another lexer find an end to what it takes for a string."""
+
 
 def texts(kind: str, count: int) -> Iterator[str]:
     make, rnd = KINDS[kind], random.Random(kind)
@@ -168,7 +201,9 @@ class Ground:
 
     def restore(self) -> None:
         with self.admin.cursor() as cursor:
-            cursor.execute("DROP TABLE IF EXISTS planted; CREATE TABLE IF NOT EXISTS victim (i int)")
+            cursor.execute(
+                "DROP TABLE IF EXISTS planted; CREATE TABLE IF NOT EXISTS victim (i int)"
+            )
 
     @property
     def is_whole(self) -> bool:

@@ -47,7 +47,8 @@ def test_the_whole_query_is_wrapped_on_lines_of_its_own():
 
 def test_a_range_includes_its_lower_and_excludes_its_upper_bound():
     assert where(("x",), ("y",), A) == (
-        "q.\"a\" OPERATOR(pg_catalog.>=) 'x'::character varying AND q.\"a\" OPERATOR(pg_catalog.<) 'y'::character varying"
+        "q.\"a\" OPERATOR(pg_catalog.>=) 'x'::character varying"
+        " AND q.\"a\" OPERATOR(pg_catalog.<) 'y'::character varying"
     )
 
 
@@ -63,7 +64,8 @@ def test_a_range_without_bounds_still_leaves_out_null():
 def test_a_composite_range_is_a_row_value_and_leaves_out_null_in_any_part():
     assert where(("x", "1"), None, A, B) == (
         '(q."a", q."b""x") OPERATOR(pg_catalog.>=) (\'x\'::character varying, \'1\'::integer) '
-        'AND q."a" OPERATOR(pg_catalog.>=) \'x\'::character varying AND q."a" IS NOT NULL AND q."b""x" IS NOT NULL'
+        "AND q.\"a\" OPERATOR(pg_catalog.>=) 'x'::character varying"
+        ' AND q."a" IS NOT NULL AND q."b""x" IS NOT NULL'
     )
 
 
@@ -71,7 +73,8 @@ def test_a_composite_range_tells_the_planner_the_range_of_its_first_column():
     assert where(("x", "1"), ("y", "2"), A, B) == (
         '(q."a", q."b""x") OPERATOR(pg_catalog.>=) (\'x\'::character varying, \'1\'::integer) '
         'AND (q."a", q."b""x") OPERATOR(pg_catalog.<) (\'y\'::character varying, \'2\'::integer) '
-        "AND q.\"a\" OPERATOR(pg_catalog.>=) 'x'::character varying AND q.\"a\" OPERATOR(pg_catalog.<=) 'y'::character varying "
+        "AND q.\"a\" OPERATOR(pg_catalog.>=) 'x'::character varying"
+        " AND q.\"a\" OPERATOR(pg_catalog.<=) 'y'::character varying "
         'AND q."a" IS NOT NULL AND q."b""x" IS NOT NULL'
     )
 
@@ -97,7 +100,14 @@ def test_a_window_is_ordered_by_its_key_and_the_last_has_no_limit():
 @pytest.mark.parametrize(
     ("lower", "upper", "predicate"),
     [
-        (("(0,0)",), ("(9,0)",), " WHERE ctid OPERATOR(pg_catalog.>=) '(0,0)'::pg_catalog.tid AND ctid OPERATOR(pg_catalog.<) '(9,0)'::pg_catalog.tid"),
+        (
+            ("(0,0)",),
+            ("(9,0)",),
+            (
+                " WHERE ctid OPERATOR(pg_catalog.>=) '(0,0)'::pg_catalog.tid"
+                " AND ctid OPERATOR(pg_catalog.<) '(9,0)'::pg_catalog.tid"
+            ),
+        ),
         (None, ("(9,0)",), " WHERE ctid OPERATOR(pg_catalog.<) '(9,0)'::pg_catalog.tid"),
         (("(9,0)",), None, " WHERE ctid OPERATOR(pg_catalog.>=) '(9,0)'::pg_catalog.tid"),
         (None, None, ""),
@@ -126,13 +136,17 @@ def test_every_step_th_key_is_marked_and_null_is_not():
 
 
 def test_duplicates_are_looked_for_by_group():
-    assert queries.duplicates(SQL, ["a"]).endswith('GROUP BY q."a" HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1')
+    assert queries.duplicates(SQL, ["a"]).endswith(
+        'GROUP BY q."a" HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1'
+    )
 
 
 def test_a_sample_is_of_the_table_where_there_is_one():
     splice = Splice("SELECT * FROM ", "t", "", "t")
 
-    assert "pg_catalog.random() OPERATOR(pg_catalog.<) 0.1" in queries.sampled(SourceQuery(SQL, ()), 10)
+    assert "pg_catalog.random() OPERATOR(pg_catalog.<) 0.1" in queries.sampled(
+        SourceQuery(SQL, ()), 10
+    )
     assert "FROM t TABLESAMPLE pg_catalog.bernoulli (10.0" in queries.sampled(
         SourceQuery(SQL, (), (), splice), 10
     )

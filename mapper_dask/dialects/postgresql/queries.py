@@ -101,7 +101,9 @@ def key_range(keys: Sequence[Column], lower: Bound, upper: Bound, literal: Liter
     return " AND ".join(parts)
 
 
-def _beyond(keys: Sequence[Column], bound: tuple[str, ...], literal: Literal, *, below: bool) -> str:
+def _beyond(
+    keys: Sequence[Column], bound: tuple[str, ...], literal: Literal, *, below: bool
+) -> str:
     """Return the predicate of the keys below a bound, or of those that are not.
 
     Operators are those of the types' own order, wherever they are. Types of different orders
@@ -136,9 +138,7 @@ def _leading(key: Column, lower: Bound, upper: Bound, literal: Literal) -> Itera
     """
     for bound, sign in ((lower, ">="), (upper, "<=")):
         if bound is not None:
-            yield (
-                f"q.{quote(key.name)} {operator(key, sign)} {_bound([key], bound[:1], literal)}"
-            )
+            yield (f"q.{quote(key.name)} {operator(key, sign)} {_bound([key], bound[:1], literal)}")
 
 
 def null_key(keys: Sequence[Column]) -> str:

@@ -169,7 +169,7 @@ def encoded(text: str) -> bytes:
     return text.encode()
 
 
-# -- one transaction --------------------------------------------------------------------------------
+# -- one transaction -------------------------------------------------------------------------------
 
 
 def mark(conn: Any) -> str:
@@ -218,7 +218,7 @@ def prove_by_asking(conn: Any) -> None:
             prove(conn, *cursor.fetchone())
 
 
-# -- by libpq ---------------------------------------------------------------------------------------
+# -- by libpq --------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -274,7 +274,7 @@ def _value(pq: Any, result: Any, row: int, column: int) -> str | None:
     return str(pq.PQgetvalue(result, row, column).decode())
 
 
-# -- without libpq ----------------------------------------------------------------------------------
+# -- without libpq ---------------------------------------------------------------------------------
 
 
 def _by_cursor(conn: Any, statement: str, taken: Callable[[Any], list[T]]) -> list[T]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 
@@ -41,7 +42,7 @@ _TEXT_CATEGORY = "S"
 """``pg_type.typcategory`` of string types: what makes citext a text."""
 
 
-def column(name: str, type_name: str, key_type: str, category: str, **flags: bool) -> Column:
+def column(name: str, type_name: str, key_type: str, category: str, **flags: Any) -> Column:
     """Return the column that a catalogue row describes.
 
     Parameters
