@@ -215,7 +215,7 @@ def _flow_jobs(target: Any, run_id: str) -> list[str] | None:
     parameters.source,
     parameters.trust,
     click.option("--checksum", is_flag=True, help="Compare contents, not only counts."),
-    click.option("--repair", is_flag=True, help="Load the chunks that differ anew; other runs' rows stay."),
+    click.option("--repair", is_flag=True, help="Load the chunks that differ anew."),
     parameters.common,
 )
 def reconcile(

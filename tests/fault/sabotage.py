@@ -68,7 +68,7 @@ class NoLedger(Ledger):
     def claim(self, _conn: Any, _run_id: str, _chunk_id: int) -> bool:
         return True
 
-    def account(self, conn: Any, run_id: str, result: ChunkResult) -> None:
+    def account(self, conn: Any, run_id: str, result: ChunkResult, *, apart: bool = False) -> None:
         pass
 
 
@@ -86,7 +86,10 @@ class LateLedger(Ledger):
 
     accounts: list[ChunkResult] = ()
 
-    def account(self, _conn: Any, _run_id: str, result: ChunkResult) -> None:
+    def account(
+        self, _conn: Any, _run_id: str, result: ChunkResult, *, apart: bool = False
+    ) -> None:
+        del apart
         self.accounts.append(result)
 
 
@@ -114,7 +117,7 @@ class EarlyLedger(Ledger):
         die_if_ordered("between")
         return True
 
-    def account(self, conn: Any, run_id: str, result: ChunkResult) -> None:
+    def account(self, conn: Any, run_id: str, result: ChunkResult, *, apart: bool = False) -> None:
         pass
 
 
