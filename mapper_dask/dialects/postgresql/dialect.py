@@ -430,11 +430,10 @@ def fence(cursor: Any, application: str, lock_timeout: float) -> None:
     if application:
         values["application_name"] = application
     cursor.execute(
-        "SELECT pg_catalog.set_config(s.name, f.value, true) FROM ROWS FROM ("
-        "pg_catalog.unnest(%s::pg_catalog.text[]), pg_catalog.unnest(%s::pg_catalog.text[])"
-        ") AS f (name, value) "
-        "JOIN pg_catalog.pg_settings s ON s.name OPERATOR(pg_catalog.=) f.name "
-        "WHERE s.name OPERATOR(pg_catalog.<>) 'client_connection_check_interval' "
+        "SELECT pg_catalog.set_config(s.name, f.value, true) FROM ROWS FROM (pg_catalog.unnest("
+        "%s::pg_catalog.text[]), pg_catalog.unnest(%s::pg_catalog.text[])) AS f (name, value) "
+        "JOIN pg_catalog.pg_settings s ON s.name OPERATOR(pg_catalog.=) f.name WHERE s.name "
+        "OPERATOR(pg_catalog.<>) 'client_connection_check_interval' "
         "OR pg_catalog.version() OPERATOR(pg_catalog.~) 'linux'",
         (list(values), list(values.values())),
     )
