@@ -72,7 +72,7 @@ _PLACES = {
     "Flow": "mapper_dask.flow",
     "FlowJob": "mapper_dask.flow",
     "FlowResult": "mapper_dask.flow",
-    "Incremental": "mapper_dask.flow",
+    "Incremental": "mapper_dask.incremental",
     "MapperError": "mapper_dask.errors",
     "MapperJob": "mapper_dask.mapper_job",
     "ParallelProcessingResult": "mapper_dask.parallel_models",

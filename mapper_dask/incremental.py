@@ -57,7 +57,9 @@ def is_overlap(value: object) -> bool:
     if isinstance(value, dt.timedelta):
         return dt.timedelta(0) <= value <= LONGEST_OVERLAP
     number: Any = value
-    real = isinstance(value, (numbers.Integral, float, Decimal)) and not isinstance(value, bool)
+    real: bool = isinstance(value, (numbers.Integral, float, Decimal)) and not isinstance(
+        value, bool
+    )
     return real and is_counted(value) and bool(number >= 0)
 
 
@@ -67,12 +69,12 @@ def is_counted(value: object) -> bool:
     Whatever the number is, that takes no time.
     """
     if isinstance(value, numbers.Integral):
-        return -LARGEST < int(value) < LARGEST
+        return bool(-LARGEST < int(value) < LARGEST)
     if isinstance(value, float):
         return math.isfinite(value)
     if not isinstance(value, Decimal):
         return True
     _, digits, exponent = value.as_tuple()
-    return isinstance(exponent, int) and (
-        exponent >= -MOST_DIGITS and len(digits) + exponent <= MOST_DIGITS
-    )
+    if not isinstance(exponent, int):
+        return False
+    return exponent >= -MOST_DIGITS and len(digits) + exponent <= MOST_DIGITS

@@ -153,6 +153,8 @@ class Transaction:
     least: str | None = None
     """A value of a column that grows that no row of it is below, as the database writes it; None:
     it may be any."""
+    prepared: bool = False
+    """Whether no session has it any more: an open one becomes such a one, with another key."""
 
 
 @dataclass(frozen=True, slots=True)

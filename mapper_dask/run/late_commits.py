@@ -29,8 +29,6 @@ CLOCK_GAP = 0.1
 the server has not begun yet, would be missed, and so would a writer whose clock ticks in tens of
 milliseconds."""
 
-PREPARED = "-1/"
-
 NAMED = 3
 """Transactions that a message names."""
 
@@ -116,7 +114,7 @@ def _left(
 
     def of_those() -> tuple[Transaction, ...]:
         # One that was prepared meanwhile goes on under another key.
-        return tuple(t for t in look() if t.key in keys or t.key.startswith(PREPARED))
+        return tuple(t for t in look() if t.key in keys or t.prepared)
 
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_result(bool),

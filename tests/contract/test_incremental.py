@@ -178,7 +178,8 @@ def test_a_target_that_lost_its_newest_rows_is_not_passed_over(pair):
     result = engine.run(moving.flow)
     assert "are gone" in result.jobs[0].error
     assert moving.rows().total() == 9
-    [flow_run] = [run for run in engine.flows(moving.target.url) if run.state.value == "SUCCEEDED"]
+    runs = [r for r in engine.flows(moving.target.url) if r.name == moving.flow.name]
+    [flow_run] = [r for r in runs if r.state.value == "SUCCEEDED"]
     moving.target.execute(f"DELETE FROM {moving.here}")
     assert first.rows == 10
     assert engine.rewind(flow_run.run_id, ledger_conn=moving.target.url) == ("copy",)

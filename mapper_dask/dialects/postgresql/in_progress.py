@@ -24,9 +24,6 @@ Run = Callable[..., list[tuple[Any, ...]]]
 
 TIMES = (TypeFamily.DATE, TypeFamily.TIMESTAMP, TypeFamily.TIMESTAMP_TZ)
 
-PREPARED = "-1/"
-"""How the keys of prepared transactions begin: an open one becomes such a one on its way."""
-
 FARTHEST_WEST = "-12:00"
 """The zone in which it is earliest: a time without a zone was taken in some session's own."""
 
@@ -163,14 +160,16 @@ def in_progress(
         rows = run(conn, "watermark_transactions")
     least = _least(conn, column, rows, high) if order.by_start else {}
     return tuple(
-        Transaction(key, _whose(key, pid, user, start), least.get(key, (None, True))[0])
+        Transaction(
+            key, _whose(pid, user, start), least.get(key, (None, True))[0], prepared=pid is None
+        )
         for key, pid, user, start in rows
         if least.get(key, (None, True))[1]
     )
 
 
-def _whose(key: str, pid: int | None, user: str | None, start: str | None) -> str:
-    if key.startswith(PREPARED):
+def _whose(pid: int | None, user: str | None, start: str | None) -> str:
+    if pid is None:
         return f"a prepared transaction{f' of {user}' if user else ''} (pg_prepared_xacts)"
     begun = f", begun {start}" if start else ""
     return f"pid {pid}{f' of {user}' if user else ''}{begun}"
