@@ -352,3 +352,21 @@ def test_prepared_transactions_count(growing: Databases, column: str) -> None:
     assert "a prepared transaction" in held_back.warnings[0]
     run(flow(growing, column=column))
     assert lost_and_doubled(growing) == (Counter(), Counter())
+
+
+@pytest.mark.parametrize(
+    ("column", "disposition", "rule"),
+    [
+        ("id", "append", "the sequence s_id_seq feeds it"),
+        ("t", "append", "the mark stays below the start of those that remain"),
+        ("n", "merge", "no sequence feeds it as far as can be told"),
+        ("day", "merge", "rows at the last mark are read again"),
+    ],
+)
+def test_the_plan_says_which_rule_holds_and_what_it_cannot_see(
+    growing: Databases, column: str, disposition: str, rule: str
+) -> None:
+    notes = " ".join(watermarks.check(flow(growing, disposition, column=column).jobs[0]))
+    assert rule in notes
+    assert "it rests on this" in notes
+    assert "never seen: rows that are deleted" in notes
