@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote, quote_plus
 
 import dask
 import psutil
@@ -29,10 +28,8 @@ import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool
 
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError
+from mapper_dask.masking import hidden, masked, redact, secrets_of, shown_url
 from mapper_dask.urls import parse_url, url_of_engine
-
-SECRET_QUERY_KEYS = re.compile(r"pass|secret|token|pwd|credential", re.IGNORECASE)
-"""URL parameters that carry a secret: sslpassword, wallet_password, access_token and their kin."""
 
 POOL_SIZE = 2
 """Connections kept a process and database: a chunk uses one to read and one to load, which may be
@@ -79,7 +76,8 @@ class ConnectionRef:
     def address(self) -> str:
         """Which database it leads to from here: host, port and name, and no login."""
         url = self.resolve()
-        parts = [url.host, url.port, url.database, *(url.query.get(k) for k in PLACES)]
+        shown = hidden(url)
+        parts = [shown.host, url.port, shown.database, *(shown.query.get(k) for k in PLACES)]
         return " ".join(str(part) for part in parts if part is not None)
 
     def resolve(self) -> sa.URL:
@@ -134,33 +132,6 @@ def reference(connection: Any, field: str = "source_conn") -> ConnectionRef:
     raise ConfigurationError(message, field=field)
 
 
-def secrets_of(url: sa.URL) -> list[str]:
-    """Return every secret text of a URL, raw and as a URL writes it."""
-    found = [str(url.password)] if url.password else []
-    for key, value in url.query.items():
-        if SECRET_QUERY_KEYS.search(key):
-            found += [value] if isinstance(value, str) else list(value)
-    spellings = {
-        form
-        for text in found
-        for form in (text, _in_url(text), quote(text, safe=""), quote_plus(text))
-    }
-    return [text for text in spellings if text]
-
-
-def _in_url(text: str) -> str:
-    """Return a password as SQLAlchemy writes it into a URL."""
-    url = sa.URL.create("x", username="u", password=text, host="h")
-    return url.render_as_string(hide_password=False).removeprefix("x://u:").removesuffix("@h")
-
-
-def redact(text: str, url: sa.URL) -> str:
-    """Return the text with the URL's secrets masked."""
-    longest_first = sorted(secrets_of(url), key=len, reverse=True)
-    # In one pass: a secret such as * must not be found in the mask of another.
-    return re.sub("|".join(map(re.escape, longest_first)), "***", text) if longest_first else text
-
-
 def engine_for(ref: ConnectionRef, *, connect_args: dict[str, Any]) -> sa.Engine:
     """Return this process's engine for a reference, made once.
 
@@ -183,6 +154,7 @@ def engine_for(ref: ConnectionRef, *, connect_args: dict[str, Any]) -> sa.Engine
                 # names that the search path decides, such as current_schema() and pg_type.
                 _initialize=False,
             )
+            _engines[key].url = shown_url(url)
             sa.event.listen(_engines[key], "close", _keep_socket)
             if url.get_backend_name() == "oracle":
                 sa.event.listen(_engines[key], "reset", _forget_name)
@@ -246,15 +218,10 @@ def idle_connections(*refs: ConnectionRef) -> int:
 
 
 def _url_reference(url: sa.URL) -> ConnectionRef:
-    shown = _masked(url)
+    shown = masked(url)
     if not secrets_of(url):
         return ConnectionRef("url", url.render_as_string(hide_password=False), shown)
     return ConnectionRef("vault", _vault_entry(url.render_as_string(hide_password=False)), shown)
-
-
-def _masked(url: sa.URL) -> str:
-    query = {k: "***" if SECRET_QUERY_KEYS.search(k) else v for k, v in url.query.items()}
-    return url.set(query=query).render_as_string(hide_password=True)
 
 
 def _from_environment(name: str) -> str:
@@ -391,7 +358,7 @@ def _pooled(engine: sa.Engine, field: str) -> Any:
     except (sa.exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error, OSError) as error:
         cause = getattr(error, "orig", None) or error
         message = (
-            f"cannot connect to {_masked(engine.url)}: {redact(str(cause).strip(), engine.url)}"
+            f"cannot connect to {masked(engine.url)}: {redact(str(cause).strip(), engine.url)}"
         )
         details = {
             "sqlstate": getattr(cause, "pgcode", None),

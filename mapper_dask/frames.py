@@ -135,7 +135,9 @@ def read_sql_query(
     if index_col is not None and index_col not in [c.name for c in plan.query.columns]:
         message = f"index_col {index_col!r} must be among columns"
         raise ConfigurationError(message, field="columns")
-    return _frame(plan, _Reader(ReadTask(source, plan.query, UNBOUNDED, None), index_col, dtype_backend))
+    return _frame(
+        plan, _Reader(ReadTask(source, plan.query, UNBOUNDED, None), index_col, dtype_backend)
+    )
 
 
 def _frame(plan: ChunkPlan, reader: _Reader) -> dd.DataFrame:

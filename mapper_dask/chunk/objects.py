@@ -27,9 +27,9 @@ _JSON = ("json", "jsonb")
 def objects_to_arrow(series: pd.Series, target: Column | None) -> tuple[pa.ChunkedArray, Incoming]:
     """Return an object column as Arrow, and what it is.
 
-    Decimals for a decimal or a text column become text, so that none of their digits depends on the
-    others, and are told by the digits they have; dicts and lists for json become JSON; lists for an array
-    column become an array literal.
+    Decimals for a decimal or a text column become text, so that none of their digits depends on
+    the others, and are told by the digits they have; dicts and lists for json become JSON; lists
+    for an array column become an array literal.
 
     Raises
     ------

@@ -80,7 +80,7 @@ def require_elements(values: Any, type_name: str) -> None:
         return
     for value in leaves(values):
         moment = pd.Timestamp(value) if isinstance(value, np.datetime64) else value
-        if isinstance(moment, dt.datetime) and moment is not pd.NaT:
+        if isinstance(moment, dt.datetime) and not is_missing_time(moment):
             lost = _lost(moment, found[1], zoned="with time zone" in type_name)
             if lost:
                 message = f"{lost} would be lost in {type_name}"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 BATCH_BYTES = 64 << 20
-"""Bytes a function sees at a time, but for a single row that has more: as many as are kept in memory
-of a chunk, so that a chunk of ordinary size is seen whole."""
+"""Bytes a function sees at a time, but for a single row that has more: as many as are kept in
+memory of a chunk, so that a chunk of ordinary size is seen whole."""
 
 
 @dataclass(frozen=True, slots=True)

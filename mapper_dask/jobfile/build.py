@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mapper_dask import settings as layers
-from mapper_dask.connections import reference, secrets_of
+from mapper_dask.connections import reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError, JobFileError
 from mapper_dask.flow import Flow, FlowJob
@@ -22,6 +22,7 @@ from mapper_dask.jobfile.places import Node, Place, Source, merged
 from mapper_dask.jobfile.problems import nearest
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.mapping.transform import Transform
+from mapper_dask.masking import secrets_of
 from mapper_dask.settings import Settings
 from mapper_dask.urls import parse_url
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote_plus
+from urllib.parse import unquote, unquote_plus
 
-_SECRET_KEYS = re.compile(r"pass|secret|token|pwd|credential", re.IGNORECASE)
-"""URL parameters that carry one; the same as for every connection."""
+from mapper_dask.url_values import is_nested, may_be_secret
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*)://(?P<rest>\S*)", re.DOTALL)
 _LOGIN = re.compile(r"[^:/]*:(?P<password>[^@]+)@", re.DOTALL)
 """As SQLAlchemy reads it, whose user may hold an @."""
-_PARAMETERS = re.compile(r"[?&]([^=&?]+)=(?=[^&])")
+_PARAMETERS = re.compile(r"[?&]([^=&?]+)=([^&]+)")
 _WRITTEN = re.compile(r"[A-Za-z][\w+.-]*://[^\s/:@'\"]*:(?P<password>[^\s/@'\"]+)@")
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|profile:[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
@@ -26,9 +25,21 @@ def has_secret(text: str) -> bool:
             and _LOGIN.match(text.partition("://")[2]) is not None
             and "\n" not in text
         )
-    keys = (unquote_plus(key) for key in _PARAMETERS.findall(found["rest"]))
+    place, _, _ = found["rest"].partition("?")
     login = _LOGIN.match(found["rest"]) is not None
-    return login or any(_SECRET_KEYS.search(key) for key in keys)
+    return login or _hides(place) or _sends(found["rest"])
+
+
+def _hides(place: str) -> bool:
+    """Return whether user, host or database hold more than a name."""
+    user, at, rest = place.rpartition("@") if place.count("@") == 1 else ("", "", place)
+    parts = [unquote(user), *map(unquote, rest.split("/", 1))]
+    return ("/" in unquote(user) and bool(at)) or any(map(is_nested, filter(None, parts)))
+
+
+def _sends(rest: str) -> bool:
+    said = ((unquote_plus(key), unquote_plus(text)) for key, text in _PARAMETERS.findall(rest))
+    return any(may_be_secret(key, text) for key, text in said)
 
 
 def written_secret(text: str) -> int | None:

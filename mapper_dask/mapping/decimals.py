@@ -30,7 +30,7 @@ def written(number: Decimal) -> str:
     if abs(number.adjusted()) + len(number.as_tuple().digits) > MOST_DIGITS:
         message = f"a number has more than {MOST_DIGITS:,} digits"
         raise ValueError(message)
-    return format(number if number else abs(number), "f")
+    return format(number or abs(number), "f")
 
 
 def texts_of(decimals: Any) -> Any:

@@ -1,5 +1,7 @@
 """Moves a few huge rows through a function, in this process; prints rows and the peak in MB."""
 
+# ruff: noqa: T201 - what it prints is what the test reads
+
 from __future__ import annotations
 
 import resource

@@ -67,9 +67,7 @@ def filled(databases: Databases) -> Databases:
         f"({n}, '{text}', {draw.randrange(-9999, 9999)} / 1e9)"
         for n, text in enumerate(draw.sample(texts, len(texts)))
     )
-    databases.source.execute(
-        "CREATE TABLE t (id bigint PRIMARY KEY, v numeric, s numeric(20,10))"
-    )
+    databases.source.execute("CREATE TABLE t (id bigint PRIMARY KEY, v numeric, s numeric(20,10))")
     databases.source.execute(f"INSERT INTO t VALUES {rows}, (900, NULL, NULL)")
     return databases
 

@@ -25,7 +25,6 @@ import sqlalchemy as sa
 from distributed import Client, LocalCluster
 
 from mapper_dask import ParallelProcessor
-from mapper_dask.connections import secrets_of
 from mapper_dask.embedded import EmbeddedPostgres
 from mapper_dask.errors import (
     ConfigurationError,
@@ -35,6 +34,7 @@ from mapper_dask.errors import (
     PlanError,
     TargetError,
 )
+from mapper_dask.masking import secrets_of
 from mapper_dask.parallel_models import ParallelProcessingResult
 from mapper_dask.run import dask_engine
 from tests.database import Database, Databases, Server, fresh_databases

@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 
 from mapper_dask.chunk.encode import encode_frame, encode_table
 from mapper_dask.chunk.transform import apply, in_expected_order, to_frame
-from mapper_dask.dialects.facts import Column, TargetTable
 from mapper_dask.dialects.batches import regrouped
+from mapper_dask.dialects.facts import Column, TargetTable
 from mapper_dask.dialects.postgresql import wire
 from mapper_dask.dialects.postgresql.decode import Decoder
 from mapper_dask.dialects.postgresql.spool import Filling, Spool

@@ -24,6 +24,8 @@ LAYERS = (
     "incremental",
     "flow",
     "settings",
+    "url_values",
+    "masking",
     "urls",
     "connections",
     ("dialects", "references"),

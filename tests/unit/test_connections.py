@@ -27,11 +27,10 @@ from mapper_dask.connections import (
     fingerprint,
     parse_url,
     raw_connection,
-    redact,
     reference,
-    secrets_of,
 )
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError
+from mapper_dask.masking import redact, secrets_of
 from tests.scripts import run_script
 
 SECRET = "tr0ub4dor"

@@ -1,5 +1,7 @@
 """Times inside lists and dicts: as fine as they are, or refused, never cut in silence."""
 
+# ruff: noqa: DTZ001 - timestamps without a zone are the values here
+
 from __future__ import annotations
 
 import datetime as dt
@@ -101,7 +103,7 @@ KEPT = {
         '{"2020-01-01T00:00:00.123456",NULL}',
     ),
     "timedelta64": (objects([np.timedelta64(2000, "ns")]), "interval[]", '{"2 microseconds"}'),
-    "days": (objects([dt.datetime(2020, 1, 1)]), "date[]", '{"2020-01-01 00:00:00"}'),  # noqa: DTZ001
+    "days": (objects([dt.datetime(2020, 1, 1)]), "date[]", '{"2020-01-01 00:00:00"}'),
     "Arrow": (ns(1_123_456_000, pa.timestamp("ns"), 2), PLAIN,
               '{{"1970-01-01 00:00:01.123456"}}'),
     "Arrow time": (ns(1_123_456_000, pa.time64("ns"), 2), CLOCK, '{{"00:00:01.123456"}}'),

@@ -15,9 +15,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from mapper_dask.dialects.batches import regrouped
 from mapper_dask.dialects.facts import Column
 from mapper_dask.dialects.postgresql import rows as compiled_rows
-from mapper_dask.dialects.batches import regrouped
 from mapper_dask.dialects.postgresql import transfer, wire
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import EncodeError

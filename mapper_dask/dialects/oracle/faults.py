@@ -10,8 +10,8 @@ from typing import Any
 import oracledb
 import sqlalchemy as sa
 
-from mapper_dask.connections import redact
 from mapper_dask.errors import DatabaseError, SnapshotLostError
+from mapper_dask.masking import redact
 from mapper_dask.references import masked
 
 LOCK_CODES = frozenset({"ORA-00054", "ORA-30006", "DPY-4024"})

@@ -11,8 +11,8 @@ import psycopg2
 import psycopg2.errors
 import sqlalchemy as sa
 
-from mapper_dask.connections import redact
 from mapper_dask.errors import DatabaseError, SnapshotLostError
+from mapper_dask.masking import redact
 from mapper_dask.references import masked
 
 RETRYABLE = re.compile(r"08|57P0|53(?!100)|40|55P03")

@@ -1,0 +1,110 @@
+"""What of a URL a person may read, and texts without its secrets. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from urllib.parse import quote, quote_plus
+
+import sqlalchemy as sa
+
+from mapper_dask.url_values import forms, is_nested, may_be_secret, secret_texts
+
+
+def secrets_of(url: sa.URL) -> list[str]:
+    """Return every secret text of a URL, raw and as a URL writes it.
+
+    What may be one counts: a name of a database that is a whole connection string, ``options`` that
+    set what nobody knows, a parameter that no driver has.
+    """
+    found = [str(url.password)] if url.password else []
+    found += secret_texts(_secret_parts(url))
+    spellings = {
+        form
+        for text in found
+        for form in (text, _in_url(text), quote(text, safe=""), quote_plus(text))
+    }
+    return [text for text in spellings if text]
+
+
+def _in_url(text: str) -> str:
+    """Return a password as SQLAlchemy writes it into a URL."""
+    url = sa.URL.create("x", username="u", password=text, host="h")
+    return url.render_as_string(hide_password=False).removeprefix("x://u:").removesuffix("@h")
+
+
+def redact(text: str, url: sa.URL) -> str:
+    """Return the text with the URL's secrets masked."""
+    longest_first = sorted(secrets_of(url), key=len, reverse=True)
+    if not longest_first:
+        return text
+    # In one pass: a secret such as * must not be found in the mask of another.
+    plain = re.sub("|".join(map(re.escape, longest_first)), "***", text)
+    return _ENCODED.sub(lambda found: _unless_secret(found[0], longest_first), plain)
+
+
+_ENCODED = re.compile(r"[^\s'\"]*%[0-9A-Fa-f]{2}[^\s'\"]*")
+"""What is written with percent signs, which may spell a secret in a way of its own."""
+
+
+def _unless_secret(spelled: str, secrets: Sequence[str]) -> str:
+    hides = any(text in form for form in forms(spelled)[1:] for text in secrets)
+    return "***" if hides else spelled
+
+
+def _secret_parts(url: sa.URL) -> list[str]:
+    names = [part for part in (url.username, url.host, url.database) if part]
+    found = [part for part in names if is_nested(part, host=part == url.host)]
+    if url.username and "/" in url.username:
+        found += [url.username, url.username.partition("/")[2]]  # user/password
+    for key, value in url.query.items():
+        values = [value] if isinstance(value, str) else list(value)
+        found += [each for each in values if may_be_secret(key, each)]
+        found += [key] if is_nested(key) else []
+    return found
+
+
+def hidden(url: sa.URL) -> sa.URL:
+    """Return a URL with all its secrets but the password as three asterisks."""
+    hidden = set(_secret_parts(url))
+
+    def shown(part: str | None) -> str | None:
+        return "***" if part in hidden else part
+
+    query = {
+        str(shown(key)): shown(value) if isinstance(value, str) else tuple(map(shown, value))
+        for key, value in url.query.items()
+    }
+    return url.set(
+        username=shown(url.username),
+        host=shown(url.host),
+        database=shown(url.database),
+        query=query,  # type: ignore[arg-type]
+    )
+
+
+def masked(url: sa.URL) -> str:
+    """Return a URL as a person may read it."""
+    return hidden(url).render_as_string(hide_password=True)
+
+
+class ShownURL(sa.URL):
+    """A URL that shows none of its secrets, wherever an engine shows it."""
+
+    __slots__ = ()
+
+    def render_as_string(self, hide_password: bool = True) -> str:  # noqa: FBT001, FBT002
+        """Return it as text, with every secret masked unless asked for."""
+        plain = sa.URL.create(*self)
+        return masked(plain) if hide_password else plain.render_as_string(hide_password=False)
+
+    def __repr__(self) -> str:
+        return self.render_as_string()
+
+    __str__ = __repr__
+
+
+def shown_url(url: sa.URL) -> sa.URL:
+    """Return a URL that connects as another, and shows no secret."""
+    made: sa.URL = tuple.__new__(ShownURL, url)
+    return made
