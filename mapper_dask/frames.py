@@ -85,8 +85,8 @@ def read_sql_query(
         enters the graph.
     index_col
         Column that becomes the index, and by which the query is cut. None: no index is set, and
-        the key is detected; a table without one is a single partition. Rows with a NULL here have a partition of their own, so the divisions
-        are not known.
+        the key is detected; a table without one is a single partition. Rows with a NULL here have
+        a partition of their own, so the divisions are not known.
     divisions
         Inner bounds of the partitions, in any order: the database sorts them. They bound
         nothing: the first and the last partition are open. They say more than ``npartitions``.
