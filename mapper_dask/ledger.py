@@ -8,9 +8,8 @@ PROCESSED. Every method works on a driver connection it is given; the caller com
 
 from __future__ import annotations
 
-import enum
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,9 +30,9 @@ from mapper_dask.errors import (
 from mapper_dask.ledger_evidence import EvidenceLedger
 from mapper_dask.ledger_lost import lost
 from mapper_dask.ledger_rows import chunk_of, notes_of, plan_of, reject_of, state_of
+from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.ledger_staged import drop_staged, require_staged
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, Reject
-from mapper_dask.stored import of_ledger
 
 LEDGER_VERSION = "2"
 """Layout of the tables; a later library that changes it reads this first."""
@@ -45,54 +44,6 @@ def asides_of(run_id: str) -> str:
 
 
 TABLES = ("mapper_dask_run", "mapper_dask_chunk", "mapper_dask_reject")
-
-
-class RunState(enum.Enum):
-    """Where a run stands."""
-
-    RUNNING = "RUNNING"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
-    RESTARTING = "RESTARTING"
-    """The source has forgotten its snapshot: what is staged is thrown away and read anew."""
-    DISCARDED = "DISCARDED"
-    """Its staged rows were removed as a leftover: it cannot go on."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPublication:
-    """Where rows wait, and which columns they bring; all else follows from the job."""
-
-    schema: str
-    """Where the target was, and the staging table beside it, unquoted."""
-    columns: tuple[str, ...]
-    """Columns the rows bring."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRun:
-    """A run as the ledger holds it."""
-
-    run_id: str
-    fingerprint: str
-    """Digest of what the job reads and where it writes."""
-    plan: Mapping[str, Any]
-    """The plan without its chunks, as it was saved."""
-    snapshot: str | None
-    state: RunState
-    staging: str | None = None
-    """Name of the table where its rows wait, unquoted; None where they are loaded directly."""
-    notes: tuple[str, ...] = ()
-    """What every report of it says."""
-
-    @property
-    def publication(self) -> StoredPublication | None:
-        """What is known of rows that wait in a staging table; None where they do not."""
-        if self.plan.get("publication") is None:
-            return None
-        stored = of_ledger(self.run_id, self.plan).part("publication")
-        return StoredPublication(stored.text("schema"), stored.names("columns"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ from openlineage.client.uuid import generate_static_uuid
 from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
-from mapper_dask import ledger
+from mapper_dask import ledger_runs
 from mapper_dask.connections import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
@@ -76,8 +76,8 @@ PARENT = "OPENLINEAGE_PARENT_ID"
 """``namespace/name/run``: how whoever starts this process says that it is a part of its own run."""
 
 ENDINGS = {
-    ledger.RunState.SUCCEEDED: RunState.COMPLETE,
-    ledger.RunState.CANCELLED: RunState.ABORT,
+    ledger_runs.RunState.SUCCEEDED: RunState.COMPLETE,
+    ledger_runs.RunState.CANCELLED: RunState.ABORT,
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from mapper_dask.dialects.definition import COLUMN, TABLE
 from mapper_dask.dialects.facts import TargetTable, TypeFamily
 from mapper_dask.errors import FingerprintError
-from mapper_dask.ledger import StoredRun
+from mapper_dask.ledger_runs import StoredRun
 from mapper_dask.run.preflight import Prepared
 
 STORED = "target_columns"

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections import ConnectionRef
 from mapper_dask.dialects.facts import TargetTable
-from mapper_dask.ledger import RunState
+from mapper_dask.ledger_runs import RunState
 from mapper_dask.mapper_job import WriteDisposition
 from mapper_dask.parallel_models import (
     Chunk,

@@ -17,8 +17,8 @@ from mapper_dask.connections import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.flow import Flow, FlowJob, FlowJobResult, FlowResult, JobState
-from mapper_dask.ledger import RunState
 from mapper_dask.ledger_flows import StoredFlow
+from mapper_dask.ledger_runs import RunState
 from mapper_dask.retries import Patience
 from mapper_dask.run import report, stored_runs, watermarks
 from mapper_dask.run.arguments import require_count, require_seconds, require_workers

@@ -10,9 +10,10 @@ from typing import Any
 
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
 from mapper_dask.dialects import dialect_for
-from mapper_dask.ledger import Ledger, RunState
+from mapper_dask.ledger import Ledger
 from mapper_dask.ledger_flows import FlowsLedger
 from mapper_dask.ledger_rows import seconds_between
+from mapper_dask.ledger_runs import RunState
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
 from mapper_dask.run import stored_runs
 from mapper_dask.run.flow_ledger import FlowLedger, all_runs

@@ -15,8 +15,8 @@ from distributed import Client
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections import ConnectionRef, reference
 from mapper_dask.errors import MapperError
-from mapper_dask.ledger import RunState, StoredRun
 from mapper_dask.ledger_lost import lost
+from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, ParallelProcessingResult
 from mapper_dask.plan.chunk_manager import ChunkManager

@@ -8,7 +8,7 @@ from typing import Any
 
 from mapper_dask.connections import ConnectionRef, reference
 from mapper_dask.errors import LedgerError
-from mapper_dask.ledger import StoredRun
+from mapper_dask.ledger_runs import StoredRun
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Transformation
 from mapper_dask.plan.params import bound

@@ -26,7 +26,7 @@ from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.dialects.facts import SourceQuery, TargetTable, TypeFamily
 from mapper_dask.errors import ConfigurationError, SnapshotLostError
-from mapper_dask.ledger import StoredRun
+from mapper_dask.ledger_runs import StoredRun
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkKind, ChunkResult
 from mapper_dask.rendering import Line, as_html, as_text

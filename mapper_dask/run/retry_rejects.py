@@ -32,8 +32,8 @@ from mapper_dask.connections import ConnectionRef, fingerprint, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.facts import Column, Publication
 from mapper_dask.errors import ConfigurationError, LoadCountError
-from mapper_dask.ledger import StoredRun
 from mapper_dask.ledger_lost import lost
+from mapper_dask.ledger_runs import StoredRun
 from mapper_dask.ledger_staged import STAGING_PREFIX
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkResult, Reject

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from mapper_dask.connections import ConnectionRef, close_idle
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import FingerprintError, LedgerError, PlanError, RunNotFoundError
-from mapper_dask.ledger import RunState, StoredRun
+from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
 from mapper_dask.plan.chunk_manager import ChunkManager

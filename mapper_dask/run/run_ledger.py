@@ -13,7 +13,8 @@ from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, s
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.facts import Publication, TableMark, TargetTable
 from mapper_dask.errors import DatabaseError, RunNotFoundError
-from mapper_dask.ledger import Ledger, RunState, StoredRun
+from mapper_dask.ledger import Ledger
+from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.ledger_staged import require_staged
 from mapper_dask.parallel_models import Chunk, ChunkResult, Reject
 from mapper_dask.retries import (

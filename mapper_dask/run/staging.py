@@ -9,7 +9,7 @@ from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.facts import Publication, TargetTable
 from mapper_dask.errors import LedgerError, TargetError
-from mapper_dask.ledger import StoredRun
+from mapper_dask.ledger_runs import StoredRun
 from mapper_dask.ledger_staged import staging_of
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.stored import shown

@@ -11,8 +11,8 @@ from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, s
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.facts import Publication
 from mapper_dask.errors import LedgerLostError, MapperError, RowsGoneError, RunNotFoundError
-from mapper_dask.ledger import RunState, StoredRun
 from mapper_dask.ledger_lost import lost
+from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.parallel_models import ChunkResult, ParallelProcessingResult
 from mapper_dask.run import report
 from mapper_dask.run.evidence import Standing, gone, still_there

@@ -31,8 +31,8 @@ from mapper_dask.dialects.facts import CommitOrder
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.flow import FlowJob, JobState
 from mapper_dask.incremental import Incremental
-from mapper_dask.ledger import RunState
 from mapper_dask.ledger_flows import ENDED, FlowsLedger, StoredJob, Window
+from mapper_dask.ledger_runs import RunState
 from mapper_dask.plan.params import bound
 from mapper_dask.plan.query import analyse
 from mapper_dask.run import held, late_commits, stored_runs

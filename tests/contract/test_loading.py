@@ -13,7 +13,7 @@ import pytest
 from mapper_dask import MapperJob, ParallelProcessor, reject
 from mapper_dask.connections import reference
 from mapper_dask.errors import MapperError
-from mapper_dask.ledger import RunState
+from mapper_dask.ledger_runs import RunState
 from mapper_dask.run.run_ledger import RunLedger
 
 ROOT = Path(__file__).parents[2]

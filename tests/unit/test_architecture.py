@@ -30,7 +30,7 @@ LAYERS = (
     "connections",
     ("dialects", "references"),
     "ledger_evidence",
-    ("ledger_lost", "ledger_rows", "ledger_staged"),
+    ("ledger_lost", "ledger_rows", "ledger_runs", "ledger_staged"),
     "ledger",
     "ledger_flows",
     ("plan", "chunk"),

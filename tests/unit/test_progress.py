@@ -14,7 +14,7 @@ from mapper_dask import ParallelProcessor, Progress, RunEnded, RunEvent, RunStar
 from mapper_dask.connections import reference
 from mapper_dask.dialects.facts import SourceQuery
 from mapper_dask.errors import ConfigurationError
-from mapper_dask.ledger import RunState
+from mapper_dask.ledger_runs import RunState
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import (
     Chunk,

@@ -24,7 +24,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from mapper_dask.ledger import RunState
+from mapper_dask.ledger_runs import RunState
 from mapper_dask.run.events import Progress, RunEnded, RunEvent, RunStarted, clock
 
 WORKERS_SHOWN = 8
