@@ -25,6 +25,7 @@ event                    level    fields beside ``run``; in a flow ``flow``, ``f
 ``run_cancelled``        WARNING  the same
 ``no_snapshot``          WARNING  note: why the source is not read in one state
 ``snapshot_lost``        WARNING  snapshot, error, note
+``reading_goes_on``      INFO     note: why the reading of what was cancelled is not broken off
 ``staging_dropped``      WARNING  table: left behind by a run that died
 ``hook_failed``          WARNING  hook, error, note, and the traceback of a user's hook
 =======================  =======  ==================================================================
