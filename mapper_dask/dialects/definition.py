@@ -13,6 +13,8 @@ SHOWN = 3
 """Differences that a message names."""
 
 TABLE, COLUMN, VIEW, PARTITIONS, TYPE = "table", "column", "view", "partitions", "type"
+HOOK = "hook"
+"""A trigger or a rule, which may drop rows or take them away again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +22,11 @@ class Trait:
     """One thing a run relies on."""
 
     kind: str
-    """``table``, ``column``, ``view``, ``partitions`` or ``type``."""
+    """``table``, ``column``, ``view``, ``partitions``, ``type`` or ``hook``."""
     of: str
     """The table or view it belongs to; empty for a type."""
     name: str
-    """The column's or the type's; empty for a relation."""
+    """The column's, the type's or the hook's; empty for a relation."""
     text: str
     """Its definition as a person reads it."""
     mark: str = ""
@@ -40,6 +42,8 @@ class Trait:
                 return f"column {self.name!r} of {self.of}"
             case "type":
                 return f"type {self.name}"
+            case "hook":
+                return f"{self.name} of {self.of}"
             case "partitions":
                 return f"the set of partitions of {self.of}"
             case "view":

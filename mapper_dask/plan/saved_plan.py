@@ -21,8 +21,10 @@ from mapper_dask.errors import ConfigurationError, FingerprintError, PlanError
 from mapper_dask.ledger_rows import require_plan
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import AUTO, Chunk, ChunkKind
+from mapper_dask.plan.ascending import require_ascending
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.chunk_plan import ChunkPlan, saved_chunks
+from mapper_dask.references import opened_query
 from mapper_dask.stored import Stored
 
 SAVED_VERSION = 1
@@ -243,6 +245,7 @@ def restored(dialect: Dialect, conn: Any, job: MapperJob, saved: SavedPlan) -> C
         if now[name] != was:
             raise FingerprintError(_differs(name, was, now[name]), field="plan")
     _require_still_complete(dialect, conn, job, plan.query, saved.chunks)
+    require_ascending(dialect, conn, opened_query(plan.query, dialect.literal), saved.chunks)
     return plan
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from mapper_dask.dialects.facts import TargetTable, TypeFamily
 from mapper_dask.errors import FingerprintError
 from mapper_dask.ledger_runs import StoredRun
 from mapper_dask.run.preflight import Prepared
+from mapper_dask.stored import Stored, is_text, of_ledger
 
 STORED = "target_columns"
 """What a stored plan holds of its target: the table's place, and each column's type and place."""
@@ -36,27 +37,39 @@ def require_same_target(prepared: Prepared, stored: StoredRun) -> Prepared:
     FingerprintError
         Names the columns, how they were and how they are.
     """
-    load, before = prepared.task.load, stored.plan.get(STORED)
-    if load is None or not isinstance(before, Mapping):
+    load = prepared.task.load
+    if load is None:
         return prepared
-    changes = list(_changes(before, load.table, staged=prepared.publication is not None))
-    if faults := [text for text, harmless in changes if not harmless]:
-        message = (
-            f"run {stored.run_id!r} cannot go on: of target_table {load.table.quoted} "
-            f"{'; '.join(faults)}. Undo that, or discard the run and begin another"
-        )
-        raise FingerprintError(message, field="target_table", run_id=stored.run_id)
-    notes = [f"target_table: {text}" for text, _ in changes]
+    notes = require_same_table(load.table, stored, staged=prepared.publication is not None)
     plan = prepared.plan.evolve(warnings=(*prepared.plan.warnings, *notes))
     return replace(prepared, plan=plan) if notes else prepared
 
 
-def _changes(
-    before: Mapping[str, Any], table: TargetTable, *, staged: bool
-) -> Iterable[tuple[str, bool]]:
+def require_same_table(table: TargetTable, stored: StoredRun, *, staged: bool) -> list[str]:
+    """Refuse a table whose columns mean something else; return notes of what was widened.
+
+    Raises
+    ------
+    FingerprintError
+        As ``require_same_target``.
+    """
+    if stored.plan.get(STORED) is None:
+        return []
+    before = of_ledger(stored.run_id, stored.plan, "plan").part(STORED)
+    changes = list(_changes(before, table, staged=staged))
+    if faults := [text for text, harmless in changes if not harmless]:
+        message = (
+            f"run {stored.run_id!r} cannot go on: of target_table {table.quoted} "
+            f"{'; '.join(faults)}. Undo that, or discard the run and begin another"
+        )
+        raise FingerprintError(message, field="target_table", run_id=stored.run_id)
+    return [f"target_table: {text}" for text, _ in changes]
+
+
+def _changes(before: Stored, table: TargetTable, *, staged: bool) -> Iterable[tuple[str, bool]]:
     """Yield what differs, and whether rows may go on into it."""
     places = {trait.name: trait.place for trait in table.definition if trait.kind == COLUMN}
-    same_table = before["place"] == _place(table)
+    same_table = before.text("place") == _place(table)
     for name, type_name, family, place in _columns(before):
         column = table.column(name)
         if column is None:
@@ -69,8 +82,15 @@ def _changes(
             yield f"column {name!r} is another one of that name", False
 
 
-def _columns(before: Mapping[str, Any]) -> Sequence[Sequence[str]]:
-    return [column for column in before["columns"] if len(column) == 4]  # noqa: PLR2004
+def _columns(before: Stored) -> Sequence[Sequence[str]]:
+    columns = before.data.get("columns")
+    wanted = "a list of columns, each with its name, type, family and place"
+    if not isinstance(columns, list):
+        before.refuse("columns", wanted)
+    for column in columns:
+        if not (isinstance(column, list) and len(column) == 4 and all(map(is_text, column))):  # noqa: PLR2004
+            before.refuse("columns", wanted)
+    return columns
 
 
 def _place(table: TargetTable) -> str:

@@ -49,7 +49,7 @@ from mapper_dask.run.run import (
 )
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import Keeper, keep_snapshot
-from mapper_dask.run.staging import publication_again
+from mapper_dask.run.staged_again import publication_again
 
 RESTARTS = 2
 """How often a run is read anew: a source that forgets three times keeps too little."""

@@ -41,6 +41,7 @@ from mapper_dask.run.retry_rejects import retry
 from mapper_dask.run.retry_result import RetryResult
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import keep_snapshot
+from mapper_dask.run.trust import REPAIR_FIELDS, REPAIR_GIVEN, require_trusted
 from mapper_dask.settings import Settings, resolve
 
 Plan = ChunkPlan | SavedPlan | str | Path
@@ -403,6 +404,8 @@ class ParallelProcessor(JobEngine):
         job, stored = recall.of(run_id, target_conn)
         counting = reconciler(job, stored)
         counting.require(checksum=checksum, repair=repair)
+        if repair and not trust_ledger:
+            require_trusted(counting.target, run_id, REPAIR_FIELDS, given=REPAIR_GIVEN)
         found = counting.run(checksum=checksum)
         if not repair or not found.differences:
             return found

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mapper_dask.connections import ConnectionRef, close_idle
@@ -14,9 +15,11 @@ from mapper_dask.errors import FingerprintError, LedgerError, PlanError, RunNotF
 from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
+from mapper_dask.plan.ascending import require_ascending
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.plan.saved_plan import require_complete, require_keys
+from mapper_dask.references import opened_query
 from mapper_dask.run import drift, job_record, stored_runs
 from mapper_dask.run.budget import Share
 from mapper_dask.run.events import RunStarted, current_place, log
@@ -221,6 +224,9 @@ def replanned(
             f"{stored.plan['columns']}, now they are {columns}"
         )
         raise FingerprintError(message, run_id=stored.run_id)
+    with _of_ledger(stored):
+        query = opened_query(plan.query, keeper.dialect.literal)
+        require_ascending(keeper.dialect, keeper.conn, query, chunks)
     return plan
 
 
@@ -253,9 +259,16 @@ def require_chunks(stored: StoredRun, chunks: Sequence[Chunk]) -> None:
     LedgerError
         Says at which chunk.
     """
-    try:
+    with _of_ledger(stored):
         require_complete(chunks)
         require_keys(chunks, stored.plan["keys"])
+
+
+@contextlib.contextmanager
+def _of_ledger(stored: StoredRun) -> Iterator[None]:
+    """Tell what is wrong with a plan as that of the ledger's."""
+    try:
+        yield
     except PlanError as error:
         message = f"run {stored.run_id!r} cannot go on: in the ledger, {error}"
         raise LedgerError(message, field="chunk.bounds", run_id=stored.run_id) from None

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
-from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
-from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.facts import Publication, TargetTable
-from mapper_dask.errors import LedgerError, TargetError
-from mapper_dask.ledger_runs import StoredRun
+from mapper_dask.errors import TargetError
 from mapper_dask.ledger_staged import staging_of
 from mapper_dask.mapper_job import MapperJob
-from mapper_dask.stored import shown
 
 KEPT_SECONDS = 7 * 24 * 3600.0
 """How long staged rows wait for somebody to resume their run, before another run removes them."""
@@ -98,50 +94,3 @@ def _newest_by(job: MapperJob, columns: Sequence[str]) -> str | None:
 def stored_form(publication: Publication) -> dict[str, Any]:
     """Return what the ledger keeps of a publication: what does not follow from job and target."""
     return {"schema": publication.schema, "columns": list(publication.columns)}
-
-
-def publication_again(
-    job: MapperJob, target: ConnectionRef, stored: StoredRun
-) -> Publication | None:
-    """Return how the rows that a stored run has staged enter its job's target as it is now.
-
-    Raises
-    ------
-    TargetError
-        When the target is gone, or its keys are not what the job needs.
-    LedgerError
-        When what is stored does not fit the target.
-    """
-    waiting = stored.publication
-    if waiting is None:
-        return None
-    table, quote = _table_of(job, target)
-    unknown = [n for n in waiting.columns if (c := table.column(n)) is None or c.generated]
-    if table.schema != waiting.schema:
-        _refuse(stored, "schema", waiting.schema, f"the target's, which is {table.schema!r}")
-    if unknown or not waiting.columns:
-        _refuse(stored, "columns", unknown, f"columns of {table.quoted} that take values")
-    made = publication_for(job, table, waiting.columns, stored.run_id, quote)
-    if made is None:
-        _refuse(stored, "schema", waiting.schema, "missing: the job loads into its target directly")
-    return made
-
-
-def _table_of(job: MapperJob, target: ConnectionRef) -> tuple[TargetTable, Callable[[str], str]]:
-    dialect = dialect_for(target, "target_conn")
-    engine = engine_for(target, connect_args=dialect.connect_args())
-    with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
-        table = dialect.target_table(conn, job.target_schema, str(job.target_table))
-    if table is None:
-        message = f"target_table {job.target_table!r} does not exist in {target} any more"
-        raise TargetError(message, field="target_table")
-    return table, dialect.quote
-
-
-def _refuse(stored: StoredRun, name: str, found: object, wanted: str) -> NoReturn:
-    field = f"plan.publication.{name}"
-    message = (
-        f"the ledger's entry of run {stored.run_id!r} cannot be used: its {field} must be "
-        f"{wanted}; it is {shown(found)}"
-    )
-    raise LedgerError(message, field=field, run_id=stored.run_id)

@@ -71,6 +71,10 @@ RUN_FIELDS = "source_sql, source_conn and transformation_logic"
 GIVE_JOB = "Give the job itself, as job= or by its job file: it must be the one that was begun"
 
 
+REPAIR_FIELDS = "loaded_by, which says which rows of the target are the run's and may be deleted,"
+REPAIR_GIVEN = "Revoke these rights first, or load the rows again under a new run_id"
+
+
 def require_trusted_flow(ledger: ConnectionRef, run_id: str) -> None:
     """Refuse to take a flow's job file from a ledger that others can write.
 

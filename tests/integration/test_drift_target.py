@@ -55,6 +55,8 @@ ATTACKS = {
     "domain": Attack("part", "g", "ALTER DOMAIN part ADD CHECK (value > -5)", "type part was domain over integer"),
     "composite": Attack("pair", "(g, -g)::pair", "ALTER TYPE pair RENAME ATTRIBUTE a TO x; ALTER TYPE pair RENAME ATTRIBUTE b TO a; ALTER TYPE pair RENAME ATTRIBUTE x TO b", "type pair was row of a integer, b integer"),
     "array of enum": Attack("mood[]", "ARRAY['ok']::mood[]", "ALTER TYPE mood RENAME VALUE 'ok' TO 'x'; ALTER TYPE mood RENAME VALUE 'sad' TO 'ok'", "type mood was enum"),
+    "trigger": Attack("bigint", "g", "CREATE FUNCTION steal() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM d WHERE id = new.id; RETURN NULL; END'; CREATE TRIGGER steal AFTER INSERT ON d FOR EACH ROW EXECUTE FUNCTION steal()", "trigger steal of public.d is new"),
+    "rule": Attack("bigint", "g", "CREATE RULE none AS ON INSERT TO d DO INSTEAD NOTHING", "rule none of public.d is new"),
 }  # fmt: skip
 
 

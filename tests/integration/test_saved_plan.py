@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pandas as pd
 import pytest
 
 from mapper_dask import ChunkManager, MapperJob, ParallelProcessor
-from mapper_dask.errors import ConfigurationError, FingerprintError, PlanError
+from mapper_dask.errors import ConfigurationError, FingerprintError, LedgerError, PlanError
+from mapper_dask.plan.saved_plan import SavedPlan
 from tests.database import Databases
 
 
@@ -116,6 +118,63 @@ def test_windows_are_refused_when_their_order_is_not_unique_any_more(tables: Dat
     tables.source.execute("UPDATE s SET v = 7 WHERE id = 8")
     with pytest.raises(PlanError, match="share the same v"):
         processor().run(job_of(tables, strategy="OFFSET_LIMIT", key_column="v"), plan=plan)
+
+
+UNSORTED = {
+    "down and up": [None, "301", "201", "401", "101", None],
+    "twice the same": [None, "101", "101", "201", "301", None],
+    "down at the end": [None, "101", "201", "301", "299", None],
+    "as texts": [None, "1000", "101", "200", "30", None],
+    "at the start": [None, "2", "1", "3", "4", None],
+    "written otherwise": [None, "101", "0201", "301", "401", None],
+}
+
+
+@pytest.mark.parametrize("how", UNSORTED)
+def test_bounds_that_do_not_ascend_are_refused(tables: Databases, saved: Path, how: str) -> None:
+    stored = json.loads(saved.read_text("utf-8"))
+    for chunk, lower, upper in zip(
+        stored["chunks"], UNSORTED[how], UNSORTED[how][1:], strict=False
+    ):
+        chunk["lower"], chunk["upper"] = lower and [lower], upper and [upper]
+    saved.write_text(json.dumps(stored), "utf-8")
+    with pytest.raises(PlanError, match="do not ascend"):
+        processor().run(job_of(tables), plan=saved)
+    assert tables.target.fetch("SELECT count(*) FROM d") == [(0,)]
+
+
+@pytest.mark.parametrize("how", UNSORTED)
+def test_nor_those_of_a_run_that_goes_on(tables: Databases, saved: Path, how: str) -> None:
+    del saved
+    job = job_of(tables, run_id="r", chunk_size=100)
+    with processor().start(job) as run:
+        run.result()
+    tables.target.execute("DELETE FROM d; UPDATE mapper_dask_run SET state = 'FAILED'")
+    for number, (lower, upper) in enumerate(pairwise(UNSORTED[how])):
+        ends = json.dumps({"lower": lower and [lower], "upper": upper and [upper]})
+        tables.target.execute(
+            "UPDATE mapper_dask_chunk SET state = 'UNASSIGNED', rows_loaded = 0, "
+            "bounds = bounds || %s::jsonb WHERE chunk_id = %s", ends, number,
+        )  # fmt: skip
+    with pytest.raises(LedgerError, match="do not ascend"):
+        processor().resume("r", target_conn=tables.target.url, transformation_logic=doubled)
+    assert tables.target.fetch("SELECT count(*) FROM d") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper"), [("(5,0)", "(2,0)"), ("(2,0)", "(2,0)"), ("(2,1)", "(3,0)")]
+)
+def test_nor_row_addresses_that_do_not(tables: Databases, lower: str, upper: str) -> None:
+    job = job_of(tables, strategy="ROWID_BASED")
+    stored = SavedPlan.of(ChunkManager().plan(job)).to_json()
+    [chunk] = [c for c in stored["chunks"] if c["chunk_id"] == 0]
+    ends = [None, [lower], [upper], None]
+    stored["chunks"] = [
+        {**chunk, "chunk_id": number, "lower": ends[number], "upper": ends[number + 1]}
+        for number in range(3)
+    ]
+    with pytest.raises(PlanError, match="do not ascend"):
+        processor().run(job, plan=SavedPlan.from_json(stored))
 
 
 def broken(stored: dict[str, Any], how: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mapper_dask.dialects.definition import COLUMN, TABLE, Definition, Relied, Trait
+from mapper_dask.dialects.definition import COLUMN, HOOK, TABLE, Definition, Relied, Trait
 from mapper_dask.dialects.facts import Column
 
 NOTED, NOTHING_NOTED = "mapper_dask.read", "mapper_dask.nothing"
@@ -69,10 +69,12 @@ class Definitions:
         ]
         traits += [
             Trait(COLUMN, relation, name, text, mark, str(place))
-            for relation, _, _, _, name, text, place, mark, _ in rows
+            for relation, _, _, _, name, text, place, mark, _, _ in rows
             if name is not None
         ]
-        if types or any(children or of_users for _, _, _, children, *_, of_users in rows):
+        hooks = {(row[0], hook) for row in rows for hook in row[-1] or ()}
+        traits += [Trait(HOOK, relation, hook, "") for relation, hook in hooks]
+        if types or any(children or of_users for _, _, _, children, *_, of_users, _ in rows):
             asked = {"relations": list(tables), "types": list(types)}
             traits += [Trait(*row) for row in self.run(conn, "definition_of_types", asked)]
         return tuple(sorted(traits, key=lambda trait: (trait.kind, trait.of, trait.name)))

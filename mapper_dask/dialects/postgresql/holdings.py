@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mapper_dask.dialects.facts import Column, Holding, TargetTable, TypeFamily
-from mapper_dask.dialects.postgresql.queries import quote
+from mapper_dask.dialects.postgresql.queries import cast_type, quote
 
 COMPARABLE = frozenset(
     {
@@ -69,7 +69,7 @@ class PostgreSQLHoldings:
         return not self._row(f"{_SEEN}SELECT EXISTS (SELECT FROM {table.quoted})")[0]
 
     def _literal(self, column: Column, text: str) -> str:
-        return f"{self._quoted(text)}::{column.key_type}"
+        return f"{self._quoted(text)}::{cast_type(column)}"
 
     def _row(self, sql: str) -> tuple[Any, ...]:
         with self._conn.cursor() as cursor:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mapper_dask.dialects.facts import Column, CommitOrder, Transaction, TypeFamily
-from mapper_dask.dialects.postgresql.queries import quote, wrapped
+from mapper_dask.dialects.postgresql.queries import cast_type, quote, wrapped
 
 Run = Callable[..., list[tuple[Any, ...]]]
 """Runs a named query of ``sql/postgresql``."""
@@ -192,7 +192,7 @@ def _least(
     least = f"({least})::{column.type_name}"
     sql = (
         f"SELECT s.key, ({least})::pg_catalog.text, "
-        f"{least} OPERATOR(pg_catalog.<=) (%(high)s::{column.key_type}) "
+        f"{least} OPERATOR(pg_catalog.<=) (%(high)s::{cast_type(column)}) "
         "FROM ROWS FROM (pg_catalog.unnest(%(keys)s::pg_catalog.text[]), "
         "pg_catalog.unnest(%(starts)s::pg_catalog.timestamptz[])) AS s (key, start)"
     )

@@ -14,7 +14,7 @@ from typing import Any
 from mapper_dask.dialects.facts import Column, CommitOrder, Transaction, TypeFamily
 from mapper_dask.dialects.postgresql import in_progress, statement
 from mapper_dask.dialects.postgresql.in_progress import Run
-from mapper_dask.dialects.postgresql.queries import quote, wrapped
+from mapper_dask.dialects.postgresql.queries import cast_type, quote, wrapped
 from mapper_dask.dialects.windows import within
 
 MICROSECOND = dt.timedelta(microseconds=1)
@@ -61,7 +61,7 @@ class PostgreSQLWatermarks:
         else:
             less = f"{value}::numeric {MINUS} '{overlap:f}'::numeric"
             less = f"pg_catalog.floor({less})" if column.family is TypeFamily.INTEGER else less
-        lowest = f"({less})::{column.key_type}"
+        lowest = f"({less})::{cast_type(column)}"
         if floor is not None:
             lowest = f"greatest({lowest}, {self._literal(column, floor)})"
         return str(self._value(f"SELECT ({lowest})::pg_catalog.text"))
@@ -108,7 +108,7 @@ class PostgreSQLWatermarks:
         return in_progress.in_progress(self._conn, self._run, column, order, high)
 
     def _literal(self, column: Column, text: str) -> str:
-        return f"{self._quoted(text)}::{column.key_type}"
+        return f"{self._quoted(text)}::{cast_type(column)}"
 
     def _value(self, sql: str) -> Any:
         return statement.rows(self._conn, sql)[0][0]

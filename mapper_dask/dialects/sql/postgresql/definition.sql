@@ -1,6 +1,7 @@
 -- What a run relies on of some relations: a row for each of their columns, of the relation's name,
 -- its number, its kind, whether more is to be asked of it (children, a view's query), and the
--- column's name, type, place, what tells its type from another, whether that is a user's.
+-- column's name, type, place, what tells its type from another, whether that is a user's; and of the
+-- relation's triggers and rules.
 WITH named(ids) AS (
     SELECT pg_catalog.array_cat(
         pg_catalog.array_append(%(relations)s::pg_catalog.oid[], pg_catalog.to_regclass(%(name)s)::pg_catalog.oid),
@@ -10,7 +11,17 @@ SELECT pg_catalog.concat(n.nspname, '.', c.relname), c.oid::bigint, c.relkind::p
        c.relhassubclass OR c.relkind OPERATOR(pg_catalog.=) 'v',
        a.attname::pg_catalog.text, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnum::integer,
        pg_catalog.concat_ws(' ', a.atttypid, a.atttypmod, a.attcollation),
-       a.atttypid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
+       a.atttypid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid,
+       -- of a table that receives rows: what else happens to them
+       CASE WHEN %(name)s::pg_catalog.text IS NOT NULL THEN ARRAY(
+           SELECT pg_catalog.concat('trigger ', t.tgname) FROM pg_catalog.pg_trigger t
+           WHERE t.tgrelid OPERATOR(pg_catalog.=) c.oid AND NOT t.tgisinternal
+             AND t.tgenabled OPERATOR(pg_catalog.<>) 'D'
+           UNION ALL
+           SELECT pg_catalog.concat('rule ', r.rulename) FROM pg_catalog.pg_rewrite r
+           WHERE r.ev_class OPERATOR(pg_catalog.=) c.oid
+             AND r.rulename OPERATOR(pg_catalog.<>) '_RETURN'
+       ) END
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
 LEFT JOIN pg_catalog.pg_attribute a
