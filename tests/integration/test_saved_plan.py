@@ -133,9 +133,7 @@ UNSORTED = {
 @pytest.mark.parametrize("how", UNSORTED)
 def test_bounds_that_do_not_ascend_are_refused(tables: Databases, saved: Path, how: str) -> None:
     stored = json.loads(saved.read_text("utf-8"))
-    for chunk, lower, upper in zip(
-        stored["chunks"], UNSORTED[how], UNSORTED[how][1:], strict=False
-    ):
+    for chunk, (lower, upper) in zip(stored["chunks"], pairwise(UNSORTED[how]), strict=True):
         chunk["lower"], chunk["upper"] = lower and [lower], upper and [upper]
     saved.write_text(json.dumps(stored), "utf-8")
     with pytest.raises(PlanError, match="do not ascend"):
