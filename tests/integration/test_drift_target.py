@@ -237,6 +237,35 @@ def resumed(databases: Databases) -> ParallelProcessingResult:
     return ParallelProcessor(enable_parallel=False).resume("r", target_conn=databases.target.url)
 
 
+REFUSE = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+'BEGIN RAISE EXCEPTION ''not today''; END';
+CREATE TRIGGER refuse BEFORE INSERT ON d FOR EACH STATEMENT EXECUTE FUNCTION refuse()
+"""
+
+
+def test_a_run_that_is_only_to_be_published_does_not_go_into_another_column(
+    databases: Databases,
+) -> None:
+    prepared(databases, ATTACKS["float to bigint"])
+    databases.target.execute(REFUSE)
+    job = MapperJob(
+        source_conn=databases.source.url, source_sql="SELECT * FROM s", key_column="id",
+        target_conn=databases.target.url, target_table="d", chunk_size=SIZE, run_id="r",
+        atomic=True,
+    )  # fmt: skip
+    result = ParallelProcessor(enable_parallel=False).run(job)
+    assert "not today" in refusal(result)
+    assert booked(databases) == ROWS
+    databases.target.execute("DROP TRIGGER refuse ON d; ALTER TABLE d ALTER v TYPE bigint")
+    with pytest.raises(FingerprintError, match="'v' was double precision when the run began"):
+        resumed(databases)
+    assert databases.target.fetch("SELECT count(*) FROM d") == [(0,)]
+    databases.target.execute("ALTER TABLE d ALTER v TYPE float8")
+    resumed(databases).raise_for_status()
+    assert databases.target.fetch("SELECT count(*), sum(v - id) FROM d") == [(ROWS, ROWS / 2)]
+
+
 @pytest.mark.parametrize(
     ("alter", "says"),
     [

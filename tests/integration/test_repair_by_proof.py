@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg2
@@ -10,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from mapper_dask import MapperJob, ParallelProcessor, Reconciliation
-from mapper_dask.errors import ConfigurationError
+from mapper_dask.errors import ConfigurationError, LedgerError
 from tests.database import Database, Databases
 
 ROWS = 1_000
@@ -313,3 +315,41 @@ def test_a_ledger_of_an_earlier_version_is_upgraded_by_its_owner(shop: Databases
     result = ParallelProcessor(enable_parallel=False).resume(FIRST, target_conn=shop.target.url)
     assert result.succeeded
     assert "was not looked at when the run began" in "".join(result.warnings)
+
+
+@pytest.fixture
+def login(databases: Databases) -> Iterator[str]:
+    """A login that may write the ledger, and is nobody's to trust."""
+    name = f"planter_{uuid.uuid4().hex[:8]}"
+    databases.target.execute(f"CREATE ROLE {name} LOGIN")
+    yield name
+    databases.target.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+def test_what_others_can_write_into_the_ledger_deletes_nobody_s_rows(
+    shop: Databases, login: str
+) -> None:
+    move(shop)
+    move(shop, SECOND)
+    lose(shop, FIRST, "k BETWEEN 300 AND 310")
+    shop.target.execute(f"GRANT UPDATE ON mapper_dask_chunk TO {login}")
+    shop.target.execute(
+        "UPDATE mapper_dask_chunk f SET loaded_by = s.loaded_by FROM mapper_dask_chunk s "
+        "WHERE f.run_id = %s AND s.run_id = %s AND f.chunk_id = s.chunk_id", FIRST, SECOND,
+    )  # fmt: skip
+    before = bag(shop.target)
+    job = MapperJob(
+        source_conn=shop.source.url, source_sql="SELECT * FROM t", target_conn=shop.target.url,
+        target_table="t", key_column="k", chunk_size=250,
+    )  # fmt: skip
+    with pytest.raises(LedgerError, match=f"(?s)loaded_by.*{login} .UPDATE on mapper_dask_chunk"):
+        count(shop, repair=True, job=job)
+    assert bag(shop.target) == before
+
+
+def test_a_ledger_that_others_write_may_be_trusted(shop: Databases, login: str) -> None:
+    move(shop)
+    lose(shop, FIRST, "k BETWEEN 300 AND 310")
+    shop.target.execute(f"GRANT INSERT ON mapper_dask_chunk TO {login}")
+    assert count(shop, repair=True, trust_ledger=True).matches
+    assert bag(shop.target) == copies(shop, 1)
