@@ -197,16 +197,22 @@ class PostgreSQL(Definitions, WithoutDirectPath):
         )
         for *_, found, read_only in rows[:1]:
             statement.prove(conn, found, read_only)
+        orders = self._orders(conn, [d.type_id for d in described])
         return tuple(
             types.keyed(
                 types.column(d.name, name, key_type, category, native=native, not_null=not_null),
                 cast,
-                operators,
+                orders.get(d.type_id),
             )
-            for d, (name, key_type, category, native, not_null, cast, operators, *_) in zip(
+            for d, (name, key_type, category, native, not_null, cast, *_) in zip(
                 described, rows, strict=True
             )
         )
+
+    def _orders(self, conn: Any, type_ids: Sequence[int]) -> dict[int, Sequence[str] | None]:
+        """Return the operators of types that users made; the database's own have one order."""
+        made = sorted({number for number in type_ids if number >= types.FIRST_MADE})
+        return dict(self.run(conn, "type_orders", {"type_ids": made})) if made else {}
 
     def relation(self, conn: Any, table: str) -> Relation | None:
         """Return what the catalogue knows of a table as a FROM clause writes it."""

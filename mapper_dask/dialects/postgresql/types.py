@@ -17,6 +17,9 @@ MICROSECONDS = 6
 LARGEST_DECIMAL = 38
 """Digits an Arrow decimal128 holds; a longer numeric travels as text."""
 
+FIRST_MADE = 16384
+"""Number of the first type, or of anything, that the database's makers have not made."""
+
 _FIXED: dict[str, tuple[TypeFamily, pa.DataType]] = {
     "smallint": (TypeFamily.INTEGER, pa.int16()),
     "integer": (TypeFamily.INTEGER, pa.int32()),

@@ -11,36 +11,8 @@ SELECT pg_catalog.format_type(c.type_id, m.modifier),
            WHERE n.conrelid OPERATOR(pg_catalog.=) a.attrelid
              AND n.contype OPERATOR(pg_catalog.=) 'n' AND (NOT n.convalidated OR n.connoinherit)
              AND n.conkey OPERATOR(pg_catalog.=) ARRAY[a.attnum]), false),
-       pg_catalog.quote_ident(s.nspname) OPERATOR(pg_catalog.||) '.' OPERATOR(pg_catalog.||) pg_catalog.quote_ident(t.typname),
-       CASE WHEN c.type_id OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid THEN (
-           SELECT pg_catalog.array_agg('OPERATOR(' OPERATOR(pg_catalog.||) pg_catalog.quote_ident(h.nspname)
-                      OPERATOR(pg_catalog.||) '.' OPERATOR(pg_catalog.||) o.oprname::pg_catalog.text OPERATOR(pg_catalog.||) ')'
-                      ORDER BY w.amopstrategy)
-           FROM (
-               SELECT x.opcfamily, x.opcintype
-               FROM pg_catalog.pg_opclass x  -- the default class of B-trees (403), chosen as the parser does
-               JOIN pg_catalog.pg_type i ON i.oid OPERATOR(pg_catalog.=) x.opcintype
-               WHERE x.opcmethod OPERATOR(pg_catalog.=) 403::pg_catalog.oid AND x.opcdefault
-                 AND (x.opcintype OPERATOR(pg_catalog.=) t.oid
-                      OR i.typname OPERATOR(pg_catalog.=) 'anyenum' AND t.typtype OPERATOR(pg_catalog.=) 'e'
-                      OR i.typname OPERATOR(pg_catalog.=) 'anyrange' AND t.typtype OPERATOR(pg_catalog.=) 'r'
-                      OR i.typname OPERATOR(pg_catalog.=) 'anymultirange' AND t.typtype OPERATOR(pg_catalog.=) 'm'
-                      OR i.typname OPERATOR(pg_catalog.=) 'anyarray' AND t.typcategory OPERATOR(pg_catalog.=) 'A'
-                      OR EXISTS (SELECT FROM pg_catalog.pg_cast k
-                                 WHERE k.castsource OPERATOR(pg_catalog.=) t.oid
-                                   AND k.casttarget OPERATOR(pg_catalog.=) x.opcintype
-                                   AND k.castmethod OPERATOR(pg_catalog.=) 'b'
-                                   AND k.castcontext OPERATOR(pg_catalog.=) 'i'))
-               ORDER BY (x.opcintype OPERATOR(pg_catalog.=) t.oid) DESC, i.typispreferred DESC, x.oid
-               LIMIT 1
-           ) x
-           JOIN pg_catalog.pg_amop w ON w.amopfamily OPERATOR(pg_catalog.=) x.opcfamily
-               AND w.amoplefttype OPERATOR(pg_catalog.=) x.opcintype
-               AND w.amoprighttype OPERATOR(pg_catalog.=) x.opcintype
-               AND w.amoppurpose OPERATOR(pg_catalog.=) 's'
-           JOIN pg_catalog.pg_operator o ON o.oid OPERATOR(pg_catalog.=) w.amopopr
-           JOIN pg_catalog.pg_namespace h ON h.oid OPERATOR(pg_catalog.=) o.oprnamespace
-       ) END,
+       t.typnamespace::pg_catalog.regnamespace::pg_catalog.text OPERATOR(pg_catalog.||) '.'
+           OPERATOR(pg_catalog.||) pg_catalog.quote_ident(t.typname),
        pg_catalog.current_setting('mapper_dask.transaction', true),
        pg_catalog.current_setting('transaction_read_only')
 FROM ROWS FROM (
@@ -49,7 +21,6 @@ FROM ROWS FROM (
          pg_catalog.unnest(%(numbers)s::smallint[]), pg_catalog.unnest(%(modifiers)s::integer[])
      ) WITH ORDINALITY AS c(type_id, table_id, number, modifier, place)
 JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) c.type_id
-JOIN pg_catalog.pg_namespace s ON s.oid OPERATOR(pg_catalog.=) t.typnamespace
 LEFT JOIN pg_catalog.pg_type e ON e.oid OPERATOR(pg_catalog.=) t.typelem
   AND t.typelem OPERATOR(pg_catalog.<>) 0
 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) c.table_id
