@@ -23,7 +23,7 @@ from mapper_dask import (
     read_sql_query,
 )
 from mapper_dask.connections import dispose_engines
-from mapper_dask.dialects.postgresql import copying, statement
+from mapper_dask.dialects.postgresql import copying, libpq, statement
 from mapper_dask.dialects.postgresql.dialect import PostgreSQL
 from mapper_dask.errors import DatabaseError, PlanError
 from mapper_dask.parallel_models import ChunkKind
@@ -38,7 +38,7 @@ def spoken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     if request.param != "libpq":
         monkeypatch.setattr(copying, "compiled", None)
     if request.param == "psycopg2 alone":
-        monkeypatch.setattr(statement, "_libpq", lambda: None)
+        monkeypatch.setattr(libpq, "library", lambda: None)
     return str(request.param)
 
 

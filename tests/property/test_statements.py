@@ -31,7 +31,7 @@ from mapper_dask import (
 )
 from mapper_dask.connections import dispose_engines
 from mapper_dask.dialects.facts import SourceQuery, TargetTable, TypeFamily
-from mapper_dask.dialects.postgresql import copying, queries, statement, transfer
+from mapper_dask.dialects.postgresql import copying, libpq, queries, transfer
 from mapper_dask.dialects.postgresql.dialect import PostgreSQL
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import MapperError
@@ -335,7 +335,7 @@ def test_no_session_runs_a_second_statement(
     if spoken != "libpq":
         monkeypatch.setattr(copying, "compiled", None)
     if spoken == "psycopg2 alone":
-        monkeypatch.setattr(statement, "_libpq", lambda: None)
+        monkeypatch.setattr(libpq, "library", lambda: None)
     dialect = PostgreSQL()
     conns = [psycopg2.connect(ground.plain(standard=standard)) for standard in (True, False)]
     target = psycopg2.connect(ground.target.url.replace("+psycopg2", ""))
