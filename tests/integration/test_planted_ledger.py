@@ -266,7 +266,8 @@ KINDS: dict[str, Plant] = {
     "publication.columns": publication("columns"),
     "publication.names": names_of_old,
 }
-"""Where a value is planted: in all more than a thousand of them. The names of the last kind are those that the ledger had once."""
+"""Where a value is planted: in all more than a thousand of them. The names of the last kind are
+those that the ledger had once."""
 
 
 PLANTED = int(os.environ.get("MAPPER_DASK_TEST_PLANTED", "40"))
