@@ -276,14 +276,14 @@ class FlowsLedger:
             Window(
                 flow_run_id,
                 state_of(flow_run_id, JobState, state),
-                job_run_id(flow_run_id, job),
+                "" if job_run is None else job_run_id(flow_run_id, job),
                 low,
                 high,
                 int(opening),
                 loaded,
                 held,
             )
-            for flow_run_id, state, _, low, high, opening, loaded, held in rows
+            for flow_run_id, state, job_run, low, high, opening, loaded, held in rows
         ]
 
     def open_window(

@@ -157,8 +157,8 @@ def _flow_status(target: Any, flow: Any) -> tuple[Reply, bool]:
 
 
 def _job(job: Any) -> dict[str, Any]:
-    names = ("name", "state", "run_id", "rows", "seconds", "low", "high", "error", "warnings")
-    return {name: getattr(job, name) for name in names}
+    names = ("name", "state", "run_id", "rows", "seconds", "low", "high", "error")
+    return {**{name: getattr(job, name) for name in names}, "warnings": job.notes}
 
 
 @click.command("cancel", epilog='\b\nJSON: {"run_id", "cancelled": [run_id], "state"}')

@@ -899,7 +899,8 @@ def test_logs_tell_each_chunk(shop: Databases, caplog: pytest.LogCaptureFixture)
         assert any(f"run={result.run_id} chunk={chunk} state=" in text for text in messages)
     assert any("chunk=3 state=PROCESSED_WITH_ERROR" in text for text in messages)
     warned = [r for r in caplog.records if r.levelno == logging.WARNING]
-    assert len(warned) == 1
+    # The tests' server runs without fsync, and the plan says so.
+    assert len([r for r in warned if "fsync = off" not in r.getMessage()]) == 1
 
 
 def test_interrupted_run_is_cancelled_and_can_go_on(shop: Databases) -> None:

@@ -32,8 +32,11 @@ class Definitions:
 
         What a load has locked can't change between this and the end of its transaction.
         """
-        asked = {"relations": [], "name": quoted, "read": NOTHING_NOTED}
-        return self._whole(conn, self.run(conn, "definition", asked), [])
+        return self._whole(conn, self.run(conn, "definition", _of_target(name=quoted)), [])
+
+    def definition_of(self, conn: Any, table_id: int) -> Definition:
+        """Return how a table is defined that the login may have no right to look up by its name."""
+        return self._whole(conn, self.run(conn, "definition", _of_target(table_id)), [])
 
     def relied(self, conn: Any, columns: Sequence[Column]) -> Relied | None:
         """Return what the queries of this transaction have read, and how it is defined."""
@@ -41,7 +44,7 @@ class Definitions:
         relations = tuple(sorted(number for number, _, _, is_child in read if not is_child))
         names = [column.key_type or column.type_name for column in columns if not column.native]
         types = tuple(number for (number,) in self.run(conn, "types_named", {"names": names}))
-        asked = {"relations": list(relations), "name": None, "read": NOTHING_NOTED}
+        asked = {"relations": list(relations), "name": None, "read": NOTHING_NOTED, "hooks": False}
         definition = self._whole(conn, self.run(conn, "definition", asked), types)
         foreign = tuple(sorted(name for _, name, kind, _ in read if kind == FOREIGN))
         return Relied(relations, types, definition, foreign)
@@ -51,7 +54,7 @@ class Definitions:
 
         Only a snapshot of now shows it: the transaction's own shows the catalogue as it was.
         """
-        asked = {"relations": list(relied.relations), "name": None, "read": NOTED}
+        asked = {"relations": list(relied.relations), "name": None, "read": NOTED, "hooks": False}
         with conn.cursor() as cursor:
             text = f"{self.statement('note_relations_read')}\n{self.statement('definition')}"
             cursor.execute(text, asked)
@@ -78,3 +81,7 @@ class Definitions:
             asked = {"relations": list(tables), "types": list(types)}
             traits += [Trait(*row) for row in self.run(conn, "definition_of_types", asked)]
         return tuple(sorted(traits, key=lambda trait: (trait.kind, trait.of, trait.name)))
+
+
+def _of_target(*table_ids: int, name: str | None = None) -> dict[str, Any]:
+    return {"relations": list(table_ids), "name": name, "read": NOTHING_NOTED, "hooks": True}

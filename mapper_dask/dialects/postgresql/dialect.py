@@ -356,7 +356,7 @@ class PostgreSQL(Definitions, WithoutDirectPath):
             return None
         table_id, schema, table = found[0]
         quoted = f"{queries.quote(schema)}.{queries.quote(table)}"
-        definition = self.target_definition(conn, quoted)  # first: what comes later is held to it
+        definition = self.definition_of(conn, table_id)  # first: what comes later is held to it
         rows = self.run(conn, "target_columns", {"table_id": table_id})
         columns = tuple(
             types.column(

@@ -13,7 +13,7 @@ SELECT pg_catalog.concat(n.nspname, '.', c.relname), c.oid::bigint, c.relkind::p
        pg_catalog.concat_ws(' ', a.atttypid, a.atttypmod, a.attcollation),
        a.atttypid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid,
        -- of a table that receives rows: what else happens to them
-       CASE WHEN %(name)s::pg_catalog.text IS NOT NULL THEN ARRAY(
+       CASE WHEN %(hooks)s THEN ARRAY(
            SELECT pg_catalog.concat('trigger ', t.tgname) FROM pg_catalog.pg_trigger t
            WHERE t.tgrelid OPERATOR(pg_catalog.=) c.oid AND NOT t.tgisinternal
              AND t.tgenabled OPERATOR(pg_catalog.<>) 'D'
