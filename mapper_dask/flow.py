@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from mapper_dask.bounds import shown
 from mapper_dask.errors import ConfigurationError, RunFailedError
 from mapper_dask.incremental import (
     LONGEST_COMMIT_WAIT,
@@ -229,14 +230,16 @@ def _require_name(what: str, name: object) -> None:
         _refuse(
             field_name,
             f"{whose} must be 1 to {LONGEST_NAME} printable characters without blanks around them, "
-            f"got {name!r}",
+            f"got {shown(name)}",
         )
 
 
 def _require_known(job: FlowJob, names: Sequence[str]) -> None:
     given: object = job.depends_on
     if isinstance(given, str) or not isinstance(given, Sequence):
-        _refuse("depends_on", f"must be a list of names of jobs, got {job.depends_on!r}", job.name)
+        _refuse(
+            "depends_on", f"must be a list of names of jobs, got {shown(job.depends_on)}", job.name
+        )
     for name in job.depends_on:
         if name not in names:
             known = ", ".join(other for other in names if other != job.name) or "no other"
@@ -282,7 +285,9 @@ def _require_incremental(job: FlowJob, incremental: Incremental) -> None:
     column: object = incremental.column
     overlap: object = incremental.overlap
     if not isinstance(column, str) or not column:
-        _refuse("incremental.column", f"must be the name of a column, got {column!r}", job.name)
+        _refuse(
+            "incremental.column", f"must be the name of a column, got {shown(column)}", job.name
+        )
     if job.job.write_disposition == "replace":
         _refuse(
             "incremental",

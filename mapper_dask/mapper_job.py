@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
+from mapper_dask.bounds import MOST, shown
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.parallel_models import (
     AUTO,
@@ -113,17 +114,17 @@ class MapperJob:
         _require(
             is_chunk_size(self.chunk_size),
             "chunk_size",
-            f"must be an integer of at least 1 or 'auto', got {self.chunk_size!r}",
+            f"must be an integer of at least 1 or 'auto', got {shown(self.chunk_size)}",
         )
         _require(
             self.on_error in ("abort", "continue"),
             "on_error",
-            f"must be 'abort' or 'continue', got {self.on_error!r}",
+            f"must be 'abort' or 'continue', got {shown(self.on_error)}",
         )
         _require(
             self.dtype_backend in ("pyarrow", "numpy_nullable"),
             "dtype_backend",
-            f"must be 'pyarrow' or 'numpy_nullable', got {self.dtype_backend!r}",
+            f"must be 'pyarrow' or 'numpy_nullable', got {shown(self.dtype_backend)}",
         )
         _require(
             self.transformation_logic is None or callable(self.transformation_logic),
@@ -138,7 +139,7 @@ class MapperJob:
         _require(
             _is_whole(self.reject_limit),
             "reject_limit",
-            f"must be an integer of at least 0, got {self.reject_limit!r}",
+            f"must be an integer of at least 0, got {shown(self.reject_limit)}",
         )
         self._require_texts()
         self._require_a_disposition()
@@ -169,13 +170,13 @@ class MapperJob:
         for name in ("target_schema", "target_table", "run_id"):
             value = getattr(self, name)
             good = value is None or (isinstance(value, str) and value != "")
-            _require(good, name, f"must be a name or None, got {value!r}")
+            _require(good, name, f"must be a name or None, got {shown(value)}")
         for name in ("source_sql", "target_schema", "target_table", "run_id"):
             text = getattr(self, name) or ""
             _require(_is_storable(text), name, "holds a character that no database text can hold")
         for name in ("atomic", "consistent", "direct_path"):
             value = getattr(self, name)
-            _require(isinstance(value, bool), name, f"must be True or False, got {value!r}")
+            _require(isinstance(value, bool), name, f"must be True or False, got {shown(value)}")
 
     def _require_a_disposition(self) -> None:
         _require(
@@ -187,7 +188,7 @@ class MapperJob:
         _require(
             self.write_disposition in known,
             "write_disposition",
-            f"must be one of {', '.join(known)}, got {self.write_disposition!r}",
+            f"must be one of {', '.join(known)}, got {shown(self.write_disposition)}",
         )
         _require(
             self.write_disposition == "append" or self.target_table is not None,
@@ -231,7 +232,7 @@ def _strategy(value: ChunkingStrategy | str | None) -> ChunkingStrategy | None:
     names = {s.value: s for s in ChunkingStrategy} | {s.name: s for s in ChunkingStrategy}
     known = ", ".join(s.name for s in ChunkingStrategy)
     good = isinstance(value, str) and value in names  # type: ignore[redundant-expr]
-    _require(good, "strategy", f"must be one of {known} or None, got {value!r}")
+    _require(good, "strategy", f"must be one of {known} or None, got {shown(value)}")
     return names[value]
 
 
@@ -241,11 +242,15 @@ def is_chunk_size(value: object) -> bool:
 
 
 def _is_count(value: object) -> bool:
-    return _is_whole(value) and int(value) >= 1  # type: ignore[call-overload]
+    return _is_whole(value) and 1 <= int(value) <= MOST  # type: ignore[call-overload]
 
 
 def _is_whole(value: object) -> bool:
-    return not isinstance(value, bool) and isinstance(value, numbers.Integral) and int(value) >= 0
+    return (
+        not isinstance(value, bool)
+        and isinstance(value, numbers.Integral)
+        and 0 <= int(value) <= MOST
+    )
 
 
 def _require(condition: bool, name: str, what: str) -> None:  # noqa: FBT001

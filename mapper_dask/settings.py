@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
+from mapper_dask.bounds import MOST, MOST_SECONDS, shown
 from mapper_dask.errors import ConfigurationError
 
 NAMESPACE = "mapper-dask"
@@ -52,7 +53,7 @@ def _is_number(value: object) -> bool:
 
 
 def _is_count(value: object, least: int = 1) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= MOST
 
 
 def _is_profile(value: object) -> bool:
@@ -83,12 +84,12 @@ FLAG_OR_NULL = Kind(
 )
 SECONDS = Kind(
     "a number of seconds above 0",
-    lambda value: _is_number(value) and 0 < value < float("inf"),
+    lambda value: _is_number(value) and 0 < value <= MOST_SECONDS,
     {"type": "number", "exclusiveMinimum": 0},
 )
 SECONDS_OR_NONE = Kind(
     "a number of seconds of at least 0",
-    lambda value: _is_number(value) and 0 <= value < float("inf"),
+    lambda value: _is_number(value) and 0 <= value <= MOST_SECONDS,
     {"type": "number", "minimum": 0},
 )
 ON_ERROR = Kind(
@@ -332,7 +333,7 @@ def _checked(key: str, value: Any, place: Callable[[], str]) -> Any:
         raise _unknown(key, place())
     if kind.accepts(value):
         return value
-    got = "something else" if kind is DATABASE else repr(value)  # it may hold a password
+    got = "something else" if kind is DATABASE else shown(value)  # it may hold a password
     message = f"{key} must be {kind.says}, got {got}{_where(place())}"
     raise ConfigurationError(message, field=key, setting=key)
 

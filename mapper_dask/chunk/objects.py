@@ -9,7 +9,6 @@ from decimal import Decimal
 from numbers import Integral, Number
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import simplejson
@@ -179,7 +178,7 @@ def _plain(value: Any) -> Any:
         return None
     if times.is_numpy_time(value):
         return str(value)
-    if isinstance(value, np.ndarray) and value.dtype.kind in "mM":
+    if times.are_numpy_times(value):
         return list(value)  # as a list of its own it would be one of whole nanoseconds
     return value.tolist() if hasattr(value, "tolist") else str(value)
 

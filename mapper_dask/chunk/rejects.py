@@ -9,10 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
-from mapper_dask.chunk.times import is_missing_time, is_numpy_time
+from mapper_dask.chunk.times import are_numpy_times, is_missing_time, is_numpy_time
 from mapper_dask.errors import TransformError
 from mapper_dask.parallel_models import Reject
 
@@ -102,7 +101,7 @@ def plain_value(value: Any) -> Any:
 def _plain(value: Any) -> Any:
     if is_numpy_time(value):
         return None if is_missing_time(value) else str(value)
-    if isinstance(value, np.ndarray) and value.dtype.kind in "mM":
+    if are_numpy_times(value):
         return [plain_value(item) for item in value]
     if hasattr(value, "tolist"):  # NumPy's scalars and arrays
         return plain_value(value.tolist())

@@ -11,23 +11,34 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 FINER = "a time is finer than microseconds; round it with .round('us')"
+KINDS = {"M": "datetime64", "m": "timedelta64"}
+"""NumPy's kinds of times: points, and spans."""
+
 _ELEMENTS = re.compile(r"(date|time|timestamp)\b.*\[\]$")
 
 
 def is_numpy_time(value: Any) -> bool:
     """Return whether a value is one of NumPy's times, which look like numbers."""
-    return isinstance(value, (np.datetime64, np.timedelta64))
+    return _kind(value) in KINDS and value.ndim == 0
+
+
+def are_numpy_times(value: Any) -> bool:
+    """Return whether a value is an array or a column of NumPy's times."""
+    return _kind(value) in KINDS and value.ndim > 0
+
+
+def _kind(value: Any) -> str:
+    return str(getattr(getattr(value, "dtype", None), "kind", ""))
 
 
 def is_missing_time(value: Any) -> bool:
     """Return whether a value is no time at all."""
-    return value is pd.NaT or (is_numpy_time(value) and bool(np.isnat(value)))
+    return value is pd.NaT or (is_numpy_time(value) and bool(value != value))  # noqa: PLR0124
 
 
 def written(value: Any) -> str:
@@ -44,7 +55,7 @@ def written(value: Any) -> str:
         raise ValueError(FINER)
     if not is_numpy_time(value):
         return str(value)
-    kind = "datetime64" if isinstance(value, np.datetime64) else "timedelta64"
+    kind = KINDS[_kind(value)]
     kept = value.astype(f"{kind}[us]")
     if kept.astype(value.dtype) != value:
         raise ValueError(FINER)
@@ -52,7 +63,7 @@ def written(value: Any) -> str:
 
 
 def _is_finer(value: Any) -> bool:
-    return np.datetime_data(value.dtype)[0] in ("ns", "ps", "fs", "as")
+    return str(value.dtype).endswith(("[ns]", "[ps]", "[fs]", "[as]"))
 
 
 def leaves(value: Any) -> Iterator[Any]:
@@ -79,7 +90,7 @@ def require_elements(values: Any, type_name: str) -> None:
     if found is None:
         return
     for value in leaves(values):
-        moment = pd.Timestamp(value) if isinstance(value, np.datetime64) else value
+        moment = pd.Timestamp(value) if _kind(value) == "M" else value
         if isinstance(moment, dt.datetime) and not is_missing_time(moment):
             lost = _lost(moment, found[1], zoned="with time zone" in type_name)
             if lost:

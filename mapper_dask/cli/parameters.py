@@ -86,6 +86,7 @@ class Duration(click.ParamType[float]):
     """A time such as 30d, 12h or 15m, in seconds."""
 
     name = "duration"
+    digits = 9
     units = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}  # noqa: RUF012 - never changed
 
     def convert(
@@ -95,7 +96,7 @@ class Duration(click.ParamType[float]):
         if isinstance(value, float):
             return value
         number, unit = str(value)[:-1], str(value)[-1:]
-        if not number.isdecimal() or unit not in self.units:
+        if not number.isdecimal() or unit not in self.units or len(number) > self.digits:
             self.fail("must be a number and s, m, h, d or w, such as 30d", param, ctx)
         return float(int(number) * self.units[unit])
 
@@ -120,7 +121,7 @@ class Setting(click.ParamType[tuple[str, Any]]):
 
         try:
             return key, yaml.safe_load(text)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError):  # an integer of too many digits
             self.fail(f"{key}: its value cannot be read", param, ctx)
 
 

@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from mapper_dask.bounds import MOST, MOST_SECONDS
 from mapper_dask.incremental import LONGEST_COMMIT_WAIT
 from mapper_dask.jobfile.values import READERS, anything, setting, span, typed, typed_or_list
 from mapper_dask.jobfile.variables import wanted_as_value
@@ -90,7 +91,7 @@ def _some(value: list[str]) -> list[str]:
 
 def _size(value: Any) -> Any:
     value = wanted_as_value(value)
-    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    whole = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST
     if not whole and value != "auto":
         message = "must be a whole number of at least 1, or auto"
         raise ValueError(message)
@@ -169,9 +170,9 @@ Overlap = Annotated[
 ]
 Number = BeforeValidator(_says(wanted_as_value))
 Word = BeforeValidator(_word)
-Count = Annotated[int, Field(ge=1), Number]
-Whole = Annotated[int, Field(ge=0), Number]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False), Number]
+Count = Annotated[int, Field(ge=1, le=MOST), Number]
+Whole = Annotated[int, Field(ge=0, le=MOST), Number]
+Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS, allow_inf_nan=False), Number]
 Wait = Annotated[float, Field(ge=0, le=LONGEST_COMMIT_WAIT, allow_inf_nan=False), Number]
 
 

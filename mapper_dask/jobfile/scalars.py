@@ -7,8 +7,9 @@ lose something on the way, such as a leading zero or the digits a float does not
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 _NULLS = {"", "~", "null", "Null", "NULL"}
@@ -24,6 +25,10 @@ _TIME = re.compile(
 
 MOST_DIGITS = 1_000
 """Digits of a number: more are no number somebody wrote, and take long to read."""
+
+
+MOST_POWER = 131_072
+"""Powers of ten of a number: PostgreSQL holds no larger one, and writing one out takes long."""
 
 
 def value_of(text: str) -> Any:
@@ -47,6 +52,7 @@ def _number_or_time(text: str) -> Any:
     if _INTEGER.fullmatch(text):
         return _integer(text)
     if _OTHER_BASE.fullmatch(text):
+        _require_digits(text)
         return int(text, 0)
     if _FLOAT.fullmatch(text):
         return _float(text)
@@ -62,15 +68,45 @@ def _integer(text: str) -> int:
     if len(digits) > 1 and digits.startswith("0"):
         message = "begins with a zero: write it in quotes if it is a text, else without the zero"
         raise ValueError(message)
-    if len(digits) > MOST_DIGITS:
+    _require_digits(digits)
+    return int(text)
+
+
+def _require_digits(text: str) -> None:
+    if len(text) > MOST_DIGITS:
         message = f"has more than {MOST_DIGITS:,} digits"
         raise ValueError(message)
+
+
+def decimal(text: str) -> Decimal:
+    """Return an exact number, of digits and a power of ten that a database may hold.
+
+    Raises
+    ------
+    ValueError
+        When it is none.
+    """
+    _require_digits(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        message = "is no decimal"
+        raise ValueError(message) from None
+    if number.is_finite() and abs(number.adjusted()) > MOST_POWER:
+        message = f"has a power of ten beyond {MOST_POWER:,}"
+        raise ValueError(message)
+    return number
+
+
+def integer(text: str) -> int:
+    """Return a whole number of digits that somebody may have written."""
+    _require_digits(text)
     return int(text)
 
 
 def _float(text: str) -> float:
-    number = float(text)
-    if len(text) > MOST_DIGITS or Decimal(text) != Decimal(repr(number)):
+    number = float(text) if len(text) <= MOST_DIGITS else math.inf
+    if not math.isfinite(number) or decimal(text) != Decimal(repr(number)):
         message = "has more digits than a float holds: write {decimal: '…'}, with it in quotes"
         raise ValueError(message)
     return number

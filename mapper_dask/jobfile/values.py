@@ -6,11 +6,11 @@ import datetime as dt
 import math
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 from typing import Any
 
 from mapper_dask.incremental import LONGEST_OVERLAP
-from mapper_dask.jobfile.scalars import day, moment
+from mapper_dask.jobfile.scalars import day, decimal, integer, moment
 from mapper_dask.jobfile.variables import meant, wanted_as_value
 
 LONGEST_SPAN = 100
@@ -36,9 +36,9 @@ def _truth(text: str) -> bool:
 
 READERS: Mapping[str, Callable[[str], Any]] = {
     "text": str,
-    "integer": int,
+    "integer": integer,
     "float": float,
-    "decimal": Decimal,
+    "decimal": decimal,
     "boolean": _truth,
     "date": day,
     "datetime": moment,
@@ -77,7 +77,7 @@ def typed(value: Any) -> Any:
         raise ValueError(message)
     try:
         return READERS[kind](str(written))
-    except (ValueError, KeyError, InvalidOperation):
+    except (ValueError, KeyError, InvalidOperation, OverflowError):
         message = f"is no {kind}"
         raise ValueError(message) from None
 
@@ -111,7 +111,7 @@ def span(value: Any) -> dt.timedelta | float:
     """
     value = wanted_as_value(value)
     if isinstance(value, float) and not math.isfinite(value):
-        message = "must be a finite number"
+        message = "must be a finite number, or a time such as 1h"
         raise ValueError(message)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
         return value

@@ -13,6 +13,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import sqlglot
@@ -165,10 +166,23 @@ def _one(mark: Mark, value: Any, literal: Literal) -> str:
         raise _refusal(mark, "is no time in microseconds")
     if hasattr(value, "item") and not isinstance(value, float):  # NumPy's scalars
         value = value.item()
+    if not _is_writable(value):
+        raise _refusal(mark, f"is a number of more than {MOST_DIGITS:,} digits")
     try:
         return literal(value)
     except ValueError as error:
         raise _refusal(mark, f"cannot be written into source_sql: {error}") from None
+
+
+def _is_writable(value: Any) -> bool:
+    """Return whether a number has so few digits that it can be written out at once."""
+    if isinstance(value, Decimal) and value.is_finite():
+        return abs(value.adjusted()) + len(value.as_tuple().digits) <= MOST_DIGITS
+    return not isinstance(value, int) or value.bit_length() < MOST_DIGITS * 3
+
+
+MOST_DIGITS = 4_000
+"""Digits of a number in a query: a whole one of more is not written out by Python."""
 
 
 def _is_exact(value: dt.datetime) -> bool:

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mapper_dask.bounds import MOST, MOST_SECONDS, shown
 from mapper_dask.errors import ConfigurationError
 
 
 def require_count(name: str, value: object) -> None:
     """Refuse what is no number of things."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        message = f"{name} must be an integer of at least 1, got {value!r}"
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST:
+        message = f"{name} must be an integer of at least 1{_told(value)}"
         raise ConfigurationError(message, field=name)
 
 
 def require_seconds(name: str, value: object) -> float:
     """Return a time in seconds; refuse what is none."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-        message = f"{name} must be a number of seconds above 0, got {value!r}"
-        raise ConfigurationError(message, field=name)
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not 0 < value <= MOST_SECONDS
+    ):
+        message = f"{name} must be a number of seconds above 0, at most {MOST_SECONDS:,.0f}"
+        raise ConfigurationError(f"{message}{_told(value)}", field=name)
     return float(value)
+
+
+def _told(value: object) -> str:
+    large = isinstance(value, int) and abs(value) > MOST
+    return f", at most {MOST:,}" if large else f", got {shown(value)}"
 
 
 def require_known(options: Iterable[str], known: Iterable[str]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from distributed import Client
 
+from mapper_dask.bounds import shown
 from mapper_dask.chunk.chunk_processor import ChunkProcessor
 from mapper_dask.connections import reference
 from mapper_dask.errors import (
@@ -110,7 +111,8 @@ class ParallelProcessor(JobEngine):
     ) -> None:
         require_workers(client, scheduler_address, max_workers=max_workers, retries=retries)
         if chunk_size is not None and not is_chunk_size(chunk_size):
-            message = f"chunk_size must be an integer of at least 1 or 'auto', got {chunk_size!r}"
+            got = shown(chunk_size)
+            message = f"chunk_size must be an integer of at least 1 or 'auto', got {got}"
             raise ConfigurationError(message, field="chunk_size")
         if lock_timeout is not None:
             require_seconds("lock_timeout", lock_timeout)

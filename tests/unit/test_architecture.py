@@ -15,6 +15,7 @@ MODULES = sorted(LIBRARY.rglob("*.py"))
 
 LAYERS = (
     "errors",
+    "bounds",
     "retries",
     "rendering",
     "stored",
