@@ -122,6 +122,7 @@ def reference(connection: Any, field: str = "source_conn") -> ConnectionRef:
             return _url_reference(connection)
         case str() if connection.startswith(("env:", "profile:")):
             kind, _, name = connection.partition(":")
+            _require_name(kind, name, field)
             return ConnectionRef("env" if kind == "env" else "profile", name, connection)
         case str() if "://" in connection:
             return _url_reference(parse_url(connection, field))
@@ -130,6 +131,15 @@ def reference(connection: Any, field: str = "source_conn") -> ConnectionRef:
         f"Engine, 'env:NAME' or 'profile:NAME'; got {type(connection).__name__}"
     )
     raise ConfigurationError(message, field=field)
+
+
+def _require_name(kind: str, name: str, field: str) -> None:
+    """Refuse what stands behind ``env:`` or ``profile:`` and is no name; it may be a secret."""
+    if re.fullmatch(r"[^\s:/@?=&%]+", name) is None:
+        wanted = "an environment variable" if kind == "env" else "a profile"
+        found = "what stands there is none (not shown)" if name else "nothing stands there"
+        message = f"{field}: behind {kind}: stands the name of {wanted}, and {found}"
+        raise ConfigurationError(message, field=field)
 
 
 def engine_for(ref: ConnectionRef, *, connect_args: dict[str, Any]) -> sa.Engine:

@@ -93,7 +93,10 @@ def rewind(
     from mapper_dask.run.execution_engine import ExecutionEngine
 
     jobs = ExecutionEngine(progress=False).rewind(run_id, ledger_conn=ledger_of(ledger, file))
-    text = f"the next run of {', '.join(jobs)} begins where run {run_id} began"
+    text = (
+        f"the next run of {', '.join(jobs)} begins where run {run_id} began. What is left in the "
+        "target of its rows and of later ones must be deleted first: an append would double them"
+    )
     return Reply({"run_id": run_id, "jobs": jobs}, text)
 
 

@@ -150,7 +150,9 @@ class FlowLedger:
             read = [
                 job
                 for job in ledger.jobs(conn, self.run_id)
-                if job.opening is not None and job.state is JobState.SUCCEEDED
+                if job.opening is not None
+                and job.state is JobState.SUCCEEDED
+                and not (job.run_id is None and job.error)  # it was rewound already
             ]
             for job in read:
                 kept = held.from_text(job.held)
@@ -161,7 +163,10 @@ class FlowLedger:
 
         names = self.call(rewind)
         if not names:
-            message = f"run {self.run_id!r} has no incremental job that was read to its end"
+            message = (
+                f"run {self.run_id!r} has no incremental job that was read to its end, or they are "
+                "rewound already: what was read before is another run's"
+            )
             raise ConfigurationError(message, field="run_id", run_id=self.run_id)
         return names
 

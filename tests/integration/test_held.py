@@ -10,10 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from mapper_dask import ExecutionEngine, Flow, FlowJob, Incremental, MapperJob
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections import dispose_engines, reference
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.flow import FlowJobResult, FlowResult
-from mapper_dask.run import held
+from mapper_dask.run import held, housekeeping
 from tests.database import Databases
 
 OLD, NEW = 1_000, 200
@@ -107,6 +107,38 @@ def test_rows_that_are_gone_stop_the_next_run_and_can_be_read_again(
         engine.rewind("monday", ledger_conn=kept.target.url)
     run(made, "friday")
     assert ids(kept) == list(range(1, OLD + 2 * NEW + 1))
+
+
+def test_a_rewind_goes_back_run_by_run_and_forgets_none(kept: Databases) -> None:
+    made = flow(kept, "append")
+    engine, ledger = ExecutionEngine(1, progress=False), kept.target.url
+    for number, name in enumerate(("monday", "tuesday", "wednesday")):
+        grow(kept, 1 + 10 * number, 10 + 10 * number)
+        run(made, name)
+    kept.target.execute(TRUNCATED)
+    for place, name in enumerate(("wednesday", "tuesday", "monday")):
+        refused = str(ran(made, f"thursday-{place}").jobs[0].error)
+        assert f"rows that run '{name}' has loaded are gone" in refused
+        assert engine.rewind(name, ledger_conn=ledger) == ("a",)
+        with pytest.raises(ConfigurationError, match="rewound already"):
+            engine.rewind(name, ledger_conn=ledger)
+    run(made, "friday")
+    assert ids(kept) == list(range(1, 31))
+    grow(kept, 31, 35)
+    run(made, "saturday")
+    assert ids(kept) == list(range(1, 36))
+
+
+def test_what_a_rewound_job_goes_on_from_is_not_cleaned_away(kept: Databases) -> None:
+    made = flow(kept, "append")
+    for number, name in enumerate(("monday", "tuesday")):
+        grow(kept, 1 + 10 * number, 10 + 10 * number)
+        run(made, name)
+    kept.target.execute("DELETE FROM a WHERE id > 10")
+    ExecutionEngine(1, progress=False).rewind("tuesday", ledger_conn=kept.target.url)
+    housekeeping.clean(reference(kept.target.url), older_than=0)
+    run(made, "friday")
+    assert ids(kept) == list(range(1, 21))
 
 
 @pytest.mark.parametrize(

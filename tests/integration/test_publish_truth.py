@@ -516,3 +516,29 @@ def test_a_server_that_does_not_count_tables(shop: Databases, way: str, *, steal
     else:
         result.raise_for_status()
         assert names(shop.target) == expected(way)
+
+
+def as_it_came(frame: Any) -> Any:
+    return frame
+
+
+@pytest.mark.parametrize("function", [None, as_it_came], ids=["relay", "function"])
+def test_a_trigger_that_drops_rows_is_named_by_the_chunk_that_misses_them(
+    databases: Databases, function: Any
+) -> None:
+    databases.source.execute("CREATE TABLE s AS SELECT g AS id FROM generate_series(1, 50) g")
+    databases.target.execute(
+        "CREATE TABLE d (id int); CREATE FUNCTION fussy() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN IF new.id % 10 = 0 THEN RETURN NULL; END IF; RETURN new; END'; "
+        "CREATE TRIGGER fussy BEFORE INSERT ON d FOR EACH ROW EXECUTE FUNCTION fussy()".replace(
+            "%", "%%"
+        )
+    )
+    job = MapperJob(
+        source_conn=databases.source.url, source_sql="SELECT * FROM s", target_table="d",
+        target_conn=databases.target.url, transformation_logic=function,
+    )  # fmt: skip
+    result = ParallelProcessor(enable_parallel=False).run(job)
+    assert "45 arrived" in str(result.errors)
+    assert "fussy" in str(result.errors)
+    assert databases.target.fetch("SELECT count(*) FROM d") == [(0,)]

@@ -522,3 +522,22 @@ def test_a_connection_that_broke_while_it_was_lent_is_dropped_quietly(engine):
         second.execute("SELECT 1")
 
     assert second is not first
+
+
+@pytest.mark.parametrize("kind", ["env", "profile"])
+@pytest.mark.parametrize(
+    "name",
+    ["postgresql://u:secretpw@h/d", "u:secretpw@h", "u/secretpw@h", "X=secretpw", "a secretpw",
+     "h?password%3Dsecretpw"],
+)  # fmt: skip
+def test_what_is_no_name_behind_env_is_not_shown(kind: str, name: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=f"^source_conn: behind {kind}: stands the"
+    ) as said:
+        reference(f"{kind}:{name}")
+    assert "secretpw" not in str(said.value)
+
+
+def test_a_reference_needs_a_name() -> None:
+    with pytest.raises(ConfigurationError, match="nothing stands there"):
+        reference("env:")

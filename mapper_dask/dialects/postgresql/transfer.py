@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from mapper_dask.dialects.batches import Most, regrouped
 from mapper_dask.dialects.facts import Column, Loaded, TargetTable
+from mapper_dask.dialects.hazards import blame
 from mapper_dask.dialects.postgresql import copying, wire
 from mapper_dask.dialects.postgresql.decode import Decoder
 from mapper_dask.dialects.postgresql.pipe import Pipe
@@ -92,7 +93,8 @@ def load(conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
         stream.raise_error()  # the driver hides it: the database saw no more than a broken COPY
         raise
     if count != rows.num_rows:
-        message = f"{rows.num_rows} rows were sent to {table.quoted}, {count} arrived"
+        why = blame(table.hazards, ("INSERT",))
+        message = f"{rows.num_rows} rows were sent to {table.quoted}, {count} arrived{why}"
         raise LoadCountError(message)
     return Loaded(count)
 
@@ -130,7 +132,8 @@ def relay(
     else:
         read_rows, loaded = _through_a_pipe(source_conn, out, target_conn, into)
     if loaded != read_rows:
-        message = f"{read_rows} rows were read, {loaded} arrived in {table.quoted}"
+        why = blame(table.hazards, ("INSERT",))
+        message = f"{read_rows} rows were read, {loaded} arrived in {table.quoted}{why}"
         raise LoadCountError(message)
     return read_rows, loaded
 

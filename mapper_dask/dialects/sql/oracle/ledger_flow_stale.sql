@@ -11,5 +11,6 @@ WHERE SYSTIMESTAMP - NUMTODSINTERVAL(:seconds, 'SECOND') >= GREATEST(
       WHERE j.flow_run_id = f.flow_run_id AND j.state = 'SUCCEEDED' AND j.opening = (
           SELECT MAX(k.opening)
           FROM mapper_dask_flow_job k JOIN mapper_dask_flow g ON g.flow_run_id = k.flow_run_id
-          WHERE g.name = f.name AND k.job = j.job AND k.state = 'SUCCEEDED'))
+          WHERE g.name = f.name AND k.job = j.job AND k.state = 'SUCCEEDED'
+            AND NOT (k.run_id IS NULL AND k.error IS NOT NULL)))  -- rewound
 ORDER BY f.started_at

@@ -15,5 +15,6 @@ WHERE pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) pg_catalog.make_interv
           FROM mapper_dask_flow_job k
           JOIN mapper_dask_flow g ON g.flow_run_id OPERATOR(pg_catalog.=) k.flow_run_id
           WHERE g.name OPERATOR(pg_catalog.=) f.name AND k.job OPERATOR(pg_catalog.=) j.job
-            AND k.state OPERATOR(pg_catalog.=) 'SUCCEEDED'))
+            AND k.state OPERATOR(pg_catalog.=) 'SUCCEEDED'
+            AND NOT (k.run_id IS NULL AND k.error IS NOT NULL)))  -- rewound
 ORDER BY f.started_at
