@@ -45,6 +45,8 @@ _VAULT_PREFIX = "mapper-dask-"
 _lock = threading.Lock()
 _closing = threading.local()
 _engines: dict[tuple[int, str, str], sa.Engine] = {}
+_texts: dict[tuple[int, str, str], str] = {}
+"""What the references of the engines stood for when these were made."""
 _vault: dict[str, str] = {}
 _vault_directory: dict[int, Path] = {}
 
@@ -88,13 +90,17 @@ class ConnectionRef:
         ConfigurationError
             When the variable, profile or vault entry does not exist here.
         """
+        return parse_url(self.text(), self.shown)
+
+    def text(self) -> str:
+        """Return what it stands for at this moment, as text; raises as ``resolve`` does."""
         finders: dict[str, Callable[[str], str]] = {
             "url": str,
             "env": _from_environment,
             "profile": _from_profile,
             "vault": _from_vault,
         }
-        return parse_url(finders[self.kind](self.value), self.shown)
+        return finders[self.kind](self.value)
 
 
 def reference(connection: Any, field: str = "source_conn") -> ConnectionRef:
@@ -149,8 +155,11 @@ def engine_for(ref: ConnectionRef, *, connect_args: dict[str, Any]) -> sa.Engine
     """
     key = (os.getpid(), ref.kind, ref.value)
     with _lock:
+        text = ref.text()
+        if key in _engines and _texts[key] != text:  # the variable names another database now
+            _engines.pop(key).pool.dispose()
         if key not in _engines:
-            url = ref.resolve()
+            url, _texts[key] = parse_url(text, ref.shown), text
             _engines[key] = sa.create_engine(
                 url,
                 # What the URL says itself, such as a timeout, is not overruled.

@@ -87,11 +87,22 @@ class Repairer:
         dialect = dialect_for(self.target)
         engine = engine_for(self.target, connect_args=dialect.connect_args())
         with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
+            self._require_no_triggers()
             dialect.begin_load(conn, f"{session_tag(self.run_id)}:repair", DEFAULT_LOCK_TIMEOUT)
             EvidenceLedger(dialect).upgrade(conn)
             held = [chunk for chunk in chunks if self._held(dialect, conn, chunk)]
             self._take_back(dialect, conn, held)
             conn.commit()
+
+    def _require_no_triggers(self) -> None:
+        """Refuse where a trigger may keep, or put back, what is taken away."""
+        if fired := self.table.hazards.fired_by(("DELETE",)):
+            message = (
+                f"repair would delete rows of {self.table.quoted}, whose triggers may keep them or "
+                f"put others there: {', '.join(map(str, fired))}. Disable them first (ALTER "
+                "TABLE … DISABLE TRIGGER)"
+            )
+            raise ConfigurationError(message, field="repair")
 
     def _held(self, dialect: Dialect, conn: Any, chunk: Chunk) -> bool:
         """Hold a chunk until the end; return whether it is committed, and so has rows."""

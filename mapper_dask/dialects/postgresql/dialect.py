@@ -64,6 +64,9 @@ SESSION = (
 )
 """Settings under which text is exact, and under which the same query scans in the same order."""
 
+LOADING = "SET LOCAL array_nulls = on"
+"""Without it the text of an array's NULL is read as the four letters."""
+
 READ_LOCK_TIMEOUT = 30.0
 """Seconds a reading session waits for a lock, such as a rewrite of its table, before it says so."""
 
@@ -318,7 +321,7 @@ class PostgreSQL(Definitions, WithoutDirectPath):
         with conn.cursor() as cursor:
             mode = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; "
             local = SESSION.replace("SET ", "SET LOCAL ")
-            cursor.execute(f"{mode}{local}; {statements.DURABLE}")  # in one message
+            cursor.execute(f"{mode}{local}; {LOADING}; {statements.DURABLE}")  # in one message
             fence(cursor, application, lock_timeout)
 
     def end_sessions(self, conn: Any, tag: str) -> int:

@@ -75,6 +75,10 @@ def _once(triggers: Iterable[Trigger]) -> tuple[Trigger, ...]:
     return tuple(seen.values())
 
 
+MOST_ROUNDS = 50
+"""Times that what is deferred may defer more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Touched:
     """Rows a session has inserted, updated and deleted in a table and its partitions."""
@@ -110,7 +114,7 @@ class Watch:
         """Begin anew, after a statement such as one that undoes part of the transaction."""
         self.before = touched(self.conn, self.quoted, first)
 
-    def require(self, loaded: int, first: str = "SET CONSTRAINTS ALL IMMEDIATE;") -> None:
+    def require(self, loaded: int, first: str = "") -> None:
         """Let what is deferred happen now, and see that the rows are there still.
 
         Raises
@@ -118,6 +122,7 @@ class Watch:
         LoadCountError
             When rows were taken away again, or nobody can tell.
         """
+        settle(self.conn)
         now = touched(self.conn, self.quoted, first)
         done = now.since(self.before)
         self.before = now
@@ -158,6 +163,27 @@ class Watch:
             )
             (there,) = cursor.fetchone()
         return bool(there >= max(loaded, done.inserted))
+
+
+def settle(conn: Any) -> None:
+    """Let what is deferred happen, until nothing more does: a trigger may defer another again.
+
+    Raises
+    ------
+    LoadCountError
+        When it does not come to an end.
+    """
+    before = None
+    for _ in range(MOST_ROUNDS):
+        [(now,)] = statements.run(conn, "settle")
+        if now == before:
+            return
+        before = now
+    message = (
+        "deferred triggers of the target defer others again and again, so nobody can tell what it "
+        "holds once they are done; nothing is committed"
+    )
+    raise LoadCountError(message, stops_run=True)
 
 
 def touched(conn: Any, quoted: str, first: str = "") -> Touched:
