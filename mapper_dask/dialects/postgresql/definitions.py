@@ -44,7 +44,13 @@ class Definitions:
         relations = tuple(sorted(number for number, _, _, is_child in read if not is_child))
         names = [column.key_type or column.type_name for column in columns if not column.native]
         types = tuple(number for (number,) in self.run(conn, "types_named", {"names": names}))
-        asked = {"relations": list(relations), "name": None, "read": NOTHING_NOTED, "hooks": False}
+        asked = {
+            "relations": list(relations),
+            "name": None,
+            "read": NOTHING_NOTED,
+            "hooks": False,
+            "known": [],
+        }
         definition = self._whole(conn, self.run(conn, "definition", asked), types)
         foreign = tuple(sorted(name for _, name, kind, _ in read if kind == FOREIGN))
         return Relied(relations, types, definition, foreign)
@@ -54,7 +60,14 @@ class Definitions:
 
         Only a snapshot of now shows it: the transaction's own shows the catalogue as it was.
         """
-        asked = {"relations": list(relied.relations), "name": None, "read": NOTED, "hooks": False}
+        tables = [trait.of for trait in relied.definition if trait.kind == TABLE]
+        known = {
+            name for table in tables for name in (table.partition(".")[2], table.rpartition(".")[2])
+        }
+        asked = {
+            "relations": list(relied.relations), "name": None, "read": NOTED, "hooks": False,
+            "known": sorted(known),
+        }  # fmt: skip
         with conn.cursor() as cursor:
             text = f"{self.statement('note_relations_read')}\n{self.statement('definition')}"
             cursor.execute(text, asked)
@@ -84,4 +97,10 @@ class Definitions:
 
 
 def _of_target(*table_ids: int, name: str | None = None) -> dict[str, Any]:
-    return {"relations": list(table_ids), "name": name, "read": NOTHING_NOTED, "hooks": True}
+    return {
+        "relations": list(table_ids),
+        "name": name,
+        "read": NOTHING_NOTED,
+        "hooks": True,
+        "known": [],
+    }

@@ -34,6 +34,7 @@ WHERE c.oid OPERATOR(pg_catalog.=) ANY ((SELECT ids FROM named)::pg_catalog.oid[
   -- what only a read has met, a function's own table maybe, matters in the place of a planned one
   AND (%(hooks)s
        OR c.oid OPERATOR(pg_catalog.=) ANY (%(relations)s::pg_catalog.oid[])
+       OR c.relname OPERATOR(pg_catalog.=) ANY (%(known)s::pg_catalog.name[])
        OR c.relname OPERATOR(pg_catalog.=) ANY (
            SELECT p.relname FROM pg_catalog.pg_class p
            WHERE p.oid OPERATOR(pg_catalog.=) ANY (%(relations)s::pg_catalog.oid[])))
