@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import parse_qsl, unquote
 
 from mapper_dask.url_values import is_nested, may_be_secret
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*)://(?P<rest>\S*)", re.DOTALL)
 _LOGIN = re.compile(r"[^:/]*:(?P<password>[^@]+)@", re.DOTALL)
 """As SQLAlchemy reads it, whose user may hold an @."""
-_PARAMETERS = re.compile(r"[?&]([^=&?]+)=([^&]+)")
 _WRITTEN = re.compile(r"[A-Za-z][\w+.-]*://[^\s/:@'\"]*:(?P<password>[^\s/@'\"]+)@")
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|profile:[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
@@ -27,7 +26,8 @@ def has_secret(text: str) -> bool:
         )
     place, _, _ = found["rest"].partition("?")
     login = _LOGIN.match(found["rest"]) is not None
-    return login or _hides(place) or _sends(found["rest"])
+    unclear = found["rest"].count("@") > 1  # which of them ends the login, parsers may tell apart
+    return login or unclear or _hides(place) or _sends(found["rest"])
 
 
 def _hides(place: str) -> bool:
@@ -38,8 +38,8 @@ def _hides(place: str) -> bool:
 
 
 def _sends(rest: str) -> bool:
-    said = ((unquote_plus(key), unquote_plus(text)) for key, text in _PARAMETERS.findall(rest))
-    return any(may_be_secret(key, text) for key, text in said)
+    said = parse_qsl(rest.partition("?")[2])
+    return any(may_be_secret(key, text) or is_nested(key) for key, text in said)
 
 
 def written_secret(text: str) -> int | None:
