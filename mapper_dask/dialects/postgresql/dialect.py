@@ -188,6 +188,10 @@ class PostgreSQL(Definitions, WithoutDirectPath):
             described = statement.described(conn, f"{queries.wrapped(sql)} LIMIT 0")
         with self.errors():
             statement.require_whole(conn, sql)
+            return self._typed(conn, described)
+
+    def _typed(self, conn: Any, described: Sequence[statement.Described]) -> tuple[Column, ...]:
+        """Return a query's columns with what the catalogue knows of their types."""
         rows = self.run(
             conn,
             "describe_types",
