@@ -64,9 +64,6 @@ SESSION = (
 )
 """Settings under which text is exact, and under which the same query scans in the same order."""
 
-LOADING = "SET LOCAL array_nulls = on"
-"""Without it the text of an array's NULL is read as the four letters."""
-
 READ_LOCK_TIMEOUT = 30.0
 """Seconds a reading session waits for a lock, such as a rewrite of its table, before it says so."""
 
@@ -190,7 +187,7 @@ class PostgreSQL(Definitions, WithoutDirectPath):
             statement.require_whole(conn, sql)
             return self._typed(conn, described)
 
-    def _typed(self, conn: Any, described: Sequence[statement.Described]) -> tuple[Column, ...]:
+    def _typed(self, conn: Any, described: Sequence[Any]) -> tuple[Column, ...]:
         """Return a query's columns with what the catalogue knows of their types."""
         rows = self.run(
             conn,
@@ -325,7 +322,7 @@ class PostgreSQL(Definitions, WithoutDirectPath):
         with conn.cursor() as cursor:
             mode = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; "
             local = SESSION.replace("SET ", "SET LOCAL ")
-            cursor.execute(f"{mode}{local}; {LOADING}; {statements.DURABLE}")  # in one message
+            cursor.execute(f"{mode}{local}; {statements.LOADING}")  # in one message
             fence(cursor, application, lock_timeout)
 
     def end_sessions(self, conn: Any, tag: str) -> int:
