@@ -202,7 +202,7 @@ def writing(kills: int, seed: int) -> bool:
                 tell(f"  {what.splitlines()[0]}")
             tolls.append(toll)
         for name in operations.MUTANTS:
-            toll = operations.wrong_one(ground, name, seed)
+            toll = operations.wrong_one(ground, name)
             tell(toll)
             escaped += [name] if toll.exact else []
     exact, made = all(toll.exact for toll in tolls), sum(toll.kills.total() for toll in tolls)

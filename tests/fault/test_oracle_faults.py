@@ -108,7 +108,7 @@ def test_a_read_that_is_cut_is_done_again(standin, tables, monkeypatch, fault, p
     assert_every_row_once(tables)
 
 
-@pytest.mark.parametrize("place", ["COMMIT", "AFTER_COMMIT"])
+@pytest.mark.parametrize("place", ["COMMIT$", "AFTER_COMMIT"])
 @pytest.mark.parametrize("after", range(1, 16, 3))
 def test_a_commit_whose_answer_is_lost_is_neither_lost_nor_doubled(standin, tables, place, after):
     standin.inject(place, after=after, drop=True)
@@ -189,7 +189,7 @@ def test_a_run_staged_in_postgresql_is_read_anew_too(standin, databases):
     target.clean()
 
 
-@pytest.mark.parametrize("place", ["COMMIT", "AFTER_COMMIT"])
+@pytest.mark.parametrize("place", ["COMMIT$", "AFTER_COMMIT"])
 @pytest.mark.parametrize("after", range(9, 19, 2))
 def test_a_restart_whose_answer_is_lost_is_done_once(standin, tables, place, after):
     standin.inject(READ["pattern"], after=3, code=1555)

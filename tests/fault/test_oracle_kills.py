@@ -204,7 +204,7 @@ def test_two_coordinators_share_one_run(
 
 LOAD, READ = r"^INSERT INTO .*\bD\b", r"^SELECT state FROM mapper_dask_chunk"
 FAULTS = [
-    *({"pattern": place, "drop": True} for place in (LOAD, "COMMIT", "AFTER_COMMIT", READ)),
+    *({"pattern": place, "drop": True} for place in (LOAD, "COMMIT$", "AFTER_COMMIT", READ)),
     *({"pattern": LOAD, "code": code} for code in (28, 60, 3113, 54)),
     {"pattern": "CONNECT", "code": 12514},
 ]

@@ -16,7 +16,7 @@ from random import Random
 from mapper_dask.embedded import EmbeddedPostgres, embedded_postgres
 from tests.database import TEST_SETTINGS, Database, Databases
 from tests.fault.operations.actor import Deed, do
-from tests.fault.operations.doom import KINDS, Order
+from tests.fault.operations.doom import AFTER, KINDS, Order
 from tests.fault.operations.works import SOURCE, WORKS, Work
 from tests.fault.operations.wrong import MUTANTS
 
@@ -28,9 +28,6 @@ AT_COMMITS = 0.5
 
 MOST_ATTEMPTS = 12
 """Times a work is done again before it counts as one that never ends."""
-
-MUTANT_KILLS = 20
-"""All of them at commits, where such a library is weak."""
 
 
 @dataclass
@@ -99,38 +96,36 @@ def yard() -> Iterator[Yard]:
         yield Yard(server, source)
 
 
-def campaign(
-    ground: Yard, name: str, kills: int, seed: int, *, mutant: str = "", title: str = ""
-) -> Toll:
+def campaign(ground: Yard, name: str, kills: int, seed: int) -> Toll:
     """Return what came of killing one work so many times."""
-    chance, toll = Random(f"{seed} {name}"), Toll(title or name)
+    chance, toll = Random(f"{seed} {name}"), Toll(name)
     started, calm = time.perf_counter(), _calm(ground, name)
     while toll.kills.total() < kills and len(toll.stuck) < MOST_ATTEMPTS:
         most = min(kills - toll.kills.total(), MOST_KILLS)
-        orders = _orders(calm, most, chance, at_commits=1.0 if mutant else AT_COMMITS)
+        orders = _orders(calm, most, chance)
         with ground.fresh() as at:
-            _fight(ground, name, at, orders, toll, mutant)
+            _fight(ground, name, at, orders, toll)
     toll.seconds = time.perf_counter() - started
     return toll
 
 
-def _calm(ground: Yard, name: str) -> Deed:
+def _calm(ground: Yard, name: str, mutant: str = "") -> Deed:
     """Return what an undisturbed doing sends, which must be exact itself."""
     with ground.fresh() as at:
         WORKS[name].begin(at)
-        deed = do(name, at, None, ground.server.restart)
+        deed = do(name, at, None, ground.server.restart, mutant)
         assert deed.done, f"{name} fails undisturbed: {deed.why}"
         assert WORKS[name].compare(at) == (0, 0), f"{name} is wrong undisturbed"
     return deed
 
 
-def _orders(calm: Deed, most: int, chance: Random, *, at_commits: float) -> list[Order]:
+def _orders(calm: Deed, most: int, chance: Random) -> list[Order]:
     """Draw the kills that one doing of a work has to bear."""
     kinds = chance.choices(list(KINDS), weights=list(KINDS.values()), k=chance.randint(1, most))
     return [
         Order(
             chance.choice(calm.commits)
-            if chance.random() < at_commits
+            if chance.random() < AT_COMMITS
             else chance.randrange(calm.points),
             kind,
         )
@@ -139,7 +134,7 @@ def _orders(calm: Deed, most: int, chance: Random, *, at_commits: float) -> list
 
 
 def _fight(
-    ground: Yard, name: str, at: Databases, orders: Sequence[Order], toll: Toll, mutant: str
+    ground: Yard, name: str, at: Databases, orders: Sequence[Order], toll: Toll, mutant: str = ""
 ) -> None:
     work, left = WORKS[name], list(orders)
     work.begin(at)
@@ -183,7 +178,12 @@ def everything(ground: Yard, kills: int, seed: int) -> Iterator[Toll]:
             yield campaign(ground, name, share, seed)
 
 
-def wrong_one(ground: Yard, mutant: str, seed: int) -> Toll:
-    """Return what came of killing a library that is wrong."""
+def wrong_one(ground: Yard, mutant: str) -> Toll:
+    """Return what came of killing a library that is wrong, once behind each of its commits."""
     work, _ = MUTANTS[mutant]
-    return campaign(ground, work, MUTANT_KILLS, seed, mutant=mutant, title=mutant)
+    toll, started = Toll(mutant), time.perf_counter()
+    for point in _calm(ground, work, mutant).commits:
+        with ground.fresh() as at:
+            _fight(ground, work, at, [Order(point, AFTER)], toll, mutant)
+    toll.seconds = time.perf_counter() - started
+    return toll

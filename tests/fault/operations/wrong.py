@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mapper_dask.dialects.postgresql.dialect import PostgreSQL
 from mapper_dask.ledger import Ledger
 
 
@@ -40,24 +39,8 @@ def commits_before(owner: type, name: str) -> Callable[[], None]:
     return install
 
 
-def forgets_chunks_first() -> None:
-    """Let a repair unassign a chunk in a transaction of its own, and delete its rows later."""
-    run = PostgreSQL.run
-
-    def apart(self: Any, conn: Any, name: str, params: Any = None) -> Any:
-        if name == "ledger_unassign":
-            conn.rollback()
-        done = run(self, conn, name, params)
-        if name == "ledger_unassign":
-            conn.commit()
-        return done
-
-    PostgreSQL.run = apart  # type: ignore[method-assign]
-
-
 MUTANTS: dict[str, tuple[str, Callable[[], None]]] = {
     "published, then told": ("atomic", commits_after(Ledger, "_publish")),
     "retried, then told": ("retry", commits_before(Ledger, "retried")),
-    "forgotten, not deleted": ("repair", forgets_chunks_first),
 }
 """By name: the work that shows it, and what breaks the library in this process."""
