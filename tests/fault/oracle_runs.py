@@ -180,16 +180,16 @@ def doom(death: str) -> None:
     """Let this process die at a moment of its publishing."""
     publish, move, drop = RunLedger.publish, Oracle.publish, Oracle.drop_table
 
-    def published(self: RunLedger, publication: Any) -> Any:
+    def published(self: RunLedger, publication: Any, *counts: int) -> Any:
         if death == "before":
             die()
-        state = publish(self, publication)
+        state = publish(self, publication, *counts)
         if death == "after":
             die()
         return state
 
-    def moved(self: Oracle, conn: Any, publication: Any) -> int:
-        number = move(self, conn, publication)
+    def moved(self: Oracle, conn: Any, publication: Any, *counts: int) -> int:
+        number = move(self, conn, publication, *counts)
         if death == "unsaid":
             die()
         return number
