@@ -8,9 +8,9 @@ _SEEN_ALIKE = re.compile(
     r"""
       (?<![\w$]) [eE]'(?:[^'\\]|''|\\.)*+' (?!\s*[\r\n](?:\s|--[^\r\n]*[\r\n])*')
     | (?<![eE&]) '(?:[^'\\]|\\(?!'))*+'
-    | (?<!&) "[^"\\]*"
+    | (?<!&) "[^"]*"
     | (?<![\w$]) \$(\w*)\$ .*? \$\1\$
-    | --[^\r\n]*
+    | --[^\r\n\f\v\x85\u2028\u2029]*
     | /\*(?:(?!/\*|\*/).|/\*(?:(?!/\*|\*/).)*+\*/)*+\*/
     """,
     re.DOTALL | re.VERBOSE,
@@ -18,8 +18,7 @@ _SEEN_ALIKE = re.compile(
 """Strings, names and comments on which lexers agree. No backslash of a plain string stands before
 a quote, no string with escapes goes on in another line, comments hold comments of one level."""
 
-_READ_OTHERWISE = re.compile(r"""['"$]|/\*""")
-_READ_OTHERWISE_ANYWHERE = re.compile(r"\r(?!\n)|[\f\v\x85\u2028\u2029]")
+_READ_OTHERWISE = re.compile(r"""['"$]|/\*|\r(?!\n)|[\f\v\x85\u2028\u2029]""")
 
 NOTHING = re.compile(r"(?:[; \t\r\n]|--[^\r\n]*(?=[\r\n]|\Z)|/\*[^*/]*\*/)*")
 """Blanks, semicolons and comments that every lexer sees."""
@@ -34,6 +33,4 @@ def differ(text: str, grammar: str) -> bool:
     """
     if grammar != "postgres":
         return False
-    return bool(
-        _READ_OTHERWISE_ANYWHERE.search(text) or _READ_OTHERWISE.search(_SEEN_ALIKE.sub(" ", text))
-    )
+    return _READ_OTHERWISE.search(_SEEN_ALIKE.sub(" ", text)) is not None

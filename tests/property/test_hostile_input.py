@@ -461,6 +461,7 @@ UNFIT_TEXT = st.sampled_from(["\0", "a\0b", "\0'; DROP TABLE x; --", "\ud800", "
 
 @examples(UNFIT)
 @example(value="a\0b", name="a,b", kind="text[]", dtype="object")
+@example(value="\0", name="\r", kind="jsonb", dtype="object")
 @example(value="a\0b", name="a,b", kind="jsonb", dtype="object")
 @given(
     value=UNFIT_TEXT,

@@ -30,6 +30,7 @@ from mapper_dask import (
     read_sql_query,
 )
 from mapper_dask.connections import dispose_engines
+from mapper_dask.dialects.batches import Most
 from mapper_dask.dialects.facts import SourceQuery, TargetTable, TypeFamily
 from mapper_dask.dialects.postgresql import copying, libpq, queries, transfer
 from mapper_dask.dialects.postgresql.dialect import PostgreSQL
@@ -321,7 +322,7 @@ def as_stored(text: str, conn: Any, target: Any) -> Iterator[Callable[[], Any]]:
     yield lambda: dialect.has_duplicates(conn, text, ["a"])
     yield lambda: marks.high(text, number, "1")
     yield lambda: marks.nulls(text, number)
-    yield lambda: list(dialect.read(conn, text, KEY, batch_rows=9, strict=False))
+    yield lambda: list(dialect.read(conn, text, KEY, most=Most(9), strict=False))
     yield lambda: transfer.relay(conn, text, target, TARGET, ["a"], "csv")
 
 

@@ -197,6 +197,7 @@ def test_a_nul_character_is_refused():
         "SELECT E'a' -- b\n-- c\n'\\'' AS a FROM t --'",
         "SELECT U&'d!0061t' UESCAPE '!' AS a FROM t",
         "SELECT a\fFROM t",
+        "SELECT a FROM t -- x\x85 JOIN u ON true",
     ],
 )
 def test_a_text_that_lexers_see_differently_is_not_looked_into(sql):
@@ -212,6 +213,8 @@ def test_a_text_that_lexers_see_differently_is_not_looked_into(sql):
         "SELECT a /* it's */ FROM t WHERE b = '/* $'",
         "SELECT a FROM t\r\nWHERE b = E'\\n'",
         'SELECT "a$b" FROM t',
+        'SELECT "a\r", "\\" FROM t AS "\u2028"',
+        "SELECT 'a\f\r' AS a FROM t",
         "SELECT $$it's$$ AS a, $x$ $$ $x$ AS b FROM t",
         "SELECT E'it\\'s' AS a /* a /* b */ */ FROM t",
     ],

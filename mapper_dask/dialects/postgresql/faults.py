@@ -140,12 +140,12 @@ def _text(error: psycopg2.Error) -> str:
     """Return the server's message, hint and place, without the row's values."""
     diag = error.diag
     if diag.message_primary is None:
-        return str(error).strip()
+        return str(error).strip(" \n")
     return told(diag.message_primary, diag.message_hint, diag.context)
 
 
 def told(message: str | None, hint: str | None, context: str | None) -> str:
     """Return what a person is told of an error: its message, its hint, and the place of a COPY."""
     place = _PLACE_IN_CONTEXT.search(context or "")
-    parts = [message, hint, place.group() if place else None]
-    return "; ".join(part.strip() for part in parts if part)
+    parts = [(message or "").strip(), (hint or "").strip(), place.group() if place else ""]
+    return "; ".join(part for part in parts if part)
