@@ -165,6 +165,11 @@ class Ledger:
             conn, "ledger_set_state", {"run_id": run_id, "state": state.value, "snapshot": snapshot}
         )
 
+    def is_done(self, conn: Any, run_id: str) -> bool:
+        """Return whether a run has succeeded with every one of its chunks."""
+        [(missing, _)] = self.dialect.run(conn, "ledger_totals", {"run_id": run_id})
+        return not missing and self.find_run(conn, run_id).state is RunState.SUCCEEDED
+
     def restart(
         self, conn: Any, run_id: str, snapshot: str | None, staging: str | None, note: str
     ) -> bool:

@@ -91,8 +91,7 @@ def still_there(target: ConnectionRef, stored: StoredRun) -> Verdict:
     dialect = dialect_for(target, "target_conn")
     engine = engine_for(target, connect_args=dialect.connect_args())
     with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
-        dialect.begin_load(conn, f"{session_tag(stored.run_id)}:coordinator", DEFAULT_LOCK_TIMEOUT)
-        verdict = _Look(dialect, conn, stored).verdict()
+        verdict = _Look(dialect, conn, stored).settled()
         conn.rollback()
     return verdict
 
@@ -170,8 +169,23 @@ class _Look:
     def ledger(self) -> EvidenceLedger:
         return EvidenceLedger(self.dialect)
 
-    def verdict(self) -> Verdict:
-        noted = self.ledger.of(self.conn, self.stored.run_id)
+    def settled(self) -> Verdict:
+        """Return what is found; looks again where the run went on between two looks."""
+        noted = self._noted()
+        while True:
+            found = self._verdict(noted)
+            if found.holds:
+                return found
+            before, noted = noted, self._noted()
+            if noted == before:
+                return found
+
+    def _noted(self) -> StoredEvidence:
+        tag = f"{session_tag(self.stored.run_id)}:coordinator"
+        self.dialect.begin_load(self.conn, tag, DEFAULT_LOCK_TIMEOUT)
+        return self.ledger.of(self.conn, self.stored.run_id)
+
+    def _verdict(self, noted: StoredEvidence) -> Verdict:
         loaded = sum(part.rows for part in noted.parts)
         table = self._table(noted)
         now = None

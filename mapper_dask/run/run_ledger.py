@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.facts import Publication, TableMark, TargetTable
-from mapper_dask.errors import DatabaseError, RunNotFoundError
+from mapper_dask.errors import DatabaseError, LedgerError, RunNotFoundError
 from mapper_dask.ledger import Ledger
 from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.ledger_staged import require_staged
@@ -112,12 +112,22 @@ class RunLedger:
 
         def reopen(ledger: Ledger, conn: Any) -> None:
             ledger.evidence.upgrade(conn)
-            if publication is not None:
-                require_staged(ledger.dialect, conn, self.run_id, publication)
+            if publication is not None and not self._waits(ledger, conn, publication):
+                return
             if ledger.find_run(conn, self.run_id).state is not RunState.RUNNING:
                 ledger.set_state(conn, self.run_id, RunState.RUNNING, snapshot)
 
         self._call(reopen)
+
+    def _waits(self, ledger: Ledger, conn: Any, publication: Publication) -> bool:
+        """Return whether rows wait; not once another coordinator has published all of them."""
+        try:
+            require_staged(ledger.dialect, conn, self.run_id, publication)
+        except LedgerError:
+            if ledger.is_done(conn, self.run_id):  # asked last: it is said before the table goes
+                return False
+            raise
+        return True
 
     def accept(self, mark: TableMark, note: str) -> None:
         """Remember that the run's rows are where this mark is, and what every report says of it."""

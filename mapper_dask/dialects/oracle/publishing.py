@@ -11,18 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from mapper_dask.dialects.facts import Publication
-from mapper_dask.dialects.hazards import Hazards, blame, refusal, statements_of
+from mapper_dask.dialects.hazards import statements_of
 from mapper_dask.dialects.oracle import catalogue, staging
+from mapper_dask.dialects.publishing import Publishing, require_able
 from mapper_dask.errors import PublishError
 
 
 @dataclass(frozen=True, slots=True)
-class _Publishing:
-    """One publication on its way."""
-
-    cursor: Any
-    publication: Publication
-    hazards: Hazards
+class _Publishing(Publishing):
     counted: bool
     """Whether the target's rows are counted before and after: something may take some."""
 
@@ -31,17 +27,17 @@ class _Publishing:
         publication = self.publication
         expected = loaded
         if publication.newest_by:
-            self._refuse_ties()
-            expected = self._count(staging.distinct_keys(publication))
+            self.refuse_ties(self.count(staging.tied(publication)))
+            expected = self.count(staging.distinct_keys(publication))
         after = self._expected_after(expected)
         if publication.disposition == "replace":
             self._remove()
         self.cursor.execute(staging.enter(publication))
         if staging.changes(publication) or not publication.by_key:
-            self._require(int(self.cursor.rowcount), expected, "entered it")
+            self.require(int(self.cursor.rowcount), expected, "entered it")
         if publication.by_key:
-            absent = self._count(staging.absent(publication))
-            self._require(expected - min(absent, expected), expected, "are in it")
+            absent = self.count(staging.absent(publication))
+            self.require(expected - min(absent, expected), expected, "are in it")
         if after is not None:
             self._require_held(after)
         return expected
@@ -53,59 +49,27 @@ class _Publishing:
             return expected
         if not self.counted:
             return None
-        new = self._count(staging.absent(publication)) if publication.by_key else expected
-        return self._count(self._all()) + new
+        new = self.count(staging.absent(publication)) if publication.by_key else expected
+        return self.count(self._all()) + new
 
     def _remove(self) -> None:
         """Remove the rows that a replacement does not keep, and see that they are gone."""
         self.cursor.execute(staging.delete(self.publication))
         if self.publication.by_key:
             return  # the count at the end tells
-        left = self._count(f"{self._all()} WHERE ROWNUM = 1")
-        if left:
-            message = (
-                f"a DELETE of all rows of {self.publication.target} left some of them; nothing is "
-                f"changed{self._blame('DELETE')}"
-            )
-            raise PublishError(message)
+        self.require_removed(left=self.count(f"{self._all()} WHERE ROWNUM = 1") > 0)
 
     def _require_held(self, after: int) -> None:
-        held = self._count(self._all())
+        held = self.count(self._all())
         if held != after:
             message = (
                 f"{self.publication.target} must hold {after} rows when the staged ones are in it, "
-                f"it holds {held}; nothing is changed{self._blame()}"
+                f"it holds {held}; nothing is changed{self.blame()}"
             )
             raise PublishError(message)
 
     def _all(self) -> str:
         return f"SELECT COUNT(*) FROM {self.publication.target}"
-
-    def _refuse_ties(self) -> None:
-        publication = self.publication
-        if tied := self._count(staging.tied(publication)):
-            message = (
-                f"newest_by {publication.newest_by!r} does not tell which row to keep: {tied} keys "
-                f"({', '.join(publication.key)}) have two rows or more with its greatest value"
-            )
-            raise PublishError(message)
-
-    def _count(self, query: str) -> int:
-        self.cursor.execute(query)
-        return int(self.cursor.fetchone()[0])
-
-    def _require(self, found: int, expected: int, what: str) -> None:
-        if found != expected:
-            message = (
-                f"{expected} rows were staged for {self.publication.target}, {found} {what}; "
-                f"nothing is changed{self._blame()}"
-            )
-            raise PublishError(message)
-
-    def _blame(self, *events: str) -> str:
-        publication = self.publication
-        used = statements_of(publication.disposition, by_key=publication.by_key)
-        return blame(self.hazards, events or used)
 
 
 def publish(conn: Any, publication: Publication, loaded: int, place: dict[str, str]) -> int:
@@ -129,10 +93,7 @@ def publish(conn: Any, publication: Publication, loaded: int, place: dict[str, s
         if publication.disposition != "append":
             cursor.execute(staging.lock(publication))
         hazards = catalogue.hazards(conn, place)
-        why = refusal(hazards, publication.disposition, by_key=publication.by_key, staged=True)
-        if why:
-            message = f"{publication.target} cannot take the staged rows: {why}"
-            raise PublishError(message)
+        require_able(publication, hazards)
         counted = bool(hazards.fired_by(events))
         if counted and publication.disposition == "append":
             cursor.execute(staging.lock(publication))

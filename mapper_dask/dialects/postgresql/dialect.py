@@ -32,11 +32,11 @@ from mapper_dask.dialects.postgresql import (
     explain,
     faults,
     literals,
+    named_queries,
     publishing,
     queries,
     staging,
     statement,
-    statements,
     transfer,
     types,
     watching,
@@ -117,13 +117,13 @@ class PostgreSQL(Definitions, WithoutDirectPath):
         """Return a type that holds a column of another database."""
         return types.ddl_type(column)
 
-    statement = staticmethod(statements.text)
+    statement = staticmethod(named_queries.text)
 
     def run(
         self, conn: Any, name: str, params: Mapping[str, Any] | None = None
     ) -> list[tuple[Any, ...]]:
         """Run a named query with bound values; return its rows, none for one that returns none."""
-        return statements.run(conn, name, params)
+        return named_queries.run(conn, name, params)
 
     def run_each(self, conn: Any, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run a named statement once for each of some rows of bound values, many in a message."""
@@ -322,7 +322,7 @@ class PostgreSQL(Definitions, WithoutDirectPath):
         with conn.cursor() as cursor:
             mode = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; "
             local = SESSION.replace("SET ", "SET LOCAL ")
-            cursor.execute(f"{mode}{local}; {statements.LOADING}")  # in one message
+            cursor.execute(f"{mode}{local}; {named_queries.LOADING}")  # in one message
             fence(cursor, application, lock_timeout)
 
     def end_sessions(self, conn: Any, tag: str) -> int:

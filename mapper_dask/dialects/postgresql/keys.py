@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mapper_dask.dialects.postgresql import statements
+from mapper_dask.dialects.postgresql import named_queries
 from mapper_dask.dialects.postgresql.queries import quote
 from mapper_dask.errors import PublishError
 
@@ -55,7 +55,7 @@ def key_of(conn: Any, quoted: str, names: Sequence[str]) -> Key:
     """
     if not names:
         return Key()
-    found = statements.run(conn, "key_equality", {"table": quoted, "key": list(names)})
+    found = named_queries.run(conn, "key_equality", {"table": quoted, "key": list(names)})
     if not found:
         message = f"{quoted} has no unique key over {', '.join(names)} any more"
         raise PublishError(message)

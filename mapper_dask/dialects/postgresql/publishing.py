@@ -11,21 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from mapper_dask.dialects.facts import Publication
-from mapper_dask.dialects.hazards import Hazards, blame, refusal, statements_of
+from mapper_dask.dialects.hazards import statements_of
 from mapper_dask.dialects.postgresql import staging, watching
 from mapper_dask.dialects.postgresql.keys import Key, key_of
 from mapper_dask.dialects.postgresql.watching import Watch
-from mapper_dask.errors import PublishError
+from mapper_dask.dialects.publishing import Publishing, require_able
 
 
 @dataclass(frozen=True, slots=True)
-class _Publishing:
-    """One publication on its way."""
-
-    cursor: Any
-    publication: Publication
+class _Publishing(Publishing):
     key: Key
-    hazards: Hazards
     watch: Watch | None
     """Looks after the target, where it has triggers."""
 
@@ -34,15 +29,15 @@ class _Publishing:
         publication = self.publication
         expected = loaded
         if publication.newest_by:
-            self._refuse_ties()
-            expected = self._count(staging.distinct_keys(publication))
+            self.refuse_ties(self.count(staging.tied(publication)))
+            expected = self.count(staging.distinct_keys(publication))
         if publication.disposition == "replace":
             self._remove()
         if self.key.written_otherwise:
             self.cursor.execute(staging.respell(publication, self.key))
         self.cursor.execute(staging.insert(publication))
         if staging.changes(publication) or not publication.by_key:
-            self._require(int(self.cursor.rowcount), expected, "entered it")
+            self.require(int(self.cursor.rowcount), expected, "entered it")
         self._require_held(expected)
         return expected
 
@@ -54,12 +49,7 @@ class _Publishing:
             return  # the count at the end tells; this finds what that would not, where a row that
             # stays and one that is taken make up for each other
         self.cursor.execute(f"SELECT FROM {publication.target} LIMIT 1")
-        if self.cursor.fetchone() is not None:
-            message = (
-                f"a DELETE of all rows of {publication.target} left some of them; nothing is "
-                f"changed{self._blame('DELETE')}"
-            )
-            raise PublishError(message)
+        self.require_removed(left=self.cursor.fetchone() is not None)
 
     def _require_held(self, expected: int) -> None:
         """Let what is deferred happen now; then ask the table what it holds.
@@ -74,15 +64,15 @@ class _Publishing:
             watching.settle(self.watch.conn)
         if publication.disposition == "replace":
             self._require_as_told(expected)
-            there = self._count(f"SELECT pg_catalog.count(*) FROM {publication.target}")
-            self._require(there, expected, "are in it")
+            there = self.count(f"SELECT pg_catalog.count(*) FROM {publication.target}")
+            self.require(there, expected, "are in it")
         elif publication.disposition == "merge" and self.watch is not None:
             self._require_none_deleted(self.watch)
         elif self.watch is not None:
             self.watch.require(expected)
         if publication.by_key:
-            absent = self._count(staging.absent(publication, self.key))
-            self._require(expected - min(absent, expected), expected, "are in it")
+            absent = self.count(staging.absent(publication, self.key))
+            self.require(expected - min(absent, expected), expected, "are in it")
 
     def _require_as_told(self, expected: int) -> None:
         """Refuse a replacement in which triggers have put rows in and taken others away.
@@ -93,38 +83,12 @@ class _Publishing:
             return
         now = watching.touched(self.watch.conn, self.watch.quoted)
         if now.counting:
-            self._require(now.since(self.watch.before).inserted, expected, "were inserted")
+            self.require(now.since(self.watch.before).inserted, expected, "were inserted")
 
     def _require_none_deleted(self, watch: Watch) -> None:
         now = watching.touched(watch.conn, watch.quoted)
         done = now.since(watch.before)
-        watching.require_untouched(done, watch.quoted, self._blame())
-
-    def _refuse_ties(self) -> None:
-        publication = self.publication
-        if tied := self._count(staging.tied(publication)):
-            message = (
-                f"newest_by {publication.newest_by!r} does not tell which row to keep: {tied} keys "
-                f"({', '.join(publication.key)}) have two rows or more with its greatest value"
-            )
-            raise PublishError(message)
-
-    def _count(self, query: str) -> int:
-        self.cursor.execute(query)
-        return int(self.cursor.fetchone()[0])
-
-    def _require(self, found: int, expected: int, what: str) -> None:
-        if found != expected:
-            message = (
-                f"{expected} rows were staged for {self.publication.target}, {found} {what}; "
-                f"nothing is changed{self._blame()}"
-            )
-            raise PublishError(message)
-
-    def _blame(self, *events: str) -> str:
-        publication = self.publication
-        used = statements_of(publication.disposition, by_key=publication.by_key)
-        return blame(self.hazards, events or used)
+        watching.require_untouched(done, watch.quoted, self.blame())
 
 
 def publish(conn: Any, publication: Publication, loaded: int) -> int:
@@ -145,13 +109,11 @@ def publish(conn: Any, publication: Publication, loaded: int) -> int:
         if publication.disposition != "append":
             cursor.execute(staging.lock(publication))
         hazards = watching.hazards(conn, publication.target)
-        if why := refusal(hazards, publication.disposition, by_key=publication.by_key, staged=True):
-            message = f"{publication.target} cannot take the staged rows: {why}"
-            raise PublishError(message)
+        require_able(publication, hazards)
         events = statements_of(publication.disposition, by_key=publication.by_key)
         watch = None
         if hazards.fired_by(events):
             before = watching.touched(conn, publication.target)
             watch = Watch(conn, publication.target, hazards, before)
         key = key_of(conn, publication.target, publication.key if publication.by_key else ())
-        return _Publishing(cursor, publication, key, hazards, watch).go(loaded)
+        return _Publishing(cursor, publication, hazards, key, watch).go(loaded)

@@ -21,7 +21,7 @@ from mapper_dask.dialects.hazards import (
     Unwatched,
     blame,
 )
-from mapper_dask.dialects.postgresql import statements
+from mapper_dask.dialects.postgresql import named_queries
 from mapper_dask.errors import LoadCountError, PublishError
 
 ROW, FIRST, INSERTS, DELETES, UPDATES, IN_PLACE, LATE = 1, 2, 4, 8, 16, 64, 256
@@ -44,7 +44,7 @@ def hazards(conn: Any, table: str | int) -> Hazards:
     table
         Its quoted name, or its object id, which is looked up without a right on its schema.
     """
-    facts = statements.run(conn, "target_hazards", {"table": table})
+    facts = named_queries.run(conn, "target_hazards", {"table": table})
     named: dict[str, list[str]] = {}
     for fact, name, *_ in facts:
         named.setdefault(fact, []).append(name)
@@ -175,7 +175,7 @@ def settle(conn: Any) -> None:
     """
     before = None
     for _ in range(MOST_ROUNDS):
-        [(now,)] = statements.run(conn, "settle")
+        [(now,)] = named_queries.run(conn, "settle")
         if now == before:
             return
         before = now
@@ -189,7 +189,7 @@ def settle(conn: Any) -> None:
 def touched(conn: Any, quoted: str, first: str = "") -> Touched:
     """Return a session's counters for a table, after a statement that is sent along."""
     with conn.cursor() as cursor:
-        cursor.execute(f"{first}\n{statements.text('touched_rows')}", {"table": quoted})
+        cursor.execute(f"{first}\n{named_queries.text('touched_rows')}", {"table": quoted})
         return Touched(*cursor.fetchone())
 
 
