@@ -277,6 +277,16 @@ class Dialect(Protocol):
         """Return what the planner expects of a query."""
         ...
 
+    def doubt(
+        self, conn: Any, sql: str, estimate: Estimate, functions: Sequence[FunctionFact]
+    ) -> str | None:
+        """Return why a query may give other rows in another statement; empty when shown not to.
+
+        None where the database does not tell; then its text has to. It may end the statement's
+        transaction where that is refused.
+        """
+        ...
+
     def count(self, conn: Any, sql: str, keys: Sequence[str] = ()) -> tuple[int, int]:
         """Return a query's rows, and those among them that have every key."""
         ...

@@ -244,6 +244,8 @@ class FunctionFact:
     """Whether one may answer anew at every call."""
     effects: str = ""
     """What one may do beside answering, in words; empty where none is known to."""
+    repeats: bool = True
+    """Whether each is known to answer the same in all statements that see one state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +293,12 @@ class Estimate:
     moving: float = 0.0
     """What it takes to move the rows on, in the unit of the cost; 0: not known."""
     calls: frozenset[str] = frozenset()
-    """Names of functions in what will be run, also in that of views; empty: it does not tell."""
+    """Names of functions and operators in what will be run, also in that of views; empty: it does
+    not tell."""
+    passing: bool = False
+    """Whether all it does is shown to pass rows on: none is picked by an order, none are added."""
+    clocks: tuple[str, ...] = ()
+    """Words in what will be run that mean the time of the statement or its transaction."""
 
 
 @dataclass(frozen=True, slots=True)

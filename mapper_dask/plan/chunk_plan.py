@@ -12,6 +12,7 @@ from mapper_dask.dialects.conversions import Conversion, Verdict
 from mapper_dask.dialects.facts import SourceQuery
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.parallel_models import Chunk, ChunkConfig, ChunkingStrategy
+from mapper_dask.plan.strategy import LOST_OR_DOUBLED
 from mapper_dask.rendering import Line, as_html, as_text
 
 CHUNKS_SHOWN = 4
@@ -82,7 +83,9 @@ class ChunkPlan:
         return as_html("plan", self._lines())
 
     def _lines(self) -> list[Line]:
+        first = [note for note in self.notes if note.endswith(LOST_OR_DOUBLED)]
         lines = [
+            *(("warning", note) for note in first),
             ("read", _one_line(self.query.sql)),
             ("into", self.target or "nowhere: a dry run counts only"),
             ("rows", f"about {self.config.total_rows:,}"),
@@ -95,7 +98,7 @@ class ChunkPlan:
             ("chunk", f"{c.chunk_id:>5}  {_shortened(c.describe())}{_rows(c)}")
             for c in _ends(self.chunks)
         ]
-        return lines + [("note", note) for note in self.notes]
+        return lines + [("note", note) for note in self.notes if note not in first]
 
 
 def _cut_text(config: ChunkConfig, chunks: int) -> str:

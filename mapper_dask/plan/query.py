@@ -6,26 +6,20 @@ in the text is found by the parser and the text around it stays the user's own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import sqlglot
 from sqlglot import exp
 
 from mapper_dask.dialects.facts import Splice
 from mapper_dask.errors import PlanError
-from mapper_dask.plan import lexers
+from mapper_dask.plan import doubts, lexers
 
-_CLOCKS = (
-    exp.CurrentTimestamp,
-    exp.CurrentDate,
-    exp.CurrentTime,
-    exp.CurrentDatetime,
-    exp.Localtime,
-    exp.Localtimestamp,
-)
+T = TypeVar("T")
 
 _NOT_ALONE = (
     "joins",
@@ -78,6 +72,8 @@ class QueryShape:
     """Whether the parser understood it; when not, everything below but ``problem`` is empty."""
     problem: str = ""
     """Why it is not one query, as the parser sees it: what to say when the database refuses it."""
+    doubt: str = ""
+    """What may give other rows each time, as far as its text tells."""
     order_by: tuple[str, ...] = ()
     """Result columns it is ordered by, up to the first that is an expression."""
     table: str | None = None
@@ -145,12 +141,11 @@ def analyse(sql: str, grammar: str, fold: Fold = _lower_case) -> QueryShape:
     try:
         statements = [
             s
-            for s in sqlglot.parse(text, read=grammar)
+            for s in _from_the_top(lambda: sqlglot.parse(text, read=grammar))
             if s is not None and not isinstance(s, exp.Semicolon)
         ]
-    except sqlglot.errors.SqlglotError:
-        text = text.rstrip("; \t\r\n")
-        return _unread(text, _too_many(_semicolons(text, grammar) + 1))
+    except (sqlglot.errors.SqlglotError, RecursionError):  # it is nested deeper than it can follow
+        return _unread(*_ended(text, grammar))
     problem = _too_many(len(statements))
     text = _without_semicolon(text, grammar)
     if problem or lexers.differ(text, grammar):
@@ -166,9 +161,27 @@ def analyse(sql: str, grammar: str, fold: Fold = _lower_case) -> QueryShape:
     return _shape(text, tree, grammar)
 
 
+def _from_the_top(work: Callable[[], T]) -> T:
+    """Return what some work gives on a stack of its own.
+
+    What is nested too deeply for it is then the same wherever it is called from.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
+
+
+def _ended(text: str, grammar: str) -> tuple[str, str]:
+    """Return a text that does not parse, up to its last semicolon, and what is wrong with it."""
+    try:
+        text = _without_semicolon(text, grammar)
+    except sqlglot.errors.SqlglotError:
+        text = text.rstrip("; \t\r\n")
+    return text, _too_many(_semicolons(text, grammar) + 1)
+
+
 def _unread(text: str, problem: str) -> QueryShape:
     """Return the shape of a text that is left to the database, which decides what it is."""
-    return QueryShape(text, parsed=False, problem=problem)
+    return QueryShape(text, parsed=False, problem=problem, doubt="its text is not understood")
 
 
 def _too_many(statements: int) -> str:
@@ -224,7 +237,8 @@ def _shape(text: str, tree: exp.Expression, grammar: str) -> QueryShape:
         limited=limited,
         limited_inside=any(limit.parent is not tree for limit in limits)
         or _numbers_rows(tree, grammar),
-        clocks=tree.find(*_CLOCKS) is not None,
+        doubt=doubts.of_text(tree),
+        clocks=doubts.asks_time(tree),
         sampled=tree.find(exp.TableSample) is not None,
         functions=tuple(sorted(_called(text, grammar) | _called_in_packages(text, tree, grammar))),
         windows=tree.find(exp.Window) is not None,

@@ -11,6 +11,9 @@ from mapper_dask.parallel_models import ChunkingStrategy
 from mapper_dask.plan.burden import Burden
 from mapper_dask.plan.survey import Survey
 
+LOST_OR_DOUBLED = "rows may be lost or doubled across chunks"
+"""Ends the warning of a query that is cut though it is not shown to be repeatable."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -40,6 +43,8 @@ def detect_key(survey: Survey) -> tuple[tuple[str, ...], str]:
         return ordered, "ORDER BY"
     if unique:
         return unique[0], "a unique index of the table"
+    if not survey.shape.parsed:
+        return (), "no key seen: the parser does not understand the query's text"
     return (), "no ORDER BY, and no unique key of a single table"
 
 
@@ -108,7 +113,7 @@ def _chosen(
 ) -> Choice:
     unsafe = unrepeatable(survey)
     if unsafe and not asked:
-        return Choice(None, (), f"one chunk, because {unsafe}")
+        return Choice(None, (), f"one chunk, because {unsafe}{_remedy(survey)}")
     if keys and (
         asked or survey.relation is None or any(survey.is_indexed(key) for key in keys[:1])
     ):
@@ -167,19 +172,35 @@ def costs(survey: Survey, choice: Choice, burden: Burden) -> list[str]:
 
 
 def unrepeatable(survey: Survey) -> str:
-    """Return why the query may give other rows each time it runs; empty when it does not.
-
-    A LIMIT repeats only over a total order: ties, or no order, let the database choose anew.
-    """
+    """Return why the query is not shown to give the same rows each time; empty when it is."""
     shape = survey.shape
     if survey.volatile or shape.sampled:
         names = [*(f"{name}()" for name in survey.volatile), *["TABLESAMPLE"] * shape.sampled]
         return f"{', '.join(names)} may give other rows each time (volatile)"
+    doubt = _doubt_of_text(survey) if survey.doubt is None else survey.doubt
+    return doubt or survey.elsewhere
+
+
+def _doubt_of_text(survey: Survey) -> str:
+    """Return what a query's text leaves open, where its database does not tell more.
+
+    A LIMIT repeats only over a total order: ties, or no order, let the database choose anew.
+    """
+    shape = survey.shape
+    if shape.doubt:
+        return shape.doubt
     if shape.limited_inside:
         return "a LIMIT inside it may let other rows through each time"
     if shape.limited and not any(shape.order_by[: len(key)] == key for key in survey.unique_keys):
         return "its LIMIT has no unique order, so each chunk could see other rows"
-    return survey.elsewhere
+    return ""
+
+
+def _remedy(survey: Survey) -> str:
+    """Return what would let the query be cut, where its own text can bring that about."""
+    if not survey.doubt:
+        return ""
+    return "; key_column cuts it all the same, and may lose or double rows"
 
 
 def warnings(survey: Survey, choice: Choice) -> list[str]:
@@ -187,9 +208,7 @@ def warnings(survey: Survey, choice: Choice) -> list[str]:
     found = []
     unsafe = unrepeatable(survey)
     if unsafe and choice.strategy is not None:
-        found.append(f"source_sql: {unsafe}; rows may be lost or doubled across chunks")
-    if survey.shape.clocks and choice.strategy is not None:
-        found.append("source_sql asks for the time: each chunk sees its own; pass it as a value")
+        found.append(f"source_sql: {unsafe}; {LOST_OR_DOUBLED}")
     found += [
         f"source_sql calls {fact.name}(){_hidden(survey, fact.name)}, which {fact.effects}"
         for fact in survey.effects

@@ -34,6 +34,9 @@ class Survey:
     """Functions in it that may answer anew at every call."""
     effects: tuple[FunctionFact, ...] = ()
     """Functions in it that may do more than answer."""
+    doubt: str | None = None
+    """Why the database does not show that each statement sees the same rows; empty when it does,
+    None where it can't tell."""
     relied: Relied | None = None
     """What it reads, and how that is defined; None where the database looks after it."""
 
@@ -144,8 +147,11 @@ def survey(dialect: Dialect, conn: Any, sql: str) -> Survey:
         relation = dialect.relation(conn, shape.table) if shape.table else None
         volatile = tuple(fact.name for fact in facts if fact.volatile)
         effects = tuple(fact for fact in facts if fact.effects)
+        # a function that the database has put its body in the place of shows by what that holds
+        left = [f for f in facts if f.name in estimate.calls or f.name not in shape.functions]
+        doubt = dialect.doubt(conn, shape.sql, estimate, left)
         relied = dialect.relied(conn, columns)  # last: by then all it reads was opened
-        return Survey(shape, columns, relation, estimate, volatile, effects, relied)
+        return Survey(shape, columns, relation, estimate, volatile, effects, doubt, relied)
 
 
 def described(dialect: Dialect, conn: Any, sql: str) -> tuple[QueryShape, tuple[Column, ...]]:

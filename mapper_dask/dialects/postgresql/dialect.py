@@ -33,6 +33,7 @@ from mapper_dask.dialects.postgresql import (
     faults,
     literals,
     named_queries,
+    proof,
     publishing,
     queries,
     staging,
@@ -240,13 +241,14 @@ class PostgreSQL(Definitions, WithoutDirectPath):
         """
         return effects.functions(self.run(conn, "calls", {"names": list(names)}))
 
-    def whole_table(self, table: str) -> str:
-        """Return the table expression that stands for a table, unrestricted, in a splice."""
-        return f"(SELECT * FROM {table})"
+    whole_table = staticmethod(queries.whole_table)
+    estimate = staticmethod(explain.estimate)
 
-    def estimate(self, conn: Any, sql: str) -> Estimate:
-        """Return what the planner expects of a query."""
-        return explain.estimate(conn, sql)
+    def doubt(
+        self, conn: Any, sql: str, estimate: Estimate, functions: Sequence[FunctionFact]
+    ) -> str | None:
+        """Return why a query may give other rows in another statement; empty when shown not to."""
+        return proof.doubt(conn, sql, estimate, functions, self)
 
     def count(self, conn: Any, sql: str, keys: Sequence[str] = ()) -> tuple[int, int]:
         """Return a query's rows, and those among them that have every key."""
@@ -277,9 +279,7 @@ class PostgreSQL(Definitions, WithoutDirectPath):
         sql = queries.bounds(query, bounds, _literal(conn))
         return [mark.key for mark in self.key_marks(conn, sql, query.keys, 1)]
 
-    def sampled(self, query: SourceQuery, percent: float) -> str:
-        """Return the query over a random share of its rows."""
-        return queries.sampled(query, percent)
+    sampled = staticmethod(queries.sampled)
 
     def watermarks(self, conn: Any) -> PostgreSQLWatermarks:
         """Return how values of a column that grows are read, lowered and compared."""

@@ -22,20 +22,49 @@ HARMLESS = frozenset(
 )
 """Volatile functions that only answer: of chance, of the clock, of what the server is at."""
 
+REPEATING = frozenset(
+    {
+        *("format", "concat", "concat_ws", "array_to_string", "string_to_array", "pg_typeof"),
+        *("to_char", "to_number", "to_date", "to_timestamp", "date_part", "extract", "date_trunc"),
+        *("date_bin", "date_add", "date_subtract", "timezone", "age", "make_timestamptz"),
+        *("overlaps", "isfinite", "generate_series", "date", "timestamptz", "timestamp", "time"),
+        *("timetz", "text", "interval", "name"),
+        *("to_json", "to_jsonb", "row_to_json", "array_to_json", "json_build_object"),
+        *("json_build_array", "jsonb_build_object", "jsonb_build_array", "json_agg", "jsonb_agg"),
+        *("json_object_agg", "jsonb_object_agg", "json_object", "jsonb_object"),
+        *("json_populate_record", "jsonb_populate_record", "json_populate_recordset"),
+        *("jsonb_populate_recordset", "json_to_record", "jsonb_to_record", "json_to_recordset"),
+        *("jsonb_to_recordset", "jsonb_path_query_tz", "jsonb_path_exists_tz"),
+        *("to_tsvector", "to_tsquery", "plainto_tsquery", "phraseto_tsquery", "ts_headline"),
+        *("websearch_to_tsquery", "array_to_tsvector", "xmlagg", "xmlforest", "xmlelement"),
+        *("current_database", "current_schema", "current_schemas", "has_table_privilege"),
+        *("has_schema_privilege", "row_security_active", "pg_has_role", "num_nulls"),
+        *("num_nonnulls", "sum", "avg", "min", "max", "array_agg", "string_agg", "count"),
+        *("quote_literal", "quote_nullable", "to_regclass", "to_regtype", "regclass"),
+        *("tsmatchsel", "array_position", "array_positions", "array_append", "array_prepend"),
+        *("array_cat", "array_remove", "array_replace", "cardinality", "unnest", "money"),
+    }
+)
+"""STABLE functions that answer by their arguments and the session's settings alone; others of that
+kind ask for the time, the session, the server, or what a sequence is at."""
+
 ANSWERING = ("pg_stat_get_", "has_")
 
 OUTSIDE = "may change what no read-only transaction keeps, or reach outside of it"
 OWNERS_RIGHTS = "runs with its owner's rights"
 
 
-def functions(rows: Iterable[tuple[str, bool, bool, bool, bool]]) -> tuple[FunctionFact, ...]:
+def functions(
+    rows: Iterable[tuple[str, bool, bool, bool, bool, bool, bool]],
+) -> tuple[FunctionFact, ...]:
     """Return facts of what ``calls.sql`` found."""
     facts = []
-    for name, reshapes, volatile, trusted, with_owners_rights in rows:
+    for name, reshapes, volatile, trusted, with_owners_rights, made, stable in rows:
         answers = trusted and (name in HARMLESS or name.startswith(ANSWERING))
         parts = [
             *([OUTSIDE] if volatile and not answers else []),
             *([OWNERS_RIGHTS] if with_owners_rights else []),
         ]
-        facts.append(FunctionFact(name, reshapes, volatile, " and ".join(parts)))
+        repeats = not (volatile or made or (stable and name not in REPEATING))
+        facts.append(FunctionFact(name, reshapes, volatile, " and ".join(parts), repeats=repeats))
     return tuple(facts)

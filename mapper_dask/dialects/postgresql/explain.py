@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
 from typing import Any
 
 from mapper_dask.dialects.facts import Estimate
-from mapper_dask.dialects.postgresql import statement
+from mapper_dask.dialects.postgresql import repeatable, statement
+from mapper_dask.dialects.postgresql.plan_texts import Node, called, nodes
 
 ONE_PRICE = (
     "SELECT pg_catalog.set_config("
@@ -22,9 +21,6 @@ MOVED_ROW, MOVED_BYTE = 0.5, 0.005
 """Cost of moving a row, and each of its bytes, in units of about 2.5 us (a page read in sequence):
 a row of TPC-H's lineitem, of 117 bytes, takes about 2.8 us from COPY to COPY."""
 
-_STRING = re.compile(r"'(?:[^']|'')*'")
-_CALL = re.compile(r'(?:"((?:[^"]|"")+)"|([^\W\d][\w$]*))\(')
-
 
 def estimate(conn: Any, sql: str) -> Estimate:
     """Return what the planner expects of a query.
@@ -33,49 +29,33 @@ def estimate(conn: Any, sql: str) -> Estimate:
     of a scan, so that a fortieth of a table by its index looks like half of it. But the plan is the
     one that will run: where the price keeps it from an index, what it reads instead counts.
     """
-    usual = _plan(conn, sql, "VERBOSE, ")
+    usual = plan(conn, sql, "VERBOSE, ")
     with conn.cursor() as cursor:
         cursor.execute(ONE_PRICE)
-    fair = _plan(conn, sql)
+    fair = plan(conn, sql)
     with conn.cursor() as cursor:
         cursor.execute(OWN_PRICE)
     rows, width = int(fair["Plan Rows"]), int(fair["Plan Width"])
-    plan = fair if _scanned(fair) == _scanned(usual) else usual
+    real = fair if _scanned(fair) == _scanned(usual) else usual
     moving = rows * (MOVED_ROW + width * MOVED_BYTE)
-    return Estimate(rows, float(plan["Total Cost"]), width, moving, _calls(usual))
-
-
-def _calls(plan: dict[str, Any]) -> frozenset[str]:
-    """Return the names before a bracket in a plan: functions, also those of views and policies."""
-    texts = (text for node in _nodes(plan) for text in _texts(node))
-    return frozenset(
-        quoted.replace('""', '"') or plain
-        for text in texts
-        for quoted, plain in _CALL.findall(_STRING.sub("''", text))
+    return Estimate(
+        rows,
+        float(real["Total Cost"]),
+        width,
+        moving,
+        called(usual),
+        passing=repeatable.is_passing(usual),
+        clocks=tuple(repeatable.clocks(usual)),
     )
 
 
-def _plan(conn: Any, sql: str, options: str = "") -> dict[str, Any]:
+def plan(conn: Any, sql: str, options: str = "") -> Node:
+    """Return the plan of a query."""
     ((found,),) = statement.rows(conn, sql, head=f"EXPLAIN ({options}FORMAT JSON) ")
-    plan: dict[str, Any] = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
-    return plan
+    made: Node = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
+    return made
 
 
-def _texts(node: dict[str, Any]) -> Iterator[str]:
-    for value in node.values():
-        yield from (text for text in _listed(value) if isinstance(text, str))
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _scanned(plan: dict[str, Any]) -> list[str]:
+def _scanned(made: Node) -> list[str]:
     """Return the tables that a plan reads from end to end."""
-    return sorted(node["Alias"] for node in _nodes(plan) if node["Node Type"] == "Seq Scan")
-
-
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for inner in plan.get("Plans", ()):
-        yield from _nodes(inner)
+    return sorted(node["Alias"] for node in nodes(made) if node["Node Type"] == "Seq Scan")

@@ -244,3 +244,8 @@ def _splice(query: SourceQuery) -> Splice:
         message = "a chunk of row addresses needs a query over a single table"
         raise ValueError(message)
     return query.splice
+
+
+def whole_table(table: str) -> str:
+    """Return the table expression that stands for a table, unrestricted, in a splice."""
+    return f"(SELECT * FROM {table})"

@@ -25,18 +25,32 @@ WITH opened AS (
     SELECT p.oid AS id, true AS named
     FROM pg_catalog.pg_proc p WHERE p.proname OPERATOR(pg_catalog.=) ANY (%(names)s::pg_catalog.name[])
     UNION ALL
+    SELECT o.oprcode::pg_catalog.oid, false  -- of operators that somebody made
+    FROM pg_catalog.pg_operator o
+    WHERE o.oprname OPERATOR(pg_catalog.=) ANY (%(names)s::pg_catalog.name[])
+      AND o.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
+    UNION ALL
     SELECT hidden.id, false FROM hidden
+), judged AS (
+    SELECT p.proname, p.prokind, p.proretset, p.provolatile, p.prosecdef, called.named,
+           p.oid OPERATOR(pg_catalog.<) 16384::pg_catalog.oid AS native,
+           p.oid OPERATOR(pg_catalog.<) 16384::pg_catalog.oid
+               OR p.prolang OPERATOR(pg_catalog.=) 13::pg_catalog.oid AS trusted,
+           p.prokind OPERATOR(pg_catalog.=) ANY ('{a,w}'::pg_catalog."char"[]) AS folds
+    FROM called JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) called.id
 )
-SELECT p.proname::pg_catalog.text,
-       pg_catalog.bool_or(called.named AND (
-           p.prokind OPERATOR(pg_catalog.=) ANY ('{a,w}'::pg_catalog."char"[]) OR p.proretset)),
-       pg_catalog.bool_or(p.provolatile OPERATOR(pg_catalog.=) 'v'),
-       -- of the database's own make, or written in C by whom its administrator trusts
-       pg_catalog.bool_and(p.oid OPERATOR(pg_catalog.<) 16384::pg_catalog.oid
-           OR p.prolang OPERATOR(pg_catalog.=) 13::pg_catalog.oid),
-       pg_catalog.bool_or(p.prosecdef)
-FROM called JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) called.id
-WHERE (called.named AND (p.prokind OPERATOR(pg_catalog.=) ANY ('{a,w}'::pg_catalog."char"[]) OR p.proretset))
-   OR p.provolatile OPERATOR(pg_catalog.=) 'v' OR p.prosecdef
-GROUP BY p.proname
-ORDER BY p.proname
+SELECT j.proname::pg_catalog.text,
+       pg_catalog.bool_or(j.named AND (j.folds OR j.proretset)),
+       pg_catalog.bool_or(j.provolatile OPERATOR(pg_catalog.=) 'v'),
+       pg_catalog.bool_and(j.trusted),  -- the database's own, or in C by whom its administrator trusts
+       pg_catalog.bool_or(j.prosecdef),
+       -- somebody's own that reads what it likes, or adds rows up as it likes
+       pg_catalog.bool_or(NOT j.native
+           AND (j.folds OR j.provolatile OPERATOR(pg_catalog.<>) 'i')),
+       pg_catalog.bool_or(j.native AND j.named AND j.provolatile OPERATOR(pg_catalog.=) 's')
+FROM judged j
+WHERE (j.named AND (j.folds OR j.proretset)) OR j.prosecdef
+   OR j.provolatile OPERATOR(pg_catalog.=) 'v'
+   OR (j.provolatile OPERATOR(pg_catalog.=) 's' AND (j.named OR NOT j.native))
+GROUP BY j.proname
+ORDER BY j.proname

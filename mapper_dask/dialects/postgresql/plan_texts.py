@@ -1,0 +1,103 @@
+"""The nodes of a plan as EXPLAIN writes it, and the expressions in them. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+Node = dict[str, Any]
+
+_STRING = re.compile(r"'(?:[^']|'')*'")
+_NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
+_COLUMN = re.compile(rf"(?:({_NAME})\.)?({_NAME})")
+_CALL = re.compile(r'(?:"((?:[^"]|"")+)"|([^\W\d][\w$]*))\(')
+_QUOTED = re.compile(r'"(?:[^"]|"")+"')
+_SYMBOLS = re.compile(r"[-+*/<>=~!@#%^&|`?]+")
+_OVER = re.compile(r"\s*(?:FILTER \(.*?\)\s*)?OVER\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function that is called in an expression."""
+
+    name: str
+    arguments: str
+    windowed: bool
+    """Whether it looks at a window of rows."""
+
+
+def nodes(plan: Node) -> Iterator[Node]:
+    """Yield a plan and all the plans in it."""
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from nodes(inner)
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Yield every text in a plan."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from texts(inner)
+
+
+def called(plan: Node) -> frozenset[str]:
+    """Return the names before a bracket in a plan, and its operators; also those of views."""
+    found: set[str] = set()
+    for text in map(_without_strings, texts(plan)):
+        found |= {_unquoted(quoted, plain) for quoted, plain in _CALL.findall(text)}
+        found |= set(_SYMBOLS.findall(text))
+    return frozenset(found)
+
+
+def unquoted(plan: Node) -> Iterator[str]:
+    """Yield every text in a plan without its strings and quoted names."""
+    for text in texts(plan):
+        yield _QUOTED.sub('""', _without_strings(text))
+
+
+def calls(expression: str) -> Iterator[Call]:
+    """Yield every call in an expression, also those within the arguments of another."""
+    blank = _without_strings(expression)
+    for match in _CALL.finditer(blank):
+        end = _closing(blank, match.end())
+        windowed = _OVER.match(blank, end + 1) is not None
+        name = _unquoted(match[1] or "", match[2] or "")
+        yield Call(name, expression[match.end() : end], windowed)
+
+
+def column_of(expression: str) -> tuple[str, str] | None:
+    """Return alias and name of an expression that is a column; None of any other.
+
+    The alias is empty where none is written.
+    """
+    match = _COLUMN.fullmatch(expression)
+    return None if match is None else (_name(match[1] or ""), _name(match[2]))
+
+
+def _without_strings(text: str) -> str:
+    """Return a text of the same length in which nothing stands in its strings."""
+    return _STRING.sub(lambda found: "'" + " " * (len(found.group()) - 2) + "'", text)
+
+
+def _closing(text: str, start: int) -> int:
+    depth = 1
+    for place in range(start, len(text)):
+        depth += (text[place] == "(") - (text[place] == ")")
+        if not depth:
+            return place
+    return len(text)
+
+
+def _name(written: str) -> str:
+    return written[1:-1].replace('""', '"') if written.startswith('"') else written
+
+
+def _unquoted(quoted: str, plain: str) -> str:
+    return quoted.replace('""', '"') or plain

@@ -1,0 +1,174 @@
+"""Asks PostgreSQL whether a query gives the same rows in each statement that reads it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from mapper_dask.dialects.facts import Column, Estimate, FunctionFact, Relation
+from mapper_dask.dialects.postgresql import explain, named_queries, queries, repeatable
+from mapper_dask.dialects.postgresql.plan_texts import Node, nodes
+from mapper_dask.dialects.postgresql.repeatable import ColumnFact, Facts, TableFact
+from mapper_dask.errors import DatabaseError
+
+ORDERS_SHOWN = (
+    "SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; "
+    "SET LOCAL max_parallel_workers_per_gather = 0"
+)
+"""Lets a plan show the order of a LIMIT or a window as a sort, where an index would give it."""
+
+AS_BEFORE = "; ".join(
+    f"SET LOCAL {name} TO DEFAULT"
+    for name in ("enable_indexscan", "enable_indexonlyscan", "max_parallel_workers_per_gather")
+)
+
+ARRAYS_TOLD = 170000
+"""Version from which a plan tells what becomes of a subquery's rows."""
+
+_DAY = re.compile(r"'\s*(now|today|tomorrow|yesterday)\s*'", re.IGNORECASE)
+_ARRAY = re.compile(r"\bARRAY\s*\(", re.IGNORECASE)
+_MODIFIED = re.compile(r"\(.*\)")
+_SAME = frozenset(
+    {
+        *("boolean", "smallint", "integer", "bigint", "oid", "date", "uuid", "bytea", "money"),
+        *("time without time zone", "timestamp without time zone", "timestamp with time zone"),
+        *("inet", "cidr", "macaddr", "macaddr8", "bit", "bit varying", "pg_lsn", "xid8", '"char"'),
+    }
+)
+"""Types of which no two values are equal and written otherwise."""
+_TEXTS = frozenset({"text", "character varying", "name"})
+_ADDED = frozenset({"smallint", "integer", "bigint", "numeric", "money", "interval"})
+"""Types whose values are added up without rounding."""
+
+
+class Catalogue(Protocol):
+    """What is asked of the dialect."""
+
+    def relation(self, conn: Any, table: str) -> Relation | None:
+        """Return what the catalogue knows of a table as a FROM clause writes it."""
+        ...
+
+    def describe_query(self, conn: Any, sql: str) -> tuple[Column, ...]:
+        """Return a query's columns without reading a row."""
+        ...
+
+    def mark(self, conn: Any) -> None:
+        """Mark a point in the transaction, which an error would end."""
+        ...
+
+    def back_to_mark(self, conn: Any) -> None:
+        """Let the transaction go on from the mark."""
+        ...
+
+
+def doubt(
+    conn: Any,
+    sql: str,
+    estimate: Estimate,
+    functions: Sequence[FunctionFact],
+    catalogue: Catalogue,
+) -> str:
+    """Return why a query may give other rows in another statement; empty when it is shown not to.
+
+    Costs nothing where the plan only passes rows on; else another plan, and a look at its tables.
+    """
+    words = sorted({*estimate.clocks, *(w.lower() for w in _DAY.findall(sql))})
+    if words:
+        return f"it asks for the time ({', '.join(words)}), which each statement has its own of"
+    if unsure := [f"{fact.name}()" for fact in functions if not fact.repeats]:
+        return f"{', '.join(unsure)} is not shown to answer the same in each statement"
+    if estimate.passing:
+        return ""
+    plan = _shown(conn, sql)
+    return repeatable.doubt(plan, _facts(conn, sql, plan, functions, catalogue))
+
+
+def _shown(conn: Any, sql: str) -> Node:
+    with conn.cursor() as cursor:
+        cursor.execute(ORDERS_SHOWN)
+    plan = explain.plan(conn, sql, "VERBOSE, ")
+    with conn.cursor() as cursor:
+        cursor.execute(AS_BEFORE)
+    return plan
+
+
+def _facts(
+    conn: Any, sql: str, plan: Node, functions: Sequence[FunctionFact], catalogue: Catalogue
+) -> Facts:
+    read = {
+        str(node["Alias"]): (str(node["Schema"]), str(node["Relation Name"]))
+        for node in nodes(plan)
+        if "Relation Name" in node and "Schema" in node
+    }
+    told = conn.server_version >= ARRAYS_TOLD
+    return Facts(
+        tables=_tables(conn, read, catalogue),
+        reshaping=frozenset(fact.name for fact in functions if fact.reshapes),
+        asked=_asking(conn, read, catalogue),
+        arrays_told=told,
+        arrays=not told and _gathers(conn, sql),
+    )
+
+
+def _asking(
+    conn: Any, read: dict[str, tuple[str, str]], catalogue: Catalogue
+) -> Callable[[str], ColumnFact | None]:
+    """Return what asks the database for the type of an expression over the tables of a plan."""
+    sources = ", ".join(
+        f"{'.'.join(map(queries.quote, place))} AS {queries.quote(alias)}"
+        for alias, place in read.items()
+    )
+
+    def asked(expression: str) -> ColumnFact | None:
+        catalogue.mark(conn)
+        try:
+            sql = f"SELECT {expression} AS value{' FROM ' * bool(sources)}{sources}"
+            (column,) = catalogue.describe_query(conn, sql)
+        except DatabaseError as error:
+            if error.transient:
+                raise
+            catalogue.back_to_mark(conn)
+            return None
+        return of_type(column.type_name)
+
+    return asked
+
+
+def _gathers(conn: Any, sql: str) -> bool:
+    [(hidden,)] = named_queries.run(conn, "array_subqueries")
+    return bool(hidden) or _ARRAY.search(sql) is not None
+
+
+def _tables(
+    conn: Any, read: dict[str, tuple[str, str]], catalogue: Catalogue
+) -> dict[str, TableFact]:
+    places = sorted(set(read.values()))
+    named = {"schemas": [schema for schema, _ in places], "tables": [name for _, name in places]}
+    columns: list[dict[str, ColumnFact]] = [{} for _ in places]
+    for place, name, type_name, kind, same in named_queries.run(conn, "plan_columns", named):
+        columns[place - 1][name] = _column(type_name, kind, deterministic=same)
+    found = {}
+    for place, known in zip(places, columns, strict=True):
+        table = catalogue.relation(conn, ".".join(map(queries.quote, place)))
+        found[place] = TableFact(known, () if table is None else table.unique_keys)
+    return {alias: found[place] for alias, place in read.items()}
+
+
+def _column(type_name: str, kind: str, *, deterministic: bool) -> ColumnFact:
+    known = of_type(type_name)
+    if known is not None:
+        return known
+    base = _MODIFIED.sub("", type_name)
+    padded = base == "character" and type_name != base
+    same = kind == "e" or (deterministic and (base in _TEXTS or padded))
+    return ColumnFact(identical=same, by_modifier=padded, exact=False)
+
+
+def of_type(type_name: str) -> ColumnFact | None:
+    """Return what is known of values by the name of their type alone; not so of texts."""
+    base = _MODIFIED.sub("", type_name)
+    scaled = base == "numeric" and type_name != base
+    if base not in _SAME and base not in _ADDED:
+        return None
+    return ColumnFact(base in _SAME or scaled, by_modifier=scaled, exact=base in _ADDED)
