@@ -100,7 +100,8 @@ def layer(chance: Random, source: str) -> str:
             ),
             (
                 f"SELECT (SELECT e.id FROM ev e WHERE e.customer = q.customer ORDER BY {ties} "
-                f"LIMIT 1) AS id, customer, at, status, amount, weight FROM {source} AS q WHERE id % 50 = 0"
+                f"LIMIT 1) AS id, customer, at, status, amount, weight FROM {source} AS q "
+                "WHERE id % 50 = 0"
             ),
             f"SELECT twice(id::int) AS id, customer, at, status, amount, weight FROM {source} AS q",
         )

@@ -161,6 +161,7 @@ def _doubt_of(node: Node, facts: Facts) -> str:
         "Unique": _unique,
         "WindowAgg": _window,
         "Aggregate": _aggregate,
+        "Group": _aggregate,
         "SetOp": _set_operation,
     }.get(kind)
     if judge is None:
@@ -185,8 +186,10 @@ def _unique(node: Node, facts: Facts) -> str:
     if sort is not None and _is_total(sort, facts):
         return ""
     if sort is None:
-        return "DISTINCT in it picks one of rows that are equal, and not shown to be the same"
-    return f"DISTINCT in it picks one of several rows by {_shown(sort)}, which leaves ties"
+        return (
+            "DISTINCT or UNION in it picks one of rows that are equal, and not shown to be the same"
+        )
+    return f"DISTINCT or UNION in it picks one of several rows by {_shown(sort)}, which leaves ties"
 
 
 def _window(node: Node, facts: Facts) -> str:
@@ -292,18 +295,20 @@ def _sorted_below(node: Node) -> Node | None:
     child = _child(node)
     while child["Node Type"] == "Result" and len(child.get("Plans", ())) == 1:
         child = _child(child)
-    return child if child["Node Type"] == "Sort" else None
+    return child if child["Node Type"] in ("Sort", "Merge Append") else None
 
 
 def _is_total(sort: Node, facts: Facts) -> bool:
     """Return whether an order leaves no ties, or only such of rows that are the same."""
     keys = {facts.plain(key) for key in sort.get("Sort Key", ())}
-    output, united = sort.get("Output", ()), _unites(sort)
+    output = sort.get("Output") or _child(sort).get("Output", ())  # a merge shows none of its own
+    united = _unites(sort)
     if output and all(
         facts.plain(text) in keys and facts.identical(text, united=united) for text in output
     ):
         return True
-    return any(key <= keys for key in _unique_keys(_child(sort), facts))
+    alone = sort["Node Type"] == "Sort"  # else rows of several queries are merged in that order
+    return alone and any(key <= keys for key in _unique_keys(_child(sort), facts))
 
 
 def _unique_keys(node: Node, facts: Facts) -> list[frozenset[object]]:
@@ -315,7 +320,7 @@ def _unique_keys(node: Node, facts: Facts) -> list[frozenset[object]]:
         return [frozenset((alias, name) for name in key) for key in keys]
     if "Join Type" in node:
         return _joined_keys(node, facts)[:_MOST_KEYS]
-    if kind == "Aggregate" and node.get("Group Key") and "Grouping Sets" not in node:
+    if kind in ("Aggregate", "Group") and node.get("Group Key") and "Grouping Sets" not in node:
         return [frozenset(map(facts.plain, node["Group Key"]))]
     if kind in _SAME_ROWS and len(_plans(node)) == 1:
         return _unique_keys(_child(node), facts)
