@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import numbers
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -116,6 +117,12 @@ def read_sql_query(
     DatabaseError
         What the database answered to the query.
 
+    Warns
+    -----
+    UserWarning
+        What the plan says of the rows, such as that some may be lost or doubled because the query
+        is cut and may give others each time it is asked. What it says of costs is in the plan.
+
     When it is computed, a partition of a table that was altered since raises SourceChangedError.
     """
     source = reference(con, "con")
@@ -135,6 +142,9 @@ def read_sql_query(
     if index_col is not None and index_col not in [c.name for c in plan.query.columns]:
         message = f"index_col {index_col!r} must be among columns"
         raise ConfigurationError(message, field="columns")
+    for note in plan.warnings:
+        if note not in plan.of_cost:
+            warnings.warn(note, UserWarning, stacklevel=2)
     return _frame(
         plan, _Reader(ReadTask(source, plan.query, UNBOUNDED, None), index_col, dtype_backend)
     )

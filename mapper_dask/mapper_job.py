@@ -18,6 +18,7 @@ from mapper_dask.parallel_models import (
     DtypeBackend,
     Transformation,
 )
+from mapper_dask.text_files import BYTE_ORDER_MARK
 
 OnError = Literal["abort", "continue"]
 WriteDisposition = Literal["append", "replace", "merge"]
@@ -167,6 +168,12 @@ class MapperJob:
         )
 
     def _require_texts(self) -> None:
+        _require(
+            not self.source_sql.startswith(BYTE_ORDER_MARK),
+            "source_sql",
+            "begins with a byte order mark (U+FEFF), which no database takes: read its file with "
+            "encoding='utf-8-sig'",
+        )
         for name in ("target_schema", "target_table", "run_id"):
             value = getattr(self, name)
             good = value is None or (isinstance(value, str) and value != "")

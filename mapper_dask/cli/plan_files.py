@@ -16,6 +16,7 @@ from typing import Any
 
 from mapper_dask.cli.reply import write_file
 from mapper_dask.errors import ConfigurationError
+from mapper_dask.text_files import read_text
 
 MARK = "mapper_dask_plan"
 """The key by which a file of plans is known, with its layout's version."""
@@ -88,7 +89,7 @@ def _digest(stored: Mapping[str, Any]) -> str:
 def is_plan(path: str) -> bool:
     """Return whether a file begins as a plan does; a job file never does."""
     try:
-        with Path(path).open(encoding="utf-8") as file:
+        with Path(path).open(encoding="utf-8-sig") as file:
             return file.read(200).lstrip().startswith(f'{{\n "{MARK}"')
     except (OSError, ValueError):
         return False
@@ -103,7 +104,7 @@ def load(path: str) -> PlanFile:
         When it cannot be read, was changed, or is of a version this library does not know.
     """
     try:
-        stored = json.loads(Path(path).read_text(encoding="utf-8"))
+        stored = json.loads(read_text(path))
         version, digest = stored[MARK], stored.pop("digest", None)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         message = f"{path} is no plan that can be read: {error}"

@@ -24,6 +24,7 @@ from mapper_dask.mapper_job import MapperJob
 from mapper_dask.mapping.transform import Transform
 from mapper_dask.masking import secrets_of
 from mapper_dask.settings import Settings
+from mapper_dask.text_files import read_text
 from mapper_dask.urls import parse_url
 
 OVERRIDES = "the call"
@@ -189,7 +190,11 @@ class _Builder:
             return source.sql
         if source.sql_file is not None:
             path = Path(self.job_file.directory) / source.sql_file
-            return path.read_text(encoding="utf-8")
+            try:
+                return read_text(path)
+            except (OSError, ValueError) as error:  # it was there, and text, when it was checked
+                reason = error.strerror if isinstance(error, OSError) else error
+                self._refuse(("jobs", name, "source", "sql_file"), f"names a file that {reason}")
         return self._select(name, source)
 
     def _select(self, name: str, source: models.Source) -> str:

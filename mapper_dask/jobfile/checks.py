@@ -14,6 +14,7 @@ from mapper_dask.jobfile.places import Path as KeyPath
 from mapper_dask.jobfile.problems import nearest
 from mapper_dask.jobfile.secrets import has_secret, is_alias, require_reference
 from mapper_dask.settings import checked
+from mapper_dask.text_files import NotTextError, read_text
 
 QUERIES = ("sql", "sql_file", "table")
 """What a source reads: one of these."""
@@ -135,11 +136,14 @@ class Checks:
 
     def _check_sql_file(self, path: KeyPath, name: str) -> None:
         try:
-            text = (self.directory / name).read_text(encoding="utf-8")
+            text = read_text(self.directory / name)
         except FileNotFoundError:
             self.refuse(path, "names a file that is not there")
-        except (OSError, ValueError):
-            self.refuse(path, "names a file that cannot be read as UTF-8 text")
+        except NotTextError as error:
+            self.refuse(path, f"names a file that cannot be read as UTF-8 text: it {error}")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            self.refuse(path, f"names a file that cannot be read as UTF-8 text: {reason}")
         else:
             if not text.strip():
                 self.refuse(path, "names an empty file")

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import yaml
 
+from mapper_dask import text_files
 from mapper_dask.jobfile.places import Node, Path, Place, Source
 from mapper_dask.jobfile.scalars import value_of
 from mapper_dask.jobfile.secrets import has_secret, written_secret
@@ -38,10 +39,9 @@ def decoded(raw: bytes, source: Source) -> str:
     if len(raw) > LARGEST:
         source.refuse(Place(1, 1), f"has {len(raw):,} bytes; a job file has at most {LARGEST:,}")
     try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = raw[: error.start].decode("utf-8", "replace")
-        source.refuse(_place_after(before), "is not UTF-8: save the file in that encoding")
+        return text_files.decoded(raw)
+    except text_files.NotTextError as error:
+        source.refuse(_place_after(error.before), error.what)
 
 
 def _place_after(text: str) -> Place:

@@ -102,12 +102,12 @@ class ChunkManager:
             opened.told("; ".join(filter(None, [plan.choice.reason, size.why]))),
         )
         unfrozen = dialect.unfreezable(job.source_sql) if job.consistent else ""
+        of_cost = [*plan.cut.warnings, *costs(seen, plan.choice, plan.burden)]
         notes = [
             *([f"{NO_SNAPSHOT}: {seen.elsewhere}"] if seen.elsewhere else []),
             *([f"each chunk reads what is committed then: {unfrozen}"] if unfrozen else []),
             *warnings(seen, plan.choice),
-            *plan.cut.warnings,
-            *costs(seen, plan.choice, plan.burden),
+            *of_cost,
         ]
         return ChunkPlan(
             opened.sealed_query(plan.query),
@@ -117,6 +117,7 @@ class ChunkManager:
             _target_name(job),
             warnings=tuple(map(opened.told, notes)),
             one_state=_one_state(seen, plan.cut.chunks),
+            of_cost=tuple(map(opened.told, of_cost)),
         )
 
     def restore(

@@ -44,6 +44,8 @@ class ChunkPlan:
     """How rows pass from one database to the other."""
     one_state: bool = False
     """Whether the chunks cover the query only when all of them read one state of it."""
+    of_cost: tuple[str, ...] = ()
+    """Those among the warnings that tell of time and memory; the others tell of rows."""
 
     def evolve(self, **changes: Any) -> ChunkPlan:
         """Return a copy with some fields changed."""

@@ -1,21 +1,20 @@
 """Values in the places a query marks ``:name``: as literals, before anything else sees it. Pure.
 
 Only the marks are replaced: what stands in strings, quoted names and comments is none, nor are
-casts (``::``), slices of arrays (``[1:n]``) and assignments (``:=``). Every other character of the
+casts (``::``), slices of arrays (``[1:n]``, see ``subscripts``) and assignments (``:=``). Every other character of the
 text stays the user's own. So a run's ledger holds the query that was run, and its fingerprint the
 values; but of a value that is a reference (``env:NAME``) only that, see ``references``.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
+import pandas as pd
 import sqlglot
 from sqlglot import Token, TokenType
 
@@ -24,6 +23,7 @@ from mapper_dask.connections import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.mapper_job import MapperJob
+from mapper_dask.plan import subscripts, values
 
 Literal = Callable[[Any], str]
 
@@ -81,8 +81,10 @@ def with_values(sql: str, params: Mapping[str, Any], grammar: str, literal: Lite
         Names the param that is missing, not used, or cannot be written.
     """
     tokens = _tokens(sql, grammar)
-    marks = list(_marks(sql, tokens))
-    _require_each(marks, params)
+    colons = subscripts.colons(sql, tokens)
+    marks = list(_marks(sql, tokens, colons.of_slices))
+    _require_told_apart(sql, tokens, colons, params)
+    _require_each(marks, params, {_name_at(sql, tokens[c]) for c in colons.of_slices})
     parts, at, spans = [], 0, []
     for mark in marks:
         parts.append(sql[at : mark.start])
@@ -104,9 +106,32 @@ def _tokens(sql: str, grammar: str) -> list[Token]:
         raise ConfigurationError(message, field="params") from None
 
 
-def _marks(sql: str, tokens: Sequence[Token]) -> Iterator[Mark]:
+def _name_at(sql: str, colon: Token) -> str:
+    """Return the name that stands directly behind a colon, empty where none does."""
+    found = _NAME.match(sql, colon.end + 1)
+    return found[0] if found else ""
+
+
+def _require_told_apart(
+    sql: str, tokens: Sequence[Token], colons: subscripts.Colons, params: Mapping[str, Any]
+) -> None:
+    """Refuse ``a[:x]`` where ``x`` is a param: the value's element, or a slice up to column x."""
+    for place in colons.of_either:
+        name = _name_at(sql, tokens[place])
+        if name in params:
+            message = (
+                f"params: [:{name}] in source_sql may be the element that the value names, or a "
+                f"slice up to the column {name}: write [(:{name})] for the one, [ : {name}] for "
+                "the other"
+            )
+            raise ConfigurationError(message, field="params", param=name)
+
+
+def _marks(sql: str, tokens: Sequence[Token], of_slices: Collection[int]) -> Iterator[Mark]:
     for place, token in enumerate(tokens):
         if token.token_type is not TokenType.COLON or not _begins(sql, token.start):
+            continue
+        if place in of_slices:
             continue
         name = _NAME.match(sql, token.end + 1)
         if name is None:
@@ -127,10 +152,12 @@ def _marks(sql: str, tokens: Sequence[Token]) -> Iterator[Mark]:
 def _begins(sql: str, start: int) -> bool:
     """Return whether a colon could begin a mark: a slice's stands behind a bracket or a value."""
     before = sql[start - 1 : start]
-    return not (before.isalnum() or before in ("_", "$", '"', "'", "]", ")", "[", ":"))
+    return not (before.isalnum() or before in ("_", "$", '"', "'", "]", ")", ":"))
 
 
-def _require_each(marks: Sequence[Mark], params: Mapping[str, Any]) -> None:
+def _require_each(
+    marks: Sequence[Mark], params: Mapping[str, Any], in_slices: Collection[str]
+) -> None:
     named = {mark.name for mark in marks}
     missing = sorted(named - set(params))
     if missing:
@@ -138,22 +165,42 @@ def _require_each(marks: Sequence[Mark], params: Mapping[str, Any]) -> None:
         raise ConfigurationError(message, field="params", param=missing[0])
     unused = sorted(set(params) - named)
     if unused:
-        near = difflib.get_close_matches(unused[0], named, n=1)
-        hint = f"; did you mean :{near[0]}?" if near else ""
+        hint = _hint(unused[0], named, in_slices)
         message = f"params has {unused[0]!r}, and source_sql has no :{unused[0]}{hint}"
         raise ConfigurationError(message, field="params", param=unused[0])
 
 
+def _hint(unused: str, named: Collection[str], in_slices: Collection[str]) -> str:
+    """Return what may have become of a param, as the end of a sentence."""
+    if unused in in_slices:
+        return (
+            f"; the colon before {unused} is that of a slice, up to the column {unused}: write "
+            f"[… : :{unused}] for the value"
+        )
+    near = difflib.get_close_matches(unused, named, n=1)
+    return f"; did you mean :{near[0]}?" if near else ""
+
+
 def _written(mark: Mark, value: Any, literal: Literal) -> str:
-    if not isinstance(value, (list, tuple, set, frozenset)):
+    several = values.items(value)
+    if several is None:
         return _one(mark, value, literal)
     if not mark.in_list:
-        raise _refusal(mark, "is a list, which goes behind IN only: IN :name or IN (:name)")
-    if not value:
-        raise _refusal(mark, "is an empty list, which no IN can have")
-    if any(item is None for item in value):
-        raise _refusal(mark, "is a list with a missing value, which IN never finds")
-    items = ", ".join(_one(mark, item, literal) for item in value)
+        name = mark.name
+        message = (
+            "is a list, which goes behind IN only: IN :name or IN (:name). In place of "
+            f"= ANY (:{name}) write IN :{name}; for the elements of an array, a param for each"
+        )
+        raise _refusal(mark, message)
+    if not several:
+        raise _refusal(mark, "is an empty list, which no IN can have; leave the condition out")
+    if any(item is None or item is pd.NA or item is pd.NaT for item in several):
+        message = (
+            "is a list with a missing value, which IN never finds; leave it out, and ask for "
+            "IS NULL beside it"
+        )
+        raise _refusal(mark, message)
+    items = ", ".join(_one(mark, item, literal) for item in several)
     return items if mark.in_brackets else f"({items})"
 
 
@@ -162,32 +209,14 @@ def _one(mark: Mark, value: Any, literal: Literal) -> str:
         return references.mark(value)  # its value is put there by who reads
     if isinstance(value, str) and references.HEAD in value:
         raise _refusal(mark, f"holds {references.HEAD}, which stands for the value of a reference")
-    if isinstance(value, dt.datetime) and not _is_exact(value):
-        raise _refusal(mark, "is no time in microseconds")
-    if hasattr(value, "item") and not isinstance(value, float):  # NumPy's scalars
-        value = value.item()
-    if not _is_writable(value):
-        raise _refusal(mark, f"is a number of more than {MOST_DIGITS:,} digits")
+    try:
+        value = values.plain(value)
+    except ValueError as error:
+        raise _refusal(mark, str(error)) from None
     try:
         return literal(value)
     except ValueError as error:
         raise _refusal(mark, f"cannot be written into source_sql: {error}") from None
-
-
-def _is_writable(value: Any) -> bool:
-    """Return whether a number has so few digits that it can be written out at once."""
-    if isinstance(value, Decimal) and value.is_finite():
-        return abs(value.adjusted()) + len(value.as_tuple().digits) <= MOST_DIGITS
-    return not isinstance(value, int) or value.bit_length() < MOST_DIGITS * 3
-
-
-MOST_DIGITS = 4_000
-"""Digits of a number in a query: a whole one of more is not written out by Python."""
-
-
-def _is_exact(value: dt.datetime) -> bool:
-    """Return whether a time is one, and of microseconds: pandas has finer ones, and NaT."""
-    return not (getattr(value, "nanosecond", False) or str(value) == "NaT")
 
 
 def _refusal(mark: Mark, what: str) -> ConfigurationError:

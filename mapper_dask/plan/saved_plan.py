@@ -26,6 +26,7 @@ from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.chunk_plan import ChunkPlan, saved_chunks
 from mapper_dask.references import opened_query
 from mapper_dask.stored import Stored
+from mapper_dask.text_files import read_text
 
 SAVED_VERSION = 1
 """Layout of a saved plan; a later library that changes it reads this first."""
@@ -103,7 +104,7 @@ def read_json(path: str | Path) -> Mapping[str, Any]:
         When it cannot be read, or holds something else.
     """
     try:
-        stored = json.loads(Path(path).read_text(encoding="utf-8"))
+        stored = json.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
         message = f"{path} is not a saved plan: {error}"
         raise ConfigurationError(message, field="plan", file=str(path)) from None

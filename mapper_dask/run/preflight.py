@@ -17,7 +17,6 @@ from mapper_dask.connections import (
     ConnectionRef,
     engine_for,
     raw_connection,
-    reference,
     session_tag,
 )
 from mapper_dask.dialects import dialect_for
@@ -43,6 +42,7 @@ from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.references import opened_query
 from mapper_dask.retries import Patience
 from mapper_dask.run.evidence import caveats
+from mapper_dask.run.missing import missing
 from mapper_dask.run.snapshot import Keeper
 from mapper_dask.run.staging import publication_for
 from mapper_dask.run.standing import standing
@@ -173,26 +173,14 @@ def target_table(job: MapperJob, target: ConnectionRef, query: SourceQuery) -> T
     Raises
     ------
     TargetError
-        When there is none, with a statement that makes it for the query's own columns.
+        When there is none: says what bears its name, or gives a statement that makes it.
     """
     dialect = dialect_for(target, "target_conn")
     engine = engine_for(target, connect_args=dialect.connect_args())
     with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
         table = dialect.target_table(conn, job.target_schema, str(job.target_table))
-    if table is None:
-        name = ".".join(
-            dialect.quote(part) for part in (job.target_schema, job.target_table) if part
-        )
-        kin = dialect_for(reference(job.source_conn)).name == dialect.name
-        columns = ", ".join(
-            f"{dialect.quote(c.name)} {c.type_name if kin else dialect.ddl_type(c)}"
-            for c in query.columns
-        )
-        message = (
-            f"target_table {name} does not exist in {target}; for the query's own columns "
-            f"create it with: CREATE TABLE {name} ({columns})"
-        )
-        raise TargetError(message, field="target_table")
+        if table is None:
+            raise missing(job, target, dialect, conn, query)
     return table
 
 

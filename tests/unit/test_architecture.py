@@ -19,6 +19,7 @@ LAYERS = (
     "retries",
     "rendering",
     "stored",
+    "text_files",
     "parallel_models",
     "mapping",
     "mapper_job",

@@ -53,7 +53,7 @@ def test_marks_are_filled_in_and_nothing_else_is_touched(sql, expected, grammar)
     [
         ("SELECT :x::int", "SELECT 1 ::int"),
         ("SELECT a::int, :x", "SELECT a::int, 1"),
-        ("SELECT a[1:x], a[:x], :x", "SELECT a[1:x], a[:x], 1"),
+        ("SELECT a[1:x], a[ : x], :x", "SELECT a[1:x], a[ : x], 1"),
         ("SELECT E'\\':x', :x", "SELECT E'\\':x', 1"),
         ("SELECT $$ :x $$, :x", "SELECT $$ :x $$, 1"),
         ("SELECT $a$ :x $$ $a$, :x", "SELECT $a$ :x $$ $a$, 1"),
@@ -105,7 +105,7 @@ def test_a_list_stands_behind_in(sql, expected):
         ("SELECT :x", {"x": 1, "z": 2}, "params has 'z', and source_sql has no :z"),
         ("SELECT :since", {"since": 1, "sinse": 2}, "no :sinse; did you mean :since?"),
         ("SELECT ':x'", {"x": 1}, "source_sql has no :x"),
-        ("SELECT a[:x]", {"x": 1}, "source_sql has no :x"),
+        ("SELECT a[:x]", {"x": 1}, "[:x] in source_sql may be the element that the value names"),
         ("SELECT:x", {"x": 1}, "source_sql has no :x"),
         ("SELECT :x", {"x": [1]}, "x is a list, which goes behind IN only"),
         ("SELECT a IN (:x, 2)", {"x": [1]}, "x is a list, which goes behind IN only"),
@@ -113,7 +113,7 @@ def test_a_list_stands_behind_in(sql, expected):
         ("SELECT a IN :x", {"x": [1, None]}, "x is a list with a missing value"),
         ("SELECT :x", {"x": object()}, "x cannot be written into source_sql: a object has no"),
         ("SELECT :x", {"x": "a\0b"}, "a text with a NUL character has no literal"),
-        ("SELECT :x", {"x": pd.NaT}, "x is no time in microseconds"),
+        ("SELECT :x", {"x": pd.NaT}, "x is a missing value of pandas; give None"),
         ("SELECT :x", {"x": pd.Timestamp(1)}, "x is no time in microseconds"),
         ("SELECT ':x", {"x": 1}, "a quote or a comment in it is never closed"),
     ],
@@ -193,7 +193,7 @@ def test_what_oracle_would_round_or_refuse_has_no_literal_there(value):
     assert postgresql(value)
 
 
-@pytest.mark.parametrize("value", [b"x", dt.time(1), dt.timedelta(1), [1], {}, object()])
+@pytest.mark.parametrize("value", [[1], {}, object(), 1j])
 def test_what_has_no_literal_is_said_so(value):
     for literal in LITERALS.values():
         with pytest.raises(ValueError, match="has no literal"):

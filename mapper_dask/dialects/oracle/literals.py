@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import math
+import uuid
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +17,8 @@ DIGITS_OF_A_FLOAT = 17
 """Digits that tell a double from every other."""
 LONGEST = 4000
 """Bytes of a text literal, where MAX_STRING_SIZE is as it is delivered."""
+LONGEST_RAW = 2000
+"""Bytes of a RAW there."""
 
 
 @functools.singledispatch
@@ -27,7 +30,7 @@ def literal(value: Any) -> str:
     ValueError
         When there is none; the value is not shown.
     """
-    message = f"a {type(value).__name__} has no literal"
+    message = f"a {type(value).__name__} has no literal; give a text, and convert it in the query"
     raise ValueError(message)
 
 
@@ -46,7 +49,7 @@ def _(value: bool) -> str:  # noqa: FBT001
 def _(value: int | Decimal) -> str:
     number = Decimal(value)
     if not number.is_finite():
-        message = "NaN and Infinity are no NUMBER"
+        message = "NaN and Infinity are no NUMBER; give a float, which is a BINARY_DOUBLE"
         raise ValueError(message)
     significant = "".join(map(str, number.as_tuple().digits)).strip("0")
     outside = number != 0 and not SMALLEST <= number.adjusted() <= LARGEST
@@ -86,6 +89,39 @@ def _(value: dt.datetime) -> str:
         return f"TIMESTAMP '{value.isoformat(' ', 'microseconds')}'"
     text = value.astimezone(dt.UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
     return f"TIMESTAMP '{text} +00:00'"
+
+
+@literal.register(dt.time)
+def _(_: dt.time) -> str:
+    message = (
+        "Oracle has no time of day, so it has no literal; give a timedelta, which is an INTERVAL"
+    )
+    raise ValueError(message)
+
+
+@literal.register(dt.timedelta)
+def _(value: dt.timedelta) -> str:
+    sign, span = ("-", -value) if value < dt.timedelta(0) else ("", value)
+    hours, minutes, seconds = span.seconds // 3600, span.seconds // 60 % 60, span.seconds % 60
+    text = f"{sign}{span.days} {hours:02}:{minutes:02}:{seconds:02}.{span.microseconds:06}"
+    return f"INTERVAL '{text}' DAY(9) TO SECOND(6)"
+
+
+@literal.register(uuid.UUID)
+def _(_: uuid.UUID) -> str:
+    message = (
+        "Oracle has no type for a UUID, so it has no literal; give its .bytes for a RAW, or its "
+        "str() for a text"
+    )
+    raise ValueError(message)
+
+
+@literal.register(bytes)
+def _(value: bytes) -> str:
+    if len(value) > LONGEST_RAW:
+        message = f"more than {LONGEST_RAW:,} bytes have no literal; read them from a table"
+        raise ValueError(message)
+    return f"HEXTORAW('{value.hex()}')"
 
 
 @literal.register(str)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import uuid
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +18,7 @@ def literal(value: Any) -> str:
     ValueError
         When there is none; the value is not shown.
     """
-    message = f"a {type(value).__name__} has no literal"
+    message = f"a {type(value).__name__} has no literal; give a text, and cast it in the query"
     raise ValueError(message)
 
 
@@ -43,7 +44,7 @@ def _(value: float) -> str:
 
 @literal.register(Decimal)
 def _(value: Decimal) -> str:
-    return f"'{value:f}'::numeric"
+    return f"'{'NaN' if value.is_nan() else format(value, 'f')}'::numeric"
 
 
 @literal.register(dt.date)
@@ -56,6 +57,31 @@ def _(value: dt.datetime) -> str:
     if value.tzinfo is None:
         return f"'{value.isoformat(' ')}'::timestamp"
     return f"'{value.astimezone(dt.UTC).isoformat(' ')}'::timestamp with time zone"
+
+
+@literal.register(dt.time)
+def _(value: dt.time) -> str:
+    zoned = value.utcoffset() is not None
+    return f"'{value.isoformat()}'::{'time with time zone' if zoned else 'time'}"
+
+
+@literal.register(dt.timedelta)
+def _(value: dt.timedelta) -> str:
+    # One sign for all: -1 s is not a day less and 86,399 s more, where a day has 23 hours. It is
+    # written at each field, since IntervalStyle says what one at the first field alone means.
+    sign, span = ("-", -value) if value < dt.timedelta(0) else ("+", value)
+    seconds = f"{span.seconds}.{span.microseconds:06d}"
+    return f"'{sign}{span.days} days {sign}{seconds} seconds'::pg_catalog.interval"
+
+
+@literal.register(uuid.UUID)
+def _(value: uuid.UUID) -> str:
+    return f"'{value}'::pg_catalog.uuid"
+
+
+@literal.register(bytes)
+def _(value: bytes) -> str:
+    return f"E'\\\\x{value.hex()}'::pg_catalog.bytea"  # E: a setting says what a \\ in '' is
 
 
 @literal.register(str)

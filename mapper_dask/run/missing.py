@@ -1,0 +1,55 @@
+"""What to say where a target is not found: the catalogue is asked what bears its name."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from mapper_dask.connections import ConnectionRef, reference
+from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.facts import SourceQuery
+from mapper_dask.dialects.nearby import Near, Wanted, candidates, why_missing
+from mapper_dask.errors import DatabaseError, TargetError
+from mapper_dask.mapper_job import MapperJob
+
+
+def missing(
+    job: MapperJob, target: ConnectionRef, dialect: Dialect, conn: Any, query: SourceQuery
+) -> TargetError:
+    """Return the error that says why a job's target is not found, and what to do."""
+    kin = dialect_for(reference(job.source_conn)).name == dialect.name
+    columns = ", ".join(
+        f"{dialect.quote(c.name)} {c.type_name if kin else dialect.ddl_type(c)}"
+        for c in query.columns
+    )
+    wanted = Wanted(
+        job.target_schema,
+        str(job.target_table),
+        str(target),
+        columns,
+        lambda name: _quoted(dialect, name),
+        lambda name: dialect.folded(name, quoted=True),
+    )
+    found: list[Near] = []
+    with contextlib.suppress(DatabaseError), dialect.errors():  # the error is made without it, too
+        found = _found(dialect, conn, wanted)
+    return TargetError(why_missing(wanted, found), field="target_table")
+
+
+def _quoted(dialect: Dialect, name: str) -> str:
+    """Return a name as SQL writes it; as it is where no name of this database can be so."""
+    try:
+        return dialect.quote(name)
+    except ValueError:
+        return name
+
+
+def _found(dialect: Dialect, conn: Any, wanted: Wanted) -> list[Near]:
+    names = candidates(wanted.name)
+    values = {"schema": wanted.schema, "names": names, "name": names[0], "part": names[-1]}
+    rows = dialect.run(conn, "near_targets", values)
+    return [
+        Near(str(schema), None if name is None else str(name), str(kind), bool(reachable))
+        for schema, name, kind, reachable in rows
+    ]
