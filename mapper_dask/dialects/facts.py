@@ -343,6 +343,8 @@ class Capabilities:
     """Whether a table made in a transaction goes when that is rolled back."""
     counts_touched_rows: bool = True
     """Whether a session can tell what its transaction has done to a table, triggers included."""
+    colon_casts: bool = False
+    """Whether a cast may be written as ``value::type``."""
 
 
 @dataclass(frozen=True, slots=True)

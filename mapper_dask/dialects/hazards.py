@@ -32,6 +32,8 @@ class Trigger:
     """Whether it fires for each row; else once a statement."""
     deferred: bool = False
     """Whether it waits for the end of the transaction."""
+    may_drop: bool = False
+    """Whether it keeps a row out by what it returns."""
 
     def __str__(self) -> str:
         how = "row" if self.each_row else "statement"
@@ -52,6 +54,14 @@ class Hazards:
     """What stands on or about a table that receives rows."""
 
     view: bool = False
+    behind: str = ""
+    """Tables that it shows, where it is a view; quoted. Empty where the catalogue does not tell."""
+    insertable: bool = True
+    """Whether an INSERT finds its way through it, where it is a view."""
+    copied: bool = False
+    """Whether rows are loaded by COPY, which goes through no view and past no policy."""
+    kind: str = ""
+    """What it is, where no rows can be loaded into it or stay there, in words."""
     foreign: tuple[str, ...] = ()
     """Foreign tables: itself, or those among its partitions; quoted."""
     children: tuple[str, ...] = ()
@@ -107,6 +117,8 @@ def refusal(hazards: Hazards, disposition: str, *, by_key: bool, staged: bool) -
             " a crash between the two would load rows twice or lose them. Load a local table, and "
             "copy from there"
         )
+    if hazards.kind:
+        return f"it is {hazards.kind}. Load a table of another name"
     if rules := hazards.ruled(events):
         named = ", ".join(f"{rule.name} (ON {rule.event})" for rule in rules)
         return (
@@ -114,7 +126,33 @@ def refusal(hazards: Hazards, disposition: str, *, by_key: bool, staged: bool) -
             "the rows cannot be counted. DROP RULE or ALTER TABLE … DISABLE RULE, or load a table "
             "without"
         )
+    if view := _refusal_of_view(hazards, staged=staged):
+        return view
+    if hazards.copied and hazards.row_security and not staged:
+        return (
+            f"policies bind this login there ({_few(hazards.row_security)}), and COPY does not go "
+            f"with them. {_UNBOUND}"
+        )
     return _refusal_at_once(hazards, disposition, events) if staged else ""
+
+
+_UNBOUND = (
+    "Use a login that they do not bind, such as the table's owner without FORCE, or a role with "
+    "BYPASSRLS"
+)
+
+
+def _refusal_of_view(hazards: Hazards, *, staged: bool) -> str:
+    """Return why rows do not go through a view; those with a trigger of their own are others."""
+    if not hazards.view or any(t.timing == INSTEAD for t in hazards.fired_by(("INSERT",))):
+        return ""
+    behind = f", {hazards.behind}" if hazards.behind else ""
+    remedy = f"Name the table behind it{behind}, by target_schema and target_table"
+    if not hazards.insertable:
+        return f"it is a view through which no INSERT finds its way. {remedy}"
+    if hazards.copied and not staged:
+        return f"it is a view, and COPY loads no rows into one. {remedy}"
+    return ""
 
 
 def _refusal_at_once(hazards: Hazards, disposition: str, events: Sequence[str]) -> str:
@@ -122,8 +160,7 @@ def _refusal_at_once(hazards: Hazards, disposition: str, events: Sequence[str]) 
     if hazards.row_security:
         return (
             f"policies hide some of its rows from this login ({_few(hazards.row_security)}), so "
-            f"{disposition} would leave or count others than it should. Use a login that they do "
-            "not bind, such as the table's owner without FORCE, or a role with BYPASSRLS"
+            f"{disposition} would leave or count others than it should. {_UNBOUND}"
         )
     if hazards.children and disposition != "append":
         return (
@@ -173,7 +210,18 @@ def notes(
 def blame(hazards: Hazards, events: Sequence[str]) -> str:
     """Return what may have done it, as the end of a sentence; empty when nothing is known."""
     fired = hazards.fired_by(events)
-    return f"; its triggers: {_few(fired)}" if fired else ""
+    if not fired:
+        return ""
+    named = f"; its triggers: {_few(fired)}"
+    dropping = [t for t in fired if t.may_drop and "INSERT" in t.events]
+    if not dropping:
+        return named
+    quoted = dropping[0].name.replace('"', '""')
+    return (
+        f"{named}. A BEFORE row trigger keeps a row out where it returns NULL: let "
+        f"{_few([t.name for t in dropping])} return NEW, or switch it off by ALTER TABLE "
+        f'{dropping[0].table} DISABLE TRIGGER "{quoted}"'
+    )
 
 
 def _few(things: Sequence[object]) -> str:

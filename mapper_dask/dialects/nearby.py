@@ -152,7 +152,9 @@ def _in_parts(wanted: Wanted, found: Sequence[Near]) -> str:
             return f"{said}. Give {wanted.call(thing, with_schema=True)}"
     if schema is None:
         return f"{said}. Give target_table={name!r}, and create that with: {wanted.create(name)}"
-    known = [wanted.spelled(p.schema) for p in found if p.kind == SCHEMA and _same(p.schema, schema)]
+    known = [
+        wanted.spelled(p.schema) for p in found if p.kind == SCHEMA and _same(p.schema, schema)
+    ]
     place = known[0] if known else schema
     first = "" if known else f"CREATE SCHEMA {wanted.quote(place)}; "
     return (

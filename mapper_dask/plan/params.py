@@ -1,9 +1,10 @@
 """Values in the places a query marks ``:name``: as literals, before anything else sees it. Pure.
 
 Only the marks are replaced: what stands in strings, quoted names and comments is none, nor are
-casts (``::``), slices of arrays (``[1:n]``, see ``subscripts``) and assignments (``:=``). Every other character of the
-text stays the user's own. So a run's ledger holds the query that was run, and its fingerprint the
-values; but of a value that is a reference (``env:NAME``) only that, see ``references``.
+casts (``::``), slices of arrays (``[1:n]``, see ``subscripts``) and assignments (``:=``). Every
+other character of the text stays the user's own. So a run's ledger holds the query that was run,
+and its fingerprint the values; but of a value that is a reference (``env:NAME``) only that, see
+``references``.
 """
 
 from __future__ import annotations

@@ -72,9 +72,7 @@ def _readings(sql: str, tokens: Sequence[Token], brackets: _Brackets) -> Iterato
     for chosen in (None, *brackets.colons):
         rest = [place for place in brackets.colons if place != chosen]
         if all(_may_begin(sql, tokens, place) for place in rest) and (
-            chosen is None
-            or chosen == brackets.opened + 1
-            or _ends_value(sql, tokens, chosen - 1)
+            chosen is None or chosen == brackets.opened + 1 or _ends_value(sql, tokens, chosen - 1)
         ):
             yield chosen
 

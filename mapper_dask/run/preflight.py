@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -42,10 +42,12 @@ from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.references import opened_query
 from mapper_dask.retries import Patience
 from mapper_dask.run.evidence import caveats
+from mapper_dask.run.misfits import remedy
 from mapper_dask.run.missing import missing
 from mapper_dask.run.snapshot import Keeper
 from mapper_dask.run.staging import publication_for
 from mapper_dask.run.standing import standing
+from mapper_dask.run.unfit_keys import unfit_keys
 
 SAMPLE_ROWS = 100
 """Rows the function is shown beforehand: it tells its columns by what it does to them."""
@@ -110,11 +112,19 @@ def prepare(
     _require_direct_path(job, target)
     table = target_table(job, target, plan.query)
     outgoing = _outgoing(job, plan, keeper, table)
-    conversions = _checked(outgoing, table) if outgoing is not None else ()
+    same = dialect_for(target).name == keeper.dialect.name
+
+    def mend(incoming: Incoming, column: Column) -> str:
+        return remedy(incoming, column, plan.query, keeper.dialect, same=same)
+
+    conversions = _checked(outgoing, table, mend) if outgoing is not None else ()
     notes = dict.fromkeys((*plan.warnings, *caveats(target, table)))
     plan = plan.evolve(target=table.quoted, conversions=conversions, warnings=tuple(notes))
     names = None if outgoing is None else tuple(outgoing)
-    publication = publication_for(job, table, names, run_id, dialect_for(target).quote)
+    quote = dialect_for(target).quote
+    publication = publication_for(
+        job, table, names, run_id, quote, lambda: unfit_keys(target, table)
+    )
     plan = plan.evolve(warnings=(*plan.warnings, *standing(job, target, table, publication)))
     relay = _relay(job, plan, keeper, target, table)
     plan = plan.evolve(transport=_transport(job, keeper.dialect, relay, target, table, names))
@@ -274,15 +284,19 @@ def _sample(plan: ChunkPlan, keeper: Keeper, rows: int) -> pa.Table:
         return next(read)
 
 
-def _checked(outgoing: dict[str, Incoming], table: TargetTable) -> tuple[Conversion, ...]:
+def _checked(
+    outgoing: dict[str, Incoming], table: TargetTable, mend: Callable[[Incoming, Column], str]
+) -> tuple[Conversion, ...]:
     """Return the conversions with a loss; refuse what cannot be loaded, all of it at once."""
     faults = _missing(list(outgoing), table)
-    judged = [
-        judge(incoming, column)
-        for name, incoming in outgoing.items()
-        if (column := table.column(name)) is not None
-    ]
-    faults += [f"{c.column!r}: {c.note}" for c in judged if c.verdict is Verdict.IMPOSSIBLE]
+    judged = []
+    for name, incoming in outgoing.items():
+        column = table.column(name)
+        if column is None:
+            continue
+        judged.append(judge(incoming, column))
+        if judged[-1].verdict is Verdict.IMPOSSIBLE:
+            faults.append(f"{name!r}: {judged[-1].note}{mend(incoming, column)}")
     if faults:
         message = f"the rows do not fit target_table {table.quoted}: {'; '.join(faults)}"
         raise TargetError(message, field="target_table")

@@ -13,6 +13,7 @@ from mapper_dask.ledger_runs import StoredRun
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.run.drift import require_same_table
 from mapper_dask.run.staging import publication_for
+from mapper_dask.run.unfit_keys import unfit_keys
 from mapper_dask.stored import shown
 
 
@@ -40,7 +41,9 @@ def publication_again(
     if unknown or not waiting.columns:
         _refuse(stored, "columns", unknown, f"columns of {table.quoted} that take values")
     require_same_table(table, stored, staged=True)
-    made = publication_for(job, table, waiting.columns, stored.run_id, quote)
+    made = publication_for(
+        job, table, waiting.columns, stored.run_id, quote, lambda: unfit_keys(target, table)
+    )
     if made is None:
         _refuse(stored, "schema", waiting.schema, "missing: the job loads into its target directly")
     return made

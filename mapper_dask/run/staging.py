@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mapper_dask.dialects.facts import Publication, TargetTable
+from mapper_dask.dialects.hazards import refusal
+from mapper_dask.dialects.unfit import DEFERRABLE, UnfitKey, no_key
 from mapper_dask.errors import TargetError
 from mapper_dask.ledger_staged import staging_of
 from mapper_dask.mapper_job import MapperJob
@@ -20,8 +22,14 @@ def publication_for(
     columns: Sequence[str] | None,
     run_id: str,
     quote: Callable[[str], str],
+    unfit: Callable[[], Sequence[UnfitKey]] = tuple,
 ) -> Publication | None:
     """Return how a job's rows enter the target at the end; None where they are loaded directly.
+
+    Parameters
+    ----------
+    unfit
+        Asks for the unique keys of the target by which no row can be found.
 
     Raises
     ------
@@ -36,7 +44,7 @@ def publication_for(
             f"{job.write_disposition} rows all at once they must be: let it take an empty frame"
         )
         raise TargetError(message, field="transformation_logic")
-    key = _key(job, table, columns)
+    key = _key(job, table, columns, quote, unfit)
     name = staging_of(run_id)
     return Publication(
         disposition=job.write_disposition,
@@ -54,15 +62,28 @@ def publication_for(
     )
 
 
-def _key(job: MapperJob, table: TargetTable, columns: Sequence[str]) -> tuple[str, ...]:
+def _key(
+    job: MapperJob,
+    table: TargetTable,
+    columns: Sequence[str],
+    quote: Callable[[str], str],
+    unfit: Callable[[], Sequence[UnfitKey]],
+) -> tuple[str, ...]:
     """Return the columns by which rows of the target are found again; empty where none need be."""
     if job.write_disposition == "append":
         return ()
     if job.write_disposition == "replace" and not table.referring:
         return ()
     key = job.merge_key or table.primary_key
-    if set(key) not in [set(unique) for unique in table.unique_keys]:
-        raise TargetError(_no_key(job, table, key), field="primary_key")
+    others = unfit()
+    # PostgreSQL takes each index over the columns for ON CONFLICT, and then none may be deferrable.
+    deferred = any(set(k.names) == set(key) and k.reason == DEFERRABLE for k in others)
+    if deferred or set(key) not in [set(unique) for unique in table.unique_keys]:
+        if blocked := refusal(table.hazards, "append", by_key=False, staged=True):
+            message = f"target_table {table.quoted}: {blocked}"
+            raise TargetError(message, field="target_table")
+        message = no_key(table, key, _found_for(job, table), others, quote)
+        raise TargetError(message, field="primary_key")
     missing = [name for name in key if name not in columns]
     if missing:
         message = f"primary_key {', '.join(key)}: the rows do not bring {', '.join(missing)}"
@@ -70,18 +91,12 @@ def _key(job: MapperJob, table: TargetTable, columns: Sequence[str]) -> tuple[st
     return key
 
 
-def _no_key(job: MapperJob, table: TargetTable, key: Sequence[str]) -> str:
-    why = (
-        f"the tables {', '.join(table.referring)} refer to it, so rows that stay must be found"
-        if job.write_disposition == "replace"
-        else "a merge finds rows by it"
-    )
-    known = ", ".join(f"({', '.join(unique)})" for unique in table.unique_keys) or "none"
-    given = f"({', '.join(key)})" if key else "is not given and the table has none; it"
-    return (
-        f"primary_key {given} must be a unique key of {table.quoted} over NOT NULL columns: {why}. "
-        f"Unique keys there: {known}. Name one of them, or make one with CREATE UNIQUE INDEX"
-    )
+def _found_for(job: MapperJob, table: TargetTable) -> str:
+    """Return why rows of the target must be found again."""
+    if job.write_disposition == "replace":
+        names = ", ".join(table.referring)
+        return f"the tables {names} refer to it, so rows that stay must be found"
+    return "a merge finds rows by it"
 
 
 def _newest_by(job: MapperJob, columns: Sequence[str]) -> str | None:

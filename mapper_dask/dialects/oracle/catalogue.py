@@ -121,6 +121,7 @@ def hazards(conn: Any, place: dict[str, str]) -> Hazards:
     facts = session.run(conn, "target_hazards", place)
     return Hazards(
         view=any(fact == "view" for fact, *_ in facts),
+        kind=next((str(name) for fact, name, *_ in facts if fact == "kind"), ""),
         row_security=tuple(str(name) for fact, name, *_ in facts if fact == "policy"),
         triggers=tuple(
             _trigger(str(name), place, str(kind), str(events))

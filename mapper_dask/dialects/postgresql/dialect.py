@@ -89,7 +89,7 @@ class PostgreSQL(Definitions, WithoutDirectPath):
     grammar = "postgres"
     read_wire = "COPY text"
     drivers: tuple[str, ...] = ("psycopg2",)
-    capabilities = Capabilities(snapshots=True, row_addresses=True, relay=True)
+    capabilities = Capabilities(snapshots=True, row_addresses=True, relay=True, colon_casts=True)
 
     @property
     def evidence(self) -> PostgreSQLEvidence:

@@ -52,6 +52,9 @@ def hazards(conn: Any, table: str | int) -> Hazards:
                 if fact == "trigger")  # fmt: skip
     return Hazards(
         view="view" in named,
+        behind=", ".join(named.get("view", ())),
+        insertable=all(bits for fact, _, _, bits in facts if fact == "view"),
+        copied=True,
         foreign=tuple(named.get("foreign", ())),
         children=tuple(named.get("child", ())),
         row_security=tuple(named.get("policy", ())),
@@ -64,7 +67,8 @@ def hazards(conn: Any, table: str | int) -> Hazards:
 def _trigger(name: str, place: str, bits: int) -> Trigger:
     timing = INSTEAD if bits & IN_PLACE else BEFORE if bits & FIRST else AFTER
     events = tuple(event for bit, event in EVENTS.items() if bits & bit)
-    return Trigger(name, place, timing, events, bool(bits & ROW), bool(bits & LATE))
+    may_drop = timing == BEFORE and bool(bits & ROW)
+    return Trigger(name, place, timing, events, bool(bits & ROW), bool(bits & LATE), may_drop)
 
 
 def _once(triggers: Iterable[Trigger]) -> tuple[Trigger, ...]:

@@ -9,6 +9,14 @@ FROM SYS.ALL_POLICIES p
 WHERE p.object_owner = :owner AND p.object_name = :name AND p.enable = 'YES'
   AND NOT EXISTS (SELECT 1 FROM SYS.SESSION_PRIVS s WHERE s.privilege = 'EXEMPT ACCESS POLICY')
 UNION ALL
+SELECT 'kind', 'a materialized view, whose rows come from its own query', '-', '-'
+FROM SYS.ALL_MVIEWS m
+WHERE m.owner = :owner AND m.mview_name = :name
+UNION ALL
+SELECT 'kind', 'a global temporary table, whose rows go with the session that loads them', '-', '-'
+FROM SYS.ALL_TABLES g
+WHERE g.owner = :owner AND g.table_name = :name AND g.temporary = 'Y'
+UNION ALL
 SELECT 'view', v.view_name, '-', '-'
 FROM SYS.ALL_VIEWS v
 WHERE v.owner = :owner AND v.view_name = :name

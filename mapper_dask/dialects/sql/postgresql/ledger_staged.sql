@@ -1,7 +1,12 @@
 -- The staging tables of a name, in any schema, that belong to this ledger and to a role of ours, and
 -- whether they do no more than to hold rows.
 SELECT n.nspname, c.relname,
-       NOT (c.relhastriggers OR c.relhasrules OR c.relrowsecurity OR c.relhassubclass)
+       NOT (c.relhasrules OR c.relrowsecurity OR c.relhassubclass OR EXISTS (
+           SELECT FROM pg_catalog.pg_trigger t
+           WHERE t.tgrelid OPERATOR(pg_catalog.=) c.oid
+             AND NOT (t.tgisinternal  -- of a deferrable key, which it has where the target has one
+                      AND t.tgfoid OPERATOR(pg_catalog.=)
+                          'pg_catalog.unique_key_recheck'::pg_catalog.regproc::pg_catalog.oid)))
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
 JOIN pg_catalog.pg_description d

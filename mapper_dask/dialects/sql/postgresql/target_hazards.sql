@@ -31,7 +31,17 @@ root AS (
 replica AS (
     SELECT pg_catalog.current_setting('session_replication_role') OPERATOR(pg_catalog.=) 'replica' AS so
 )
-SELECT 'view'::pg_catalog.text AS fact, ''::pg_catalog.text AS name, ''::pg_catalog.text AS place, 0 AS bits
+SELECT 'view'::pg_catalog.text AS fact,
+       coalesce((SELECT pg_catalog.string_agg(pg_catalog.format('%%I.%%I', n.nspname, c.relname), ', '
+                                              ORDER BY n.nspname, c.relname)
+                 FROM family f
+                 JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) f.id
+                 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+                 WHERE f.kind OPERATOR(pg_catalog.=) ANY ('{r,p,f}')), '') AS name,
+       ''::pg_catalog.text AS place,
+       -- 8: an INSERT, without a trigger
+       pg_catalog.pg_relation_is_updatable(root.id::pg_catalog.regclass, false)
+           OPERATOR(pg_catalog.&) 8 AS bits
 FROM root
 WHERE root.kind OPERATOR(pg_catalog.=) 'v'
 UNION ALL

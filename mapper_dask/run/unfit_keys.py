@@ -1,0 +1,43 @@
+"""Asks the catalogue for the unique keys of a target by which its rows cannot be found."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
+from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.facts import TargetTable
+from mapper_dask.dialects.unfit import UnfitKey
+from mapper_dask.errors import DatabaseError
+
+
+def unfit_keys(target: ConnectionRef, table: TargetTable) -> tuple[UnfitKey, ...]:
+    """Return them; none where the catalogue does not tell this login."""
+    dialect = dialect_for(target, "target_conn")
+    engine = engine_for(target, connect_args=dialect.connect_args())
+
+    def held(name: Any) -> str:
+        return dialect.folded(str(name), quoted=True)
+
+    place = {"table": table.quoted, "owner": held(table.schema), "name": held(table.name)}
+    with (
+        contextlib.suppress(DatabaseError),
+        raw_connection(engine, "target_conn") as conn,
+        dialect.errors(engine.url),
+    ):
+        rows = dialect.run(conn, "unfit_keys", place)
+        conn.rollback()
+        return tuple(
+            UnfitKey(
+                held(index), str(columns), _names(names, held), reason, nullable or "", mend or ""
+            )
+            for index, columns, names, reason, nullable, mend in rows
+        )
+    return ()
+
+
+def _names(names: Any, held: Any) -> tuple[str, ...]:
+    """Return columns that came as an array, or as a text with commas; none for an expression."""
+    several = names.split(",") if isinstance(names, str) else names or ()
+    return tuple(held(name) for name in several)
