@@ -82,9 +82,9 @@ def why_missing(wanted: Wanted, found: Sequence[Near]) -> str:
                    _no_schema(wanted, found)):  # fmt: skip
         if reason:
             return reason
-    names = [str(t.name) for t in tables if _within(wanted, t)]
+    names = [wanted.spelled(str(t.name)) for t in tables if _within(wanted, t)]
     near = difflib.get_close_matches(wanted.name, names, n=1, cutoff=0.75)
-    hint = f"did you mean {wanted.spelled(near[0])!r}? Else, " if near else ""
+    hint = f"did you mean {near[0]!r}? Else, " if near else ""
     columns = f"for the query's own columns create it with: {wanted.create(wanted.name)}"
     return f"{wanted.absent}; {hint}{columns}"
 
@@ -105,7 +105,7 @@ def _another_kind(wanted: Wanted, found: Sequence[Near]) -> str:
             continue
         if thing.kind.startswith("a temporary") and wanted.schema in (None, thing.schema):
             return (
-                f"{wanted.head} is {thing.kind}, which alone can load it. Make one that all can: "
+                f"{wanted.head} is {thing.kind}. Make an ordinary one, with: "
                 f"{wanted.create(wanted.name, 'public')}"
             )
         if _within(wanted, thing):

@@ -74,5 +74,6 @@ def _selected(sql: str, name: str, source: Dialect) -> exp.Expression | None:
         alias = selected.args.get("alias") or selected.args.get("this")
         quoted = bool(isinstance(alias, exp.Identifier) and alias.quoted)
         if source.folded(selected.alias_or_name, quoted=quoted) == name:
-            return selected.unalias()
+            found: exp.Expression = selected.unalias()
+            return found
     return None

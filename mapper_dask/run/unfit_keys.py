@@ -30,7 +30,12 @@ def unfit_keys(target: ConnectionRef, table: TargetTable) -> tuple[UnfitKey, ...
         conn.rollback()
         return tuple(
             UnfitKey(
-                held(index), str(columns), _names(names, held), reason, nullable or "", mend or ""
+                held(index),
+                str(columns),
+                _names(names, held),
+                str(reason),
+                ", ".join(map(held, (nullable or "").split(", "))),
+                mend or "",
             )
             for index, columns, names, reason, nullable, mend in rows
         )

@@ -650,3 +650,39 @@ def test_a_database_that_cannot_be_reached_is_an_error_without_the_password() ->
     while isinstance(error, MapperError):
         assert hidden(error)
         error = error.__cause__
+
+
+# -- what the plan warns of ------------------------------------------------------------------------
+
+UNREPEATABLE = [
+    "SELECT k FROM (SELECT k FROM t ORDER BY random() LIMIT 500) q",
+    "SELECT k, random() AS r FROM t",
+    "SELECT k FROM t TABLESAMPLE BERNOULLI (50)",
+    "SELECT k FROM (SELECT k FROM t LIMIT 100) q",
+    "SELECT k, clock_timestamp() AS at FROM t",
+    "SELECT k, gen_random_uuid() AS id FROM t",
+]
+
+
+@pytest.mark.parametrize("sql", UNREPEATABLE)
+def test_rows_that_may_be_lost_or_doubled_never_pass_unseen(source: Database, sql: str) -> None:
+    source.execute("DROP TABLE IF EXISTS t; CREATE TABLE t (k int PRIMARY KEY)")
+    source.execute("INSERT INTO t SELECT generate_series(1, 1000)")
+    job = MapperJob(
+        source_conn=source.url, source_sql=sql, key_column="k", chunk_size=SIZE, consistent=False
+    )
+    said = ChunkManager().plan(job).warnings
+
+    with pytest.warns(UserWarning, match=r".") as caught:
+        read_sql_query(sql, source.url, "k", chunk_size=SIZE)
+
+    assert said
+    assert [str(warning.message) for warning in caught] == list(said)
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_what_the_plan_says_of_costs_is_no_warning(source: Database) -> None:
+    sql = "SELECT 7 AS k, i FROM generate_series(1, 500) i"
+    job = MapperJob(source_conn=source.url, source_sql=sql, key_column="k", chunk_size=SIZE)
+    assert any("alone fill" in note for note in ChunkManager().plan(job).warnings)
+    read_sql_query(sql, source.url, "k", chunk_size=SIZE)  # a warning would be an error

@@ -8,6 +8,7 @@ CREATE OR REPLACE FUNCTION ora.mkrowid(o oid, t tid) RETURNS ora.rowid STABLE ST
 CREATE OR REPLACE FUNCTION ora.tidof(r text) RETURNS tid IMMUTABLE STRICT LANGUAGE sql AS $$
  SELECT ('('||ora.unb64(substr(r,10,6))||','||ora.unb64(substr(r,16,3))||')')::tid $$;
 CREATE OR REPLACE FUNCTION ora.chartorowid(r text) RETURNS ora.rowid IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT r::ora.rowid $$;
+CREATE OR REPLACE FUNCTION ora.hextoraw(h text) RETURNS bytea IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT decode(h, 'hex') $$;
 CREATE OR REPLACE FUNCTION ora.rowidtochar(r ora.rowid) RETURNS text IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT r::text $$;
 CREATE OR REPLACE FUNCTION ora.ora_hash(v anyelement, maxb numeric DEFAULT 4294967295, seed numeric DEFAULT 0) RETURNS numeric IMMUTABLE LANGUAGE sql AS $$
  SELECT mod((hashtextextended(coalesce(v::text,''), seed::bigint) & 4294967295::bigint)::numeric, maxb+1) $$;
