@@ -83,7 +83,7 @@ def no_key(
     others = f" that serves: {_told(unfit)}" if unfit else ""
     if key:
         return f"{head}. The table has no unique key{others}. {_make(table, key, quote)}"
-    remedy = _mended(unfit) if unfit else "Make one, by ALTER TABLE … ADD PRIMARY KEY"
+    remedy = _mended(unfit)
     return f"{head}. It has no unique key{others}. {remedy}, and give its columns as primary_key"
 
 
@@ -95,7 +95,7 @@ def _told(keys: Sequence[UnfitKey]) -> str:
 def _mended(keys: Sequence[UnfitKey]) -> str:
     """Return the statements that make the first key fit for which there are any."""
     found = next((k.remedy for k in keys if k.remedy), "")
-    return f"Mend it by: {found}" if found else "Make one over columns, by CREATE UNIQUE INDEX"
+    return f"Mend it by: {found}" if found else "Make one over columns by CREATE UNIQUE INDEX"
 
 
 def _make(table: TargetTable, key: Sequence[str], quote: Callable[[str], str]) -> str:
