@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 TABLE, SCHEMA = "table", "schema"
 
@@ -150,6 +150,8 @@ def _in_parts(wanted: Wanted, found: Sequence[Near]) -> str:
             return f"{said}. Give {wanted.call(thing, with_schema=not thing.reachable)}"
         if _same(thing.schema, schema):
             return f"{said}. Give {wanted.call(thing, with_schema=True)}"
+    if other := _another_kind(replace(wanted, schema=schema, name=name), found):
+        return other
     if schema is None:
         return f"{said}. Give target_table={name!r}, and create that with: {wanted.create(name)}"
     known = [

@@ -97,6 +97,11 @@ TARGETS = [
     ),
     Mistake("a schema and a name that is not there", "CREATE SCHEMA mart", "mart.x"),
     Mistake("a schema and a name, neither is there", "", "mart.x"),
+    Mistake(
+        "a schema and a materialized view in one",
+        "CREATE SCHEMA mart; CREATE MATERIALIZED VIEW mart.mv AS SELECT 1 AS id",
+        "mart.mv",
+    ),
     Mistake("a name in quotes", LOADED, '"x"'),
     Mistake("capitals", LOADED, "X"),
     Mistake("no capitals", f'CREATE TABLE "Orders" {X}', "orders"),

@@ -33,7 +33,7 @@ def test_what_keeps_no_rows_is_refused_in_every_way(kind, staged):
         (Hazards(view=True, copied=True, triggers=(INSTEAD_OF,)), False, ""),
         (Hazards(row_security=("p",), copied=True), False, "policies bind this login there (p)"),
         (Hazards(row_security=("p",)), False, ""),
-        (Hazards(row_security=("p",)), True, "policies hide some of its rows from this login (p)"),
+        (Hazards(row_security=("p",)), True, "policies hide some of its rows from this login"),
         (Hazards(copied=True), False, ""),
     ],
 )
@@ -48,8 +48,8 @@ def test_a_trigger_that_may_drop_rows_is_named_with_what_switches_it_off():
     said = blame(Hazards(triggers=(DROPS,)), ("INSERT",))
 
     assert said == (
-        '; its triggers: the "rows" (BEFORE INSERT, row). A BEFORE row trigger keeps a row out where '
-        'it returns NULL: let the "rows" return NEW, or switch it off by ALTER TABLE public.x '
+        '; its triggers: the "rows" (BEFORE INSERT, row). A BEFORE row trigger keeps a row out '
+        'where it returns NULL: let the "rows" return NEW, or switch it off by ALTER TABLE public.x '
         'DISABLE TRIGGER "the ""rows"""'
     )
 
