@@ -49,8 +49,8 @@ def test_a_trigger_that_may_drop_rows_is_named_with_what_switches_it_off():
 
     assert said == (
         '; its triggers: the "rows" (BEFORE INSERT, row). A BEFORE row trigger keeps a row out '
-        'where it returns NULL: let the "rows" return NEW, or switch it off by ALTER TABLE public.x '
-        'DISABLE TRIGGER "the ""rows"""'
+        'where it returns NULL: let the "rows" return NEW, or switch it off by ALTER TABLE '
+        'public.x DISABLE TRIGGER "the ""rows"""'
     )
 
 
