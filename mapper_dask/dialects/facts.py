@@ -103,6 +103,11 @@ class TargetTable:
         """The table rows are loaded into, quoted."""
         return self.staging or self.quoted
 
+    @property
+    def into_name(self) -> str:
+        """The same, its own name alone and unquoted."""
+        return self.name if self.staging is None else self.staging.rsplit('"', 2)[1]
+
     def column(self, name: str) -> Column | None:
         """Return the column of that name, None when there is none."""
         return self.by_name.get(name)

@@ -5,6 +5,10 @@ row, until it passes: one COPY for each refused row, and one more. Where the lin
 (a value holds a line break, which COPY counts too) the rows before it have to pass first, and where
 there is none, as for a foreign key, the piece is halved. Pieces are about as long as to hold a few
 refused rows.
+
+What a row is refused for is nobody's list: a fault is a row's where COPY names its line, or where
+COPY takes no rows at all but not this one. A row that was refused without a line is tried once more
+when the others are in: it may refer to one of them.
 """
 
 from __future__ import annotations
@@ -45,6 +49,10 @@ class _Loading:
     watch: Watch | Unwatched
     """Looks after what was loaded, where triggers might take it away again."""
     refused: dict[int, str] = field(default_factory=dict)
+    unplaced: list[int] = field(default_factory=list)
+    """Refused rows whose line was not named: they may have come too early."""
+    takes_none: bool = False
+    """Whether it is known that a COPY without a row passes."""
     loaded: int = 0
 
     def go(self) -> Loaded:
@@ -60,11 +68,23 @@ class _Loading:
             done = self._apart(place, size, error)
             found = len(self.refused) - before
             place, size = place + done, max(SMALLEST, WANTED * done // max(found, 1))
+        self._try_unplaced()
         return Loaded(self.loaded, self.refused)
+
+    def _try_unplaced(self) -> None:
+        """Try rows again that may refer to others of this table, until no more are taken."""
+        while self.unplaced:
+            before, waiting, self.unplaced = len(self.refused), self.unplaced, []
+            for place in waiting:
+                del self.refused[place]
+                if (error := self._attempt(self.rows.slice(place, 1))) is not None:
+                    self._refuse(place, error)
+            if len(self.refused) == before:
+                return
 
     def _apart(self, place: int, size: int, error: psycopg2.Error) -> int:
         """Deal with the beginning of a piece that was refused; return how many rows that was."""
-        line = faults.copied_line(error)
+        line = self._line(error)
         if size == 1:
             self._refuse(place, error)
             return 1
@@ -85,7 +105,7 @@ class _Loading:
             self._refuse(kept.pop(line - 1), again)
             piece = pa.concat_tables([piece.slice(0, line - 1), piece.slice(line)])
             again = self._attempt(piece) if kept else None
-            found = None if again is None else faults.copied_line(again)
+            found = None if again is None else self._line(again)
             if again is not None and (found is None or found > len(kept)):
                 return self._one_by_one(kept, size)
             line = found or 1
@@ -112,10 +132,28 @@ class _Loading:
             if not faults.refuses_row(error):
                 raise
             self._undone()
+            self._require_of_row(error)
             return error
         self._kept(count)
         self.loaded += count
         return None
+
+    def _require_of_row(self, error: psycopg2.Error) -> None:
+        """Raise what is no row's fault: no line is named, and no row at all is refused as well.
+
+        So are a missing right, and what a trigger for each statement raises.
+        """
+        if self.takes_none or self._line(error) is not None:
+            return
+        try:
+            transfer.load(self.conn, self.table, self.rows.slice(0, 0))
+        except psycopg2.Error:
+            raise error from None
+        self._undone()  # what a trigger for each statement has done
+        self.takes_none = True
+
+    def _line(self, error: psycopg2.Error) -> int | None:
+        return faults.copied_line(error, self.table.into_name)
 
     def _undone(self) -> None:
         """Take a piece back. The counters keep what it did, so they are read anew."""
@@ -135,6 +173,8 @@ class _Loading:
 
     def _refuse(self, place: int, error: psycopg2.Error) -> None:
         self.refused[place] = faults.reason(error)
+        if self._line(error) is None:
+            self.unplaced.append(place)
         if len(self.refused) > self.most:
             last = self.refused[place]
             message = f"more than reject_limit={self.most} rows are refused; last: {last}"

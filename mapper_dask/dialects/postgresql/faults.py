@@ -25,8 +25,12 @@ LOCK_NOT_AVAILABLE = "55P03"
 QUERY_CANCELED = "57014"
 UNDEFINED_TABLE = "42P01"
 
-REFUSED_ROW = re.compile(r"22|23|44|P0001")
-"""SQLSTATEs that speak of a row: its values, a constraint, a view's check, a trigger's RAISE."""
+OF_NO_ROW = re.compile(r"08|25|40|53|55P03|57|58|72|XX00[12]")
+"""SQLSTATEs of a state that has nothing to do with a row, even where it was met at one: of the link,
+the transaction, resources, locks, somebody's cancel, the system beneath, broken files."""
+
+NEWER = frozenset({"25P04", "57P05"})
+"""Conditions that an older driver knows no name of: timeouts of a transaction, of a session."""
 
 UNSAID = "no message from the libpq"
 """What psycopg2 says, as a plain DatabaseError, of a link that broke in the midst of a COPY."""
@@ -36,8 +40,6 @@ SNAPSHOT_GONE = re.compile(r"invalid snapshot identifier|snapshot .* does not ex
 
 POSITION = "statement_position"
 """Attribute of an error that was made here: what the driver keeps in its ``diag``."""
-
-_COPY_LINE = re.compile(r"^COPY .*?, line (\d+)", re.MULTILINE)
 
 _PLACE_IN_CONTEXT = re.compile(r"^COPY [^\n]*?line \d+(?:, column [^:\n]+)?", re.MULTILINE)
 
@@ -109,8 +111,22 @@ def is_transient(error: psycopg2.Error) -> bool:
 
 
 def refuses_row(error: psycopg2.Error) -> bool:
-    """Return whether the statement failed because of a row that was sent."""
-    return error.pgcode is not None and REFUSED_ROW.match(error.pgcode) is not None
+    """Return whether a row that was sent may be what the statement failed for.
+
+    It may be for whatever reason: a trigger raises any SQLSTATE, one of its own too. Only what
+    passes, or is a state of the server, is no row's fault, wherever it was met.
+    """
+    code = error.pgcode
+    return code is not None and not (OF_NO_ROW.match(code) and _is_condition(code))
+
+
+def _is_condition(sqlstate: str) -> bool:
+    """Return whether PostgreSQL itself has such a condition; else a trigger has made it up."""
+    try:
+        psycopg2.errors.lookup(sqlstate)
+    except KeyError:
+        return sqlstate in NEWER
+    return True
 
 
 def remembering(error: psycopg2.Error, message: str | None, context: str | None) -> psycopg2.Error:
@@ -130,10 +146,18 @@ def reason(error: psycopg2.Error) -> str:
     return f"{_said(error)[0]} [{error.pgcode}]"
 
 
-def copied_line(error: psycopg2.Error) -> int | None:
-    """Return the line of a COPY at which the error was met, from 1; None when it does not say."""
-    found = _COPY_LINE.search(_said(error)[1] or "")
-    return int(found.group(1)) if found else None
+def copied_line(error: psycopg2.Error, relation: str) -> int | None:
+    """Return the line of a COPY at which the error was met, from 1; None when it does not say.
+
+    Parameters
+    ----------
+    relation
+        The unquoted name of the table that is copied into. Another COPY, a trigger's own, has lines
+        too; and where a value reads like such a place, there are two, and neither is trusted.
+    """
+    place = rf"^COPY {re.escape(relation)}, line (\d+)"
+    found = re.findall(place, _said(error)[1] or "", re.MULTILINE)
+    return int(found[0]) if len(found) == 1 else None
 
 
 def _text(error: psycopg2.Error) -> str:
