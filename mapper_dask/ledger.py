@@ -9,7 +9,7 @@ PROCESSED. Every method works on a driver connection it is given; the caller com
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -296,12 +296,22 @@ class Ledger:
             raise LoadCountError(message, run_id=run_id, chunk_id=chunk_id)
 
     def publish(
-        self, conn: Any, run_id: str, publication: Publication | None, chunks: int
+        self,
+        conn: Any,
+        run_id: str,
+        publication: Publication | None,
+        chunks: int,
+        first: Callable[[], None] | None = None,
     ) -> RunState:
         """End a run all of whose chunks are committed, publishing what waits; return its state.
 
         It is published once, whoever calls this and how often: the state changes in the same
         transaction.
+
+        Parameters
+        ----------
+        first
+            Takes out what the target refuses of what waits.
 
         Raises
         ------
@@ -317,11 +327,14 @@ class Ledger:
         if not held or self.dialect.run(conn, "ledger_counted", values) != [(chunks,)]:
             raise lost(run_id)
         state = state_of(run_id, RunState, held[0][0])
-        [(missing, loaded)] = self.dialect.run(conn, "ledger_totals", values)
+        [(missing, _)] = self.dialect.run(conn, "ledger_totals", values)
         if state is RunState.SUCCEEDED or missing:
             return state
         if publication is not None:
             require_staged(self.dialect, conn, run_id, publication)
+            if first is not None:
+                first()
+            [(_, loaded)] = self.dialect.run(conn, "ledger_totals", values)
             rows = self._publish(conn, run_id, publication, loaded)
             target = (publication.schema, publication.target_name)
             by_key = publication.by_key

@@ -25,7 +25,7 @@ from mapper_dask.chunk.load import (
     worker_name,
 )
 from mapper_dask.chunk.reading import reading_of
-from mapper_dask.chunk.rows import refused_by_target, through
+from mapper_dask.chunk.rows import refused_by_target, through, with_chunk
 from mapper_dask.chunk.task import ChunkTask, LoadTask
 from mapper_dask.connections import close_idle
 from mapper_dask.errors import ChunkError, MapperError, RunStoppedError, SnapshotLostError
@@ -146,7 +146,7 @@ class ChunkProcessor:
         with target_session(load, chunk.chunk_id) as target:
             if not target.ledger.claim(target.conn, load.run_id, chunk.chunk_id):
                 return _done_already(chunk)
-            self._load_batches(batches, target, load, tally)
+            self._load_batches(chunk, batches, target, load, tally)
             return self._accounted(target, load, _result(chunk, tally, started, begun), tally)
 
     def _relay_chunk(
@@ -220,7 +220,12 @@ class ChunkProcessor:
         require_same_source(source, self.task.read)
 
     def _load_batches(
-        self, batches: Iterator[pa.Table], target: TargetSession, load: LoadTask, tally: _Tally
+        self,
+        chunk: Chunk,
+        batches: Iterator[pa.Table],
+        target: TargetSession,
+        load: LoadTask,
+        tally: _Tally,
     ) -> None:
         if self.task.reject_limit == 0:
             self._load_whole(batches, target, load, tally)
@@ -231,7 +236,8 @@ class ChunkProcessor:
             if not encoded.rows.num_rows:
                 continue
             room = self.task.reject_limit - len(tally.rejects)
-            done = target.dialect.load_apart(target.conn, load.table, encoded.rows, room)
+            table, sent = with_chunk(load.table, encoded.rows, chunk.chunk_id)
+            done = target.dialect.load_apart(target.conn, table, sent, room)
             tally.loaded += done.rows
             tally.rejects += refused_by_target(self.task, encoded.rows, dict(done.refused))
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from mapper_dask.chunk import extract, rejects, sieve, transform
 from mapper_dask.chunk.encode import Encoded, encode_frame, encode_table
 from mapper_dask.chunk.task import ChunkTask, LoadTask, ReadTask
+from mapper_dask.dialects.facts import TargetTable
 from mapper_dask.errors import EncodeError, RejectLimitError, TransformError
 from mapper_dask.parallel_models import Reject
 
@@ -145,6 +146,19 @@ def refused_by_target(task: ChunkTask, rows: pa.Table, refused: dict[int, str]) 
     sent = sieve.taken(rows, places).to_pylist()
     named = zip((refused[place] for place in places), sent, strict=True)
     return rejects.as_rejects("load", named, task.keys)
+
+
+def with_chunk(table: TargetTable, rows: pa.Table, chunk_id: int) -> tuple[TargetTable, pa.Table]:
+    """Return rows that wait with the column that tells their chunk, and their table with it.
+
+    Only in the end it turns out which of them the target refuses.
+    """
+    told = table.chunk_column
+    if told is None:
+        return table, rows
+    value = pa.scalar(chunk_id, told.arrow)
+    rows = rows.append_column(told.name, pa.repeat(value, rows.num_rows))
+    return replace(table, columns=(*table.columns, told)), rows
 
 
 def _for_the_same_kind(names: frozenset[str], task: ChunkTask) -> frozenset[str]:

@@ -32,6 +32,7 @@ from mapper_dask.dialects.facts import (
     TargetTable,
     Transaction,
 )
+from mapper_dask.dialects.staged_rows import StagedRows
 from mapper_dask.parallel_models import Bound, Chunk
 
 
@@ -181,6 +182,11 @@ class Dialect(Protocol):
     @property
     def evidence(self) -> Evidence:
         """What it can tell of where rows come from."""
+        ...
+
+    @property
+    def staged_rows(self) -> StagedRows:
+        """What it does with rows that wait, where the target refuses some."""
         ...
 
     def connect_args(self) -> dict[str, Any]:

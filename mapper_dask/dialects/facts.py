@@ -88,6 +88,8 @@ class TargetTable:
     """Tables with a foreign key to it."""
     staging: str | None = None
     """Table that takes its rows until they are published, quoted; None: it takes them itself."""
+    chunk_column: Column | None = None
+    """Column of the former that tells a row's chunk; None where nobody will ask."""
     definition: Definition = field(default=(), repr=False, compare=False)
     """How it was defined just before all of this was asked; empty where nobody looked."""
     hazards: Hazards = NONE_KNOWN
@@ -220,6 +222,12 @@ class Publication:
     """How the target was defined when this was planned; empty where nobody looked."""
     target_name: str = ""
     """The target's own name, unquoted; empty in a ledger of an earlier version."""
+    reject_limit: int = 0
+    """Rows of the run that may be set aside, those among them that the target refuses."""
+    reject_keys: tuple[str, ...] = ()
+    """Columns that tell a row of the source from the others."""
+    chunk_column: str = ""
+    """Column of the staging table that tells a row's chunk; empty: it has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ def prepare(
     names = None if outgoing is None else tuple(outgoing)
     quote = dialect_for(target).quote
     publication = publication_for(
-        job, table, names, run_id, quote, lambda: unfit_keys(target, table)
+        job, table, names, run_id, quote, task.keys, lambda: unfit_keys(target, table)
     )
     plan = plan.evolve(warnings=(*plan.warnings, *standing(job, target, table, publication)))
     relay = _relay(job, plan, keeper, target, table)
@@ -131,7 +131,8 @@ def prepare(
     if publication is None and names:
         _require_taken(target, table, names)
     if publication is not None:
-        table = replace(table, staging=publication.staging)
+        told = dialect_for(target).staged_rows.chunk_column(publication.chunk_column)
+        table = replace(table, staging=publication.staging, chunk_column=told)
     load = LoadTask(run_id, target, table, names, relay, patience.lock_timeout, job.direct_path)
     known = frozenset(plan.notes)
     if restarts(keeper.dialect, keeper.snapshot, publication):

@@ -24,7 +24,7 @@ import pyarrow as pa
 from mapper_dask.chunk.drift import require_same_target
 from mapper_dask.chunk.extract import read_batches, source_session
 from mapper_dask.chunk.load import TargetSession, target_session
-from mapper_dask.chunk.rejects import clean, plain_value
+from mapper_dask.chunk.rejects import as_rejects, clean, plain_value
 from mapper_dask.chunk.rows import refused_by_target, through
 from mapper_dask.chunk.sieve import taken
 from mapper_dask.chunk.task import ChunkTask, LoadTask
@@ -32,6 +32,7 @@ from mapper_dask.connections import ConnectionRef, fingerprint, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.facts import Column, Publication
 from mapper_dask.errors import ConfigurationError, LoadCountError
+from mapper_dask.ledger_aside import refused_again
 from mapper_dask.ledger_lost import lost
 from mapper_dask.ledger_runs import StoredRun
 from mapper_dask.ledger_staged import STAGING_PREFIX
@@ -74,11 +75,19 @@ class _WaitingRoom:
             target.dialect.create_staging(target.conn, self.publication)
         return replace(load, table=replace(load.table, staging=self.publication.staging))
 
-    def publish(self, target: TargetSession, loaded: int) -> None:
-        """Let the rows that wait enter the target."""
+    def publish(self, target: TargetSession, again: _Again) -> None:
+        """Let the rows that wait enter the target; those it refuses are set aside again."""
         if self.publication is None:
             return
-        publish = target.dialect.publish
+        publish, keys = target.dialect.publish, self.publication.reject_keys
+        if again.loaded:
+            refused = refused_again(
+                target.ledger, target.conn, self.publication, again.loaded,
+                lambda refused: as_rejects("load", refused, keys),
+            )  # fmt: skip
+            again.still += refused
+            again.loaded -= len(refused)
+        loaded = again.loaded
         published = publish(target.conn, self.publication, loaded) if loaded else 0
         if published != loaded and not self.publication.newest_by:
             message = f"{loaded} rows waited, {published} entered {self.publication.target}"
@@ -122,7 +131,7 @@ class Retrier:
             rejects = target.ledger.rejects_of(target.conn, self.load.run_id, chunk.chunk_id)
             load = room.begun(target, self.load)
             again = self._again(target, load, chunk, result, rejects)
-            room.publish(target, again.loaded)
+            room.publish(target, again)
             require_same_target(target, self.load.table)
             target.ledger.retried(
                 target.conn, self.load.run_id, chunk.chunk_id, again.loaded, again.still
@@ -401,13 +410,16 @@ def retry(job: MapperJob, stored: StoredRun, patience: Patience) -> RetryResult:
         prepared = prepare(job, plan, keeper, source, target, stored.run_id, patience)
     load = prepared.task.load
     assert load is not None  # noqa: S101 - a run in the ledger has a target
-    load = replace(load, table=replace(load.table, staging=None))
+    load = replace(load, table=replace(load.table, staging=None, chunk_column=None))
     publication = prepared.publication if job.write_disposition == "merge" else None
     if publication is not None:
         name = STAGING_PREFIX + fingerprint(stored.run_id, "rejects")
         quote = dialect_for(target).quote
         publication = replace(
-            publication, staging_name=name, staging=f"{quote(publication.schema)}.{quote(name)}"
+            publication,
+            staging_name=name,
+            staging=f"{quote(publication.schema)}.{quote(name)}",
+            chunk_column="",
         )
     return Retrier(replace(prepared.task, load=load), load, publication).run(known)
 

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from mapper_dask.chunk.rejects import as_rejects
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.facts import Publication, TableMark, TargetTable
 from mapper_dask.errors import DatabaseError, LedgerError, RunNotFoundError
 from mapper_dask.ledger import Ledger
+from mapper_dask.ledger_aside import publish_apart
 from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.ledger_staged import require_staged
 from mapper_dask.parallel_models import Chunk, ChunkResult, Reject
@@ -172,9 +174,34 @@ class RunLedger:
             return ledger.dialect.end_sessions(conn, session_tag(self.run_id))
 
     def publish(self, publication: Publication | None, chunks: int) -> RunState:
-        """End the run if all its chunks are committed, publishing what waits; return its state."""
+        """End the run if all its chunks are committed, publishing what waits; return its state.
+
+        Where the target refuses what may be single rows, and the run may set some aside, all of it
+        is done once more, without those.
+        """
+        try:
+            return self._call(
+                lambda ledger, conn: ledger.publish(conn, self.run_id, publication, chunks)
+            )
+        except DatabaseError as error:
+            refused = error.details.get("refused_rows")
+            if publication is None or not publication.reject_limit or not refused:
+                raise
+        return self._publish_apart(publication, chunks)
+
+    def _publish_apart(self, publication: Publication, chunks: int) -> RunState:
+        """Publish what waits but for the rows that the target refuses, which are set aside."""
+        log("rows_refused", logging.WARNING, run=self.run_id, table=publication.target)
+        keys = publication.reject_keys
         return self._call(
-            lambda ledger, conn: ledger.publish(conn, self.run_id, publication, chunks)
+            lambda ledger, conn: publish_apart(
+                ledger,
+                conn,
+                self.run_id,
+                publication,
+                chunks,
+                lambda refused: as_rejects("load", refused, keys),
+            )
         )
 
     def forget(self) -> None:

@@ -42,8 +42,9 @@ def publication_again(
         _refuse(stored, "columns", unknown, f"columns of {table.quoted} that take values")
     require_same_table(table, stored, staged=True)
     made = publication_for(
-        job, table, waiting.columns, stored.run_id, quote, lambda: unfit_keys(target, table)
-    )
+        job, table, waiting.columns, stored.run_id, quote, stored.plan["keys"],
+        lambda: unfit_keys(target, table),
+    )  # fmt: skip
     if made is None:
         _refuse(stored, "schema", waiting.schema, "missing: the job loads into its target directly")
     return made

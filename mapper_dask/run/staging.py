@@ -7,6 +7,7 @@ from typing import Any
 
 from mapper_dask.dialects.facts import Publication, TargetTable
 from mapper_dask.dialects.hazards import refusal
+from mapper_dask.dialects.staged_rows import chunk_column_beside
 from mapper_dask.dialects.unfit import DEFERRABLE, UnfitKey, no_key
 from mapper_dask.errors import TargetError
 from mapper_dask.ledger_staged import staging_of
@@ -22,12 +23,17 @@ def publication_for(
     columns: Sequence[str] | None,
     run_id: str,
     quote: Callable[[str], str],
+    keys: Sequence[str],
     unfit: Callable[[], Sequence[UnfitKey]] = tuple,
 ) -> Publication | None:
     """Return how a job's rows enter the target at the end; None where they are loaded directly.
 
     Parameters
     ----------
+    columns
+        What the rows bring; None where nobody knows.
+    keys
+        Columns that tell a row of the source from the others.
     unfit
         Asks for the unique keys of the target by which no row can be found.
 
@@ -59,6 +65,9 @@ def publication_for(
         newest_by=_newest_by(job, columns),
         definition=table.definition,
         target_name=table.name,
+        reject_limit=job.reject_limit,
+        reject_keys=tuple(keys),
+        chunk_column=chunk_column_beside([column.name for column in table.columns]),
     )
 
 

@@ -22,8 +22,9 @@ import pyarrow.compute as pc
 
 from mapper_dask.dialects.facts import Loaded, TargetTable
 from mapper_dask.dialects.hazards import Unwatched
-from mapper_dask.dialects.postgresql import faults, transfer, watching
+from mapper_dask.dialects.postgresql import faults, named_queries, transfer, watching
 from mapper_dask.dialects.postgresql.watching import Watch
+from mapper_dask.dialects.sifting import MOST_WAITING
 from mapper_dask.errors import RejectLimitError
 
 SMALLEST = 16
@@ -53,6 +54,8 @@ class _Loading:
     """Refused rows whose line was not named: they may have come too early."""
     takes_none: bool = False
     """Whether it is known that a COPY without a row passes."""
+    depend: bool | None = None
+    """Whether rows may refer to one another; None: nobody has asked."""
     loaded: int = 0
 
     def go(self) -> Loaded:
@@ -69,6 +72,8 @@ class _Loading:
             found = len(self.refused) - before
             place, size = place + done, max(SMALLEST, WANTED * done // max(found, 1))
         self._try_unplaced()
+        if len(self.refused) > self.most:
+            raise self._beyond(list(self.refused.values())[-1])
         return Loaded(self.loaded, self.refused)
 
     def _try_unplaced(self) -> None:
@@ -175,10 +180,21 @@ class _Loading:
         self.refused[place] = faults.reason(error)
         if self._line(error) is None:
             self.unplaced.append(place)
-        if len(self.refused) > self.most:
-            last = self.refused[place]
-            message = f"more than reject_limit={self.most} rows are refused; last: {last}"
-            raise RejectLimitError(message)
+        count = len(self.refused)
+        if count > self.most and not (self.unplaced and count <= MOST_WAITING and self._depend()):
+            raise self._beyond(self.refused[place])
+
+    def _depend(self) -> bool:
+        """Return whether a row may be taken once others are in, so that it is early to give up."""
+        if self.depend is None:
+            values = {"table": self.table.quoted}
+            [(found,)] = named_queries.run(self.conn, "rows_depend", values)
+            self.depend = bool(found) and self.table.staging is None
+        return self.depend
+
+    def _beyond(self, last: str) -> RejectLimitError:
+        message = f"more than reject_limit={self.most} rows are refused; last: {last}"
+        return RejectLimitError(message)
 
     def _say(self, statement: str) -> None:
         with self.conn.cursor() as cursor:

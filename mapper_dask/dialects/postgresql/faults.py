@@ -38,6 +38,9 @@ UNSAID = "no message from the libpq"
 SNAPSHOT_GONE = re.compile(r"invalid snapshot identifier|snapshot .* does not exist")
 """Server texts of a lost snapshot: 22023 up to PostgreSQL 17, 42704 since."""
 
+REFUSED_ROWS = "refused_rows"
+"""Attribute of an error that was met where staged rows entered their target: it may be a row's."""
+
 POSITION = "statement_position"
 """Attribute of an error that was made here: what the driver keeps in its ``diag``."""
 
@@ -79,6 +82,7 @@ def _rewritten(error: psycopg2.Error, url: sa.URL | None, prefix: int) -> Databa
         "waited_for_lock": sqlstate == LOCK_NOT_AVAILABLE,
         "interrupted": sqlstate == QUERY_CANCELED,
         "missing_table": sqlstate == UNDEFINED_TABLE,
+        "refused_rows": getattr(error, REFUSED_ROWS, False),
     }
     position = getattr(error, POSITION, None) or error.diag.statement_position
     if position is not None:

@@ -10,9 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg2
+
 from mapper_dask.dialects.facts import Publication
 from mapper_dask.dialects.hazards import statements_of
-from mapper_dask.dialects.postgresql import staging, watching
+from mapper_dask.dialects.postgresql import faults, staging, watching
 from mapper_dask.dialects.postgresql.keys import Key, key_of
 from mapper_dask.dialects.postgresql.watching import Watch
 from mapper_dask.dialects.publishing import Publishing, require_able
@@ -116,4 +118,8 @@ def publish(conn: Any, publication: Publication, loaded: int) -> int:
             before = watching.touched(conn, publication.target)
             watch = Watch(conn, publication.target, hazards, before)
         key = key_of(conn, publication.target, publication.key if publication.by_key else ())
-        return _Publishing(cursor, publication, hazards, key, watch).go(loaded)
+        try:
+            return _Publishing(cursor, publication, hazards, key, watch).go(loaded)
+        except psycopg2.Error as error:
+            setattr(error, faults.REFUSED_ROWS, faults.refuses_row(error))
+            raise

@@ -27,12 +27,13 @@ def create(conn: Any, publication: Publication) -> None:
     Its unique indexes find two rows with one key before anything is published. A merge by the
     newest row has none: there, two rows with one key are expected.
     """
+    chunk = f", {quote(publication.chunk_column)} pg_catalog.int4" if publication.chunk_column else ""
     without = "INDEXES" if publication.newest_by else "STATISTICS"
     keys = publication.key if publication.newest_by else ()
     with conn.cursor() as cursor:
         cursor.execute(
             f"CREATE TABLE {publication.staging} (LIKE {publication.target} INCLUDING ALL "
-            f"EXCLUDING COMMENTS EXCLUDING {without})"
+            f"EXCLUDING COMMENTS EXCLUDING {without}{chunk})"
         )
         for key in keys:
             cursor.execute(f"ALTER TABLE {publication.staging} ALTER {quote(key)} SET NOT NULL")
@@ -97,6 +98,19 @@ def absent(publication: Publication, key: Key) -> str:
     return (
         f"SELECT pg_catalog.count(*) FROM {publication.staging} AS s WHERE NOT EXISTS "
         f"(SELECT FROM {publication.target} AS t WHERE {key.same('t', 's')})"
+    )
+
+
+def drop_superseded(publication: Publication) -> str:
+    """Return what removes the rows that wait and have a newer one of their key.
+
+    That one is not called anything: a key's column of the same name would be meant by it.
+    """
+    keys, newest = _list(publication.key), quote(str(publication.newest_by))
+    return (
+        f"DELETE FROM {publication.staging} AS s WHERE NOT EXISTS (SELECT FROM (SELECT DISTINCT ON "
+        f"({keys}) ctid FROM {publication.staging} ORDER BY {keys}, {newest} DESC NULLS LAST) "
+        "AS kept WHERE kept.ctid OPERATOR(pg_catalog.=) s.ctid)"
     )
 
 

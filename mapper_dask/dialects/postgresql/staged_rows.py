@@ -1,0 +1,210 @@
+"""Staged rows that the target refuses: found in a rehearsal of the publication that is undone.
+
+The rehearsal lets rows enter piece by piece, between savepoints, as the publication does all at
+once. What it finds is taken out of the staging table; then the others are published by one
+statement, proved as ever, outside of any savepoint, so that they bear this transaction's number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg2
+import pyarrow as pa
+
+from mapper_dask.dialects.batches import Most
+from mapper_dask.dialects.facts import Column, Publication, TargetTable, TypeFamily
+from mapper_dask.dialects.postgresql import faults, named_queries, staging, transfer
+from mapper_dask.dialects.postgresql.keys import Key, key_of
+from mapper_dask.dialects.postgresql.queries import quote
+from mapper_dask.dialects.postgresql.watching import hazards
+from mapper_dask.dialects.publishing import Publishing, require_able
+from mapper_dask.dialects.sifting import Blocks, Piece, Sifting
+from mapper_dask.dialects.staged_rows import StagedRow
+
+READ_ROWS = 1000
+"""Refused rows that are read at a time."""
+
+REHEARSAL, PIECE = "mapper_dask_rehearsal", "mapper_dask_piece"
+"""Savepoints."""
+
+NONE = "false"
+"""Condition that no row meets."""
+
+_TOLD = (
+    Column("chunk", "integer", TypeFamily.INTEGER, pa.int32()),
+    Column("writer", "bigint", TypeFamily.INTEGER, pa.int64()),
+    Column("place", "text", TypeFamily.TEXT, pa.string()),
+)
+"""What is read of a row beside its values."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rehearsal(Publishing):
+    """A publication that is tried out."""
+
+    key: Key
+
+    def begin(self) -> None:
+        """Do what comes before the rows enter, and see that the statement itself is taken."""
+        publication = self.publication
+        if publication.newest_by:
+            self.refuse_ties(self.count(staging.tied(publication)))
+            self.cursor.execute(staging.drop_superseded(publication))
+        self.cursor.execute(f"SAVEPOINT {REHEARSAL}")
+        if publication.disposition == "replace":
+            self.cursor.execute(staging.delete(publication, self.key))
+        self.cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        self._enter(NONE)
+
+    def attempt(self, piece: Piece) -> str | None:
+        """Let some rows enter, or none; return why not.
+
+        Raises
+        ------
+        psycopg2.Error
+            What is no row's fault.
+        """
+        self.cursor.execute(f"SAVEPOINT {PIECE}")
+        try:
+            self._enter(_where(piece))
+        except psycopg2.Error as error:
+            if not faults.refuses_row(error):
+                raise
+            self.cursor.execute(f"ROLLBACK TO SAVEPOINT {PIECE}")
+            return faults.reason(error)
+        self.cursor.execute(f"RELEASE SAVEPOINT {PIECE}")
+        return None
+
+    def _enter(self, where: str) -> None:
+        part = _those(self.publication, where)
+        if self.key.written_otherwise:
+            self.cursor.execute(staging.respell(part, self.key))
+        self.cursor.execute(staging.insert(part))
+
+    def without(self, places: Sequence[str]) -> None:
+        """Remove what a replacement does not keep once some rows are not in it."""
+        if self.publication.disposition == "replace" and self.publication.by_key:
+            rest = _those(self.publication, f"NOT ({_where(places)})")
+            self.cursor.execute(staging.delete(rest, self.key))
+
+    def rows_of(self, block: int) -> list[str]:
+        """Return the places of a block's rows."""
+        where = _where(Blocks(block, block + 1))
+        self.cursor.execute(
+            f"SELECT ctid::pg_catalog.text FROM {self.publication.staging} WHERE {where} "
+            "ORDER BY ctid"
+        )
+        return [place for (place,) in self.cursor]
+
+    def blocks(self) -> int:
+        """Return the blocks in which the rows wait."""
+        [(blocks,)] = named_queries.run(
+            self.cursor.connection, "blocks_of", {"table": self.publication.staging}
+        )
+        return int(blocks)
+
+    def together(self) -> bool:
+        """Return whether a row may be taken only once others are in."""
+        [(together,)] = named_queries.run(
+            self.cursor.connection, "rows_depend", {"table": self.publication.target}
+        )
+        replaces_by_key = self.publication.by_key and self.publication.disposition == "replace"
+        return bool(together) or replaces_by_key
+
+    def end(self) -> None:
+        """Undo it."""
+        self.cursor.execute(f"ROLLBACK TO SAVEPOINT {REHEARSAL}")
+        self.cursor.execute(f"RELEASE SAVEPOINT {REHEARSAL}")
+
+
+def _those(publication: Publication, where: str) -> Publication:
+    """Return the publication of some of the rows; of each key there is one."""
+    rows = f"(SELECT * FROM {publication.staging} WHERE {where})"
+    return replace(publication, staging=rows, newest_by=None)
+
+
+def _where(piece: Piece) -> str:
+    """Return the condition that rows of a piece meet."""
+    if isinstance(piece, Blocks):
+        first, end = (f"'({int(block)},0)'::pg_catalog.tid" for block in (piece.first, piece.end))
+        return (
+            f"ctid OPERATOR(pg_catalog.>=) {first} AND ctid OPERATOR(pg_catalog.<) {end}"
+        )
+    places = ",".join(f'"{place}"' for place in piece)
+    return f"ctid OPERATOR(pg_catalog.=) ANY ('{{{places}}}'::pg_catalog.tid[])"
+
+
+@dataclass(frozen=True, slots=True)
+class PostgreSQLStagedRows:
+    """What PostgreSQL does with rows that wait."""
+
+    target_table: Callable[[Any, str | None, str], TargetTable | None]
+    """Returns a table and its columns."""
+
+    def chunk_column(self, name: str) -> Column:
+        """Return the column of that name that tells a row's chunk."""
+        return Column(name, "integer", TypeFamily.INTEGER, pa.int32(), native=True)
+
+    def refused(self, conn: Any, publication: Publication, most: int) -> dict[str, str]:
+        """Return the places of the rows that the target refuses, and why."""
+        with conn.cursor() as cursor:
+            if publication.disposition != "append":
+                cursor.execute(staging.lock(publication))
+            known = hazards(conn, publication.target)
+            require_able(publication, known)
+            key = key_of(conn, publication.target, publication.key if publication.by_key else ())
+            rehearsal = _Rehearsal(cursor, publication, known, key)
+            rehearsal.begin()
+            found = Sifting(
+                rehearsal.attempt,
+                rehearsal.rows_of,
+                most,
+                publication.reject_limit,
+                rehearsal.together(),
+                rehearsal.without,
+            ).go(rehearsal.blocks())
+            rehearsal.end()
+        return found
+
+    def read(self, conn: Any, publication: Publication, places: Sequence[str]) -> list[StagedRow]:
+        """Return the rows at some places."""
+        table = self.target_table(conn, publication.schema, publication.staging_name)
+        columns = [] if table is None else [c for n in publication.columns if (c := table.column(n))]
+        names = [quote(column.name) for column in columns]
+        chunk = quote(publication.chunk_column) if publication.chunk_column else "NULL::integer"
+        told = [chunk, "xmin::pg_catalog.text::bigint", "ctid::pg_catalog.text"]
+        sql = (
+            f"SELECT {', '.join(names + told)} FROM {publication.staging} WHERE {_where(places)}"
+        )
+        read = transfer.read(conn, sql, [*columns, *_TOLD], most=Most(READ_ROWS), strict=False)
+        return [row for rows in read for row in _rows_of(rows, [c.name for c in columns])]
+
+    def remove(self, conn: Any, publication: Publication, places: Sequence[str]) -> int:
+        """Remove the rows at some places from where they wait; return how many were there."""
+        with conn.cursor() as cursor:
+            cursor.execute(f"DELETE FROM {publication.staging} WHERE {_where(places)}")
+            return int(cursor.rowcount)
+
+
+class WithStagedRows:
+    """A dialect that has them."""
+
+    def target_table(self, conn: Any, schema: str | None, table: str) -> TargetTable | None:
+        """Return a table and its columns, None when there is none of that name."""
+        raise NotImplementedError
+
+    @property
+    def staged_rows(self) -> PostgreSQLStagedRows:
+        """What it does with rows that wait, where the target refuses some."""
+        return PostgreSQLStagedRows(self.target_table)
+
+
+def _rows_of(rows: pa.Table, names: Sequence[str]) -> list[StagedRow]:
+    columns = [column.to_pylist() for column in rows.columns]
+    return [
+        StagedRow(place, dict(zip(names, values, strict=True)), chunk, writer)
+        for *values, chunk, writer, place in zip(*columns, strict=True)
+    ]

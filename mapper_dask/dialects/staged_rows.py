@@ -1,0 +1,61 @@
+"""What is asked of rows that wait in a staging table, where the target may refuse some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from mapper_dask.dialects.facts import Column, Publication
+
+CHUNK_COLUMN = "mapper_dask_chunk"
+"""Column of a staging table that tells a row's chunk, where the target has none of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRow:
+    """A row that waits."""
+
+    place: str
+    """Where it stands in the staging table."""
+    values: Mapping[str, Any]
+    chunk_id: int | None
+    """None where it was staged by a run that set nothing aside, and so was not told."""
+    written_by: int | None = None
+    """Number of the transaction that staged it, as rows bear it; None where they bear none."""
+
+
+class StagedRows(Protocol):
+    """What a database does with rows that wait. The caller commits."""
+
+    def chunk_column(self, name: str) -> Column:
+        """Return the column of that name that tells a row's chunk."""
+        ...
+
+    def refused(self, conn: Any, publication: Publication, most: int) -> dict[str, str]:
+        """Return the places of the rows that the target refuses, and why; nothing has entered it.
+
+        Rows that have a newer one of their key are removed from where they wait.
+
+        Raises
+        ------
+        RejectLimitError
+            When there are more than ``most``.
+        """
+        ...
+
+    def read(self, conn: Any, publication: Publication, places: Sequence[str]) -> list[StagedRow]:
+        """Return the rows at some places."""
+        ...
+
+    def remove(self, conn: Any, publication: Publication, places: Sequence[str]) -> int:
+        """Remove the rows at some places from where they wait; return how many were there."""
+        ...
+
+
+def chunk_column_beside(names: Sequence[str]) -> str:
+    """Return the name of the column that tells a row's chunk, beside a target's columns."""
+    name, taken = CHUNK_COLUMN, {name.lower() for name in names}
+    while name in taken:
+        name += "_"
+    return name

@@ -1,0 +1,118 @@
+"""Staged rows that the target refuses, set aside in the transaction that publishes the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mapper_dask.dialects.facts import Publication
+from mapper_dask.dialects.staged_rows import StagedRow
+from mapper_dask.errors import LoadCountError, PublishError
+from mapper_dask.ledger import Ledger
+from mapper_dask.ledger_runs import RunState
+from mapper_dask.parallel_models import Reject
+
+Written = Callable[[Iterable[tuple[str, Mapping[str, Any]]]], list[Reject]]
+"""Returns refused rows, with why, as they are written down."""
+
+XID = (1 << 32) - 1
+"""The part of a transaction's number that a row bears."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Rows of a publication on their way into the table of rejects."""
+
+    ledger: Ledger
+    conn: Any
+    run_id: str
+    publication: Publication
+    written: Written
+
+    def set_aside(self) -> None:
+        """Move the staged rows that the target refuses into the table of rejects.
+
+        Raises
+        ------
+        RejectLimitError
+            When there are more than the run may have.
+        PublishError
+            When it cannot be told which chunk one is of.
+        """
+        dialect, values = self.ledger.dialect, {"run_id": self.run_id}
+        [(before,)] = dialect.run(self.conn, "ledger_rejected", values)
+        room = max(0, self.publication.reject_limit - before)
+        staged = dialect.staged_rows
+        refused = staged.refused(self.conn, self.publication, room)
+        places = list(refused)
+        if not places:
+            return
+        for chunk_id, rows in self._by_chunk(staged.read(self.conn, self.publication, places)):
+            self._set_aside(chunk_id, [(refused[row.place], row.values) for row in rows])
+        removed = staged.remove(self.conn, self.publication, places)
+        if removed != len(places):
+            message = f"{len(places)} staged rows are refused, {removed} could be taken out"
+            raise LoadCountError(message, run_id=self.run_id)
+
+    def _by_chunk(self, rows: Iterable[StagedRow]) -> list[tuple[int, list[StagedRow]]]:
+        """Return rows by the chunks that staged them."""
+        chunks: dict[int, list[StagedRow]] = {}
+        writers: dict[int, int] | None = None
+        for row in rows:
+            chunk_id = row.chunk_id
+            if chunk_id is None and row.written_by is not None:
+                writers = self._writers() if writers is None else writers
+                chunk_id = writers.get(row.written_by)
+            if chunk_id is None:
+                raise PublishError(_of_no_chunk(self.publication), run_id=self.run_id)
+            chunks.setdefault(chunk_id, []).append(row)
+        return sorted(chunks.items())
+
+    def _writers(self) -> dict[int, int]:
+        """Return the chunks that were staged in one transaction each, by its number on rows."""
+        chunks = self.ledger.evidence.of(self.conn, self.run_id).chunks
+        return {number & XID: load.chunk_id for load in chunks for number in load.loads or ()}
+
+    def _set_aside(self, chunk_id: int, refused: list[tuple[str, Mapping[str, Any]]]) -> None:
+        limit = self.publication.reject_limit
+        self.ledger.reject(self.conn, self.run_id, chunk_id, self.written(refused), limit)
+        counts = {"run_id": self.run_id, "chunk_id": chunk_id, "refused": len(refused)}
+        if not self.ledger.dialect.run(self.conn, "ledger_set_aside", counts):
+            message = f"chunk {chunk_id} has not staged the {len(refused)} rows that are refused"
+            raise LoadCountError(message, run_id=self.run_id, chunk_id=chunk_id)
+
+
+def publish_apart(
+    ledger: Ledger,
+    conn: Any,
+    run_id: str,
+    publication: Publication,
+    chunks: int,
+    written: Written,
+) -> RunState:
+    """End a run as ``Ledger.publish`` does, but for the rows that the target refuses."""
+    aside = Aside(ledger, conn, run_id, publication, written)
+    return ledger.publish(conn, run_id, publication, chunks, aside.set_aside)
+
+
+def refused_again(
+    ledger: Ledger, conn: Any, publication: Publication, loaded: int, written: Written
+) -> list[Reject]:
+    """Take out the waiting rows of a retry that the target refuses; return them."""
+    staged = ledger.dialect.staged_rows
+    limited = replace(publication, reject_limit=loaded)
+    refused = staged.refused(conn, limited, loaded)
+    if not refused:
+        return []
+    rows = staged.read(conn, limited, list(refused))
+    staged.remove(conn, limited, list(refused))
+    return written([(refused[row.place], row.values) for row in rows])
+
+
+def _of_no_chunk(publication: Publication) -> str:
+    return (
+        f"{publication.target} refuses a row that was staged while reject_limit was 0, so that "
+        "nobody can tell of which chunk it is; nothing is changed. Mend what stands against it and "
+        "resume, or discard the run and begin it anew with reject_limit"
+    )
