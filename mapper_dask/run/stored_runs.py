@@ -106,6 +106,7 @@ def result_of(
     outcome = Outcome(None, published=True, notes=stored.notes)
     if stored.state is not RunState.SUCCEEDED:  # its coordinator died after the last chunk
         outcome = finish(ledger, publication, len(known))
+        known = [result for _, result in ledger.chunks()]  # the target may have refused some rows
     return report.fold(
         known,
         run_id=stored.run_id,
