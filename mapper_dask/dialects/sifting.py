@@ -97,9 +97,21 @@ class Sifting:
 
     def _require(self, most: int) -> None:
         if len(self.refused) > most:
-            last = list(self.refused.values())[-1]
-            message = (
-                f"it refuses more of the staged rows than the {self.most} that reject_limit="
-                f"{self.limit} leaves; last: {last}"
-            )
-            raise RejectLimitError(message)
+            raise beyond(self.most, self.limit, list(self.refused.values())[-1])
+
+
+def beyond(most: int, limit: int, last: str) -> RejectLimitError:
+    """Return the error that more staged rows are refused than may be.
+
+    Parameters
+    ----------
+    most
+        Rows that the limit left, when others were set aside.
+    last
+        Why the last one was refused.
+    """
+    message = (
+        f"it refuses more of the staged rows than the {most} that reject_limit={limit} leaves; "
+        f"last: {last}"
+    )
+    return RejectLimitError(message)

@@ -53,9 +53,9 @@ class StagedRows(Protocol):
         ...
 
 
-def chunk_column_beside(names: Sequence[str]) -> str:
-    """Return the name of the column that tells a row's chunk, beside a target's columns."""
-    name, taken = CHUNK_COLUMN, {name.lower() for name in names}
+def name_beside(name: str, names: Sequence[str]) -> str:
+    """Return a name that is none of some others, in any case: itself, or a longer one."""
+    taken = {other.lower() for other in names}
     while name in taken:
         name += "_"
     return name

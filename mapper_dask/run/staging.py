@@ -7,7 +7,7 @@ from typing import Any
 
 from mapper_dask.dialects.facts import Publication, TargetTable
 from mapper_dask.dialects.hazards import refusal
-from mapper_dask.dialects.staged_rows import chunk_column_beside
+from mapper_dask.dialects.staged_rows import CHUNK_COLUMN, name_beside
 from mapper_dask.dialects.unfit import DEFERRABLE, UnfitKey, no_key
 from mapper_dask.errors import TargetError
 from mapper_dask.ledger_staged import staging_of
@@ -67,7 +67,7 @@ def publication_for(
         target_name=table.name,
         reject_limit=job.reject_limit,
         reject_keys=tuple(keys),
-        chunk_column=chunk_column_beside([column.name for column in table.columns]),
+        chunk_column=name_beside(CHUNK_COLUMN, [c.name for c in table.columns]),
     )
 
 

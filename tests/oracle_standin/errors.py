@@ -21,6 +21,8 @@ SQLSTATE = {
     "23502": 1400,
     "23503": 2291,
     "23514": 2290,
+    "P0001": 20001,
+    "P0002": 1403,
     "22001": 12899,
     "22003": 1438,
     "42P01": 942,
@@ -43,6 +45,10 @@ SQLSTATE = {
     "42P18": 932,
 }
 
+
+TRIGGER = """ORA-06512: at "X.T", line 1
+ORA-04088: error during execution of trigger 'X.T'"""
+"""Ends what was raised in a trigger: nothing else raises these here."""
 
 UNKNOWN = 3001
 FREE_WORDS = {
@@ -75,6 +81,13 @@ def ora_error(result: Any, *, updates: bool = False) -> OracleError:
         )
     }
     code = SQLSTATE.get(fields["SQLSTATE"], UNKNOWN)
+    if fields["SQLSTATE"] == "23514" and not fields["CONSTRAINT_NAME"]:
+        return OracleError(14400, "inserted partition key does not map to any partition")
+    if own := re.fullmatch(r"20(\d{3})", fields["SQLSTATE"]):
+        code = 20_000 + int(own.group(1))
+    if code in (1403, *range(20_000, 21_000)):
+        said = "no data found" if code == 1403 else fields["MESSAGE_PRIMARY"]
+        return OracleError(code, f"{said}\n{TRIGGER}")
     if code in FREE_WORDS and fields["MESSAGE_PRIMARY"] != "numeric overflow":
         return OracleError(code, FREE_WORDS[code])
     if code in _NAMING:

@@ -110,7 +110,12 @@ def _setting(found: re.Match[str]) -> Translated:
     return _translated("nop", found.string)
 
 
+def _inside(found: re.Match[str]) -> Translated:
+    return _translated("savepoint", found.string)
+
+
 SPECIAL = (
+    (r"\s*(?:ROLLBACK\s+TO|SET\s+CONSTRAINTS?)\b", _inside),
     (r"\s*ALTER\s+SYSTEM\s+KILL\s+SESSION\s+'(\d+),", _end_session),
     (r"\s*ALTER\s+SESSION\b", _setting),
     (r"\s*COMMENT\s+ON\s+TABLE\s+(\S+)\s+IS\s+('.*')", _comment),

@@ -48,6 +48,7 @@ from mapper_dask.dialects.oracle import (
 from mapper_dask.dialects.oracle.definitions import Definitions
 from mapper_dask.dialects.oracle.evidence import OracleEvidence
 from mapper_dask.dialects.oracle.holdings import OracleHoldings
+from mapper_dask.dialects.oracle.staged_rows import OracleStagedRows
 from mapper_dask.dialects.oracle.watermarks import OracleWatermarks
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import Bound, Chunk
@@ -78,6 +79,11 @@ class Oracle(Definitions):
     def evidence(self) -> OracleEvidence:
         """What it tells of where rows come from."""
         return OracleEvidence(self.run)
+
+    @property
+    def staged_rows(self) -> OracleStagedRows:
+        """What it does with rows that wait, where the target refuses some."""
+        return OracleStagedRows(_held_place)
 
     def connect_args(self) -> dict[str, Any]:
         """Return what every connection is opened with."""
@@ -299,9 +305,7 @@ class Oracle(Definitions):
     def publish(self, conn: Any, publication: Publication, loaded: int) -> int:
         """Let the staged rows enter the target; return how many there were."""
         conn.call_timeout = 0  # one statement moves them all
-        schema, table = _place(publication)
-        place = {"owner": names.folded(schema), "name": names.folded(table)}
-        return publishing.publish(conn, publication, loaded, place)
+        return publishing.publish(conn, publication, loaded, _held_place(publication))
 
     def target_table(self, conn: Any, schema: str | None, table: str) -> TargetTable | None:
         """Return a table and its columns, None when there is none of that name."""
@@ -365,6 +369,12 @@ def _place(publication: Publication) -> tuple[str, str]:
     """Return schema and name of a publication's target, as this library shows them."""
     schema, table = publication.target.replace('"', "").split(".")
     return names.folded(schema), names.folded(table)
+
+
+def _held_place(publication: Publication) -> dict[str, str]:
+    """Return owner and name of a publication's target, as the dictionary has them."""
+    schema, table = _place(publication)
+    return {"owner": names.folded(schema), "name": names.folded(table)}
 
 
 def _frozen_splice(splice: Splice | None, ends: Sequence[int], scn: str) -> Splice | None:

@@ -38,6 +38,19 @@ TRANSIENT_CODES = LOCK_CODES | {
 }
 """Links, listeners, servers that start or stop, killed sessions, conflicts, full process tables."""
 
+SICK_CODES = frozenset({"ORA-00600", "ORA-07445", "ORA-01578", "ORA-04068", "ORA-04098", "ORA-16000"})
+"""An internal error, a broken block, a package or a trigger that is not valid, a database that is
+read only: what has nothing to do with a row, even where it was met at one."""
+
+OF_STATEMENT = frozenset({"ORA-00942", "ORA-00904", "ORA-01031"})
+"""What a statement refers to: a row's fault only where a trigger has met it."""
+
+IN_TRIGGER = "ORA-04088"
+"""Stands at the end of what a trigger has raised."""
+
+REFUSED_ROWS = "refused_rows"
+"""Attribute of an error that was met where staged rows entered their target: it may be a row's."""
+
 CANCELLED = "ORA-01013"
 MISSING_TABLE = "ORA-00942"
 
@@ -63,9 +76,9 @@ def translated(url: sa.URL | None, prefix: int) -> Iterator[None]:
         raise _rewritten(error, url, prefix) from None
 
 
-def code_of(error: BaseException) -> str:
+def code_of(error: Any) -> str:
     """Return the code of an error, such as ``ORA-00001``."""
-    details = error.args[0] if error.args else None
+    details = error.args[0] if getattr(error, "args", ()) else error
     full = str(getattr(details, "full_code", "") or "")
     found = _CODE.findall(str(error))
     server = [code for code in found if code.startswith("ORA-")]
@@ -79,6 +92,19 @@ def text_of(error: BaseException) -> str:
     return " ".join(_VALUE_IN.sub("", text).split())
 
 
+def refuses_row(error: Any) -> bool:
+    """Return whether a row that was sent may be what a statement failed for, whatever the reason.
+
+    A trigger raises any number. Only what passes, or is a state of the server, is no row's fault,
+    wherever it was met.
+    """
+    code, text = code_of(error), str(getattr(error, "message", error))
+    if code in OF_STATEMENT:
+        return IN_TRIGGER in text
+    others = TRANSIENT_CODES | SNAPSHOT_CODES | SPACE_CODES | SICK_CODES | {CANCELLED}
+    return code.startswith("ORA-") and code not in others
+
+
 def _rewritten(error: oracledb.Error, url: sa.URL | None, prefix: int) -> DatabaseError:
     code, text = code_of(error), text_of(error)
     text = masked(redact(text, url) if url is not None else text)
@@ -90,6 +116,7 @@ def _rewritten(error: oracledb.Error, url: sa.URL | None, prefix: int) -> Databa
         "waited_for_lock": bool(codes & LOCK_CODES),
         "interrupted": CANCELLED in codes,
         "missing_table": MISSING_TABLE in codes,
+        "refused_rows": getattr(error, REFUSED_ROWS, False),
     }
     offset = getattr(error.args[0], "offset", 0) if error.args else 0
     if offset and offset >= prefix:

@@ -10,9 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import oracledb
+
 from mapper_dask.dialects.facts import Publication
 from mapper_dask.dialects.hazards import statements_of
-from mapper_dask.dialects.oracle import catalogue, staging
+from mapper_dask.dialects.oracle import catalogue, faults, staging, transfer
 from mapper_dask.dialects.publishing import Publishing, require_able
 from mapper_dask.errors import PublishError
 
@@ -97,4 +99,11 @@ def publish(conn: Any, publication: Publication, loaded: int, place: dict[str, s
         counted = bool(hazards.fired_by(events))
         if counted and publication.disposition == "append":
             cursor.execute(staging.lock(publication))
-        return _Publishing(cursor, publication, hazards, counted).go(loaded)
+        try:
+            entered = _Publishing(cursor, publication, hazards, counted).go(loaded)
+            if publication.reject_limit:  # else at the commit, where no row can be set aside
+                cursor.execute(transfer.IMMEDIATE)
+        except oracledb.Error as error:
+            setattr(error, faults.REFUSED_ROWS, faults.refuses_row(error))
+            raise
+    return entered

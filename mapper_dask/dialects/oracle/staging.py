@@ -20,6 +20,12 @@ from mapper_dask.dialects.oracle.queries import PLACE, literal
 MARK = "mapper_dask ledger "
 """A staging table's comment begins so, and ends in the object id of the ledger that knows it."""
 
+ADDRESS = '"mapper_dask address"'
+"""An alias for a row's address."""
+
+CHUNK_DIGITS = 10
+"""Digits of a chunk's number, as the ledger has it."""
+
 EXISTS, MISSING = "ORA-00955", "ORA-00942"
 
 
@@ -42,6 +48,9 @@ def create(
         Object id of the ledger's table of runs.
     """
     columns = _list(publication.columns)
+    if publication.chunk_column:
+        chunk = quote(publication.chunk_column)
+        columns += f", CAST(NULL AS NUMBER({CHUNK_DIGITS})) AS {chunk}"
     head = f"CREATE TABLE {publication.staging} AS SELECT {columns} FROM {publication.target}"
     with conn.cursor() as cursor, _ignoring(EXISTS):
         cursor.execute(f"{head} WHERE 1 = 0")
@@ -80,6 +89,15 @@ def delete(publication: Publication) -> str:
     Where others refer to them, a row that is there again afterwards must not go in between.
     """
     return f"DELETE FROM {publication.target}{_vanished(publication)}"
+
+
+def delete_key_of(publication: Publication, where: str) -> str:
+    """Return what deletes the row that has the key of a staged one which meets a condition."""
+    keys = _list(publication.key)
+    return (
+        f"DELETE FROM {publication.target} WHERE ({keys}) = "
+        f"(SELECT {keys} FROM {publication.staging} WHERE {where})"
+    )
 
 
 def enter(publication: Publication) -> str:
@@ -152,6 +170,19 @@ def _vanished(publication: Publication) -> str:
         return ""
     same = " AND ".join(f"s.{quote(k)} = t.{quote(k)}" for k in publication.key)
     return f" t WHERE NOT EXISTS (SELECT 1 FROM {publication.staging} s WHERE {same})"
+
+
+def drop_superseded(publication: Publication) -> str:
+    """Return what removes the rows that wait and have a newer one of their key."""
+    keys, newest = _list(publication.key), quote(str(publication.newest_by))
+    placed = (
+        f"SELECT x.ROWID AS {ADDRESS}, ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY {newest} "
+        f"DESC NULLS LAST) AS {PLACE} FROM {publication.staging} x"
+    )
+    return (
+        f"DELETE FROM {publication.staging} WHERE ROWID NOT IN "
+        f"(SELECT {ADDRESS} FROM ({placed}) WHERE {PLACE} = 1)"
+    )
 
 
 def tied(publication: Publication) -> str:

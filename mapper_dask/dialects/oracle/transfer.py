@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -29,12 +28,6 @@ BYTES_OF_A_CHARACTER = 4
 
 SENT_ROWS = 10_000
 """Rows a message takes at most; the server counts errors of one message in 16 bits."""
-
-REFUSED_ROW = re.compile(
-    r"ORA-(?:00001|01400|01401|01407|01426|01438|01461|01722|018[3-6]\d|0229[0-2]|12899|14400|20\d{3})"
-)
-"""Errors that speak of a row: its values, a constraint, a partition, a trigger's own refusal."""
-
 
 def read(
     conn: Any, sql: str, columns: Sequence[Column], *, most: Most, strict: bool
@@ -121,8 +114,12 @@ def load(conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
     return Loaded(count)
 
 
+IMMEDIATE = "SET CONSTRAINTS ALL IMMEDIATE"
+"""What is deferred refuses rows at once; at the commit nobody could tell which."""
+
+
 def load_apart(conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
-    """Insert Arrow rows but for those the database refuses.
+    """Insert Arrow rows but for those the database refuses; deferred constraints are checked at once.
 
     Raises
     ------
@@ -134,10 +131,11 @@ def load_apart(conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Load
     refused: dict[int, str] = {}
     count = start = 0
     with conn.cursor() as cursor:
+        cursor.execute(IMMEDIATE)
         for piece in pieces(sent, SENT_ROWS, BATCH_BYTES):
             count += _send(cursor, sql, piece, apart=True)
             for error in cursor.getbatcherrors():
-                refused[start + error.offset] = _reason(error)
+                refused[start + error.offset] = reason(error)
             if len(refused) > most:
                 last = list(refused.values())[-1]
                 message = f"more than reject_limit={most} rows are refused; last: {last}"
@@ -217,9 +215,8 @@ def _send(cursor: Any, sql: str, rows: pa.Table, *, apart: bool = False) -> int:
     return int(cursor.rowcount)
 
 
-def _reason(error: Any) -> str:
+def reason(error: Any) -> str:
     """Return why a row was refused; anything else than a row's own fault is raised."""
-    text = faults.text_of(error)
-    if not REFUSED_ROW.search(text):
+    if not faults.refuses_row(error):
         raise oracledb.DatabaseError(error)
-    return f"{text} [{error.full_code}]"
+    return f"{faults.text_of(error)} [{error.full_code}]"
