@@ -88,7 +88,9 @@ def test_rows_that_the_target_refuses_are_set_aside_and_tried_again(
     assert {int(row["v"]) for row in frame.row} == {0}
     assert {key["id"] for key in frame.key} == BAD_IDS
     by_chunk = Counter(frame.chunk_id)
-    assert {c.chunk_id: c.rows_rejected for c in result.chunk_results if c.rows_rejected} == by_chunk
+    assert {
+        c.chunk_id: c.rows_rejected for c in result.chunk_results if c.rows_rejected
+    } == by_chunk
     target.insert(tables[2], {"v": "integer"}, [(0,)])
     again = processor.retry_rejects(
         str(result.run_id), target_conn=target.url, source_conn=source.url

@@ -56,8 +56,8 @@ def trigger(databases: Databases, body: str, when: str = "BEFORE INSERT") -> Non
     head, _, options = when.partition(" DEFERRABLE")
     late = f" DEFERRABLE{options}" if options else ""
     databases.target.execute(
-        f"CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN IF NEW.v = 0 THEN {body}; "
-        f"END IF; RETURN NEW; END $f$; CREATE {constraint}TRIGGER x {head} ON d{late} FOR EACH ROW "
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$f$ BEGIN IF NEW.v = 0 THEN {body}; END IF; RETURN NEW; END $f$; CREATE {constraint}TRIGGER x {head} ON d{late} FOR EACH ROW "
         "EXECUTE FUNCTION f()".replace("%", "%%")
     )
 
@@ -71,7 +71,8 @@ RAISED = {
         "RAISE EXCEPTION 'bad' USING ERRCODE = '40BAD'", "bad [40BAD]"),
     "ASSERT": ("ASSERT false, 'bad'", "bad [P0004]"),
     "NO_DATA_FOUND": ("RAISE no_data_found", "no_data_found [P0002]"),
-    "STRICT finds none": ("SELECT 1 INTO STRICT NEW.v WHERE false", "query returned no rows [P0002]"),
+    "STRICT finds none": (
+        "SELECT 1 INTO STRICT NEW.v WHERE false", "query returned no rows [P0002]"),
     "a plain RAISE": ("RAISE 'bad'", "bad [P0001]"),
     "a right": ("RAISE insufficient_privilege USING MESSAGE = 'not yours'", "not yours [42501]"),
     "an unfit state": (
@@ -115,29 +116,30 @@ MADE = {
     "a domain": (
         "CREATE DOMAIN odd AS int CHECK (VALUE > 0); ALTER TABLE d ALTER v TYPE odd", "23514"),
     "a domain's NOT NULL": (
-        "CREATE DOMAIN must AS int NOT NULL; CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS "
+        ("CREATE DOMAIN must AS int NOT NULL; "
+        "CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS "
         "'BEGIN IF NEW.v = 0 THEN NEW.m := NULL; ELSE NEW.m := 1; END IF; RETURN NEW; END'; "
         "ALTER TABLE d ADD m must DEFAULT 1; CREATE TRIGGER t BEFORE INSERT ON d FOR EACH ROW "
-        "EXECUTE FUNCTION t()", "23502"),
+        "EXECUTE FUNCTION t()"), "23502"),
     "an exclusion": (
-        "ALTER TABLE d ADD EXCLUDE USING btree (v WITH =) WHERE (v = 0); "
-        "INSERT INTO d VALUES (0, 0, 'first')", "23P01"),
+        ("ALTER TABLE d ADD EXCLUDE USING btree (v WITH =) WHERE (v = 0); "
+        "INSERT INTO d VALUES (0, 0, 'first')"), "23P01"),
     "a missing partition": (
-        "DROP TABLE d; CREATE TABLE d (id int, v int, name text) PARTITION BY LIST (v); "
-        "CREATE TABLE d1 PARTITION OF d FOR VALUES IN (1, 2, 3, 4, 5, 6, 7, 8, 9)", "23514"),
+        ("DROP TABLE d; CREATE TABLE d (id int, v int, name text) PARTITION BY LIST (v); "
+        "CREATE TABLE d1 PARTITION OF d FOR VALUES IN (1, 2, 3, 4, 5, 6, 7, 8, 9)"), "23514"),
     "a generated column": ("ALTER TABLE d ADD w int GENERATED ALWAYS AS (1 / v) STORED", "22012"),
     "NOT NULL": ("ALTER TABLE d ALTER name SET NOT NULL", "23502"),
     "a foreign key": (
-        "CREATE TABLE k (v int PRIMARY KEY); INSERT INTO k SELECT generate_series(1, 9); "
-        "ALTER TABLE d ADD FOREIGN KEY (v) REFERENCES k", "23503"),
+        ("CREATE TABLE k (v int PRIMARY KEY); INSERT INTO k SELECT generate_series(1, 9); "
+        "ALTER TABLE d ADD FOREIGN KEY (v) REFERENCES k"), "23503"),
     "a deferred foreign key": (
-        "CREATE TABLE k (v int PRIMARY KEY); INSERT INTO k SELECT generate_series(1, 9); "
-        "ALTER TABLE d ADD FOREIGN KEY (v) REFERENCES k DEFERRABLE INITIALLY DEFERRED", "23503"),
+        ("CREATE TABLE k (v int PRIMARY KEY); INSERT INTO k SELECT generate_series(1, 9); "
+        "ALTER TABLE d ADD FOREIGN KEY (v) REFERENCES k DEFERRABLE INITIALLY DEFERRED"), "23503"),
     "an index's expression": ("CREATE INDEX ON d ((100 / v))", "22012"),
     "an index's size": (
-        "CREATE FUNCTION long(int) RETURNS text LANGUAGE sql IMMUTABLE AS "
+        ("CREATE FUNCTION long(int) RETURNS text LANGUAGE sql IMMUTABLE AS "
         "$$ SELECT CASE $1 WHEN 0 THEN (SELECT string_agg(md5(g::text), '') FROM "
-        "generate_series(1, 5000) g) END $$; CREATE INDEX ON d (long(v))", "54000"),
+        "generate_series(1, 5000) g) END $$; CREATE INDEX ON d (long(v))"), "54000"),
 }  # fmt: skip
 
 
@@ -156,7 +158,8 @@ def test_rows_that_refer_to_others_behind_them_are_taken(shop: Databases) -> Non
     """A bad one among them lets them be sent in pieces, in which those are not yet there."""
     shop.target.execute("ALTER TABLE d ADD PRIMARY KEY (id), ADD parent int REFERENCES d (id)")
     sql = f"SELECT *, CASE WHEN v = 0 THEN -1 WHEN id < {ROWS} - 9 THEN id + 9 END AS parent FROM s"
-    good = f"SELECT *, CASE v WHEN 0 THEN -1 WHEN 1 THEN least(id + 8, {ROWS} - 1) END AS parent FROM s"
+    parent = f"CASE v WHEN 0 THEN -1 WHEN 1 THEN least(id + 8, {ROWS} - 1) END"
+    good = f"SELECT *, {parent} AS parent FROM s"
     result = move(shop, source_sql=good, chunk_size=ROWS, key_column="id")
     assert assert_bad_are_set_aside(shop, result)
     shop.target.execute("DELETE FROM d")
@@ -222,7 +225,7 @@ def test_a_statement_timeout_sets_nothing_aside(shop: Databases) -> None:
 
 @pytest.mark.parametrize("when", ["BEFORE", "AFTER"])
 def test_what_would_refuse_any_row_is_no_rows_fault(shop: Databases, when: str) -> None:
-    """Fewer rows than the limit: each would be set aside, and the run would succeed over nothing."""
+    """Fewer rows than the limit: each would be set aside, and a run over nothing succeed."""
     shop.target.execute(
         "CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN IF EXISTS (SELECT FROM mapper_dask_chunk WHERE state = 'ASSIGNED') "
@@ -256,7 +259,7 @@ def test_without_a_limit_a_trigger_fails_its_chunk(shop: Databases) -> None:
     assert shop.target.fetch("SELECT count(*) FROM d") == [(0,)]
 
 
-# -- lines that mislead -----------------------------------------------------------------------------
+# -- lines that mislead ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["d, line 1", "COPY d, line 7", "d, line 1: x", 'a"b, line 2'])

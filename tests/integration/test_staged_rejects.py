@@ -10,6 +10,7 @@ import pytest
 
 from mapper_dask import MapperJob, ParallelProcessingResult, ParallelProcessor
 from tests.database import Database, Databases
+import itertools
 
 ROWS, CHUNK, BAD = 600, 150, 60
 """Every tenth row is bad; rows with an id of 3 modulo 4 stand in the target before."""
@@ -87,8 +88,8 @@ def assert_set_aside(shop: Databases, result: ParallelProcessingResult, way: str
 def assert_accounted(target: Database, run_id: str, read: int) -> None:
     """Each chunk has the rejects of its own range; what was published bears one number."""
     chunks = target.fetch(
-        "SELECT c.chunk_id, bounds::text, rows_out, rows_loaded, rows_rejected, (SELECT count(*) FROM "
-        "mapper_dask_reject r WHERE (r.run_id, r.chunk_id) = (c.run_id, c.chunk_id)) "
+        "SELECT c.chunk_id, bounds::text, rows_out, rows_loaded, rows_rejected, "
+        "(SELECT count(*) FROM mapper_dask_reject r WHERE (r.run_id, r.chunk_id) = (c.run_id, c.chunk_id)) "
         "FROM mapper_dask_chunk c WHERE run_id = %s ORDER BY 1", run_id,
     )  # fmt: skip
     assert sum(loaded + rejected for _, _, _, loaded, rejected, _ in chunks) == read
@@ -101,8 +102,10 @@ def assert_accounted(target: Database, run_id: str, read: int) -> None:
         "FROM mapper_dask_reject WHERE run_id = %s GROUP BY 1 ORDER BY 1", run_id,
     )  # fmt: skip
     assert len(ids) > 1
-    assert all(a[2] < b[1] for a, b in zip(ids, ids[1:], strict=False)), "each its own chunk's"
-    [(text,)] = target.fetch("SELECT published::text FROM mapper_dask_run WHERE run_id = %s", run_id)
+    assert all(a[2] < b[1] for a, b in itertools.pairwise(ids)), "each its own chunk's"
+    [(text,)] = target.fetch(
+        "SELECT published::text FROM mapper_dask_run WHERE run_id = %s", run_id
+    )
     published = json.loads(text)
     assert published["rows"] == len(GOOD_IDS)
     marks = "SELECT DISTINCT xmin::text::bigint FROM d WHERE name = 'new'"
@@ -112,8 +115,8 @@ def assert_accounted(target: Database, run_id: str, read: int) -> None:
 def trigger(body: str, when: str) -> str:
     kind = "CONSTRAINT TRIGGER" if "DEFERRABLE" in when else "TRIGGER"
     return (
-        f"CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN IF NEW.v = 0 THEN {body}; "
-        f"END IF; RETURN NEW; END $f$; CREATE {kind} x {when} FOR EACH ROW EXECUTE FUNCTION f()"
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$f$ BEGIN IF NEW.v = 0 THEN {body}; END IF; RETURN NEW; END $f$; CREATE {kind} x {when} FOR EACH ROW EXECUTE FUNCTION f()"
     )
 
 
@@ -132,13 +135,13 @@ REFUSED_BY = {
         "P0004",
     ),
     "an exclusion": (
-        "ALTER TABLE d ADD EXCLUDE USING btree (v WITH =) WHERE (v = 0); ALTER TABLE d DROP "
-        "CONSTRAINT d_v_excl, ADD EXCLUDE USING btree ((v * 0) WITH =) WHERE (v = 0 AND id > 0)",
+        ("ALTER TABLE d ADD EXCLUDE USING btree (v WITH =) WHERE (v = 0); ALTER TABLE d DROP "
+        "CONSTRAINT d_v_excl, ADD EXCLUDE USING btree ((v * 0) WITH =) WHERE (v = 0 AND id > 0)"),
         "23P01",
     ),
     "an index's expression": (
-        "CREATE FUNCTION inv(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS "
-        "'BEGIN RETURN 100 / $1; END'; CREATE INDEX ON d (inv(v))", "22012",
+        ("CREATE FUNCTION inv(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS "
+        "'BEGIN RETURN 100 / $1; END'; CREATE INDEX ON d (inv(v))"), "22012",
     ),
 }  # fmt: skip
 
@@ -264,7 +267,7 @@ def test_rows_that_were_staged_under_no_limit_are_told_by_who_wrote_them(shop: D
     assert_set_aside(shop, move(shop, "replace", run_id=more.run_id), "replace")
 
 
-# -- what is no row's fault -------------------------------------------------------------------------
+# -- what is no row's fault -----------------------------------------------------------------------
 
 
 def test_tables_that_refer_to_vanished_rows_fail_a_replacement_as_ever(shop: Databases) -> None:
@@ -330,7 +333,7 @@ def test_a_trigger_that_takes_rows_away_is_found_still(shop: Databases, way: str
     assert shop.target.fetch("SELECT count(*) FROM mapper_dask_reject") == [(0,)]
 
 
-# -- names, values, retry ---------------------------------------------------------------------------
+# -- names, values, retry -------------------------------------------------------------------------
 
 
 def test_a_target_with_columns_of_our_names(shop: Databases) -> None:
@@ -352,7 +355,8 @@ def test_values_are_kept_exactly_and_come_back(shop: Databases) -> None:
         "t timestamptz, j jsonb, a int[], day date); " + REFUSED_BY["a foreign key"][0]
     )
     sql = (
-        "SELECT id, v, 1e30::numeric + id AS n, CASE WHEN id = 10 THEN 'NaN' ELSE 0.1 END::float8 AS f, "
+        "SELECT id, v, 1e30::numeric + id AS n, "
+        "CASE WHEN id = 10 THEN 'NaN' ELSE 0.1 END::float8 AS f, "
         "'\\x00ff'::bytea AS b, '2024-05-06 07:08:09.123456+02'::timestamptz AS t, "
         "'{\"a\": [1.50, null]}'::jsonb AS j, ARRAY[1, NULL, 3] AS a, "
         "'2024-02-29'::date AS day FROM s"
@@ -377,8 +381,8 @@ def test_they_are_tried_again_each_once(shop: Databases, way: str) -> None:
         "CREATE TABLE k (id int PRIMARY KEY); "
         f"INSERT INTO k SELECT g FROM generate_series(1, {ROWS}) g WHERE mod(g, 10) <> 0; "
         "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN PERFORM FROM k WHERE k.id = NEW.id; IF NOT FOUND THEN RAISE no_data_found; END IF; "
-        "RETURN NEW; END $$; "
+        "$$ BEGIN PERFORM FROM k WHERE k.id = NEW.id; "
+        "IF NOT FOUND THEN RAISE no_data_found; END IF; RETURN NEW; END $$; "
         "CREATE TRIGGER x BEFORE INSERT OR UPDATE ON d FOR EACH ROW EXECUTE FUNCTION f()"
     )
     result = move(shop, way)

@@ -38,7 +38,9 @@ TRANSIENT_CODES = LOCK_CODES | {
 }
 """Links, listeners, servers that start or stop, killed sessions, conflicts, full process tables."""
 
-SICK_CODES = frozenset({"ORA-00600", "ORA-07445", "ORA-01578", "ORA-04068", "ORA-04098", "ORA-16000"})
+SICK_CODES = frozenset(
+    {"ORA-00600", "ORA-07445", "ORA-01578", "ORA-04068", "ORA-04098", "ORA-16000"}
+)
 """An internal error, a broken block, a package or a trigger that is not valid, a database that is
 read only: what has nothing to do with a row, even where it was met at one."""
 

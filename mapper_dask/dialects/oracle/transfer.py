@@ -29,6 +29,7 @@ BYTES_OF_A_CHARACTER = 4
 SENT_ROWS = 10_000
 """Rows a message takes at most; the server counts errors of one message in 16 bits."""
 
+
 def read(
     conn: Any, sql: str, columns: Sequence[Column], *, most: Most, strict: bool
 ) -> Iterator[pa.Table]:
@@ -119,7 +120,7 @@ IMMEDIATE = "SET CONSTRAINTS ALL IMMEDIATE"
 
 
 def load_apart(conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
-    """Insert Arrow rows but for those the database refuses; deferred constraints are checked at once.
+    """Insert Arrow rows but for those the database refuses; nothing is deferred to the commit.
 
     Raises
     ------

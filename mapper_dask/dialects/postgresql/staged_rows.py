@@ -130,9 +130,7 @@ def _where(piece: Piece) -> str:
     """Return the condition that rows of a piece meet."""
     if isinstance(piece, Blocks):
         first, end = (f"'({int(block)},0)'::pg_catalog.tid" for block in (piece.first, piece.end))
-        return (
-            f"ctid OPERATOR(pg_catalog.>=) {first} AND ctid OPERATOR(pg_catalog.<) {end}"
-        )
+        return f"ctid OPERATOR(pg_catalog.>=) {first} AND ctid OPERATOR(pg_catalog.<) {end}"
     places = ",".join(f'"{place}"' for place in piece)
     return f"ctid OPERATOR(pg_catalog.=) ANY ('{{{places}}}'::pg_catalog.tid[])"
 
@@ -172,13 +170,13 @@ class PostgreSQLStagedRows:
     def read(self, conn: Any, publication: Publication, places: Sequence[str]) -> list[StagedRow]:
         """Return the rows at some places."""
         table = self.target_table(conn, publication.schema, publication.staging_name)
-        columns = [] if table is None else [c for n in publication.columns if (c := table.column(n))]
+        columns = (
+            [] if table is None else [c for n in publication.columns if (c := table.column(n))]
+        )
         names = [quote(column.name) for column in columns]
         chunk = quote(publication.chunk_column) if publication.chunk_column else "NULL::integer"
         told = [chunk, "xmin::pg_catalog.text::bigint", "ctid::pg_catalog.text"]
-        sql = (
-            f"SELECT {', '.join(names + told)} FROM {publication.staging} WHERE {_where(places)}"
-        )
+        sql = f"SELECT {', '.join(names + told)} FROM {publication.staging} WHERE {_where(places)}"
         read = transfer.read(conn, sql, [*columns, *_TOLD], most=Most(READ_ROWS), strict=False)
         return [row for rows in read for row in _rows_of(rows, [c.name for c in columns])]
 

@@ -27,7 +27,9 @@ def create(conn: Any, publication: Publication) -> None:
     Its unique indexes find two rows with one key before anything is published. A merge by the
     newest row has none: there, two rows with one key are expected.
     """
-    chunk = f", {quote(publication.chunk_column)} pg_catalog.int4" if publication.chunk_column else ""
+    chunk = (
+        f", {quote(publication.chunk_column)} pg_catalog.int4" if publication.chunk_column else ""
+    )
     without = "INDEXES" if publication.newest_by else "STATISTICS"
     keys = publication.key if publication.newest_by else ()
     with conn.cursor() as cursor:

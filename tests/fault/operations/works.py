@@ -45,6 +45,8 @@ TARGET = HEAP.replace("id int", "id int PRIMARY KEY")
 NEW_ROWS = "SELECT id, v, t FROM s"
 OLD_ROWS = f"SELECT g, -1.0, 'old' FROM generate_series(1, {OLD}) g"
 
+MERGED = {"write_disposition": "merge", "primary_key": "id"}
+
 Rows = Counter[tuple[Any, ...]]
 Verdict = tuple[int, int]
 """Rows that are lost, and rows that are doubled or should not be there."""
@@ -179,6 +181,77 @@ def none_set_aside(at: Databases) -> Verdict:
     return lost, more + left + abs(booked - ROWS)
 
 
+# -- rows that only the target refuses, when they are published --------------------------------
+
+FUSSY = """
+CREATE FUNCTION fussy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+IF new.t <> 'old' AND mod(new.id, 10) = 3 THEN RAISE EXCEPTION 'no' USING ERRCODE = 'MYE01'; END IF;
+RETURN new; END $$;
+CREATE TRIGGER fussy BEFORE INSERT OR UPDATE ON d FOR EACH ROW EXECUTE FUNCTION fussy()
+"""
+REFUSED = "SELECT id, v, t FROM s WHERE mod(id::int, 10) = 3"
+
+
+def fussy(at: Databases) -> None:
+    at.target.execute(TARGET + ";" + FUSSY)
+
+
+def fussy_with_old_rows(at: Databases) -> None:
+    fussy(at)
+    at.target.execute(f"INSERT INTO d {OLD_ROWS}")
+
+
+def taken_rows(at: Databases, *, merged: bool = False) -> Rows:
+    """Return what must be in the target: a merge leaves the old row of one that is refused."""
+    taken = expected_rows(at) - rows_of(at.source, REFUSED)
+    kept = rows_of(at.source, f"SELECT * FROM ({OLD_ROWS}) q (id, v, t) WHERE mod(id, 10) = 3")
+    return taken + kept if merged else taken
+
+
+def set_aside(at: Databases) -> Verdict:
+    """Compare the rejects with what must be refused: each once, of its own chunk, and counted."""
+    values = """("row"->>'id')::int, ("row"->>'v')::numeric, "row"->>'t'"""
+    stored = f"SELECT {values} FROM mapper_dask_reject"
+    lost, more = difference(rows_of(at.target, stored), rows_of(at.source, REFUSED))
+    wrong = at.target.fetch(
+        "SELECT FROM mapper_dask_chunk c WHERE rows_out <> rows_loaded + rows_rejected OR "
+        f"rows_rejected <> (SELECT count(*) FROM mapper_dask_reject r "
+        "WHERE r.chunk_id = c.chunk_id "
+        f"AND (\"row\"->>'id')::int BETWEEN c.chunk_id * {CHUNK_SIZE} + 1 "
+        f"AND (c.chunk_id + 1) * {CHUNK_SIZE})"
+    )
+    return lost, more + len(wrong) + tables_left(at.target)
+
+
+def all_but_refused(at: Databases, *, merged: bool = False) -> Verdict:
+    lost, more = difference(rows_of(at.target), taken_rows(at, merged=merged))
+    less, extra = set_aside(at)
+    return lost + less, more + extra
+
+
+def merged_but_refused(at: Databases) -> Verdict:
+    return all_but_refused(at, merged=True)
+
+
+def nothing_or_all(at: Databases) -> Verdict:
+    """Compare with what stood there before, without a reject, and with the end, with all."""
+    there = at.target.fetch("SELECT FROM pg_class WHERE relname = 'mapper_dask_reject'")
+    rejects = there and at.target.fetch("SELECT FROM mapper_dask_reject LIMIT 1")
+    found = rows_of(at.target)
+    before = [Counter(), rows_of(at.source, OLD_ROWS)]
+    after = [taken_rows(at), taken_rows(at, merged=True)]
+    return min(difference(found, rows) for rows in (after if rejects else before))
+
+
+def merged_with_rejects(at: Databases) -> None:
+    """Merge all rows but those a trigger refuses, and take that away."""
+    fussy_with_old_rows(at)
+    work = job(at, "work", reject_limit=ROWS, **MERGED)
+    processor().run(work).raise_for_status()
+    assert merged_but_refused(at) == (0, 0)
+    at.target.execute("DROP TRIGGER fussy ON d")
+
+
 # -- discard, clean ------------------------------------------------------------------------------
 
 
@@ -282,15 +355,23 @@ def each_table(at: Databases) -> Verdict:
     return lost, more + tables_left(at.target)
 
 
-MERGED = {"write_disposition": "merge", "primary_key": "id"}
 WORKS = {
     "append": Work(empty, moves(transformation_logic=raised), all_new),
     "atomic": Work(empty, moves(atomic=True), all_new, none_or_new),
     "replace": Work(with_old_rows, moves(write_disposition="replace"), all_new, old_or_new),
     "merge": Work(with_old_rows, moves(**MERGED), all_new, old_or_new),
+    "atomic but some": Work(
+        fussy, moves(atomic=True, reject_limit=ROWS), all_but_refused, nothing_or_all),
+    "replace but some": Work(
+        fussy_with_old_rows, moves(write_disposition="replace", reject_limit=ROWS),
+        all_but_refused, nothing_or_all),
+    "merge but some": Work(
+        fussy_with_old_rows, moves(reject_limit=ROWS, **MERGED),
+        merged_but_refused, nothing_or_all),
+    "retry of a merge": Work(merged_with_rejects, retry, none_set_aside),
     "repair": Work(damaged, repair, both_runs),
     "retry": Work(with_rejects, retry, none_set_aside),
     "discard": Work(half_staged, discard, as_before, untouched),
     "clean": Work(much_gathered, clean, as_before_and_loaded, untouched),
     "flow": Work(three_tables, do_flow, each_table),
-}
+}  # fmt: skip

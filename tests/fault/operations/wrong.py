@@ -41,6 +41,7 @@ def commits_before(owner: type, name: str) -> Callable[[], None]:
 
 MUTANTS: dict[str, tuple[str, Callable[[], None]]] = {
     "published, then told": ("atomic", commits_after(Ledger, "_publish")),
+    "set aside, then published": ("replace but some", commits_after(Ledger, "reject")),
     "retried, then told": ("retry", commits_before(Ledger, "retried")),
 }
 """By name: the work that shows it, and what breaks the library in this process."""
