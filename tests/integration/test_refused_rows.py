@@ -57,7 +57,8 @@ def trigger(databases: Databases, body: str, when: str = "BEFORE INSERT") -> Non
     late = f" DEFERRABLE{options}" if options else ""
     databases.target.execute(
         "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$f$ BEGIN IF NEW.v = 0 THEN {body}; END IF; RETURN NEW; END $f$; CREATE {constraint}TRIGGER x {head} ON d{late} FOR EACH ROW "
+        f"$f$ BEGIN IF NEW.v = 0 THEN {body}; END IF; RETURN NEW; END $f$; "
+        f"CREATE {constraint}TRIGGER x {head} ON d{late} FOR EACH ROW "
         "EXECUTE FUNCTION f()".replace("%", "%%")
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from typing import Any
@@ -10,7 +11,6 @@ import pytest
 
 from mapper_dask import MapperJob, ParallelProcessingResult, ParallelProcessor
 from tests.database import Database, Databases
-import itertools
 
 ROWS, CHUNK, BAD = 600, 150, 60
 """Every tenth row is bad; rows with an id of 3 modulo 4 stand in the target before."""
@@ -89,7 +89,8 @@ def assert_accounted(target: Database, run_id: str, read: int) -> None:
     """Each chunk has the rejects of its own range; what was published bears one number."""
     chunks = target.fetch(
         "SELECT c.chunk_id, bounds::text, rows_out, rows_loaded, rows_rejected, "
-        "(SELECT count(*) FROM mapper_dask_reject r WHERE (r.run_id, r.chunk_id) = (c.run_id, c.chunk_id)) "
+        "(SELECT count(*) FROM mapper_dask_reject r "
+        "WHERE (r.run_id, r.chunk_id) = (c.run_id, c.chunk_id)) "
         "FROM mapper_dask_chunk c WHERE run_id = %s ORDER BY 1", run_id,
     )  # fmt: skip
     assert sum(loaded + rejected for _, _, _, loaded, rejected, _ in chunks) == read
@@ -116,7 +117,8 @@ def trigger(body: str, when: str) -> str:
     kind = "CONSTRAINT TRIGGER" if "DEFERRABLE" in when else "TRIGGER"
     return (
         "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$f$ BEGIN IF NEW.v = 0 THEN {body}; END IF; RETURN NEW; END $f$; CREATE {kind} x {when} FOR EACH ROW EXECUTE FUNCTION f()"
+        f"$f$ BEGIN IF NEW.v = 0 THEN {body}; END IF; RETURN NEW; END $f$; "
+        f"CREATE {kind} x {when} FOR EACH ROW EXECUTE FUNCTION f()"
     )
 
 

@@ -34,6 +34,7 @@ LAYERS = (
     "ledger_evidence",
     ("ledger_lost", "ledger_rows", "ledger_runs", "ledger_staged"),
     "ledger",
+    "ledger_aside",
     "ledger_flows",
     ("plan", "chunk"),
     ("run", "observe"),
