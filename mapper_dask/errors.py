@@ -20,6 +20,7 @@
     │   ├── EncodeError           a value does not fit its target column
     │   ├── TargetChangedError    the target is not what was planned any more
     │   ├── SourceChangedError    the source is not what was planned any more
+    │   ├── SpoolError            the file that holds its rows is gone or damaged
     │   ├── RejectLimitError      more rows were refused than the run allows
     │   └── LoadCountError        the database counted other rows than were sent
     ├── PublishError              the rows are staged, and the target did not take them
@@ -129,6 +130,10 @@ class SourceChangedError(ChunkError):
     """What the query reads was altered under the run; nothing of the chunk is committed."""
 
     stops_run = True
+
+
+class SpoolError(ChunkError):
+    """The file that holds a chunk's rows is not there, or not as it was written."""
 
 
 class RejectLimitError(ChunkError):

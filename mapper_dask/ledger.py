@@ -105,12 +105,16 @@ class Ledger:
         }
         if not self.dialect.run(conn, "ledger_open_run", values):
             return False
+        self.open_chunks(conn, run.run_id, chunks)
+        return True
+
+    def open_chunks(self, conn: Any, run_id: str, chunks: Sequence[Chunk]) -> None:
+        """Enter chunks of a run."""
         rows = [
-            {"run_id": run.run_id, "chunk_id": c.chunk_id, "bounds": json.dumps(c.to_json())}
+            {"run_id": run_id, "chunk_id": c.chunk_id, "bounds": json.dumps(c.to_json())}
             for c in chunks
         ]
         self.dialect.run_each(conn, "ledger_open_chunks", rows)
-        return True
 
     def find_run(self, conn: Any, run_id: str) -> StoredRun:
         """Return a run.

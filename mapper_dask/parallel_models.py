@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Literal
@@ -45,6 +46,8 @@ class ChunkKind(enum.Enum):
     NULL_KEY = "null_key"
     ROWID_RANGE = "rowid_range"
     WINDOW = "window"
+    SPOOLED = "spooled"
+    """Rows of a query that was read once, by one statement: they wait in a local file."""
 
 
 class ChunkState(enum.Enum):
@@ -63,6 +66,30 @@ Bound = tuple[str, ...] | None
 """One value a key column, as the source database writes it as text; None is an open end."""
 
 
+READING_FORM = re.compile(r"[0-9a-f]{32}")
+"""The name of one reading of a query: drawn at random, so that no two readings share one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledFile:
+    """What the file must be that holds a chunk's rows."""
+
+    reading: str
+    """The one reading of the query that its rows are of."""
+    size: int
+    """Its bytes."""
+    crc32: int
+    """Their checksum."""
+
+    @classmethod
+    def from_json(cls, stored: Stored) -> SpooledFile:
+        """Build it from what a chunk's ``to_json`` holds of it."""
+        reading = stored.text("reading")
+        if not READING_FORM.fullmatch(reading):
+            stored.refuse("reading", "the name of a reading")
+        return cls(reading, stored.whole("size"), stored.whole("crc32"))
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """One unit of work: which rows of the query it stands for."""
@@ -76,11 +103,13 @@ class Chunk:
     upper: Bound = None
     """End of the range (excluded); None: to the end."""
     offset: int = 0
-    """Rows to skip, for a window."""
+    """Rows to skip, for a window; rows of the reading before it, where they wait in a file."""
     limit: int | None = None
-    """Rows to read, for a window; None: to the end."""
+    """Rows to read, for a window, None: to the end; those its file holds."""
     estimated_rows: int | None = None
     """Rows the planner expects; never relied upon."""
+    spooled: SpooledFile | None = None
+    """The file that holds its rows; None: they are read at the source."""
 
     def describe(self) -> str:
         """Say in a line which rows these are."""
@@ -94,12 +123,17 @@ class Chunk:
                     f"rows {self.offset} to "
                     f"{'end' if self.limit is None else self.offset + self.limit}"
                 )
+            case ChunkKind.SPOOLED:
+                return f"rows {self.offset} to {self.offset + (self.limit or 0)} as read once"
             case _:
                 return f"[{_bound_text(self.lower, '-∞')}, {_bound_text(self.upper, '+∞')})"
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready mapping from which ``from_json`` builds an equal chunk."""
-        return {**asdict(self), "kind": self.kind.value}
+        made = {**asdict(self), "kind": self.kind.value}
+        if self.spooled is None:  # as it was before there were such chunks
+            del made["spooled"]
+        return made
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Chunk:
@@ -111,15 +145,17 @@ class Chunk:
             When a field is missing or is not what ``to_json`` writes; names it.
         """
         found = Stored(stored, "a chunk", error=ConfigurationError)
-        known = [kind.value for kind in ChunkKind]
+        kind = ChunkKind(found.one_of("kind", [kind.value for kind in ChunkKind]))
+        in_file = kind is ChunkKind.SPOOLED
         return cls(
             chunk_id=found.whole("chunk_id"),
-            kind=ChunkKind(found.one_of("kind", known)),
+            kind=kind,
             lower=_stored_bound(found, "lower"),
             upper=_stored_bound(found, "upper"),
             offset=found.whole("offset"),
-            limit=_stored_count(found, "limit"),
+            limit=found.whole("limit") if in_file else _stored_count(found, "limit"),
             estimated_rows=_stored_count(found, "estimated_rows"),
+            spooled=SpooledFile.from_json(found.part("spooled")) if in_file else None,
         )
 
 

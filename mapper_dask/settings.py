@@ -102,6 +102,11 @@ ADDRESS = Kind(
     lambda value: value is None or (isinstance(value, str) and value != ""),
     {"type": ["string", "null"], "minLength": 1},
 )
+FOLDER = Kind(
+    "the path of a folder, or null",
+    lambda value: value is None or (isinstance(value, str) and value != "" and "\0" not in value),
+    {"type": ["string", "null"], "minLength": 1},
+)
 DATABASE = Kind(
     "a mapping of one url, such as {url: env:WAREHOUSE}",
     _is_profile,
@@ -124,6 +129,7 @@ KINDS: Mapping[str, Kind] = {
     "on-error": ON_ERROR,
     "reject-limit": WHOLE,
     "scheduler-address": ADDRESS,
+    "spool-folder": FOLDER,
     "max-parallel-jobs": COUNT,
     "connections.limit": COUNT_OR_NULL,
     "connections.wait": SECONDS_OR_NONE,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
 from mapper_dask.chunk import extract
 from mapper_dask.chunk.drift import (
+    require_same_reading,
     require_same_source,
     require_same_state,
     require_same_target,
@@ -24,8 +26,9 @@ from mapper_dask.chunk.load import (
     target_session,
     worker_name,
 )
-from mapper_dask.chunk.reading import reading_of
+from mapper_dask.chunk.reading import Held, Reading, reading_of
 from mapper_dask.chunk.rows import refused_by_target, through, with_chunk
+from mapper_dask.chunk.spooled import SpooledReading, in_file
 from mapper_dask.chunk.task import ChunkTask, LoadTask
 from mapper_dask.connections import close_idle
 from mapper_dask.errors import ChunkError, MapperError, RunStoppedError, SnapshotLostError
@@ -116,9 +119,9 @@ class ChunkProcessor:
         begun = 1 if load is None else assign(load, chunk.chunk_id)
         if begun is None:
             return _done_already(chunk)
-        if load is not None and load.relay is not None:
+        if load is not None and load.relay is not None and not in_file(chunk):
             return self._relay_chunk(chunk, load, tally, started, begun)
-        with reading_of(self.task.read, chunk) as reading:
+        with self._reading_of(chunk) as reading:
             reading.wait()
             tally.snapshot = reading.snapshot
             batches = reading.batches(self._following)
@@ -129,6 +132,11 @@ class ChunkProcessor:
             if load.direct_path:
                 return self._load_chunk_aside(chunk, batches, load, tally, started, begun)
             return self._load_chunk(chunk, batches, load, tally, started, begun)
+
+    def _reading_of(self, chunk: Chunk) -> AbstractContextManager[Reading | Held | SpooledReading]:
+        if in_file(chunk):
+            return nullcontext(SpooledReading(self.task.read, chunk))
+        return reading_of(self.task.read, chunk)
 
     def _load_chunk(
         self,
@@ -147,7 +155,7 @@ class ChunkProcessor:
             if not target.ledger.claim(target.conn, load.run_id, chunk.chunk_id):
                 return _done_already(chunk)
             self._load_batches(chunk, batches, target, load, tally)
-            return self._accounted(target, load, _result(chunk, tally, started, begun), tally)
+            return self._accounted(target, chunk, _result(chunk, tally, started, begun), tally)
 
     def _relay_chunk(
         self, chunk: Chunk, load: LoadTask, tally: _Tally, started: float, begun: int
@@ -159,7 +167,7 @@ class ChunkProcessor:
                 if not target.ledger.claim(target.conn, load.run_id, chunk.chunk_id):
                     return _done_already(chunk)
                 self._relay(source, target, load, tally)
-                return self._accounted(target, load, _result(chunk, tally, started, begun), tally)
+                return self._accounted(target, chunk, _result(chunk, tally, started, begun), tally)
 
     def _load_chunk_aside(
         self,
@@ -187,18 +195,21 @@ class ChunkProcessor:
                 for part in parts:
                     tally.loaded += target.dialect.load_from(target.conn, load.table, part).rows
                 watch.require(tally.loaded)
-                return self._accounted(target, load, _result(chunk, tally, started, begun), tally)
+                return self._accounted(target, chunk, _result(chunk, tally, started, begun), tally)
 
     def _accounted(
-        self, target: TargetSession, load: LoadTask, result: ChunkResult, tally: _Tally
+        self, target: TargetSession, chunk: Chunk, result: ChunkResult, tally: _Tally
     ) -> ChunkResult:
         """Enter the rows that were set aside, and the counts, in the chunk's transaction.
 
         The rows are sent, so the target is locked: what it is now, it was while they were.
         """
+        load = self.task.load
+        assert load is not None  # noqa: S101 - there is a target
         require_same_target(target, load.table)
         if self.task.read.one_state:
             require_same_state(target, load.run_id, result)
+        require_same_reading(target, load.run_id, chunk)
         if tally.rejects:
             target.ledger.reject(
                 target.conn, load.run_id, result.chunk_id, tally.rejects, self.task.reject_limit

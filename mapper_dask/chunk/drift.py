@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from mapper_dask.chunk.extract import SourceSession
 from mapper_dask.chunk.load import TargetSession
+from mapper_dask.chunk.spooled import in_file
 from mapper_dask.chunk.task import ReadTask
 from mapper_dask.dialects.definition import difference, staging_difference, target_difference
 from mapper_dask.dialects.facts import TargetTable
 from mapper_dask.errors import RunStoppedError, SourceChangedError, TargetChangedError
-from mapper_dask.parallel_models import ChunkResult
+from mapper_dask.parallel_models import Chunk, ChunkResult
+from mapper_dask.stored import parsed
 
 REMEDY = (
     "nothing of this chunk is committed. Undo the change and resume, or discard the run and begin "
@@ -48,6 +50,26 @@ def require_same_state(target: TargetSession, run_id: str, result: ChunkResult) 
     if now != [(result.snapshot,)]:
         message = f"run {run_id!r} goes on in another snapshot; chunk {result.chunk_id} is of none"
         raise RunStoppedError(message, run_id=run_id, chunk_id=result.chunk_id)
+
+
+def require_same_reading(target: TargetSession, run_id: str, chunk: Chunk) -> None:
+    """Refuse rows of another reading of the query than the run's; the chunk must be held.
+
+    A run that began anew has read its query again, and got other rows, or in another order. What a
+    worker still has in hand of the first reading must not stand beside them.
+
+    Raises
+    ------
+    RunStoppedError
+        When the ledger has another chunk in that place.
+    """
+    if not in_file(chunk):
+        return
+    values = {"run_id": run_id, "chunk_id": chunk.chunk_id}
+    now = target.dialect.run(target.conn, "ledger_bounds", values)
+    if [parsed(run_id, "chunk.bounds", text) for (text,) in now] != [chunk.to_json()]:
+        message = f"run {run_id!r} was read anew; chunk {chunk.chunk_id} is of another reading"
+        raise RunStoppedError(message, run_id=run_id, chunk_id=chunk.chunk_id)
 
 
 def require_same_source(source: SourceSession, task: ReadTask, remedy: str = REMEDY) -> None:

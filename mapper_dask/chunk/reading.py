@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import psutil
@@ -153,8 +154,58 @@ class Reading:
         self._given_up.set()
 
 
+class Held:
+    """A chunk whose rows are here already; looks like a reading, and is taken once.
+
+    Parameters
+    ----------
+    tables
+        Its rows, one table at least, few enough for a function to see at a time.
+    snapshot
+        The state they were read in.
+    """
+
+    def __init__(self, tables: list[pa.Table], snapshot: str | None) -> None:
+        self._tables = tables
+        self.snapshot = snapshot
+
+    def ask(self) -> None:
+        """Do nothing: they are here."""
+
+    def wait(self) -> None:
+        """Return at once."""
+
+    def batches(self, following: Chunk | None = None) -> Iterator[pa.Table]:
+        """Yield the chunk's rows without holding on to them: those of one schema together."""
+        del following
+        tables, self._tables = self._tables, []
+        for _, alike in itertools.groupby(tables, key=lambda rows: rows.schema):
+            yield pa.concat_tables(alike)
+
+    def give_up(self) -> None:
+        """Let go of the rows."""
+        self._tables = []
+
+
+def hold(task: ReadTask, chunk: Chunk, held: Held) -> Callable[[], None]:
+    """Let this process find a chunk's rows where it would read them; return what lets go of them.
+
+    An attempt takes them. Should it fail, the next one reads the chunk at its source.
+    """
+    key = _key(task, chunk)
+    with _lock:
+        _ahead[key] = held
+
+    def forget() -> None:
+        with _lock:
+            if _ahead.get(key) is held:
+                del _ahead[key]
+
+    return forget
+
+
 _Key = tuple[str, str | None, int]
-_ahead: dict[_Key, Reading] = {}
+_ahead: dict[_Key, Reading | Held] = {}
 _lock = threading.Lock()
 
 
@@ -191,7 +242,7 @@ def _idle_share() -> float:
 
 
 @contextlib.contextmanager
-def reading_of(task: ReadTask, chunk: Chunk) -> Iterator[Reading]:
+def reading_of(task: ReadTask, chunk: Chunk) -> Iterator[Reading | Held]:
     """Lend the reading of a chunk: the one that was begun ahead, or a new one."""
     with _lock:
         begun = _ahead.pop(_key(task, chunk), None)

@@ -38,6 +38,12 @@ class ReadTask:
     """Bytes the process that reads may hold, where somebody limits it."""
     ahead: bool = True
     """Whether the next chunk may be read while one is loaded: that takes a connection more."""
+    spool: str | None = None
+    """Folder of the files that hold the rows of a query that was read once; None: there is none."""
+    ships: bool = False
+    """Whether a chunk's file is sent along with its task: not every worker sees the folder."""
+    cargo: bytes | None = field(default=None, repr=False)
+    """The chunk's file, where it was sent along."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from mapper_dask.dialects.facts import (
     TargetTable,
     Transaction,
 )
+from mapper_dask.dialects.pouring import Pool
 from mapper_dask.dialects.staged_rows import StagedRows
 from mapper_dask.parallel_models import Bound, Chunk
 
@@ -352,6 +353,10 @@ class Dialect(Protocol):
         self, conn: Any, sql: str, columns: Sequence[Column], *, most: Most, strict: bool
     ) -> Iterator[pa.Table]:
         """Yield a query's rows as Arrow tables, at least one."""
+        ...
+
+    def pour(self, conn: Any, sql: str, columns: Sequence[Column], pool: Pool) -> None:
+        """Hand all rows of a query, read by one statement, to a pool as they come."""
         ...
 
     # writing

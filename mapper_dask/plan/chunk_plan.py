@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from mapper_dask.dialects.conversions import Conversion, Verdict
 from mapper_dask.dialects.facts import SourceQuery
 from mapper_dask.errors import ConfigurationError
-from mapper_dask.parallel_models import Chunk, ChunkConfig, ChunkingStrategy
+from mapper_dask.parallel_models import Chunk, ChunkConfig, ChunkingStrategy, ChunkKind
 from mapper_dask.plan.strategy import LOST_OR_DOUBLED
 from mapper_dask.rendering import Line, as_html, as_text
 
@@ -50,6 +51,21 @@ class ChunkPlan:
     def evolve(self, **changes: Any) -> ChunkPlan:
         """Return a copy with some fields changed."""
         return replace(self, **changes)
+
+    @property
+    def read_once(self) -> bool:
+        """Whether one statement reads the query, and its rows are not here yet."""
+        return len(self.chunks) == 1 and self.chunks[0].kind is ChunkKind.WHOLE
+
+    @property
+    def spooled(self) -> bool:
+        """Whether one statement has read the query, and its rows wait in files."""
+        return any(chunk.kind is ChunkKind.SPOOLED for chunk in self.chunks)
+
+    @property
+    def many_expected(self) -> bool:
+        """Whether more rows are expected than make a chunk."""
+        return self.config.total_rows > self.config.chunk_size
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -91,9 +107,9 @@ class ChunkPlan:
             ("read", _one_line(self.query.sql)),
             ("into", self.target or "nowhere: a dry run counts only"),
             ("rows", f"about {self.config.total_rows:,}"),
-            ("cut", _cut_text(self.config, len(self.chunks))),
+            ("cut", self._cut_text()),
             ("why", self.config.reason),
-            ("snapshot", _snapshot_text(consistent=self.consistent)),
+            ("snapshot", self._snapshot_text()),
         ]
         lines += [("wire", self.transport)] if self.transport else []
         lines += [
@@ -102,15 +118,26 @@ class ChunkPlan:
         ]
         return lines + [("note", note) for note in self.notes if note not in first]
 
+    def _cut_text(self) -> str:
+        config, chunks = self.config, len(self.chunks)
+        if self.spooled:
+            return f"read once; its rows wait in {chunks:,} local files, a chunk each"
+        if self.read_once and self.many_expected:
+            about = math.ceil(config.total_rows / config.chunk_size)
+            return (
+                f"read once, by one statement, into local files: about {about:,} chunks of "
+                f"{config.chunk_size:,} rows"
+            )
+        if self.read_once:
+            return "read once, by one statement: about one chunk"
+        return f"{config.strategy.name} into {chunks:,} chunks of about {config.chunk_size:,} rows"
 
-def _cut_text(config: ChunkConfig, chunks: int) -> str:
-    return f"{config.strategy.name} into {chunks:,} chunks of about {config.chunk_size:,} rows"
-
-
-def _snapshot_text(*, consistent: bool) -> str:
-    if consistent:
+    def _snapshot_text(self) -> str:
+        if not self.consistent:
+            return "none: rows written during the run may be missed"
+        if self.spooled or (self.read_once and self.many_expected):
+            return "one statement sees one state; it is held until that has ended"
         return "one for all chunks; while it is held, VACUUM keeps the rows it can see"
-    return "none: rows written during the run may be missed"
 
 
 def _one_line(sql: str, width: int = 100) -> str:

@@ -79,6 +79,9 @@ class SavedPlan:
             kept.text("query") if "query" in kept.data else fingerprint(kept.text("sql"))
         )
         require_complete(chunks)
+        if chunks[0].kind is ChunkKind.SPOOLED:
+            message = "a plan whose query was read already is that run's alone. Plan it again"
+            raise PlanError(message, field="plan")
         require_keys(chunks, plan["keys"])
         marks = found.part("marks") if stored.get("marks") else None
         return cls(plan, chunks, {n: marks.text(n) for n in marks.data} if marks else {})
@@ -146,7 +149,7 @@ def require_complete(chunks: Sequence[Chunk]) -> None:
     if fault is None and (len(kinds) != 1 or len(chunks) - len(ranges) > _nulls_allowed(kinds)):
         fault = "they are not of one kind"
     if fault is None:
-        fault = _fault_of_windows(ranges) if ChunkKind.WINDOW in kinds else _fault_of_ranges(ranges)
+        fault = _fault_of_kind(ranges)
     if fault is not None:
         message = f"the plan's chunks do not cover the query once: {fault}. Plan it again"
         raise PlanError(message, field="plan")
@@ -163,6 +166,8 @@ def require_keys(chunks: Sequence[Chunk], keys: Sequence[str]) -> None:
     for chunk in chunks:
         wide = 1 if chunk.kind is ChunkKind.ROWID_RANGE else len(keys)
         bounds = [bound for bound in (chunk.lower, chunk.upper) if bound is not None]
+        if chunk.kind is ChunkKind.SPOOLED:
+            continue
         keyless = chunk.kind in (ChunkKind.KEY_RANGE, ChunkKind.NULL_KEY) or len(chunks) > 1
         lacking = keyless and chunk.kind is not ChunkKind.ROWID_RANGE and not keys
         if lacking or any(len(bound) != wide for bound in bounds):
@@ -180,6 +185,24 @@ def _nulls_allowed(kinds: set[ChunkKind]) -> int:
 def _fault_of_ids(chunks: Sequence[Chunk]) -> str | None:
     ids = [chunk.chunk_id for chunk in chunks]
     return None if ids == list(range(len(ids))) else "their ids are not their places"
+
+
+def _fault_of_kind(ranges: Sequence[Chunk]) -> str | None:
+    if ranges[0].kind is ChunkKind.SPOOLED:
+        return _fault_of_files(ranges)
+    return (_fault_of_windows if ranges[0].kind is ChunkKind.WINDOW else _fault_of_ranges)(ranges)
+
+
+def _fault_of_files(files: Sequence[Chunk]) -> str | None:
+    """Return what is wrong with chunks that wait in files: all must be of one reading."""
+    if len({chunk.spooled and chunk.spooled.reading for chunk in files}) != 1:
+        return "they are of more than one reading of the query"
+    begins = 0
+    for chunk in files:
+        if chunk.offset != begins or chunk.limit is None:
+            return f"chunk {chunk.chunk_id} does not begin where the one before it ends"
+        begins += chunk.limit
+    return None
 
 
 def _fault_of_ranges(ranges: Sequence[Chunk]) -> str | None:
@@ -210,12 +233,18 @@ def require_same_chunks(run_id: str, saved: SavedPlan, known: Sequence[Chunk]) -
     FingerprintError
         When its chunks are not the plan's.
     """
-    if list(saved.chunks) != list(known):
+    if list(saved.chunks) != list(known) and not _was_read_once(saved.chunks, known):
         message = (
             f"run {run_id!r} was begun with other chunks than the plan's: resume it, or give the "
             "plan a new run_id"
         )
         raise FingerprintError(message, field="run_id", run_id=run_id)
+
+
+def _was_read_once(planned: Sequence[Chunk], known: Sequence[Chunk]) -> bool:
+    """Return whether a run's chunks are the files into which its one planned chunk was read."""
+    once = [chunk.kind for chunk in planned] == [ChunkKind.WHOLE]
+    return once and {chunk.kind for chunk in known} == {ChunkKind.SPOOLED}
 
 
 def restored(dialect: Dialect, conn: Any, job: MapperJob, saved: SavedPlan) -> ChunkPlan:

@@ -20,6 +20,7 @@ import dask
 from distributed import Client, LocalCluster, as_completed, get_client
 
 from mapper_dask.chunk.chunk_processor import process_chunk
+from mapper_dask.chunk.spooled import carrying, sees
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections import ConnectionRef, close_idle
 from mapper_dask.errors import ConfigurationError, MapperError
@@ -44,6 +45,10 @@ sixteenth of the processors' time of a run with a function."""
 TICK = "1s"
 """How often a worker's event loop looks whether it is late. At Dask's fifty times a second it takes
 the interpreter's lock away from the chunk at work, some hundredths of its time."""
+
+LARGE, CARRIED = "distributed.admin.large-graph-warning-threshold", "1GiB"
+"""From which size Dask warns of a task, and that of none of ours: the rows of a chunk that are sent
+along, where workers see no folder in common, are less than that."""
 
 WINDOW = 2
 """Chunks a worker has in hand or in line: one at work, one ready when that ends."""
@@ -70,6 +75,10 @@ class Engine(Protocol):
         """Close the connections that idle in other processes."""
         ...
 
+    def sees(self, folder: str, reading: str) -> bool:
+        """Return whether whoever runs a chunk can read the files of a reading."""
+        ...
+
     def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Generator[ChunkResult]:
         """Yield what became of each chunk; closing the iterator gives up what is not done."""
         ...
@@ -88,6 +97,11 @@ class LoopEngine:
 
     def close_idle(self) -> None:
         """Do nothing: no other process is at work."""
+
+    def sees(self, folder: str, reading: str) -> bool:
+        """Return True: this process has written them."""
+        del folder, reading
+        return True
 
     def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Generator[ChunkResult]:
         """Yield what became of each chunk, in order."""
@@ -121,6 +135,11 @@ class DaskEngine:
         if not self.own:
             self.client.run(close_idle)
 
+    def sees(self, folder: str, reading: str) -> bool:
+        """Return whether all workers can read the files of a reading; not while there are none."""
+        found = list(self.client.run(sees, folder, reading).values())
+        return bool(found) and all(found)
+
     def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Generator[ChunkResult]:
         """Yield what became of each chunk as it ends, in any order.
 
@@ -135,15 +154,16 @@ class DaskEngine:
 
         def submit(turn: Turn) -> None:
             log_assigned(task, turn.chunk)
-            future = self.client.submit(
-                process_chunk,
-                task,
-                turn.chunk,
-                turn.following,
-                key=f"mapper-chunk-{turn.chunk.chunk_id}-{uuid.uuid4().hex}",
-                pure=False,
-                retries=0,
-            )
+            with dask.config.set({LARGE: CARRIED}):
+                future = self.client.submit(
+                    process_chunk,
+                    carrying(task, turn.chunk),
+                    turn.chunk,
+                    turn.following,
+                    key=f"mapper-chunk-{turn.chunk.chunk_id}-{uuid.uuid4().hex}",
+                    pure=False,
+                    retries=0,
+                )
             running[str(future.key)] = future, turn
             completed.add(future)
 

@@ -8,6 +8,8 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from distributed import Client
@@ -23,7 +25,7 @@ from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.params import bound
 from mapper_dask.plan.saved_plan import SavedPlan, require_same_chunks, restored
 from mapper_dask.retries import Patience
-from mapper_dask.run import drift, job_record, report, stored_runs
+from mapper_dask.run import drift, job_record, once, report, stored_runs
 from mapper_dask.run.budget import Budget, Share
 from mapper_dask.run.dask_engine import (
     Engine,
@@ -66,6 +68,8 @@ class JobEngine:
     scheduler_address: str | None
     patience: Patience
     progress: ProgressOptions
+    spool_parent: Path
+    """Where the rows of a query wait that is read once."""
     budget: Budget
     """The connections it may hold; jobs that run at a time may share one."""
 
@@ -89,8 +93,9 @@ class JobEngine:
             return self._go_on(job, stored, stop, plan, watch)
         named = job.evolve(run_id=job.run_id or uuid.uuid4().hex)
 
-        def planned(keeper: Keeper) -> Run:
-            return self._planned(named, keeper, source, target, plan)
+        def planned(keeper: Keeper) -> once.Taken:
+            run = self._planned(named, keeper, source, target, plan)
+            return once.taken_in(run, keeper, self.spool_parent, stop, watch.reading)
 
         return self._in_budget(named, planned, stop, watch, new=True)
 
@@ -117,7 +122,7 @@ class JobEngine:
     def _in_budget(
         self,
         job: MapperJob,
-        planned: Callable[[Keeper], Run],
+        planned: Callable[[Keeper], once.Taken],
         stop: threading.Event,
         watch: Watch,
         *,
@@ -139,7 +144,8 @@ class JobEngine:
                 keeper = kept.enter_context(
                     keep_snapshot(source, consistent=job.consistent, run_id=str(job.run_id))
                 )
-                run = planned(keeper)
+                run, put_away = planned(keeper)
+                stack.callback(put_away)
                 held = stack.pop_all()
         with held:
             result = self._execute(run, share, kept, keeper, stop, watch, new=new)
@@ -201,17 +207,29 @@ class JobEngine:
             require_chunks(stored, [chunk for chunk, _ in known])
             publication = publication_again(job, target, stored)
             results = [result for _, result in known]
-            return stored_runs.result_of(ledger, stored, results, publication)
+            result = stored_runs.result_of(ledger, stored, results, publication)
+            once.forget(self.spool_parent, stored.run_id, result)
+            return result
 
-        def planned(keeper: Keeper) -> Run:
+        def planned(keeper: Keeper) -> once.Taken:
             keeper.give_up_for(job.source_sql)
             plan = replanned(job, stored, keeper, [chunk for chunk, _ in known])
             keeper.give_up_unless(plan.consistent)
-            rest = rest_of(plan, stored, keeper, source, ledger, known)
-            prepared = prepare(job, plan, keeper, source, target, stored.run_id, self.patience)
+            again = once.found_again(plan, stored, known, keeper, ledger, self.spool_parent)
+            rest = rest_of(again.plan, stored, keeper, source, ledger, known)
+            prepared = prepare(
+                job, again.plan, keeper, source, target, stored.run_id, self.patience
+            )
             require_same_columns(prepared, stored)
             prepared = drift.require_same_target(prepared, stored)
-            return Run(stored.run_id, job, source, target, prepared, rest.chunks, anew=rest.anew)
+            chunks = again.plan.chunks if again.note else rest.chunks
+            run = Run(stored.run_id, job, source, target, prepared, chunks, anew=rest.anew)
+            if again.spool is not None:
+                return run.from_files(again.spool), again.spool.put_away
+            if not again.note:
+                return run, once.nothing
+            run = replace(run, note=again.note)
+            return once.taken_in(run, keeper, self.spool_parent, stop, watch.reading)
 
         return self._in_budget(job.evolve(run_id=stored.run_id), planned, stop, watch, new=False)
 
@@ -229,13 +247,17 @@ class JobEngine:
         """Do a planned run; return None when it turns out to stand in the ledger already."""
         log_plan(run)
         planned = time.time()
-        if keeper.snapshot is None:
-            kept.close()  # nothing to keep: planning is done
+        if keeper.snapshot is None or run.spool is not None:
+            keeper.done = True
+            kept.close()  # nothing to keep: planning is done, or the rows are here
         with self._engine(run) as engine, within(engine, share) as note:
             run = run.bounded(share, note)
             refs = [ref for ref in (run.source, run.target) if ref is not None]
             require_reachable(engine, refs, run.job.transformation_logic)
-            if not (run.enter if new else run.reenter)(keeper.snapshot):
+            run = once.shared(run, engine)
+            entered = (run.enter if new else run.reenter)(keeper.snapshot)
+            once.keep(run, entered=entered)
+            if not entered:
                 return None
             started = time.perf_counter()
             try:
@@ -253,6 +275,7 @@ class JobEngine:
                 raise
             seconds = time.perf_counter() - started
         result = self._aggregate_results(run, results, seconds, rows)
+        once.done(run, result)
         cancelled = stop.is_set() or result.error == stored_runs.CANCELLED
         watch.ended(result, cancelled=cancelled)
         return result

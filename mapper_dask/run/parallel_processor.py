@@ -15,6 +15,7 @@ from distributed import Client
 
 from mapper_dask.bounds import shown
 from mapper_dask.chunk.chunk_processor import ChunkProcessor
+from mapper_dask.chunk.spooled import SETTING
 from mapper_dask.connections import reference
 from mapper_dask.errors import (
     ConfigurationError,
@@ -42,6 +43,7 @@ from mapper_dask.run.retry_rejects import retry
 from mapper_dask.run.retry_result import RetryResult
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import keep_snapshot
+from mapper_dask.run.spool_folder import parent_of, remove_of
 from mapper_dask.run.trust import REPAIR_FIELDS, REPAIR_GIVEN, require_trusted
 from mapper_dask.settings import Settings, resolve
 
@@ -136,6 +138,7 @@ class ParallelProcessor(JobEngine):
             float(settled(lock_timeout, "lock-timeout")),
             self.budget.wait,
         )
+        self.spool_parent = parent_of(known.value(SETTING))
         self.progress: ProgressOptions = settled(progress, "progress")
         self._job_fields = {**known.job_fields, "chunk_size": self.chunk_size}
 
@@ -307,6 +310,8 @@ class ParallelProcessor(JobEngine):
     def discard(self, run_id: str, *, target_conn: Any) -> None:
         """Forget a run: stop it, drop the rows it has staged, remove it from the ledger.
 
+        So are the files of its rows, where its query was read once, if they are on this machine.
+
         What it has loaded into its target stays there, and nobody can tell any more that it did.
 
         Raises
@@ -315,6 +320,7 @@ class ParallelProcessor(JobEngine):
             When the ledger has no such run.
         """
         stored_runs.discard(reference(target_conn, "target_conn"), run_id)
+        remove_of(self.spool_parent, run_id)
 
     def rejects(self, run_id: str, *, target_conn: Any) -> pd.DataFrame:
         """Return the rows a run has set aside.

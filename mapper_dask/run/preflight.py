@@ -38,6 +38,7 @@ from mapper_dask.dialects.facts import (
 )
 from mapper_dask.errors import DatabaseError, MapperError, TargetError
 from mapper_dask.mapper_job import MapperJob
+from mapper_dask.parallel_models import Chunk, ChunkKind
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.references import opened_query
 from mapper_dask.retries import Patience
@@ -68,6 +69,11 @@ class Prepared:
     task: ChunkTask
     publication: Publication | None = None
     """How the rows enter the target at the end; None where they are loaded directly."""
+
+    @property
+    def passes_bytes(self) -> bool:
+        """Whether rows pass undecoded from one database into the other."""
+        return self.task.load is not None and self.task.load.relay is not None
 
 
 def prepare(
@@ -126,8 +132,10 @@ def prepare(
         job, table, names, run_id, quote, task.keys, lambda: unfit_keys(target, table)
     )
     plan = plan.evolve(warnings=(*plan.warnings, *standing(job, target, table, publication)))
-    relay = _relay(job, plan, keeper, target, table)
-    plan = plan.evolve(transport=_transport(job, keeper.dialect, relay, target, table, names))
+    in_files = plan.spooled or (plan.read_once and plan.many_expected)
+    relay = None if in_files else _relay(job, plan, keeper, target, table)
+    wire = _transport(job, keeper.dialect, relay, target, table, names, in_files=in_files)
+    plan = plan.evolve(transport=wire)
     if publication is None and names:
         _require_taken(target, table, names)
     if publication is not None:
@@ -147,6 +155,8 @@ def _transport(
     target: ConnectionRef,
     table: TargetTable,
     names: Sequence[str] | None,
+    *,
+    in_files: bool,
 ) -> str:
     """Return how rows pass, as the plan shows it."""
     if relay is not None:
@@ -155,6 +165,7 @@ def _transport(
     load = dialect_for(target).load_wire(columns) if names else "what each chunk needs"
     steps = [
         source.read_wire,
+        *(["files"] if in_files else []),
         "Arrow" if job.transformation_logic is None else f"pandas ({job.dtype_backend})",
         "direct path" if job.direct_path else load,
     ]
@@ -278,7 +289,8 @@ def _sample(plan: ChunkPlan, keeper: Keeper, rows: int) -> pa.Table:
     dialect = keeper.dialect
     with dialect.errors():
         query = opened_query(plan.query, dialect.literal)
-        sql = dialect.first_rows(dialect.chunk_query(keeper.conn, query, plan.chunks[0]), rows)
+        first = Chunk(0, ChunkKind.WHOLE) if plan.spooled else plan.chunks[0]
+        sql = dialect.first_rows(dialect.chunk_query(keeper.conn, query, first), rows)
         read = dialect.read(
             keeper.conn, sql, plan.query.columns, most=Most(max(rows, 1)), strict=False
         )

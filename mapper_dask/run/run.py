@@ -26,6 +26,7 @@ from mapper_dask.run.events import RunStarted, current_place, log
 from mapper_dask.run.preflight import Prepared
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import Keeper
+from mapper_dask.run.spooling import Spool
 from mapper_dask.run.staging import stored_form
 from mapper_dask.stored import of_ledger
 
@@ -43,6 +44,10 @@ class Run:
     """Those still to be done."""
     anew: bool = False
     """Whether it goes on by throwing away what it has staged: ``chunks`` are all of them."""
+    spool: Spool | None = None
+    """The files that hold its rows; None: they are read at the source."""
+    note: str = ""
+    """Why its query was read anew, so that ``chunks`` are others than the ledger's."""
 
     @property
     def plan(self) -> ChunkPlan:
@@ -82,11 +87,54 @@ class Run:
         """Let a run that stands in the ledger go on."""
         if self.ledger is not None:
             self.ledger.reopen(snapshot, self.prepared.publication)
+            if self.note:
+                return self._read_anew(snapshot)
             if self.anew:
                 self.ledger.stop(RunState.RESTARTING)
                 note = f"what it had staged was of another state; all was read in state {snapshot}"
                 return self._restart(snapshot, note)
         return True
+
+    def _read_anew(self, snapshot: str | None) -> bool:
+        """Enter the chunks of another reading; return False when the run was cancelled."""
+        ledger, publication = self.ledger, self.prepared.publication
+        if ledger is None:
+            return True
+        ledger.stop(RunState.RESTARTING)
+        log("run_restarted", logging.WARNING, run=self.run_id, note=self.note)
+        staging = None if publication is None else publication.staging
+        return ledger.read_anew(snapshot, staging, self.note, self.plan.chunks)
+
+    def over(self, spool: Spool) -> Run:
+        """Return a run that is yet to begin over the rows that its query has given."""
+        rows = sum(chunk.limit or 0 for chunk in spool.chunks)
+        config = replace(self.plan.config, total_rows=rows, num_chunks=len(spool.chunks))
+        plan = self.plan.evolve(chunks=spool.chunks, config=config)
+        run = replace(self, prepared=replace(self.prepared, plan=plan), chunks=spool.chunks)
+        return run.from_files(spool)
+
+    def from_files(self, spool: Spool) -> Run:
+        """Return the run with its rows read from files."""
+        task = self.prepared.task
+        read = replace(
+            task.read,
+            spool=str(spool.folder.path),
+            snapshot=spool.snapshot,
+            needs_snapshot=False,
+            one_state=False,
+        )
+        prepared = replace(self.prepared, task=replace(task, read=read))
+        return replace(self, prepared=prepared, spool=spool)
+
+    def shipped(self, *, seen: bool) -> Run:
+        """Return the run with its files sent to the workers, where those do not see them."""
+        if self.spool is None or seen:
+            return self
+        note = "not every worker sees spool-folder, so each chunk's rows are sent with its task"
+        log("spool_shipped", run=self.run_id, note=note)
+        task = self.prepared.task
+        task = replace(task, read=replace(task.read, ships=True))
+        return replace(self, prepared=replace(self.prepared, task=task))
 
     def _restart(self, snapshot: str | None, note: str) -> bool:
         """Forget what is staged; return False when the run was cancelled."""

@@ -15,6 +15,7 @@ from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.facts import Publication, TableMark, TargetTable
 from mapper_dask.errors import DatabaseError, LedgerError, RunNotFoundError
 from mapper_dask.ledger import Ledger
+from mapper_dask.ledger_anew import read_anew
 from mapper_dask.ledger_aside import publish_apart
 from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.ledger_staged import require_staged
@@ -150,6 +151,16 @@ class RunLedger:
         """Let a stopped run begin anew in another snapshot; False when it was cancelled."""
         return self._call(
             lambda ledger, conn: ledger.restart(conn, self.run_id, snapshot, staging, note)
+        )
+
+    def read_anew(
+        self, snapshot: str | None, staging: str | None, note: str, chunks: Sequence[Chunk]
+    ) -> bool:
+        """Let a stopped run begin anew over other chunks; False when it was cancelled."""
+        return self._call(
+            lambda ledger, conn: read_anew(
+                ledger, conn, self.run_id, snapshot, staging, note, chunks
+            )
         )
 
     def stop(self, state: RunState) -> None:

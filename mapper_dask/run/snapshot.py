@@ -25,11 +25,13 @@ class Keeper:
     """Name for other sessions; None where the run reads without one."""
     lost: bool = False
     """Whether the session was found to be gone."""
+    done: bool = False
+    """Whether all is read, so that it is not needed any more."""
 
     def check(self) -> None:
         """Notice when the snapshot is lost, and say so once."""
         kept = self.dialect.capabilities.kept_snapshots
-        if self.snapshot is None or self.lost or not kept:
+        if self.snapshot is None or self.lost or self.done or not kept:
             return
         try:
             with self.dialect.errors():

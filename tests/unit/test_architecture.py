@@ -35,7 +35,7 @@ LAYERS = (
     ("ledger_lost", "ledger_rows", "ledger_runs", "ledger_staged"),
     "ledger",
     "ledger_aside",
-    "ledger_flows",
+    ("ledger_anew", "ledger_flows"),
     ("plan", "chunk"),
     ("run", "observe"),
     "frames",

@@ -50,6 +50,7 @@ from mapper_dask.dialects.oracle.evidence import OracleEvidence
 from mapper_dask.dialects.oracle.holdings import OracleHoldings
 from mapper_dask.dialects.oracle.staged_rows import OracleStagedRows
 from mapper_dask.dialects.oracle.watermarks import OracleWatermarks
+from mapper_dask.dialects.pouring import Pool
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import Bound, Chunk
 
@@ -273,6 +274,12 @@ class Oracle(Definitions):
     ) -> Iterator[pa.Table]:
         """Yield a query's rows as Arrow tables."""
         return transfer.read(conn, sql, columns, most=most, strict=strict)
+
+    def pour(self, conn: Any, sql: str, columns: Sequence[Column], pool: Pool) -> None:
+        """Hand all rows of a query, read by one statement, to a pool as they come."""
+        pool.begin()
+        for rows in transfer.read(conn, sql, columns, most=Most(transfer.FETCH_ROWS), strict=False):
+            pool.add(rows)
 
     # -- writing --------------------------------------------------------------------------------
 

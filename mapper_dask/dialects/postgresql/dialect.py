@@ -46,6 +46,7 @@ from mapper_dask.dialects.postgresql.definitions import Definitions
 from mapper_dask.dialects.postgresql.evidence import PostgreSQLEvidence
 from mapper_dask.dialects.postgresql.holdings import PostgreSQLHoldings
 from mapper_dask.dialects.postgresql.no_direct_path import WithoutDirectPath
+from mapper_dask.dialects.postgresql.pouring import Pouring
 from mapper_dask.dialects.postgresql.staged_rows import WithStagedRows
 from mapper_dask.dialects.postgresql.watermarks import PostgreSQLWatermarks
 from mapper_dask.parallel_models import Bound, Chunk
@@ -83,7 +84,7 @@ client that takes its time, in the user's function or by keeping a snapshot, is 
 What a server does not know, or its system cannot do, is left out."""
 
 
-class PostgreSQL(Definitions, WithoutDirectPath, WithStagedRows):
+class PostgreSQL(Definitions, WithoutDirectPath, WithStagedRows, Pouring):
     """The dialect of PostgreSQL 11 and later, through psycopg2."""
 
     name = "postgresql"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import pyarrow as pa
 
@@ -72,6 +72,14 @@ class Spool:
             yield self._tables.pop(0)
 
 
+class Taking(Protocol):
+    """Takes decoded rows."""
+
+    def add(self, rows: pa.Table) -> None:
+        """Take rows, in order."""
+        ...
+
+
 class Filling:
     """What a COPY writes its lines to: decodes them into a spool.
 
@@ -79,7 +87,7 @@ class Filling:
     spooled is of no use then, and the COPY has to be run again with such columns as text.
     """
 
-    def __init__(self, columns: Sequence[Column], typed: Sequence[bool], spool: Spool) -> None:
+    def __init__(self, columns: Sequence[Column], typed: Sequence[bool], spool: Taking) -> None:
         self._columns, self._typed = columns, list(typed)
         self._decoder = Decoder(columns, self._typed)
         self._spool = spool

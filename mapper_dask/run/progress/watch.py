@@ -148,6 +148,10 @@ class Watch:
         log_started(started)
         self._tell("run_started", started)
 
+    def reading(self, rows: int, size: int) -> None:
+        """Tell how much of a query is here that is read before its run begins."""
+        log("query_read", run=self.job.run_id, rows=rows, mb=size >> 20)
+
     def chunk(self, run_id: str, event: RunEvent) -> None:
         """Tell what became of a chunk."""
         log_chunk(run_id, event)

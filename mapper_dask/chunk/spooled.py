@@ -1,0 +1,163 @@
+"""A chunk whose rows wait in a file: they are of one reading of the query, and of no other.
+
+Who opens a file looks whether it is his own and nobody else's, whole, and byte for byte what the
+ledger says of it. So a file that was cut short, changed or put there by somebody is an error, and
+never rows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from mapper_dask.chunk.task import ChunkTask, ReadTask
+from mapper_dask.dialects.batches import regrouped
+from mapper_dask.errors import SpoolError
+from mapper_dask.parallel_models import Chunk, ChunkKind, SpooledFile
+
+SETTING = "spool-folder"
+"""What says where such files are."""
+
+MANIFEST = "manifest.json"
+"""The file that is written when all others are there."""
+
+REMEDY = "Nothing of this chunk is committed; resume the run: it reads the query anew where it can"
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+"""Rights that nobody but the owner may have."""
+
+
+def file_name(chunk_id: int) -> str:
+    """Return the name of the file that holds a chunk's rows."""
+    return f"{chunk_id:08d}.arrow"
+
+
+def in_file(chunk: Chunk) -> bool:
+    """Return whether a chunk's rows wait in a file."""
+    return chunk.kind is ChunkKind.SPOOLED
+
+
+def why_not_own(found: os.stat_result, *, folder: bool) -> str:
+    """Return why a file or a folder is not one's own alone; empty when it is."""
+    if not (stat.S_ISDIR if folder else stat.S_ISREG)(found.st_mode):
+        return f"is no {'folder' if folder else 'file'} (a link is not followed)"
+    if hasattr(os, "geteuid") and (found.st_uid != os.geteuid() or found.st_mode & OTHERS):
+        return "is not yours alone: others own it, or may read or write it"
+    return ""
+
+
+class SpooledReading:
+    """A chunk on its way in from its file; looks like a reading at the source.
+
+    Parameters
+    ----------
+    task
+        How to read any chunk of the run.
+    chunk
+        Which one.
+    """
+
+    def __init__(self, task: ReadTask, chunk: Chunk) -> None:
+        self._task, self._chunk = task, chunk
+        self._rows: list[pa.Table] = []
+        self.snapshot = task.snapshot
+        """The snapshot that was read when the file was written."""
+
+    def wait(self) -> None:
+        """Return when the rows are here.
+
+        Raises
+        ------
+        SpoolError
+            When they are not those that were read.
+        """
+        self._rows.append(rows_of(self._task, self._chunk))
+
+    def batches(self, following: Chunk | None = None) -> Iterator[pa.Table]:
+        """Yield the chunk's rows, at least one table, without holding on to them."""
+        del following  # a file is here at once
+        yield from regrouped(
+            iter([self._rows.pop()]), self._task.batch_rows, self._task.batch_bytes
+        )
+
+
+def rows_of(task: ReadTask, chunk: Chunk) -> pa.Table:
+    """Return a chunk's rows, from its file or from the bytes that came with the task.
+
+    Raises
+    ------
+    SpoolError
+        When they are not those that were read.
+    """
+    data = task.cargo if task.cargo is not None else mapped(Path(str(task.spool)), chunk)
+    if fault := fault_of(data, chunk.spooled):
+        message = f"chunk {chunk.chunk_id}: its file {file_name(chunk.chunk_id)} {fault}. {REMEDY}"
+        raise SpoolError(message, chunk_id=chunk.chunk_id)
+    with pa.ipc.open_stream(data) as stream:
+        rows = stream.read_all()
+    if rows.num_rows != chunk.limit:
+        message = f"chunk {chunk.chunk_id}: its file holds {rows.num_rows} rows, not {chunk.limit}"
+        raise SpoolError(message, chunk_id=chunk.chunk_id)
+    return rows
+
+
+def mapped(folder: Path, chunk: Chunk) -> pa.Buffer:
+    """Return the bytes of a chunk's file, mapped into memory.
+
+    Raises
+    ------
+    SpoolError
+        When it is not there, or is not one's own.
+    """
+    path = folder / file_name(chunk.chunk_id)
+    why = ""
+    try:
+        why = why_not_own(path.lstat(), folder=False)
+        if not why:
+            with pa.memory_map(str(path)) as source:
+                return source.read_buffer()
+    except OSError as error:
+        why = f"cannot be opened here ({error.strerror or error})"
+    message = (
+        f"chunk {chunk.chunk_id}: its file {path} {why}. Each worker must see the folder that "
+        f"{SETTING} names, as the coordinator does. {REMEDY}"
+    )
+    raise SpoolError(message, chunk_id=chunk.chunk_id)
+
+
+def sees(folder: str, reading: str) -> bool:
+    """Return whether this process can read the files of a reading."""
+    path = Path(folder) / MANIFEST
+    try:
+        own = not why_not_own(path.lstat(), folder=False)
+        return own and json.loads(path.read_bytes()).get("reading") == reading
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def fault_of(data: Any, expected: SpooledFile | None) -> str:
+    """Return what is wrong with a file's bytes; empty when they are those that were written."""
+    if expected is None:
+        return "is known to nobody"
+    size = memoryview(data).nbytes
+    if size != expected.size:
+        return f"has {size:,} bytes, {expected.size:,} were written"
+    if zlib.crc32(data) != expected.crc32:
+        return "is damaged: its checksum is not that of what was written"
+    return ""
+
+
+def carrying(task: ChunkTask, chunk: Chunk) -> ChunkTask:
+    """Return the task of one chunk as it is sent: with its bytes, where workers see no file."""
+    if not task.read.ships or not in_file(chunk):
+        return task
+    data = mapped(Path(str(task.read.spool)), chunk).to_pybytes()
+    return replace(task, read=replace(task.read, spool=None, ships=False, cargo=data))

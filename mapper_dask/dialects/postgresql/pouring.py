@@ -1,0 +1,60 @@
+"""The rows of one COPY, handed on as they are decoded: neither held nor written down on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from mapper_dask.dialects.facts import Column
+from mapper_dask.dialects.postgresql import copying
+from mapper_dask.dialects.postgresql.spool import Filling
+from mapper_dask.dialects.pouring import Pool
+from mapper_dask.errors import LoadCountError
+
+
+class _Counted:
+    """Passes rows on, and counts them."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self.rows = 0
+
+    def add(self, rows: pa.Table) -> None:
+        self.rows += rows.num_rows
+        self._pool.add(rows)
+
+
+class Pouring:
+    """The part of the dialect that reads a query once for all."""
+
+    def pour(self, conn: Any, sql: str, columns: Sequence[Column], pool: Pool) -> None:
+        """Hand all rows of a query, read by one statement, to a pool as they come."""
+        pour(conn, sql, columns, pool)
+
+
+def pour(conn: Any, sql: str, columns: Sequence[Column], pool: Pool) -> None:
+    """Hand all rows of a query to a pool.
+
+    A value that its column's Arrow type cannot hold makes that column text throughout; only the
+    values tell, so the query is run once more then, in the same transaction, and the pool begins
+    anew: what it has at the end is of one statement.
+
+    Raises
+    ------
+    LoadCountError
+        When the database counts other rows than were handed on.
+    """
+    typed = [column.typed for column in columns]
+    while True:
+        pool.begin()
+        counted = _Counted(pool)
+        filling = Filling(columns, typed, counted)
+        expected = copying.copy_out(conn, copying.Out(sql, "text"), filling.write)
+        if not filling.refused:
+            break
+        typed = [keep and place not in filling.refused for place, keep in enumerate(typed)]
+    if counted.rows != expected:
+        message = f"the source sent {expected} rows, {counted.rows} were parsed"
+        raise LoadCountError(message)

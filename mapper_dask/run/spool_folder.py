@@ -1,0 +1,187 @@
+"""Where the rows of a query that is read once wait: a folder for each reading, its owner's alone.
+
+Its name follows from the run's and the reading's, and nothing of it is taken from the ledger but
+the reading's name, which is checked to be one. A manifest, written last, says that all rows are
+there. While a coordinator uses a folder it holds a lock in it, which ends with the process: so a
+folder that nobody holds, and that has no manifest, is what a killed one has left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Self
+
+from mapper_dask.chunk.spooled import MANIFEST, SETTING, fault_of, mapped, sees, why_not_own
+from mapper_dask.connections import fingerprint
+from mapper_dask.errors import ConfigurationError, SpoolError
+from mapper_dask.parallel_models import Chunk
+from mapper_dask.run.staging import KEPT_SECONDS
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows has none: there only age tells what is left over
+    fcntl = None  # type: ignore[assignment]
+
+LOCKS: bool = fcntl is not None
+"""Whether a process can hold a folder."""
+
+PREFIX = "mapper-dask-spool-"
+"""Begins the name of every such folder."""
+
+LOCK = "lock"
+"""The file in it on which whoever uses it holds a lock."""
+
+_NAME = re.compile(rf"{PREFIX}[0-9a-f]{{16}}-[0-9a-f]{{32}}")
+
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK
+"""How a file is made: it must not be there, not even as a link."""
+
+
+def parent_of(setting: str | None) -> Path:
+    """Return the folder that holds those of all readings."""
+    return Path(setting or tempfile.gettempdir())
+
+
+@dataclass(slots=True)
+class SpoolFolder:
+    """The folder of one reading, held by this process until it is closed."""
+
+    path: Path
+    reading: str
+    _lock: IO[bytes] | None = field(default=None, repr=False)
+
+    @classmethod
+    def made(cls, parent: Path, run_id: str, reading: str) -> SpoolFolder:
+        """Return a new one, held.
+
+        Raises
+        ------
+        ConfigurationError
+            When it cannot be made there.
+        """
+        folder = cls(_path(parent, run_id, reading), reading)
+        try:
+            folder.path.mkdir(mode=0o700)
+            folder._hold()
+        except OSError as error:
+            message = f"{SETTING}: nothing can be written in {parent} ({error.strerror or error})"
+            raise ConfigurationError(message, field=SETTING) from None
+        return folder
+
+    @classmethod
+    def found(cls, parent: Path, run_id: str, chunks: Sequence[Chunk]) -> SpoolFolder | None:
+        """Return that of a run's reading, held, when the rows of all these chunks wait there.
+
+        None when any of it is missing, damaged, or not of this user alone.
+        """
+        reading = next((c.spooled.reading for c in chunks if c.spooled is not None), "")
+        folder = cls(_path(parent, run_id, reading), reading)
+        try:
+            own = not why_not_own(folder.path.lstat(), folder=True)
+            if not own or not sees(str(folder.path), reading):
+                return None
+            if any(fault_of(mapped(folder.path, chunk), chunk.spooled) for chunk in chunks):
+                return None
+            folder._hold()
+        except (OSError, ValueError, AttributeError, SpoolError):
+            return None
+        return folder
+
+    def create(self, name: str) -> IO[bytes]:
+        """Return a new file in it, open for writing."""
+        return os.fdopen(os.open(self.path / name, _NEW, 0o600), "wb")
+
+    def complete(self, told: dict[str, Any]) -> None:
+        """Say that all rows are there; on the disk when this returns, or not at all."""
+        part = f"{MANIFEST}.part"
+        with self.create(part) as file:
+            file.write(json.dumps({"version": 1, "reading": self.reading, **told}).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        (self.path / part).rename(self.path / MANIFEST)
+
+    def _hold(self) -> None:
+        lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o600)
+        self._lock = os.fdopen(lock, "r+b")
+        if LOCKS:
+            with contextlib.suppress(OSError):  # shared: another coordinator may use it, too
+                fcntl.flock(self._lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    def close(self) -> None:
+        """Let go of it; it stays for whoever goes on with the run."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def remove(self) -> None:
+        """Remove it with all rows."""
+        self.close()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def remove_of(parent: Path, run_id: str) -> None:
+    """Remove what is left here of all readings of a run; those in use elsewhere as well."""
+    for path in _folders(parent, f"{PREFIX}{fingerprint(run_id)}-*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def sweep(parent: Path, seconds: float = KEPT_SECONDS) -> list[Path]:
+    """Remove the folders of this user that no run will come back for; return them.
+
+    Those whose coordinator died before all rows were there, and those nobody has used so long.
+    """
+    gone = [path for path in _folders(parent, f"{PREFIX}*") if _is_left_over(path, seconds)]
+    for path in gone:
+        shutil.rmtree(path, ignore_errors=True)
+    return gone
+
+
+def _is_left_over(path: Path, seconds: float) -> bool:
+    try:
+        old = time.time() - path.stat().st_mtime > seconds
+        complete = (path / MANIFEST).exists()
+        return (old or not complete) and not _is_held(path, unknown=not old)
+    except OSError:
+        return False
+
+
+def _is_held(path: Path, *, unknown: bool) -> bool:
+    """Return whether a process uses a folder, ``unknown`` where nobody can tell."""
+    if not LOCKS:
+        return unknown
+    try:
+        with (path / LOCK).open("r+b") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:  # it may be made in this moment
+        return unknown
+    except OSError:
+        return True
+    return False
+
+
+def _folders(parent: Path, pattern: str) -> Iterator[Path]:
+    """Yield this user's own folders of readings."""
+    for path in sorted(parent.glob(pattern)):
+        with contextlib.suppress(OSError):
+            if _NAME.fullmatch(path.name) and not why_not_own(path.lstat(), folder=True):
+                yield path
+
+
+def _path(parent: Path, run_id: str, reading: str) -> Path:
+    return parent / f"{PREFIX}{fingerprint(run_id)}-{reading}"
