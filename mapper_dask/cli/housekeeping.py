@@ -12,7 +12,7 @@ from mapper_dask.cli.reply import Reply, table
 
 JSON = """\b
 JSON: {"dry_run", "runs": [{"run_id", "state", "target", "started_at", "ended_at", …}],
-       "flows": [run_id], "tables": [name], "kept"}
+       "flows": [run_id], "tables": [name], "folders": [path], "kept"}
 """
 
 
@@ -41,19 +41,27 @@ def clean(
 ) -> Reply:  # fmt: skip
     """Remove old runs from a ledger, and staging tables that nobody will come back for.
 
+    So go folders of this machine, below the setting spool-folder, with rows that no run needs.
+
     What runs have loaded stays in their targets. The run that holds how far an incremental job
     has come stays, however old; so does everything that can be resumed, unless asked.
     """
     del as_json, debug
     from mapper_dask.run import housekeeping
+    from mapper_dask.settings import resolve
 
     cleaned = housekeeping.clean(
-        ledger_of(ledger, file), older_than=older_than, unfinished=unfinished, dry_run=dry_run
+        ledger_of(ledger, file),
+        older_than=older_than,
+        unfinished=unfinished,
+        dry_run=dry_run,
+        spool_folder=resolve().value("spool-folder"),
     )
     rows = [(run.run_id, run.state, run.target, run.ended_at, run.chunks) for run in cleaned.runs]
     parts = [
         table(("run", "state", "target", "ended", "chunks"), rows) if rows else "",
         *(f"staging table {name}" for name in cleaned.tables),
+        *(f"folder {name}" for name in cleaned.folders),
         *(f"flow run {name}" for name in cleaned.flows),
         _sum(cleaned, "would remove" if dry_run else "removed"),
     ]
@@ -62,6 +70,7 @@ def clean(
         "runs": cleaned.runs,
         "flows": cleaned.flows,
         "tables": cleaned.tables,
+        "folders": cleaned.folders,
         "kept": cleaned.kept,
     }
     return Reply(data, "\n".join(filter(None, parts)))

@@ -18,6 +18,7 @@ from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
 from mapper_dask.run import stored_runs
 from mapper_dask.run.flow_ledger import FlowLedger, all_runs
 from mapper_dask.run.run_ledger import RunLedger
+from mapper_dask.run.spool_folder import parent_of, remove, unused
 
 FINISHED = (RunState.SUCCEEDED.value, RunState.DISCARDED.value)
 """States a run does not leave any more; the others can be resumed."""
@@ -65,6 +66,8 @@ class Cleaned:
     """Staging tables that no run will come back for, with their schemas."""
     kept: int
     """Runs that stay."""
+    folders: tuple[str, ...] = ()
+    """Folders of this machine with rows of queries that were read once, which nobody needs."""
 
 
 @contextmanager
@@ -151,6 +154,7 @@ def clean(
     unfinished: bool = False,
     keep: Collection[str] = (),
     dry_run: bool = False,
+    spool_folder: str | None = None,
 ) -> Cleaned:
     """Remove old runs with their chunks and rejects, and staging tables nobody will come back for.
 
@@ -166,6 +170,8 @@ def clean(
         Runs that stay, however old.
     dry_run
         Remove nothing, only say what would be.
+    spool_folder
+        Where the rows of queries wait that are read once; None: the system's temporary folder.
     """
     runs = every_run(target)
     flows = _stale_flows(target, older_than, unfinished=unfinished)
@@ -178,6 +184,8 @@ def clean(
         and (run.finished or unfinished)
     ]
     tables = _leftovers(target)
+    parent = parent_of(spool_folder)
+    folders = unused(parent, [run.run_id for run in old])
     if not dry_run:
         for run in old:
             _forget(target, run)
@@ -185,8 +193,9 @@ def clean(
             with _session(target) as (ledger, conn):
                 ledger.dialect.run(conn, "ledger_flow_forget", {"flow_run_id": flow})
         _drop(target, tables)
+        remove(folders)
     names = tuple(f"{schema}.{name}" for schema, name in tables)
-    return Cleaned(tuple(old), flows, names, len(runs) - len(old))
+    return Cleaned(tuple(old), flows, names, len(runs) - len(old), tuple(map(str, folders)))
 
 
 def _stale_flows(target: ConnectionRef, seconds: float, *, unfinished: bool) -> tuple[str, ...]:

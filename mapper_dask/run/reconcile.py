@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from mapper_dask.chunk.extract import source_session
+from mapper_dask.chunk.spooled import in_file
 from mapper_dask.chunk.task import ReadTask
 from mapper_dask.connections import (
     ConnectionRef,
@@ -101,6 +102,9 @@ class Reconciliation:
     """Rows in the target, other runs' among them."""
     repaired: tuple[int, ...] = ()
     """Chunks that were loaded anew before this count."""
+    read_once: bool = False
+    """Whether the source was not counted: its query gives other rows to another statement, so what
+    the run's own reading has given, as the ledger has it, stands for it."""
 
     @property
     def differences(self) -> tuple[ChunkCheck, ...]:
@@ -133,6 +137,8 @@ class Reconciliation:
     def _lines(self) -> list[Line]:
         source = sum(check.source_rows for check in self.checks)
         state = "in the run's own snapshot" if self.same_snapshot else "as it is now"
+        if self.read_once:
+            state = "as the one reading gave them; the query is not asked again"
         lines = [
             ("run", self.run_id),
             ("rows at the source", f"{source:,}, {state}"),
@@ -185,6 +191,11 @@ class Reconciler:
             )
         )
 
+    @property
+    def read_once(self) -> bool:
+        """Whether its chunks are files that one statement has filled."""
+        return any(in_file(chunk) for chunk, _ in self.known)
+
     def require(self, *, checksum: bool, repair: bool) -> None:
         """Refuse what this run does not allow.
 
@@ -193,6 +204,13 @@ class Reconciler:
         ConfigurationError
             Says which, and why.
         """
+        if (checksum or repair) and self.read_once:
+            field = "checksum" if checksum else "repair"
+            message = (
+                f"{field} needs chunks that the source can be asked for again; the query of run "
+                f"{self.stored.run_id!r} is read once, since another statement may give other rows"
+            )
+            raise ConfigurationError(message, field=field)
         if (checksum or repair) and not self.by_range:
             message = (
                 f"{'checksum' if checksum else 'repair'} needs a run without a function whose key "
@@ -226,7 +244,7 @@ class Reconciler:
             total, _ = dialect.count(conn, f"SELECT * FROM {self.table.quoted}")
         checks = tuple(check for check, _ in counted)
         same = self.stored.snapshot is not None and all(kept for _, kept in counted)
-        return Reconciliation(self.stored.run_id, checks, same, total)
+        return Reconciliation(self.stored.run_id, checks, same, total, read_once=self.read_once)
 
     def _checks(
         self, dialect: Dialect, conn: Any, proofs: Proofs, *, checksum: bool
@@ -234,7 +252,10 @@ class Reconciler:
         tag = session_tag(self.stored.run_id)
         read = ReadTask(self.source, self.query, 1, snapshot=self.stored.snapshot, tag=tag)
         for chunk, result in self.known:
-            rows, digest, kept = _source_digest(read, chunk, checksum=checksum)
+            if in_file(chunk):
+                rows, digest, kept = chunk.limit or 0, None, False
+            else:
+                rows, digest, kept = _source_digest(read, chunk, checksum=checksum)
             check = ChunkCheck(
                 chunk.chunk_id,
                 chunk.describe(),

@@ -27,6 +27,7 @@ from mapper_dask.chunk.load import TargetSession, target_session
 from mapper_dask.chunk.rejects import as_rejects, clean, plain_value
 from mapper_dask.chunk.rows import refused_by_target, through
 from mapper_dask.chunk.sieve import taken
+from mapper_dask.chunk.spooled import in_file
 from mapper_dask.chunk.task import ChunkTask, LoadTask
 from mapper_dask.connections import ConnectionRef, fingerprint, reference
 from mapper_dask.dialects import dialect_for
@@ -171,7 +172,7 @@ class Retrier:
         rejects: Sequence[Reject],
     ) -> _Again:
         again = _Again()
-        whole, by_key, as_stored = self._sorted(rejects, result, again)
+        whole, by_key, as_stored = self._sorted(rejects, chunk, result, again)
         columns = self.task.read.query.columns
         rows, refused = rows_as(columns, [reject.row for reject in whole], loading=False)
         again.still += [_with(whole[place], why) for place, why in refused.items()]
@@ -181,7 +182,7 @@ class Retrier:
         return again
 
     def _sorted(
-        self, rejects: Sequence[Reject], result: ChunkResult, again: _Again
+        self, rejects: Sequence[Reject], chunk: Chunk, result: ChunkResult, again: _Again
     ) -> tuple[list[Reject], list[Reject], list[Reject]]:
         """Return the rows of the source, those to be read by their key, those to load as stored."""
         whole: list[Reject] = []
@@ -192,7 +193,7 @@ class Retrier:
                 whole.append(reject)
             elif reject.stage != "transform":
                 as_stored.append(reject)
-            elif why := self._unfindable(reject, result):
+            elif why := self._unfindable(reject, chunk, result):
                 again.still.append(_with(reject, why))
             else:
                 by_key.append(reject)
@@ -206,8 +207,10 @@ class Retrier:
         made = self.load.expected
         return reject.stage == "transform" and set(reject.row) == read and set(made or read) != read
 
-    def _unfindable(self, reject: Reject, result: ChunkResult) -> str:
+    def _unfindable(self, reject: Reject, chunk: Chunk, result: ChunkResult) -> str:
         """Return why the source's row of a marked one cannot be read again; empty when it can."""
+        if in_file(chunk):
+            return "its query is read once: another statement may give another row of its key"
         if reject.key is None or set(reject.key) != set(self.task.keys):
             return "what is stored is what the function returned, without a key to read it again by"
         if result.rows_out > result.rows_read:

@@ -15,7 +15,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
@@ -137,19 +137,28 @@ class SpoolFolder:
 
 def remove_of(parent: Path, run_id: str) -> None:
     """Remove what is left here of all readings of a run; those in use elsewhere as well."""
-    for path in _folders(parent, f"{PREFIX}{fingerprint(run_id)}-*"):
-        shutil.rmtree(path, ignore_errors=True)
+    remove(_of_run(parent, run_id))
 
 
-def sweep(parent: Path, seconds: float = KEPT_SECONDS) -> list[Path]:
-    """Remove the folders of this user that no run will come back for; return them.
+def unused(parent: Path, run_ids: Iterable[str] = (), seconds: float = KEPT_SECONDS) -> list[Path]:
+    """Return the folders of this user that no run will come back for.
 
-    Those whose coordinator died before all rows were there, and those nobody has used so long.
+    Those of some runs; those whose coordinator died before all rows were there; and those nobody
+    has used so long.
     """
-    gone = [path for path in _folders(parent, f"{PREFIX}*") if _is_left_over(path, seconds)]
-    for path in gone:
+    theirs = [path for run_id in run_ids for path in _of_run(parent, run_id)]
+    left = [path for path in _folders(parent, f"{PREFIX}*") if _is_left_over(path, seconds)]
+    return list(dict.fromkeys([*theirs, *left]))
+
+
+def remove(folders: Iterable[Path]) -> None:
+    """Remove folders with all rows in them."""
+    for path in folders:
         shutil.rmtree(path, ignore_errors=True)
-    return gone
+
+
+def _of_run(parent: Path, run_id: str) -> list[Path]:
+    return list(_folders(parent, f"{PREFIX}{fingerprint(run_id)}-*"))
 
 
 def _is_left_over(path: Path, seconds: float) -> bool:

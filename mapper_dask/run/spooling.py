@@ -30,7 +30,7 @@ from mapper_dask.dialects.batches import BATCH_BYTES, pieces
 from mapper_dask.errors import ConfigurationError, RunStoppedError, SnapshotLostError
 from mapper_dask.parallel_models import Chunk, ChunkKind, SpooledFile
 from mapper_dask.run.events import log
-from mapper_dask.run.spool_folder import SpoolFolder, sweep
+from mapper_dask.run.spool_folder import SpoolFolder, remove, unused
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a system says when no more can be written."""
@@ -125,8 +125,10 @@ class Spooler:
     def begin(self) -> None:
         """Let go of what was added: all of it comes anew, as another reading."""
         self.remove()
-        for left in sweep(self.parent):
-            log("spool_removed", logging.WARNING, run=self.run_id, folder=left)
+        left = unused(self.parent)
+        remove(left)
+        for path in left:
+            log("spool_removed", logging.WARNING, run=self.run_id, folder=path)
         self.folder = SpoolFolder.made(self.parent, self.run_id, secrets.token_hex(16))
         self.chunks, self.rows, self.bytes = [], 0, 0
 

@@ -1,13 +1,14 @@
-"""A query that is read once, the job that moves it, and a coordinator of it that can be killed.
+"""A query that is read once, and the job that moves it; ``once_coordinator`` can be killed.
 
 Every row carries a number that is drawn once a statement: it tells whether all rows are of one.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -79,7 +80,7 @@ def assert_every_row_once(databases: Databases, rows: int = ROWS) -> None:
 def killed(databases: Databases, folder: Path, way: str, after: int) -> None:
     """Run the job in a process of its own, and kill it with its workers after some chunks."""
     command = [
-        *(sys.executable, "-m", "tests.fault.reading_once", databases.source.url),
+        *(sys.executable, "-m", "tests.fault.once_coordinator", databases.source.url),
         *(databases.target.url, str(folder), way),
     ]
     with subprocess.Popen(
@@ -88,29 +89,6 @@ def killed(databases: Databases, folder: Path, way: str, after: int) -> None:
         assert coordinator.stdout is not None
         for line in coordinator.stdout:
             if line.strip() == str(after):
-                _kill_group(coordinator.pid)
+                os.killpg(coordinator.pid, signal.SIGKILL)
                 break
         assert coordinator.wait() == -9
-
-
-def _kill_group(leader: int) -> None:
-    import os
-    import signal
-
-    os.killpg(leader, signal.SIGKILL)
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Run the job, a line for each chunk."""
-    source, target, folder, way = arguments
-
-    def tell(event: object) -> None:
-        sys.stdout.write(f"{event.done}\n")  # type: ignore[attr-defined]
-        sys.stdout.flush()
-
-    moved = job(source, target, run_id=RUN, **WAYS[way])
-    processor(folder, max_workers=2, progress=tell).run(moved).raise_for_status()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -69,6 +69,7 @@ def test_the_packaged_defaults_are_those_that_the_code_knows():
         "on-error": job.on_error,
         "reject-limit": job.reject_limit,
         "scheduler-address": None,
+        "spool-folder": None,
         "max-parallel-jobs": 4,
         "connections.limit": None,
         "connections.wait": retries.DEFAULT_CONNECTION_WAIT,
