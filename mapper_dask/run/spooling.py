@@ -185,7 +185,12 @@ class Spooler:
         assert self.folder is not None  # noqa: S101 - it has begun
         file = self.folder.create(file_name(len(self.chunks)))
         summed = _Summed(file)
-        self._open = _Open(file, summed, pa.ipc.new_stream(summed, schema), schema)
+        try:
+            writer = pa.ipc.new_stream(summed, schema)
+        except OSError:
+            file.close()
+            raise
+        self._open = _Open(file, summed, writer, schema)
         return self._open
 
     def _end(self) -> None:
