@@ -1,8 +1,9 @@
-"""The files in which the rows of one statement wait: what is written, refused, found and removed."""
+"""The files in which the rows of one statement wait: written, refused, found and removed."""
 
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import shutil
 import stat
@@ -85,7 +86,7 @@ def read(spool: Spool) -> list[list[int]]:
 def test_rows_are_cut_into_files_in_their_order_however_they_come(tmp_path: Path, batches):
     at = [sum(batches[:place]) for place in range(len(batches) + 1)]
 
-    found = spooled(tmp_path, *(numbers(a, b) for a, b in zip(at, at[1:], strict=False)))
+    found = spooled(tmp_path, *(numbers(a, b) for a, b in itertools.pairwise(at)))
 
     assert read(found) == [[*range(10)], [*range(10, 20)], [*range(20, 25)]]
     assert [(c.offset, c.limit) for c in found.chunks] == [(0, 10), (10, 10), (20, 5)]
@@ -269,9 +270,7 @@ def another(path: Path) -> None:
     path.write_bytes((path.parent / "00000000.arrow").read_bytes())
 
 
-@pytest.mark.parametrize(
-    "spoil", [gone, flipped, shorter, longer, empty, linked, shared, another]
-)
+@pytest.mark.parametrize("spoil", [gone, flipped, shorter, longer, empty, linked, shared, another])
 def test_a_file_that_is_not_as_it_was_written_gives_no_row(tmp_path: Path, spoil):
     found = spooled(tmp_path, numbers(0, 20))
     spoil(last(found))
