@@ -104,7 +104,7 @@ def test_a_staged_run_goes_on_or_begins_anew(side: Side, asked, tmp_path: Path, 
     assert folders(tmp_path) == []
 
 
-def test_an_append_under_way_is_not_mixed_with_another_reading(side: Side, asked, tmp_path: Path):
+def test_an_append_under_way_is_not_mixed_with_another_reading(asked, tmp_path: Path):
     trouble.begins = 1_500
     known = processor(tmp_path, enable_parallel=False)
     assert not known.run(asked()).succeeded

@@ -371,6 +371,19 @@ def test_it_is_cancelled_while_its_statement_waits(databases: Databases, tmp_pat
     assert folders(tmp_path) == []
 
 
+def test_how_far_the_reading_has_come_is_shown(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    stage(databases)
+    monkeypatch.setattr(spooling, "TOLD_EACH", 0.0)
+
+    processor(tmp_path, enable_parallel=False, progress=True).run(moved(databases))
+
+    shown = capsys.readouterr().err.splitlines()
+    assert f"d: reading once: {ROWS:,} rows, 0 MB" in shown
+    assert shown[-1].startswith(f"{CHUNKS}/{CHUNKS} chunks")
+
+
 def test_the_source_is_held_no_longer_than_the_statement(databases: Databases, tmp_path: Path):
     stage(databases)
     held: list[int] = []

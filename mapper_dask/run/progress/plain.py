@@ -21,6 +21,11 @@ class Lines(Progress):
         self._name = ""
         self._last: RunEvent | None = None
 
+    def reading(self, name: str, said: str) -> None:
+        """Print how much is here of a query that is read before its run begins."""
+        self._stream.write(f"{name}: {said}\n")
+        self._stream.flush()
+
     def run_started(self, started: RunStarted) -> None:
         """Name the lines of a flow's job, which stand among those of others."""
         self._name = f"{started.place.job}: " if started.place else ""
@@ -58,11 +63,20 @@ class Cell(Progress):
         self._shown: Any = None
         self._name = ""
 
+    def reading(self, name: str, said: str) -> None:
+        """Draw how much is here of a query that is read before its run begins."""
+        self._draw(html.escape(f"{name}: {said}"))
+
     def run_started(self, started: RunStarted) -> None:
         """Draw the empty bar."""
         self._name = f"{started.place.job}: " if started.place else ""
-        bar = self._html(_bar(0, started.chunks, self._name))
-        self._shown = self._display(bar, display_id=True)
+        self._draw(_bar(0, started.chunks, self._name))
+
+    def _draw(self, text: str) -> None:
+        if self._shown is None:
+            self._shown = self._display(self._html(text), display_id=True)
+        else:
+            self._shown.update(self._html(text))
 
     def chunk_done(self, event: RunEvent) -> None:
         """Draw it again."""

@@ -25,7 +25,7 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from mapper_dask.ledger_runs import RunState
-from mapper_dask.run.events import Progress, RunEnded, RunEvent, RunStarted, clock
+from mapper_dask.run.events import Progress, RunEnded, RunEvent, RunRefused, RunStarted, clock
 
 WORKERS_SHOWN = 8
 """Lines of workers at most: those that ended a chunk last. A cluster has more than a screen."""
@@ -81,6 +81,16 @@ class Display:
             task = self._bars.add_task(name, total=chunks, said="")
             self._running.add(task)
             return task
+
+    def tell(self, task: TaskID, said: str) -> None:
+        """Say what a run does whose bar does not move yet."""
+        with self._lock:
+            self._bars.update(task, said=said)
+
+    def renew(self, task: TaskID, name: str, chunks: int) -> None:
+        """Let a bar count a run's chunks."""
+        with self._lock:
+            self._bars.update(task, description=name, total=chunks, said="")
 
     def show(self, task: TaskID, name: str, event: RunEvent) -> None:
         """Move a run's bar, and the line of the worker that ended the chunk."""
@@ -147,10 +157,24 @@ class Bar(Progress):
         self._task: TaskID | None = None
         self._name = ""
 
+    def reading(self, name: str, said: str) -> None:
+        """Show how much is here of a query that is read before its run begins."""
+        if self._task is None:
+            self._task = self._display.begin(name, 1)
+        self._display.tell(self._task, said)
+
+    def run_refused(self, refused: RunRefused) -> None:
+        """Let a bar stand whose run does not begin."""
+        if self._task is not None:
+            self._display.end(self._task, refused.error)
+
     def run_started(self, started: RunStarted) -> None:
         """Show the empty bar."""
         self._name = started.name
-        self._task = self._display.begin(started.name, started.chunks)
+        if self._task is None:
+            self._task = self._display.begin(started.name, started.chunks)
+        else:
+            self._display.renew(self._task, started.name, started.chunks)
 
     def chunk_done(self, event: RunEvent) -> None:
         """Move it."""

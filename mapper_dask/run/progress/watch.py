@@ -151,6 +151,11 @@ class Watch:
     def reading(self, rows: int, size: int) -> None:
         """Tell how much of a query is here that is read before its run begins."""
         log("query_read", run=self.job.run_id, rows=rows, mb=size >> 20)
+        place = current_place()
+        name = self.job.target_table or "a dry run" if place is None else place.job
+        for hook in self._hooks:
+            if isinstance(hook, (Bar, Cell, Lines)):
+                hook.reading(name, f"reading once: {rows:,} rows, {size >> 20:,} MB")
 
     def chunk(self, run_id: str, event: RunEvent) -> None:
         """Tell what became of a chunk."""
