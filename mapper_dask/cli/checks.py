@@ -67,6 +67,8 @@ def _look_at(look: _Look, job: Any, settings: Any) -> None:
         ]
     plan = look.attempt(lambda: _prepared(mapper))
     notes = () if plan is None else plan.notes
+    if plan is not None and plan.read_once:
+        notes = (f"{plan.cut}; {plan.config.reason}", *notes)
     look.findings += [Finding(job.name, "note", None, note) for note in notes]
 
 

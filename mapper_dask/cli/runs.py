@@ -114,7 +114,9 @@ def _run_status(target: Any, run: Any) -> tuple[Reply, bool]:
     from mapper_dask.cli.reply import plain
     from mapper_dask.run.run_ledger import RunLedger
 
-    known = [result for _, result in RunLedger(target, run.run_id).chunks()]
+    ledger = RunLedger(target, run.run_id)
+    chunks = ledger.chunks()
+    known = [result for _, result in chunks]
     errors = [f"chunk {r.chunk_id} {r.bounds}: {r.error}" for r in known if r.error]
     lines = [
         f"run {run.run_id} {run.state}",
@@ -125,12 +127,21 @@ def _run_status(target: Any, run: Any) -> tuple[Reply, bool]:
         f"  rejected  {run.rows_rejected:,}",
         f"  started   {run.started_at}",
         f"  ended     {run.ended_at or ''}",
+        *(f"  read once {why}" for why in _why_once(ledger, chunks)),
         *(f"  error     {error.splitlines()[0]}" for error in errors[:3]),
     ]
     partial = run.rows_rejected or run.chunks_failed
     code = {"RUNNING": DONE, "SUCCEEDED": PARTIAL if partial else DONE, "CANCELLED": CANCELLED}
     data = {**plain(run), "errors": errors}
     return Reply(data, "\n".join(lines), code.get(run.state, FAILED)), run.state == "RUNNING"
+
+
+def _why_once(ledger: Any, chunks: Any) -> list[str]:
+    """Return why the query of a run was read once; nothing where it was read in chunks."""
+    if not any(chunk.spooled is not None for chunk, _ in chunks):
+        return []
+    stored = ledger.find()
+    return [] if stored is None else [stored.plan["reason"]]
 
 
 def _flow_status(target: Any, flow: Any) -> tuple[Reply, bool]:

@@ -107,7 +107,7 @@ class ChunkPlan:
             ("read", _one_line(self.query.sql)),
             ("into", self.target or "nowhere: a dry run counts only"),
             ("rows", f"about {self.config.total_rows:,}"),
-            ("cut", self._cut_text()),
+            ("cut", self.cut),
             ("why", self.config.reason),
             ("snapshot", self._snapshot_text()),
         ]
@@ -118,7 +118,9 @@ class ChunkPlan:
         ]
         return lines + [("note", note) for note in self.notes if note not in first]
 
-    def _cut_text(self) -> str:
+    @property
+    def cut(self) -> str:
+        """How the query is read, and into how many chunks, in words."""
         config, chunks = self.config, len(self.chunks)
         if self.spooled:
             return f"read once; its rows wait in {chunks:,} local files, a chunk each"

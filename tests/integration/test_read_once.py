@@ -14,6 +14,7 @@ from distributed import Client, LocalCluster
 from mapper_dask import MapperJob, ParallelProcessor, read_sql_query
 from mapper_dask.chunk import reading
 from mapper_dask.chunk.chunk_processor import process_chunk
+from mapper_dask.cli import main
 from mapper_dask.connections import reference
 from mapper_dask.errors import ConfigurationError, DatabaseError, RunStoppedError
 from mapper_dask.parallel_models import ChunkKind
@@ -71,6 +72,31 @@ def test_a_plan_says_that_a_query_is_read_once_and_about_how_many_chunks(databas
     assert f"read once, by one statement, into local files: about {CHUNKS} chunks" in str(plan)
     assert "random() may give other rows" in str(plan)
     assert "about one chunk" in str(ChunkManager().plan(moved(databases, chunk_size=10**6)))
+
+
+def test_check_and_status_say_it_and_why(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    stage(databases)
+    monkeypatch.setenv("SOURCE", databases.source.url)
+    monkeypatch.setenv("TARGET", databases.target.url)
+    file = tmp_path / "once.yaml"
+    file.write_text(
+        "version: 1\n"
+        "jobs:\n"
+        "  once:\n"
+        f"    source: {{connection: env:SOURCE, sql: '{SOURCE_SQL}'}}\n"
+        "    target: {connection: env:TARGET, table: d}\n"
+        f"    chunking: {{size: {CHUNK_SIZE}}}\n"
+    )
+    processor(tmp_path, max_workers=1).run(moved(databases, run_id=RUN)).raise_for_status()
+
+    for arguments in (["check", str(file)], ["status", RUN, "--ledger", "env:TARGET"]):
+        assert main(arguments) == 0, capsys.readouterr()
+        told = " ".join(capsys.readouterr().out.split())
+        assert "read once" in told
+        assert "random() may give other rows" in told
+        assert f"about {CHUNKS} chunks" in told or arguments[0] == "status"
 
 
 def test_a_frame_of_it_is_one_partition(databases: Databases):
