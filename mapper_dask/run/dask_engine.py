@@ -154,7 +154,7 @@ class DaskEngine:
 
         def submit(turn: Turn) -> None:
             log_assigned(task, turn.chunk)
-            with dask.config.set({LARGE: CARRIED}):
+            with dask.config.set({LARGE: CARRIED} if task.read.ships else {}):
                 future = self.client.submit(
                     process_chunk,
                     carrying(task, turn.chunk),

@@ -74,6 +74,20 @@ def test_a_plan_says_that_a_query_is_read_once_and_about_how_many_chunks(databas
     assert "about one chunk" in str(ChunkManager().plan(moved(databases, chunk_size=10**6)))
 
 
+def test_a_saved_plan_of_it_is_run_and_gone_on_with(databases: Databases, tmp_path: Path):
+    stage(databases)
+    asked, known = moved(databases, run_id=RUN), processor(tmp_path, max_workers=1)
+    file = tmp_path / "plan.json"
+    ChunkManager().plan(asked).save(file)
+
+    first = known.run(asked, plan=file).raise_for_status()
+    again = known.run(asked, plan=file).raise_for_status()
+
+    assert first.chunks_total == CHUNKS
+    assert again.chunk_results == first.chunk_results
+    assert_every_row_once(databases)
+
+
 def test_check_and_status_say_it_and_why(
     databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ):
