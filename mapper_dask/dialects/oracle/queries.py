@@ -6,8 +6,9 @@ row values, so a key of several columns is compared column by column.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from mapper_dask.dialects.aliases import free
 from mapper_dask.dialects.facts import Column, SourceQuery, Splice
 from mapper_dask.dialects.oracle.names import quote
 from mapper_dask.dialects.oracle.types import select_expression
@@ -19,8 +20,8 @@ TAIL = "\n) q"
 ROW_LIMITING = 12
 """Version of the server since which OFFSET … FETCH is known; before, rows are numbered."""
 
-PLACE = '"mapper_dask place"'
-"""Name of the numbers of rows; a column of the user's may have any other."""
+PLACE = "mapper_dask place"
+"""Name of the numbers of rows, where no column of the user's has it."""
 
 _DATE = "'SYYYY-MM-DD HH24:MI:SS'"
 _TIMESTAMP = "'SYYYY-MM-DD HH24:MI:SS.FF9'"
@@ -191,10 +192,16 @@ def _window(query: SourceQuery, chunk: Chunk, select: str, version: int) -> str:
     if version >= ROW_LIMITING:
         fetch = "" if limit is None else f" FETCH NEXT {limit} ROWS ONLY"
         return f"{wrapped(query.sql, select)} ORDER BY {order} OFFSET {offset} ROWS{fetch}"
-    ordered = f"SELECT q.* FROM (\n{query.sql}{TAIL} ORDER BY {order}"
+    place, columns = place_of([c.name for c in query.columns]), ", ".join(map(_name, query.columns))
+    ordered = f"SELECT {columns} FROM (\n{query.sql}{TAIL} ORDER BY {order}"
     until = "" if limit is None else f" WHERE ROWNUM <= {offset + limit}"
-    numbered = f"SELECT o.*, ROWNUM AS {PLACE} FROM (\n{ordered}\n) o{until}"
-    return f"SELECT {select} FROM (\n{numbered}{TAIL} WHERE q.{PLACE} > {offset}"
+    numbered = f"SELECT o.*, ROWNUM AS {place} FROM (\n{ordered}\n) o{until}"
+    return f"SELECT {select} FROM (\n{numbered}{TAIL} WHERE q.{place} > {offset}"
+
+
+def place_of(columns: Iterable[str]) -> str:
+    """Return the name, as SQL writes it, of the numbers of rows beside some columns."""
+    return f'"{free(PLACE, columns)}"'
 
 
 def _not_below(keys: Sequence[Column], bound: tuple[str, ...]) -> str:

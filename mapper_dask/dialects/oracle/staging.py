@@ -15,7 +15,7 @@ import oracledb
 from mapper_dask.dialects.facts import Publication
 from mapper_dask.dialects.oracle import faults
 from mapper_dask.dialects.oracle.names import quote
-from mapper_dask.dialects.oracle.queries import PLACE, literal
+from mapper_dask.dialects.oracle.queries import literal, place_of
 
 MARK = "mapper_dask ledger "
 """A staging table's comment begins so, and ends in the object id of the ledger that knows it."""
@@ -47,11 +47,11 @@ def create(
     ledger
         Object id of the ledger's table of runs.
     """
-    columns = _list(publication.columns)
+    columns = _list(publication.columns, "t")
     if publication.chunk_column:
         chunk = quote(publication.chunk_column)
         columns += f", CAST(NULL AS NUMBER({CHUNK_DIGITS})) AS {chunk}"
-    head = f"CREATE TABLE {publication.staging} AS SELECT {columns} FROM {publication.target}"
+    head = f"CREATE TABLE {publication.staging} AS SELECT {columns} FROM {publication.target} t"
     with conn.cursor() as cursor, _ignoring(EXISTS):
         cursor.execute(f"{head} WHERE 1 = 0")
         for statement in _constraints(publication, keys, checks):
@@ -116,24 +116,24 @@ def changes(publication: Publication) -> list[str]:
 
 def distinct_keys(publication: Publication) -> str:
     """Return what counts the keys that wait."""
-    keys = _list(publication.key)
-    return f"SELECT COUNT(*) FROM (SELECT DISTINCT {keys} FROM {publication.staging})"
+    keys = _list(publication.key, "x")
+    return f"SELECT COUNT(*) FROM (SELECT DISTINCT {keys} FROM {publication.staging} x)"
 
 
 def absent(publication: Publication) -> str:
     """Return what counts the keys that wait and are not in the target."""
     same = " AND ".join(f"t.{quote(k)} = s.{quote(k)}" for k in publication.key)
-    keys = _list(publication.key)
+    keys = _list(publication.key, "x")
     return (
-        f"SELECT COUNT(*) FROM (SELECT DISTINCT {keys} FROM {publication.staging}) s "
+        f"SELECT COUNT(*) FROM (SELECT DISTINCT {keys} FROM {publication.staging} x) s "
         f"WHERE NOT EXISTS (SELECT 1 FROM {publication.target} t WHERE {same})"
     )
 
 
 def _insert(publication: Publication) -> str:
-    columns = _list(publication.columns)
+    into, columns = _list(publication.columns), _list(publication.columns, "x")
     return (
-        f"INSERT INTO {publication.target} ({columns}) SELECT {columns} FROM {publication.staging}"
+        f"INSERT INTO {publication.target} ({into}) SELECT {columns} FROM {publication.staging} x"
     )
 
 
@@ -150,17 +150,18 @@ def _merge(publication: Publication) -> str:
 
 
 def _source(publication: Publication) -> str:
-    columns = _list(publication.columns)
+    columns = _list(publication.columns, "x")
     if not publication.newest_by:
-        return f"SELECT {columns} FROM {publication.staging}"
-    return f"SELECT {columns} FROM ({_placed(publication, 'ROW_NUMBER')}) WHERE {PLACE} = 1"
+        return f"SELECT {columns} FROM {publication.staging} x"
+    place = place_of(publication.columns)
+    return f"SELECT {columns} FROM ({_placed(publication, 'ROW_NUMBER')}) x WHERE x.{place} = 1"
 
 
 def _placed(publication: Publication, function: str) -> str:
-    keys, newest = _list(publication.key), quote(str(publication.newest_by))
+    keys, newest = _list(publication.key, "x"), f"x.{quote(str(publication.newest_by))}"
     return (
         f"SELECT x.*, {function}() OVER (PARTITION BY {keys} ORDER BY {newest} DESC NULLS LAST) "
-        f"AS {PLACE} FROM {publication.staging} x"
+        f"AS {place_of(publication.columns)} FROM {publication.staging} x"
     )
 
 
@@ -174,23 +175,24 @@ def _vanished(publication: Publication) -> str:
 
 def drop_superseded(publication: Publication) -> str:
     """Return what removes the rows that wait and have a newer one of their key."""
-    keys, newest = _list(publication.key), quote(str(publication.newest_by))
+    keys, newest = _list(publication.key, "x"), quote(str(publication.newest_by))
+    place = place_of(publication.columns)
     placed = (
-        f"SELECT x.ROWID AS {ADDRESS}, ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY {newest} "
-        f"DESC NULLS LAST) AS {PLACE} FROM {publication.staging} x"
+        f"SELECT x.ROWID AS {ADDRESS}, ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY x.{newest} "
+        f"DESC NULLS LAST) AS {place} FROM {publication.staging} x"
     )
     return (
         f"DELETE FROM {publication.staging} WHERE ROWID NOT IN "
-        f"(SELECT {ADDRESS} FROM ({placed}) WHERE {PLACE} = 1)"
+        f"(SELECT p.{ADDRESS} FROM ({placed}) p WHERE p.{place} = 1)"
     )
 
 
 def tied(publication: Publication) -> str:
     """Return what counts the keys that have two rows with the greatest value, equally new."""
-    keys = _list(publication.key)
+    keys, place = _list(publication.key, "x"), place_of(publication.columns)
     return (
-        f"SELECT COUNT(*) FROM (SELECT {keys} FROM ({_placed(publication, 'RANK')}) "
-        f"WHERE {PLACE} = 1 GROUP BY {keys} HAVING COUNT(*) > 1)"
+        f"SELECT COUNT(*) FROM (SELECT {keys} FROM ({_placed(publication, 'RANK')}) x "
+        f"WHERE x.{place} = 1 GROUP BY {keys} HAVING COUNT(*) > 1)"
     )
 
 
@@ -203,5 +205,7 @@ def _ignoring(code: str) -> Iterator[None]:
             raise
 
 
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(quote(name) for name in names)
+def _list(names: Sequence[str], table: str = "") -> str:
+    """Return columns, of a table expression where one is named: a bare ROWNUM is not a column."""
+    of = f"{table}." if table else ""
+    return ", ".join(f"{of}{quote(name)}" for name in names)

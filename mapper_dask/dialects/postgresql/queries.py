@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from mapper_dask.dialects.aliases import ROW
 from mapper_dask.dialects.facts import Column, SourceQuery, Splice, TypeFamily
 from mapper_dask.parallel_models import Bound, Chunk, ChunkKind
 
@@ -21,7 +22,7 @@ COUNT = "pg_catalog.count(*)"
 
 DIGEST = (
     f"{COUNT}, coalesce(pg_catalog.sum(('x' OPERATOR(pg_catalog.||) pg_catalog.left("
-    "pg_catalog.md5(q::pg_catalog.text), 15))::bit(60)::bigint::numeric), 0)::pg_catalog.text"
+    f"pg_catalog.md5(({ROW})::pg_catalog.text), 15))::bit(60)::bigint::numeric), 0)::pg_catalog.text"
 )
 """Rows of q, and a sum over them that tells one content from another in whatever order."""
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mapper_dask.dialects.aliases import free
 from mapper_dask.dialects.facts import Publication
 from mapper_dask.dialects.postgresql.keys import Key
 from mapper_dask.dialects.postgresql.queries import quote
@@ -80,9 +81,13 @@ def respell(publication: Publication, key: Key) -> str:
 
 
 def insert(publication: Publication) -> str:
-    """Return what lets the staged rows enter, or change the rows that have their keys."""
+    """Return what lets the staged rows enter, or change the rows that have their keys.
+
+    ON CONFLICT brings a table ``excluded``; under an alias, the target may be called that as well.
+    """
     columns = _list(publication.columns)
-    head = f"INSERT INTO {publication.target} ({columns}) OVERRIDING SYSTEM VALUE"
+    target = f"{publication.target} AS t" if publication.by_key else publication.target
+    head = f"INSERT INTO {target} ({columns}) OVERRIDING SYSTEM VALUE"
     conflict = f" {_on_conflict(publication)}" if publication.by_key else ""
     return f"{head} SELECT {columns} FROM {_source(publication)}{conflict}"
 
@@ -119,10 +124,11 @@ def drop_superseded(publication: Publication) -> str:
 def tied(publication: Publication) -> str:
     """Return what counts the keys that have two rows with the greatest value, equally new."""
     keys, newest = _list(publication.key), quote(str(publication.newest_by))
+    place = quote(free("place", publication.columns))
     return (
         f"SELECT pg_catalog.count(*) FROM (SELECT {keys} FROM (SELECT {keys}, pg_catalog.rank() "
-        f"OVER (PARTITION BY {keys} ORDER BY {newest} DESC NULLS LAST) AS place "
-        f"FROM {publication.staging}) AS ranked WHERE place OPERATOR(pg_catalog.=) 1 "
+        f"OVER (PARTITION BY {keys} ORDER BY {newest} DESC NULLS LAST) AS {place} "
+        f"FROM {publication.staging}) AS ranked WHERE ranked.{place} OPERATOR(pg_catalog.=) 1 "
         f"GROUP BY {keys} HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1) AS tied"
     )
 
