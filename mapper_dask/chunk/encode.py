@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mapper_dask.chunk.extensions import meant
 from mapper_dask.chunk.measure import TIMES, byte_range, is_text, measured, text_loss
 from mapper_dask.chunk.objects import objects_to_arrow
 from mapper_dask.chunk.times import require_whole_microseconds
@@ -93,11 +94,7 @@ def series_to_arrow(series: pd.Series, target: Column | None) -> tuple[pa.Chunke
         return objects_to_arrow(series, target)
     else:
         array = _from_pandas(series)
-    if isinstance(array.type, pa.BaseExtensionType):
-        raise EncodeError(_about(str(series.name), f"{series.dtype} has no column type; use text"))
-    if pa.types.is_dictionary(array.type):
-        array = array.cast(array.type.value_type)
-    return array, incoming_from_arrow(array.type)
+    return meant(array, str(series.name))
 
 
 def _from_pandas(series: pd.Series) -> pa.ChunkedArray:

@@ -14,8 +14,9 @@ import pyarrow as pa
 import simplejson
 
 from mapper_dask.chunk import times
+from mapper_dask.chunk.extensions import meant
 from mapper_dask.chunk.measure import measured
-from mapper_dask.dialects.conversions import Incoming, incoming_from_arrow
+from mapper_dask.dialects.conversions import Incoming
 from mapper_dask.dialects.facts import Column, TypeFamily
 from mapper_dask.errors import EncodeError
 from mapper_dask.mapping.decimals import written
@@ -57,7 +58,7 @@ def objects_to_arrow(series: pd.Series, target: Column | None) -> tuple[pa.Chunk
             f"as {array.type} a part of them would be lost"
         )
         raise EncodeError(message)
-    return array, incoming_from_arrow(array.type)
+    return meant(array, str(series.name))
 
 
 def _as_other(name: Any, values: Sequence[Any], target: Column) -> tuple[pa.ChunkedArray, Incoming]:

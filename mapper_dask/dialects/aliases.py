@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 ROW = "q.*"
-"""The whole row of the query that is named q; a column of it that is called q does not shadow it."""
+"""The whole row of the query that is named q, whether or not it has a column of that name."""
 
 
 def free(wanted: str, taken: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from mapper_dask.dialects import text_types
 from mapper_dask.dialects.facts import Column, TypeFamily
+from mapper_dask.dialects.shapes import Difference, Shape, are_one, difference
 
 _F = TypeFamily
 
@@ -61,6 +62,8 @@ class Incoming:
     """Width of an integer or float."""
     digits: int | None = None
     """Significant digits a number has at most; None: nobody knows."""
+    shape: Shape | None = None
+    """What a source's type is made of; None where a function made the values."""
 
 
 def incoming_from_column(column: Column) -> Incoming:
@@ -72,6 +75,7 @@ def incoming_from_column(column: Column) -> Incoming:
         column.scale,
         _bits(column.arrow),
         column.digits or (column.precision if column.family is _F.DECIMAL else None),
+        column.shape,
     )
 
 
@@ -124,6 +128,8 @@ def judge(incoming: Incoming, target: Column) -> Conversion:
     """Return what becomes of a value of one type in a column of another."""
     if incoming.family is None:
         return Conversion(target.name, Verdict.EXACT)
+    if (known := _by_definition(incoming, target)) is not None:
+        return known
     note = _RULES.get((incoming.family, target.family), _impossible)(incoming, target)
     if note is None:
         return Conversion(target.name, Verdict.EXACT)
@@ -132,6 +138,23 @@ def judge(incoming: Incoming, target: Column) -> Conversion:
             target.name, Verdict.IMPOSSIBLE, f"{incoming.shown} does not go into {target.type_name}"
         )
     return lossy(incoming, target, note)
+
+
+def _by_definition(incoming: Incoming, target: Column) -> Conversion | None:
+    """Return what definitions of types tell; None where the names of the types tell all."""
+    if (found := unlike(incoming, target)) is not None:
+        if found.note:
+            return lossy(incoming, target, found.note)
+        return Conversion(target.name, Verdict.IMPOSSIBLE, found.refusal(target.name))
+    alike = are_one(incoming.shape, target.shape)
+    return Conversion(target.name, Verdict.EXACT) if alike else None
+
+
+def unlike(incoming: Incoming, target: Column) -> Difference | None:
+    """Return in what the definitions of two types that travel as text differ; None: in nothing."""
+    if incoming.shape is None or target.shape is None:
+        return None
+    return difference(incoming.shape, target.shape)
 
 
 def lossy(incoming: Incoming, target: Column, note: str) -> Conversion:

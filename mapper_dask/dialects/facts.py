@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from mapper_dask.dialects.definition import Definition, Relied
 from mapper_dask.dialects.hazards import NONE_KNOWN, Hazards
+from mapper_dask.dialects.shapes import Shape
 
 
 class TypeFamily(enum.Enum):
@@ -64,6 +65,8 @@ class Column:
     """Significant digits a number keeps, however they stand; None: all of them."""
     empty_is_null: bool = False
     """Whether the database stores an empty value as NULL."""
+    shape: Shape | None = field(default=None, repr=False, compare=False)
+    """What its type is made of, where it travels as text; None: the database does not tell."""
 
     @property
     def typed(self) -> bool:

@@ -44,6 +44,7 @@ from mapper_dask.references import opened_query
 from mapper_dask.retries import Patience
 from mapper_dask.run.evidence import caveats
 from mapper_dask.run.misfits import remedy
+from mapper_dask.run.misread import misread
 from mapper_dask.run.missing import missing
 from mapper_dask.run.snapshot import Keeper
 from mapper_dask.run.staging import publication_for
@@ -241,7 +242,8 @@ def _outgoing(
             as_text = extract.text_columns(plan.query.columns, sample)
             read = {column.name: column for column in plan.query.columns}
             return {
-                name: _one_outgoing(
+                name: misread(result[name], table.column(name), plan.query.columns, sample)
+                or _one_outgoing(
                     result[name],
                     table.column(name),
                     read.get(name),

@@ -36,6 +36,7 @@ from mapper_dask.dialects.postgresql import (
     proof,
     publishing,
     queries,
+    shapes,
     staging,
     statement,
     transfer,
@@ -205,7 +206,7 @@ class PostgreSQL(Definitions, WithoutDirectPath, WithStagedRows, Pouring):
         for *_, found, read_only in rows[:1]:
             statement.prove(conn, found, read_only)
         orders = self._orders(conn, [d.type_id for d in described])
-        return tuple(
+        columns = tuple(
             types.keyed(
                 types.column(d.name, name, key_type, category, native=native, not_null=not_null),
                 cast,
@@ -215,6 +216,7 @@ class PostgreSQL(Definitions, WithoutDirectPath, WithStagedRows, Pouring):
                 described, rows, strict=True
             )
         )
+        return shapes.with_shapes(self.run, conn, columns, [d.type_id for d in described])
 
     def _orders(self, conn: Any, type_ids: Sequence[int]) -> dict[int, Sequence[str] | None]:
         """Return the operators of types that users made; the database's own have one order."""
@@ -364,19 +366,8 @@ class PostgreSQL(Definitions, WithoutDirectPath, WithStagedRows, Pouring):
         quoted = f"{queries.quote(schema)}.{queries.quote(table)}"
         definition = self.definition_of(conn, table_id)  # first: what comes later is held to it
         rows = self.run(conn, "target_columns", {"table_id": table_id})
-        columns = tuple(
-            types.column(
-                name,
-                type_name,
-                key_type,
-                category,
-                native=native,
-                not_null=not_null,
-                has_default=default,
-                generated=generated,
-            )
-            for name, type_name, key_type, category, native, _, not_null, default, generated in rows
-        )
+        columns = tuple(map(types.column_of_table, rows))
+        columns = shapes.with_shapes(self.run, conn, columns, [row[5] for row in rows])
         indexes = self.run(conn, "ordered_indexes", {"table_id": table_id})
         referring = self.run(conn, "referring_tables", {"table_id": table_id})
         return TargetTable(

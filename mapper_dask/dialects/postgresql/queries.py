@@ -21,8 +21,8 @@ TAIL = "\n) AS q"
 COUNT = "pg_catalog.count(*)"
 
 DIGEST = (
-    f"{COUNT}, coalesce(pg_catalog.sum(('x' OPERATOR(pg_catalog.||) pg_catalog.left("
-    f"pg_catalog.md5(({ROW})::pg_catalog.text), 15))::bit(60)::bigint::numeric), 0)::pg_catalog.text"
+    f"{COUNT}, coalesce(pg_catalog.sum(('x' OPERATOR(pg_catalog.||) pg_catalog.left(pg_catalog.md5("
+    f"({ROW})::pg_catalog.text), 15))::bit(60)::bigint::numeric), 0)::pg_catalog.text"
 )
 """Rows of q, and a sum over them that tells one content from another in whatever order."""
 

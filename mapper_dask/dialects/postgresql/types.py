@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from mapper_dask.dialects.facts import Column, TypeFamily
+from mapper_dask.dialects.postgresql.domains import refuses_null
 
 MICROSECONDS = 6
 """Fractional digits PostgreSQL keeps when a time type names none."""
@@ -85,6 +86,21 @@ def column(name: str, type_name: str, key_type: str, category: str, **flags: Any
     if base == "character" and precision is None:
         precision = 1
     return Column(name, type_name, family, arrow, precision, None, key_type, **flags)
+
+
+def column_of_table(row: Sequence[Any]) -> Column:
+    """Return the column of a table that a row of ``target_columns`` describes."""
+    name, type_name, key_type, category, native, _, not_null, default, generated, checks = row
+    return column(
+        name,
+        type_name,
+        key_type,
+        category,
+        native=native,
+        not_null=not_null or any(map(refuses_null, checks)),
+        has_default=default,
+        generated=generated,
+    )
 
 
 def keyed(column: Column, cast_type: str, order: Sequence[str] | None) -> Column:
