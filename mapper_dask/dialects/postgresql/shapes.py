@@ -17,7 +17,7 @@ Run = Callable[..., list[tuple[Any, ...]]]
 _KINDS = {"a": ARRAY, "c": ROW, "e": ENUM, "r": RANGE, "m": MULTIRANGE}
 """``pg_type.typtype``; ``a`` is the query's own."""
 
-_DOMAIN, _PSEUDO = "d", "p"
+_DOMAIN, _ANY_ROW = "d", "record"
 
 _RANGES = ("range", "multirange")
 
@@ -81,15 +81,17 @@ def _types(rows: Sequence[tuple[Any, ...]]) -> dict[int, _Type]:
 
 
 def _shape(types: Mapping[int, _Type], number: int, shown: str) -> Shape | None:
-    """Return a type's shape; None of a pseudo-type such as ``record``, which any row may be."""
+    """Return a type's shape; None of ``record``, of which nothing is known but its rows."""
     found = types.get(number)
+    if shown.removesuffix("[]") == _ANY_ROW:
+        return None
     if found is None:
         return Shape(BASE, shown, made=shown.removesuffix("[]") == MONEY)
-    if found.kind == _PSEUDO:
-        return None
     if found.kind == _DOMAIN:
         [(_, base, base_shown, _)] = found.parts
         return _shape(types, base, base_shown)
+    if found.kind == "a":  # an array has the modifiers of its elements
+        found = replace(found, parts=(("", found.parts[0][1], shown.removesuffix("[]"), ""),))
     inner = tuple((name, _shape(types, part, text)) for name, part, text, _ in found.parts)
     parts = tuple((name, shape) for name, shape in inner if shape is not None)
     kind = _KINDS.get(found.kind, BASE)
