@@ -36,7 +36,7 @@ from mapper_dask.dialects.facts import (
     TargetTable,
     TypeFamily,
 )
-from mapper_dask.errors import DatabaseError, MapperError, TargetError
+from mapper_dask.errors import ConfigurationError, DatabaseError, MapperError, TargetError
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkKind
 from mapper_dask.plan.chunk_plan import ChunkPlan
@@ -96,6 +96,7 @@ def prepare(
         When the table is missing, lacks a column, has one of another kind, or needs one that
         nothing fills.
     """
+    _require_own_mark(job, plan.query)
     read = ReadTask(
         source,
         plan.query,
@@ -181,6 +182,17 @@ def restarts(dialect: Dialect, snapshot: str | None, publication: Publication | 
     """
     kept = dialect.capabilities.kept_snapshots
     return snapshot is not None and publication is not None and not kept
+
+
+def _require_own_mark(job: MapperJob, query: SourceQuery) -> None:
+    """Refuse a column by which a function marks rows, where the query has one of that name."""
+    if job.transformation_logic is not None and any(c.name == REASON for c in query.columns):
+        message = (
+            f"source_sql: a function marks rows to be set aside in a column {REASON!r}, and the "
+            "query has one of that name; name it otherwise, as in "
+            f"{REASON} AS reason"
+        )
+        raise ConfigurationError(message, field="source_sql")
 
 
 def _require_direct_path(job: MapperJob, target: ConnectionRef) -> None:
