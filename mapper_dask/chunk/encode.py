@@ -89,7 +89,9 @@ def series_to_arrow(series: pd.Series, target: Column | None) -> tuple[pa.Chunke
     column NaN is a number and stays one.
     """
     if isinstance(series.dtype, pd.ArrowDtype):
-        array: Any = pa.chunked_array(series.array.__arrow_array__())
+        array: Any = series.array.__arrow_array__()
+        if not isinstance(array, pa.ChunkedArray):  # made anew, a user's type would be its storage
+            array = pa.chunked_array([array])
     elif series.dtype == object:
         return objects_to_arrow(series, target)
     else:

@@ -134,7 +134,7 @@ def test_a_type_of_the_same_meaning_arrives(databases: Databases, case: str) -> 
 
 def test_both_definitions_are_shown(databases: Databases) -> None:
     made(databases, CHANGED["fields swap"])
-    with pytest.raises(TargetError, match="field|type") as caught:
+    with pytest.raises(TargetError) as caught:
         move(databases)
     assert "x (lat double precision, lon double precision)" in str(caught.value)
     assert "x (lon double precision, lat double precision)" in str(caught.value)

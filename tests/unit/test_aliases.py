@@ -45,7 +45,7 @@ KEY = Key((KeyColumn("k", "OPERATOR(pg_catalog.=)", "", image_equal=True),))
 
 
 def test_plain_names_have_plain_helpers() -> None:
-    assert "AS \"place\" FROM" in staging.tied(merged("k", "at"))
+    assert 'AS "place" FROM' in staging.tied(merged("k", "at"))
     assert '"mapper_dask place"' in oracle_staging.tied(merged("k", "at"))
 
 
@@ -66,7 +66,9 @@ def test_a_target_called_excluded_stands_under_an_alias() -> None:
 def test_an_old_oracle_numbers_rows_beside_a_column_of_that_name() -> None:
     names = ("id", "mapper_dask place")
     columns = tuple(
-        column_of_table(name, "NUMBER", 9, 0, None, nullable=False, has_default=False, generated=False)
+        column_of_table(
+            name, "NUMBER", 9, 0, None, nullable=False, has_default=False, generated=False
+        )
         for name in names
     )
     query = SourceQuery("SELECT * FROM t", columns, columns[:1])
@@ -84,7 +86,9 @@ ALIASES = {
 }
 """Table expressions in SQL that Python composes: each is a qualifier only."""
 
-OF_TABLE = re.compile(r"(?:\)|FROM [\w.{}]+|UPDATE [\w.{}]+|INTO [\w.{}]+) (?:AS )?([a-z]\w*)\b(?! *\()")
+OF_TABLE = re.compile(
+    r"(?:\)|FROM [\w.{}]+|UPDATE [\w.{}]+|INTO [\w.{}]+) (?:AS )?([a-z]\w*)\b(?! *\()"
+)
 KEYWORDS = {"values", "using", "where", "set", "on", "as", "is", "with", "and", "or"}
 BARE = re.compile(r"(?<![\w.)\"'%:{])([a-z]\w*)::|\b(?:to_jsonb|row_to_json|md5)\(([a-z]\w*)\)")
 """A name with a cast, or as a row: whose it is, a column of the user's decides."""
@@ -102,7 +106,9 @@ def texts(dialect: str) -> list[tuple[str, str]]:
                 found.append((file.name, "".join(map(str, parts))))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.append((file.name, node.value))
-    return [(name, text) for name, text in found if re.search(r"\b(SELECT|FROM|INTO|UPDATE)\b", text)]
+    return [
+        (name, text) for name, text in found if re.search(r"\b(SELECT|FROM|INTO|UPDATE)\b", text)
+    ]
 
 
 @pytest.mark.parametrize("dialect", ALIASES)
