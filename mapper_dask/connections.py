@@ -41,6 +41,10 @@ GOODBYE = 1.0
 PLACES = ("host", "port", "service_name", "sid")
 """Parts of a URL's query that say which database it leads to."""
 
+WIRE = ("client_encoding",)
+"""What a dialect opens its connections with, whatever a URL says: it has no part in what a query
+means."""
+
 _VAULT_PREFIX = "mapper-dask-"
 _lock = threading.Lock()
 _closing = threading.local()
@@ -162,8 +166,11 @@ def engine_for(ref: ConnectionRef, *, connect_args: dict[str, Any]) -> sa.Engine
             url, _texts[key] = parse_url(text, ref.shown), text
             _engines[key] = sa.create_engine(
                 url,
-                # What the URL says itself, such as a timeout, is not overruled.
-                connect_args={k: v for k, v in connect_args.items() if k not in url.query},
+                # What the URL says itself, such as a timeout, is not overruled, but for what the
+                # texts on the wire are read by.
+                connect_args={
+                    k: v for k, v in connect_args.items() if k not in url.query or k in WIRE
+                },
                 poolclass=QueuePool,
                 pool_size=POOL_SIZE,
                 max_overflow=-1,

@@ -52,11 +52,11 @@ def source_session(task: ReadTask, chunk: Chunk) -> Iterator[SourceSession]:
 def _begin(dialect: Dialect, conn: Any, task: ReadTask, application: str) -> str | None:
     try:
         with dialect.errors():
-            dialect.begin_read(conn, task.snapshot, application)
+            dialect.begin_read(conn, task.snapshot, application, task.query.settings)
     except SnapshotLostError:
         if task.needs_snapshot:
             raise
-        dialect.begin_read(conn, None, application)
+        dialect.begin_read(conn, None, application, task.query.settings)
         return None
     return task.snapshot
 

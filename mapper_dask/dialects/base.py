@@ -27,6 +27,7 @@ from mapper_dask.dialects.facts import (
     Loaded,
     Publication,
     Relation,
+    Settings,
     SourceQuery,
     TableMark,
     TargetTable,
@@ -225,8 +226,36 @@ class Dialect(Protocol):
         ...
 
     # reading
-    def begin_read(self, conn: Any, snapshot: str | None, application: str = "") -> None:
-        """Begin a read-only transaction, in the named snapshot where there is one."""
+    def begin_read(
+        self, conn: Any, snapshot: str | None, application: str = "", like: Settings = ()
+    ) -> None:
+        """Begin a read-only transaction, in the named snapshot where there is one.
+
+        A query means in it what it did in the session whose ``meaning`` is passed as ``like``.
+        """
+        ...
+
+    def meaning(self, conn: Any) -> Settings:
+        """Return what a query's meaning hangs on in this session, beside what it reads."""
+        ...
+
+    def changed_to_read(self, conn: Any, columns: Sequence[Column]) -> tuple[str, ...]:
+        """Return which of the session's own settings are changed while a query is read.
+
+        Those only that may change what it means, each in words for a plan.
+        """
+        ...
+
+    def changed_to_load(self, conn: Any, columns: Sequence[Column]) -> tuple[str, ...]:
+        """Return which of the session's own settings are changed while rows are loaded."""
+        ...
+
+    def writes(self, conn: Any) -> Mapping[str, str]:
+        """Return the settings under which this session writes values as texts."""
+        ...
+
+    def write_as(self, conn: Any, writes: Mapping[str, str]) -> None:
+        """Let a session in which nothing of a user's runs write values as another one does."""
         ...
 
     def ping(self, conn: Any) -> None:

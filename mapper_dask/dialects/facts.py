@@ -281,6 +281,10 @@ class Splice:
         return f"{self.before}{replacement}{alias}{self.after}"
 
 
+Settings = tuple[tuple[str, str], ...]
+"""Names and values of settings of a session."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceQuery:
     """The query as the chunks read it."""
@@ -295,6 +299,8 @@ class SourceQuery:
     """Where the row addresses go, for ROWID_BASED."""
     relied: Relied | None = field(default=None, repr=False, compare=False)
     """What it reads, and how that was defined when planned; None where nobody looked."""
+    settings: Settings = field(default=(), repr=False, compare=False)
+    """What its meaning hung on in the session that planned it: it means the same in each chunk."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mapper_dask import references
@@ -108,9 +108,10 @@ class ChunkManager:
             *([f"each chunk reads what is committed then: {unfrozen}"] if unfrozen else []),
             *warnings(seen, plan.choice),
             *of_cost,
+            *dialect.changed_to_read(conn, plan.query.columns),
         ]
         return ChunkPlan(
-            opened.sealed_query(plan.query),
+            _meant(dialect, conn, opened.sealed_query(plan.query)),
             config,
             tuple(plan.cut.chunks),
             job.consistent and not unfrozen,
@@ -200,6 +201,11 @@ def _planning(ref: ConnectionRef) -> Iterator[tuple[Dialect, Any]]:
         with dialect.errors(ref.resolve()):
             dialect.begin_read(conn, None)
         yield dialect, conn
+
+
+def _meant(dialect: Dialect, conn: Any, query: SourceQuery) -> SourceQuery:
+    """Return a query that means in every session what it does in this one."""
+    return replace(query, settings=dialect.meaning(conn))
 
 
 def _one_state(seen: Survey, chunks: Sequence[Chunk]) -> bool:

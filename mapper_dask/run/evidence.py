@@ -97,20 +97,21 @@ def still_there(target: ConnectionRef, stored: StoredRun) -> Verdict:
 
 
 def caveats(target: ConnectionRef, table: TargetTable) -> tuple[str, ...]:
-    """Return what a plan must say of how long its target keeps rows."""
+    """Return what a plan must say of how long its target keeps rows, and of its session."""
     dialect = dialect_for(target, "target_conn")
     engine = engine_for(target, connect_args=dialect.connect_args())
     with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
+        changed = dialect.changed_to_load(conn, table.columns)
         mark = dialect.evidence.mark(conn, table.schema, table.name)
         conn.rollback()
     if mark is None or not mark.unlogged:
-        return ()
+        return changed
     note = (
         f"target {table.quoted} is unlogged: a crash of the server empties it, and not the ledger. "
         "A run that ends, goes on or is asked again counts whether its rows are there. "
         "ALTER TABLE … SET LOGGED keeps them"
     )
-    return (note,)
+    return (*changed, note)
 
 
 def require_still_there(target: ConnectionRef, stored: StoredRun) -> Verdict:

@@ -7,7 +7,7 @@ transactions that wrote them, where rows tell those.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -255,7 +255,9 @@ class Reconciler:
             if in_file(chunk):
                 rows, digest, kept = chunk.limit or 0, None, False
             else:
-                rows, digest, kept = _source_digest(read, chunk, checksum=checksum)
+                rows, digest, writes, kept = _source_digest(read, chunk, checksum=checksum)
+                if dialect.name == dialect_for(self.source).name:
+                    dialect.write_as(conn, writes)  # else one value may have two texts
             check = ChunkCheck(
                 chunk.chunk_id,
                 chunk.describe(),
@@ -304,12 +306,18 @@ class Reconciler:
         Repairer(self.stored.run_id, self.target, self.table, self.query).clear(chunks)
 
 
-def _source_digest(read: ReadTask, chunk: Chunk, *, checksum: bool) -> tuple[int, str | None, bool]:
-    """Return a chunk's rows and checksum in the source, and whether the snapshot was there."""
+def _source_digest(
+    read: ReadTask, chunk: Chunk, *, checksum: bool
+) -> tuple[int, str | None, Mapping[str, str], bool]:
+    """Return a chunk's rows and checksum in the source, and whether the snapshot was there.
+
+    With the settings under which values are texts there, which the checksum is made of.
+    """
     try:
         with source_session(read, chunk) as session:
             rows, digest = session.dialect.digest(session.conn, session.sql, wanted=checksum)
-            return rows, digest, session.snapshot is not None
+            writes = session.dialect.writes(session.conn) if checksum else {}
+            return rows, digest, writes, session.snapshot is not None
     except SnapshotLostError:
         if read.snapshot is None:
             raise

@@ -15,6 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FIRST_MICROS INT64_C(-62135596800000000) /* of year 1 */
+#define LAST_MICROS INT64_C(253402300799999999)  /* of year 9999 */
+
 typedef struct {
     char kind;          /* one of the letters of KINDS in lines.py */
     int precision, scale;
@@ -143,17 +146,35 @@ static const char *clock_time(const char *p, int64_t *micros)
     return p;
 }
 
-/* A date and a time, with +00 behind them where there is a zone, in microseconds. */
+/* Two digits, or none where the character before them does not stand there; -1 for another text. */
+static const char *part(const char *p, char before, int *value)
+{
+    *value = 0;
+    if (before && *p != before) return p;
+    return fixed_digits(p + (before != 0), 2, value);
+}
+
+/* The offset of a session's zone, as in +00, -05, +05:30 or +00:19:32, in microseconds. */
+static const char *zone_offset(const char *p, int64_t *micros)
+{
+    int hours, minutes, seconds = 0, west = *p == '-';
+    if (!west && *p != '+') return NULL;
+    if (!(p = part(p + 1, 0, &hours)) || !(p = part(p, ':', &minutes))) return NULL;
+    if (!(p = part(p, ':', &seconds))) return NULL;
+    *micros = ((hours * 60 + minutes) * 60 + seconds) * INT64_C(1000000) * (west ? -1 : 1);
+    return p;
+}
+
+/* A date and a time, with an offset behind them where there is a zone, in microseconds. What is of
+   another year than 1 to 9999 in UTC is not ordinary. */
 static const char *timestamp(const char *p, int zoned, int64_t *micros)
 {
-    int64_t days, of_day;
+    int64_t days, of_day, offset = 0;
     if (!(p = date(p, &days)) || *p++ != ' ') return NULL;
     if (!(p = clock_time(p, &of_day))) return NULL;
-    if (zoned) {
-        if (p[0] != '+' || p[1] != '0' || p[2] != '0') return NULL;
-        p += 3;
-    }
-    *micros = days * INT64_C(86400000000) + of_day;
+    if (zoned && !(p = zone_offset(p, &offset))) return NULL;
+    *micros = days * INT64_C(86400000000) + of_day - offset;
+    if (offset && (*micros < FIRST_MICROS || *micros > LAST_MICROS)) return NULL;
     return p;
 }
 

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from mapper_dask.dialects.facts import Column, TypeFamily
+from mapper_dask.dialects.postgresql import zones
 from mapper_dask.dialects.postgresql.lines import Lines
 
 BYTE_ORDER_MARK = "\ufeff".encode()
@@ -32,6 +33,16 @@ ESCAPES = (
 )
 """What COPY writes for what. No text of the database's holds a NUL, so that one can stand for a
 backslash while the others are looked for behind backslashes."""
+
+SPANS = {
+    "interval": (r"^(-[0-9]+) ([0-9])", r"\1 -\2"),
+    "interval[]": ('"(-[0-9]+) ([0-9])', r'"\1 -\2'),
+}
+"""What is replaced in texts of spans of time: a day's sign that is of the hours too, in the style
+sql_standard and in no other. Each field with its own sign is read alike in all of them."""
+
+_NUMBERED = re.compile(rb"\\(?:([0-7]{3})|\\)")
+"""In the text of bytes: one that is written as a number, or a backslash."""
 
 _REFUSED = re.compile(r"(?:In CSV column #|^Column )(\d+)")
 
@@ -53,6 +64,8 @@ class Decoder:
             [(c.name, c.arrow if keep else pa.string()) for c, keep in self._columns]
         )
         self._has_bytes = any(pa.types.is_binary(arrow) for arrow in self.schema.types)
+        self._told_anew = [n for n, (c, keep) in enumerate(self._columns) if _is_told_anew(c, keep)]
+        self._moments = [n for n, (c, keep) in enumerate(self._columns) if keep and _has_zone(c)]
         self._lines = Lines(self.schema)
         self._names = [str(number) for number in range(len(self._columns))]
         types = [_parsed_as(c) if keep else pa.string() for c, keep in self._columns]
@@ -80,7 +93,12 @@ class Decoder:
             When a typed column holds a value its Arrow type has no room for, such as infinity.
         """
         rows = self._lines.decode(block)
-        return self._read(bytes(block)) if rows is None else rows
+        rows = self._read(bytes(block)) if rows is None else rows
+        for number in self._told_anew:
+            column, _ = self._columns[number]
+            texts = _told_anew(rows.column(number).combine_chunks(), column)
+            rows = rows.set_column(number, self.schema.field(number), texts)
+        return rows
 
     def _read(self, block: bytes) -> pa.Table:
         source = BYTE_ORDER_MARK + block if block.startswith(BYTE_ORDER_MARK) else block
@@ -93,12 +111,14 @@ class Decoder:
             parse_options=self._parse,
             convert_options=self._convert,
         )
-        if not (self._has_bytes or has_escapes(block)):
+        if not (self._has_bytes or self._moments or has_escapes(block)):
             return rows.rename_columns(self.schema.names)
         arrays = [
             _unescaped(array.combine_chunks(), column, typed=typed)
             for array, (column, typed) in zip(rows.columns, self._columns, strict=True)
         ]
+        for number in self._moments:
+            arrays[number] = _moments(number, arrays[number], self.schema.types[number])
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
 
@@ -108,7 +128,33 @@ def has_escapes(block: bytes) -> bool:
 
 
 def _parsed_as(column: Column) -> pa.DataType:
-    return pa.string() if column.family is TypeFamily.BINARY else column.arrow
+    as_text = column.family is TypeFamily.BINARY or _has_zone(column)
+    return pa.string() if as_text else column.arrow
+
+
+def _has_zone(column: Column) -> bool:
+    return pa.types.is_timestamp(column.arrow) and column.arrow.tz is not None
+
+
+def _moments(number: int, texts: pa.Array, arrow: pa.DataType) -> pa.Array:
+    """Return moments of texts with offsets, of which Arrow's reader knows no seconds."""
+    try:
+        return zones.moments(texts, arrow)
+    except pa.ArrowInvalid as error:
+        message = f"Column {number}: {error}"
+        raise pa.ArrowInvalid(message) from None
+
+
+def _is_told_anew(column: Column, typed: bool) -> bool:  # noqa: FBT001
+    """Return whether a column's texts hang on the session, and need not."""
+    return (not typed and _has_zone(column)) or column.key_type in SPANS
+
+
+def _told_anew(texts: pa.Array, column: Column) -> pa.Array:
+    """Return texts that mean the same in every session."""
+    if column.key_type not in SPANS:
+        return zones.in_utc(texts)
+    return pc.replace_substring_regex(texts, *SPANS[column.key_type])
 
 
 def _unescaped(values: pa.Array, column: Column, *, typed: bool) -> pa.Array:
@@ -126,10 +172,22 @@ def _unescaped(values: pa.Array, column: Column, *, typed: bool) -> pa.Array:
 
 
 def _bytes(values: pa.Array) -> pa.Array:
-    """Return bytes that are written in hex behind an escaped backslash and an x."""
-    return pa.array(
-        (None if v is None else binascii.unhexlify(v[3:]) for v in values.to_pylist()), pa.binary()
-    )
+    """Return bytes of their texts, whichever of the two forms the session writes."""
+    return pa.array((None if v is None else _one_bytes(v) for v in values.to_pylist()), pa.binary())
+
+
+def _one_bytes(text: str) -> bytes:
+    """Return bytes that are written in hex, or as characters and numbers behind backslashes.
+
+    COPY doubles each backslash; a value that begins with one has two, and so looks like no hex.
+    """
+    if text.startswith("\\\\x"):
+        return binascii.unhexlify(text[3:])
+    return _NUMBERED.sub(_numbered, text.replace("\\\\", "\\").encode())
+
+
+def _numbered(found: re.Match[bytes]) -> bytes:
+    return bytes([int(found[1], 8)]) if found[1] else b"\\"
 
 
 def refused_column(error: pa.ArrowInvalid) -> int | None:

@@ -23,8 +23,10 @@ from mapper_dask.dialects.facts import (
     Loaded,
     Publication,
     Relation,
+    Settings,
     SourceQuery,
     TargetTable,
+    TypeFamily,
 )
 from mapper_dask.dialects.postgresql import (
     apart,
@@ -36,18 +38,21 @@ from mapper_dask.dialects.postgresql import (
     proof,
     publishing,
     queries,
+    session,
     shapes,
     staging,
     statement,
     transfer,
     types,
     watching,
+    zones,
 )
 from mapper_dask.dialects.postgresql.definitions import Definitions
 from mapper_dask.dialects.postgresql.evidence import PostgreSQLEvidence
 from mapper_dask.dialects.postgresql.holdings import PostgreSQLHoldings
 from mapper_dask.dialects.postgresql.no_direct_path import WithoutDirectPath
 from mapper_dask.dialects.postgresql.pouring import Pouring
+from mapper_dask.dialects.postgresql.session import OwnSettings
 from mapper_dask.dialects.postgresql.staged_rows import WithStagedRows
 from mapper_dask.dialects.postgresql.watermarks import PostgreSQLWatermarks
 from mapper_dask.parallel_models import Bound, Chunk
@@ -59,14 +64,6 @@ KEEPALIVE = {
     "tcp_user_timeout": 60_000,
 }
 """A dead link is noticed in a minute (s, s, probes, ms); the system's default is two hours."""
-
-SESSION = (
-    "SET datestyle = 'ISO, YMD'; SET timezone = 'UTC'; SET intervalstyle = 'postgres'; "
-    "SET extra_float_digits = 1; SET bytea_output = 'hex'; SET client_encoding = "
-    "'UTF8'; SET xmloption = 'content'; "
-    "SET synchronize_seqscans = off; SET client_min_messages = 'error'"
-)
-"""Settings under which text is exact, and under which the same query scans in the same order."""
 
 READ_LOCK_TIMEOUT = 30.0
 """Seconds a reading session waits for a lock, such as a rewrite of its table, before it says so."""
@@ -85,7 +82,7 @@ client that takes its time, in the user's function or by keeping a snapshot, is 
 What a server does not know, or its system cannot do, is left out."""
 
 
-class PostgreSQL(Definitions, WithoutDirectPath, WithStagedRows, Pouring):
+class PostgreSQL(Definitions, OwnSettings, WithoutDirectPath, WithStagedRows, Pouring):
     """The dialect of PostgreSQL 11 and later, through psycopg2."""
 
     name = "postgresql"
@@ -101,7 +98,8 @@ class PostgreSQL(Definitions, WithoutDirectPath, WithStagedRows, Pouring):
 
     def connect_args(self) -> dict[str, Any]:
         """Return what every connection is opened with."""
-        return {"connect_timeout": 10, "application_name": "mapper_dask", **KEEPALIVE}
+        named = {"connect_timeout": 10, "application_name": "mapper_dask"}
+        return {**named, **KEEPALIVE, **session.CONNECT}
 
     def errors(self, url: sa.URL | None = None, *, prefix: int = 0) -> AbstractContextManager[None]:
         """Return a context in which the driver's errors become this library's."""
@@ -136,14 +134,17 @@ class PostgreSQL(Definitions, WithoutDirectPath, WithStagedRows, Pouring):
 
     # -- reading --------------------------------------------------------------------------------
 
-    def begin_read(self, conn: Any, snapshot: str | None, application: str = "") -> None:
+    def begin_read(
+        self, conn: Any, snapshot: str | None, application: str = "", like: Settings = ()
+    ) -> None:
         """Begin a read-only transaction, in the snapshot another session keeps if one is named."""
-        conn.rollback()
+        session.prepare(conn)
         with conn.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             if snapshot is not None:
                 cursor.execute("SET TRANSACTION SNAPSHOT %s", (snapshot,))
-            cursor.execute(f"{SESSION.replace('SET ', 'SET LOCAL ')}; {statement.mark(conn)}")
+            cursor.execute(f"{session.settings(conn)}; {statement.mark(conn)}")
+            session.require_carried(cursor, conn, like)
             fence(cursor, application, READ_LOCK_TIMEOUT)
 
     def ping(self, conn: Any) -> None:
@@ -269,7 +270,12 @@ class PostgreSQL(Definitions, WithoutDirectPath, WithStagedRows, Pouring):
     def key_marks(self, conn: Any, sql: str, keys: Sequence[Column], step: int) -> list[KeyMark]:
         """Return every ``step``-th key in the database's own order."""
         marks = statement.rows(conn, queries.key_marks(sql, keys, step))
-        return [KeyMark(int(place), tuple(key)) for place, *key in marks if None not in key]
+        zoned = [key.family is TypeFamily.TIMESTAMP_TZ for key in keys]
+        return [
+            KeyMark(int(place), tuple(zones.utc(t) if z else t for t, z in zip(key, zoned)))
+            for place, *key in marks
+            if None not in key
+        ]
 
     def histogram(self, conn: Any, table: str, column: str) -> Histogram:
         """Return nothing: a sample is as fast, and knows how old it is."""
@@ -322,11 +328,11 @@ class PostgreSQL(Definitions, WithoutDirectPath, WithStagedRows, Pouring):
 
     def begin_load(self, conn: Any, application: str, lock_timeout: float) -> None:
         """Begin a transaction that loads: READ COMMITTED, to see what another copy commits."""
-        conn.rollback()
+        session.prepare(conn)
         with conn.cursor() as cursor:
             mode = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; "
-            local = SESSION.replace("SET ", "SET LOCAL ")
-            cursor.execute(f"{mode}{local}; {named_queries.LOADING}")  # in one message
+            # in one message
+            cursor.execute(f"{mode}{session.settings(conn)}; {named_queries.DURABLE}")
             fence(cursor, application, lock_timeout)
 
     def end_sessions(self, conn: Any, tag: str) -> int:

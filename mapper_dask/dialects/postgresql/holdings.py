@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mapper_dask.dialects.facts import Column, Holding, TargetTable, TypeFamily
+from mapper_dask.dialects.postgresql import zones
 from mapper_dask.dialects.postgresql.queries import cast_type, quote
 
 COMPARABLE = frozenset(
@@ -62,6 +63,8 @@ class PostgreSQLHoldings:
         found, is_reached, number = self._row(
             f"{_SEEN}SELECT {greatest}::pg_catalog.text, {reaches}, {rows}"
         )
+        if found is not None and column.family is TypeFamily.TIMESTAMP_TZ:
+            found = zones.utc(found)
         return Holding(found, None if number is None else int(number), bool(is_reached))
 
     def is_empty(self, table: TargetTable) -> bool:

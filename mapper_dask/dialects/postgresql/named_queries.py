@@ -13,10 +13,6 @@ DURABLE = (
 )
 """A commit that is acknowledged is kept, whatever the role was given; what waits for more does."""
 
-LOADING = f"SET LOCAL array_nulls = on; {DURABLE}"
-"""How a session that loads begins: without the first, the text of an array's NULL would be read as
-the four letters."""
-
 
 @functools.cache
 def text(name: str) -> str:

@@ -196,9 +196,12 @@ def key_marks(sql: str, keys: Sequence[Column], step: int) -> str:
 def _text(key: Column, name: str) -> str:
     """Return a key as text, NULL where that text would not be read as the same key again."""
     text, kind = f"{name}::pg_catalog.text", cast_type(key)
+    if key.key_type == "interval":  # each field with its own sign is read alike in every style
+        text = f"pg_catalog.regexp_replace({text}, '^(-[0-9]+) ([0-9])', E'\\\\1 -\\\\2')"
     match key.family:
         case TypeFamily.TIMESTAMP | TypeFamily.TIMESTAMP_TZ:
-            after = f"{name} {operator(key, '>')} '{LAST_TIME}'::{kind}"
+            last = f"{LAST_TIME}+00" if key.family is TypeFamily.TIMESTAMP_TZ else LAST_TIME
+            after = f"{name} {operator(key, '>')} '{last}'::{kind}"
             late = f"{after} AND {name} {operator(key, '<')} 'infinity'::{kind}"
             return f"CASE WHEN {late} THEN NULL ELSE {text} END"
         case TypeFamily.OTHER | TypeFamily.FLOAT if kind:

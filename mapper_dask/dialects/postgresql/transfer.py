@@ -10,7 +10,7 @@ import pyarrow as pa
 from mapper_dask.dialects.batches import Most, regrouped
 from mapper_dask.dialects.facts import Column, Loaded, TargetTable
 from mapper_dask.dialects.hazards import blame
-from mapper_dask.dialects.postgresql import copying, wire
+from mapper_dask.dialects.postgresql import copying, session, wire
 from mapper_dask.dialects.postgresql.decode import Decoder
 from mapper_dask.dialects.postgresql.pipe import Pipe
 from mapper_dask.dialects.postgresql.queries import quote
@@ -36,6 +36,7 @@ def read(
     once more then, in the same transaction.
     """
     typed = [column.typed for column in columns]
+    session.read_exactly(conn, columns)
     while True:
         with Spool(Decoder(columns, typed).schema) as spool:
             expected, refused = _spooled(conn, sql, columns, typed, spool)
@@ -84,6 +85,7 @@ def load(conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
         When the database counts other rows than were sent.
     """
     columns = [column for name in rows.column_names if (column := table.column(name)) is not None]
+    session.load_exactly(conn, columns)
     binary = wire.is_binary(columns, rows)
     stream = wire.to_binary(rows) if binary else wire.to_csv(rows)
     try:
@@ -126,6 +128,9 @@ def relay(
     LoadCountError
         When the two databases count differently.
     """
+    columns = [column for name in names if (column := table.column(name)) is not None]
+    session.read_exactly(source_conn, columns)
+    session.load_exactly(target_conn, columns)
     out, into = copying.Out(sql, wire_format), _into(table, names, wire_format)
     if copying.is_direct(source_conn) and copying.is_direct(target_conn):
         read_rows, loaded = copying.relay(source_conn, out, target_conn, into)

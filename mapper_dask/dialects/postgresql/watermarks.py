@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from mapper_dask.dialects.facts import Column, CommitOrder, Transaction, TypeFamily
-from mapper_dask.dialects.postgresql import in_progress, statement
+from mapper_dask.dialects.postgresql import in_progress, statement, zones
 from mapper_dask.dialects.postgresql.in_progress import Run
 from mapper_dask.dialects.postgresql.queries import cast_type, quote, wrapped
 from mapper_dask.dialects.windows import within
@@ -38,8 +38,7 @@ class PostgreSQLWatermarks:
         greatest = f"pg_catalog.max({_name(column)})"
         if floor is not None:
             greatest = f"greatest({greatest}, {self._literal(column, floor)})"
-        found: str | None = self._value(wrapped(sql, f"({greatest})::pg_catalog.text"))
-        return found
+        return self._told(column, wrapped(sql, f"({greatest})::pg_catalog.text"))
 
     def nulls(self, sql: str, column: Column) -> int:
         """Return how many rows of a query have no value there."""
@@ -47,8 +46,11 @@ class PostgreSQLWatermarks:
         return int(str(self._value(f"{counted} WHERE {_name(column)} IS NULL")))
 
     def canonical(self, column: Column, text: str) -> str:
-        """Return a value of the user's as the database writes it."""
-        return str(self._value(f"SELECT ({self._literal(column, text)})::pg_catalog.text"))
+        """Return a value of the user's as the database writes it; a time without a zone is UTC."""
+        if column.family is TypeFamily.TIMESTAMP_TZ:
+            text = zones.assumed(text)
+        value = self._literal(column, text)
+        return str(self._told(column, f"SELECT ({value})::pg_catalog.text"))
 
     def lowered(
         self, column: Column, text: str, overlap: dt.timedelta | Decimal, floor: str | None
@@ -64,7 +66,7 @@ class PostgreSQLWatermarks:
         lowest = f"({less})::{cast_type(column)}"
         if floor is not None:
             lowest = f"greatest({lowest}, {self._literal(column, floor)})"
-        return str(self._value(f"SELECT ({lowest})::pg_catalog.text"))
+        return str(self._told(column, f"SELECT ({lowest})::pg_catalog.text"))
 
     def window(
         self,
@@ -96,8 +98,7 @@ class PostgreSQLWatermarks:
         if floor is not None:
             greatest = f"greatest({greatest}, {self._literal(column, floor)})"
         text = f"({greatest})::pg_catalog.text"
-        found: str | None = self._value(f"{wrapped(sql, text)} WHERE {less}")
-        return found
+        return self._told(column, f"{wrapped(sql, text)} WHERE {less}")
 
     def commit_order(self, sql: str, column: Column) -> CommitOrder:
         """Return how rows come to be seen, after the query was described in this session."""
@@ -109,6 +110,12 @@ class PostgreSQLWatermarks:
 
     def _literal(self, column: Column, text: str) -> str:
         return f"{self._quoted(text)}::{cast_type(column)}"
+
+    def _told(self, column: Column, sql: str) -> str | None:
+        """Return a value that is the same text in a session of any zone."""
+        found: str | None = self._value(sql)
+        zoned = column.family is TypeFamily.TIMESTAMP_TZ and found is not None
+        return zones.utc(str(found)) if zoned else found
 
     def _value(self, sql: str) -> Any:
         return statement.rows(self._conn, sql)[0][0]

@@ -1,0 +1,290 @@
+"""A session of the user's: what a query means in it, and how values are exact in it all the same.
+
+Which date ``'01/02/03'`` is, which day a moment belongs to, and what a trigger sees, is decided by
+the settings that the login's role, its database and its URL give a session. So a setting is left as
+it is wherever the wire can do with it: times are read with the offset of the session's zone, bytes
+in either form, spans of time in any style. A setting that only the wire needs otherwise is changed
+for the transaction, and a plan names it.
+"""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+
+from mapper_dask.dialects.facts import Column, Settings
+
+ENCODING = "UTF8"
+"""What texts are sent and read in. It goes into the connection: a role, a database, a URL and the
+environment have no say, and the server reads the first statement rightly already."""
+
+CONNECT = {"client_encoding": ENCODING}
+
+QUIET = (
+    "SET LOCAL datestyle = 'ISO'; SET LOCAL synchronize_seqscans = off; "
+    "SET LOCAL client_min_messages = 'error'"
+)
+"""What no query's meaning hangs on: the same query scans in the same order, and nothing is said
+aside. Of DateStyle it names the output alone, which the driver makes ISO anyway: the order of day,
+month and year stays."""
+
+CARRIED = ("DateStyle", "TimeZone", "IntervalStyle", "standard_conforming_strings")
+"""What the server tells a client of itself, so that it can be compared without asking."""
+
+SQL_STANDARD = "sql_standard"
+"""A style whose ``-1 2:03:04`` is read otherwise in any other style: the sign is of all fields."""
+
+ALWAYS_SHORTEST = 120_000
+"""Since this version any ``extra_float_digits`` above 0 gives the digits that a float needs."""
+
+INVALID_VALUE = "22023"
+"""What a server answers that does not know a setting's value."""
+
+_OWN = (
+    "SELECT s.name, s.setting, s.reset_val FROM pg_catalog.pg_settings s WHERE s.name "
+    "OPERATOR(pg_catalog.=) ANY (ARRAY['DateStyle', 'IntervalStyle', 'extra_float_digits', "
+    "'xmloption', 'array_nulls'])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What a session was given that matters to values as texts."""
+
+    dates: str
+    """DateStyle, as it was before the driver made its output ISO."""
+    spans: str
+    """IntervalStyle."""
+    float_digits: int
+    """extra_float_digits."""
+    xml: str
+    """xmloption."""
+    array_nulls: str
+    version: int
+
+    @property
+    def digits_needed(self) -> int:
+        """The extra_float_digits under which a float's text is exact."""
+        return 1 if self.version >= ALWAYS_SHORTEST else 3
+
+    @property
+    def rounds_floats(self) -> bool:
+        """Whether a float's text would be another float."""
+        return self.float_digits < self.digits_needed
+
+
+_own: weakref.WeakKeyDictionary[Any, Own] = weakref.WeakKeyDictionary()
+
+
+def own(conn: Any) -> Own:
+    """Return what a session was given; asked for once a connection, before anything is changed."""
+    if conn not in _own:
+        with conn.cursor() as cursor:
+            cursor.execute(_OWN)
+            found = {name: (now, given) for name, now, given in cursor.fetchall()}
+        _own[conn] = Own(
+            dates=found["DateStyle"][1],
+            spans=found["IntervalStyle"][0],
+            float_digits=int(found["extra_float_digits"][0]),
+            xml=found["xmloption"][0],
+            array_nulls=found["array_nulls"][0],
+            version=int(conn.server_version),
+        )
+    return _own[conn]
+
+
+def prepare(conn: Any) -> None:
+    """End what a connection was doing, and know its own settings before others begin."""
+    conn.rollback()
+    if conn.info.parameter_status("client_encoding") != ENCODING:  # a pooler may have passed it by
+        conn.set_client_encoding(ENCODING)
+    own(conn)
+    conn.rollback()
+
+
+def settings(conn: Any) -> str:
+    """Return the statements that make values exact for a transaction of a prepared connection."""
+    given = own(conn)
+    if not given.rounds_floats:
+        return QUIET
+    return f"{QUIET}; SET LOCAL extra_float_digits = {given.digits_needed}"
+
+
+# -- what is carried from the session that planned -------------------------------------------------
+
+
+def carried(conn: Any) -> Settings:
+    """Return what the meaning of a query hangs on, as far as the server tells it unasked."""
+    found = ((name, conn.info.parameter_status(name)) for name in CARRIED)
+    return tuple((name, value) for name, value in found if value is not None)
+
+
+def require_carried(cursor: Any, conn: Any, wanted: Settings) -> None:
+    """Let a transaction mean what the session that planned meant, where the two are unlike.
+
+    The environment of a worker's process, and a role that was altered meanwhile, make them so.
+    """
+    for name, value in wanted:
+        if name in CARRIED and conn.info.parameter_status(name) != value:
+            cursor.execute("SELECT pg_catalog.set_config(%s, %s, true)", (name, value))
+
+
+# -- what a column needs ---------------------------------------------------------------------------
+
+
+def read_exactly(conn: Any, columns: Sequence[Column]) -> None:
+    """Let spans of time within values of types that users made be read alike everywhere."""
+    if _hides_spans(own(conn), columns):
+        _say(conn, "SET LOCAL intervalstyle = 'postgres'")
+
+
+def load_exactly(conn: Any, columns: Sequence[Column]) -> None:
+    """Let texts be taken for what they say, where a column's type reads them by a setting."""
+    needed = [statement for _, statement, _ in _needed_to_load(own(conn), columns)]
+    if needed:
+        _say(conn, "; ".join(needed))
+
+
+def _hides_spans(given: Own, columns: Sequence[Column]) -> bool:
+    return given.spans == SQL_STANDARD and any(not column.native for column in columns)
+
+
+def _needed_to_load(given: Own, columns: Sequence[Column]) -> Iterator[tuple[str, str, str]]:
+    """Yield columns' name, the statement that is needed for them, and what a plan says of it."""
+    for column in columns:
+        if given.xml != "content" and re.match(r"xml\b", column.type_name):
+            yield (
+                column.name,
+                "SET LOCAL xmloption = 'content'",
+                f"xmloption of the target's session is {given.xml}, in which column "
+                f"{column.name!r} would refuse values that are no documents; while rows are "
+                "loaded it is content, for triggers too",
+            )
+        if given.array_nulls != "on" and (column.type_name.endswith("[]") or not column.native):
+            yield (
+                column.name,
+                "SET LOCAL array_nulls = on",
+                f"array_nulls of the target's session is {given.array_nulls}, in which NULLs in "
+                f"column {column.name!r} would become texts; while rows are loaded it is on, for "
+                "triggers too",
+            )
+
+
+def _say(conn: Any, statements: str) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute(statements)
+
+
+# -- what a plan says ------------------------------------------------------------------------------
+
+
+def read_notes(conn: Any, columns: Sequence[Column]) -> tuple[str, ...]:
+    """Return which settings of a source's session are changed, and what they may have meant."""
+    given = own(conn)
+    notes = []
+    if not given.dates.startswith("ISO"):
+        notes.append(
+            f"DateStyle of the source's session is {given.dates!r}; dates are written as ISO, as by "
+            "the driver itself, and read in the session's order of day, month and year: a cast "
+            "from a date to text in source_sql gives ISO"
+        )
+    if given.rounds_floats:
+        notes.append(
+            f"extra_float_digits of the source's session is {given.float_digits}, which rounds "
+            f"floats; it is {given.digits_needed}: a cast from a float to text in source_sql gives "
+            "all digits"
+        )
+    if _hides_spans(given, columns):
+        unsure = ", ".join(repr(column.name) for column in columns if not column.native)
+        notes.append(
+            "IntervalStyle of the source's session is sql_standard, whose texts mean something "
+            f"else in other styles; it is postgres while {unsure} may hold an interval: so is a "
+            "cast between interval and text in source_sql"
+        )
+    return tuple(notes)
+
+
+def load_notes(conn: Any, columns: Sequence[Column]) -> tuple[str, ...]:
+    """Return which settings of a target's session are changed, which its triggers see."""
+    given = own(conn)
+    notes = [note for _, _, note in _needed_to_load(given, columns)]
+    if not given.dates.startswith("ISO"):
+        notes.append(
+            f"DateStyle of the target's session is {given.dates!r}; while rows are loaded dates "
+            "are written as ISO, as by the driver itself, in triggers too"
+        )
+    if given.rounds_floats:
+        notes.append(
+            f"extra_float_digits of the target's session is {given.float_digits}; while rows are "
+            f"loaded it is {given.digits_needed}, in triggers too"
+        )
+    return tuple(notes)
+
+
+# -- the same text of the same value, in two sessions ------------------------------------------------
+
+WRITES = (
+    "DateStyle", "TimeZone", "IntervalStyle", "bytea_output", "extra_float_digits", "lc_monetary",
+)  # fmt: skip
+"""What the text of a value hangs on."""
+
+
+def writes(conn: Any) -> Mapping[str, str]:
+    """Return how a session writes values, as it stands in its transaction."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT s.name, pg_catalog.current_setting(s.name) FROM "
+            "pg_catalog.unnest(%s::pg_catalog.text[]) AS s (name)",
+            (list(WRITES),),
+        )
+        return dict(cursor.fetchall())
+
+
+def write_as(conn: Any, wanted: Mapping[str, str]) -> None:
+    """Let a transaction in which no text of a user's runs write values as another session does."""
+    now = writes(conn)
+    for name, value in wanted.items():
+        if name in WRITES and now.get(name) != value:
+            _try_to_set(conn, name, value)
+
+
+def _try_to_set(conn: Any, name: str, value: str) -> None:
+    """Set what one server may know and another not, such as the name of a locale."""
+    with conn.cursor() as cursor:
+        cursor.execute("SAVEPOINT mapper_dask_setting")
+        try:
+            cursor.execute("SELECT pg_catalog.set_config(%s, %s, true)", (name, value))
+        except psycopg2.Error as error:
+            if error.pgcode != INVALID_VALUE:
+                raise
+            cursor.execute("ROLLBACK TO SAVEPOINT mapper_dask_setting")
+
+
+class OwnSettings:
+    """The part of the dialect that asks what a session is, and says what is changed in it."""
+
+    def meaning(self, conn: Any) -> Settings:
+        """Return what a query's meaning hangs on in this session."""
+        return carried(conn)
+
+    def changed_to_read(self, conn: Any, columns: Sequence[Column]) -> tuple[str, ...]:
+        """Return which of the session's own settings are changed while a query is read."""
+        return read_notes(conn, columns)
+
+    def changed_to_load(self, conn: Any, columns: Sequence[Column]) -> tuple[str, ...]:
+        """Return which of the session's own settings are changed while rows are loaded."""
+        prepare(conn)
+        return load_notes(conn, columns)
+
+    def writes(self, conn: Any) -> Mapping[str, str]:
+        """Return the settings under which this session writes values as texts."""
+        return writes(conn)
+
+    def write_as(self, conn: Any, writes: Mapping[str, str]) -> None:
+        """Let a session in which nothing of a user's runs write values as another one does."""
+        write_as(conn, writes)
