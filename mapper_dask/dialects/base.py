@@ -33,6 +33,7 @@ from mapper_dask.dialects.facts import (
     TargetTable,
     Transaction,
 )
+from mapper_dask.dialects.own_settings import OwnSettings
 from mapper_dask.dialects.pouring import Pool
 from mapper_dask.dialects.staged_rows import StagedRows
 from mapper_dask.parallel_models import Bound, Chunk
@@ -170,7 +171,7 @@ class Watch(Protocol):
         ...
 
 
-class Dialect(Protocol):
+class Dialect(OwnSettings, Protocol):
     """What the library asks of a database. ``conn`` is always the driver's own connection."""
 
     name: str
@@ -233,29 +234,6 @@ class Dialect(Protocol):
 
         A query means in it what it did in the session whose ``meaning`` is passed as ``like``.
         """
-        ...
-
-    def meaning(self, conn: Any) -> Settings:
-        """Return what a query's meaning hangs on in this session, beside what it reads."""
-        ...
-
-    def changed_to_read(self, conn: Any, columns: Sequence[Column]) -> tuple[str, ...]:
-        """Return which of the session's own settings are changed while a query is read.
-
-        Those only that may change what it means, each in words for a plan.
-        """
-        ...
-
-    def changed_to_load(self, conn: Any, columns: Sequence[Column]) -> tuple[str, ...]:
-        """Return which of the session's own settings are changed while rows are loaded."""
-        ...
-
-    def writes(self, conn: Any) -> Mapping[str, str]:
-        """Return the settings under which this session writes values as texts."""
-        ...
-
-    def write_as(self, conn: Any, writes: Mapping[str, str]) -> None:
-        """Let a session in which nothing of a user's runs write values as another one does."""
         ...
 
     def ping(self, conn: Any) -> None:

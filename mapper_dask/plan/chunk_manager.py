@@ -108,7 +108,7 @@ class ChunkManager:
             *([f"each chunk reads what is committed then: {unfrozen}"] if unfrozen else []),
             *warnings(seen, plan.choice),
             *of_cost,
-            *dialect.changed_to_read(conn, plan.query.columns),
+            *dialect.changed_to_read(conn, plan.query),
         ]
         return ChunkPlan(
             _meant(dialect, conn, opened.sealed_query(plan.query)),

@@ -11,7 +11,7 @@ from tests.oracle_standin.types import postgres_type
 
 Node = exp.Expression
 
-SCHEMA_FUNCTIONS = frozenset({"ORA_HASH", "CHARTOROWID", "ROWIDTOCHAR", "SYS_CONTEXT"})
+SCHEMA_FUNCTIONS = frozenset({"ORA_HASH", "CHARTOROWID", "ROWIDTOCHAR", "SYS_CONTEXT", "NLSSORT"})
 """Functions of ours whose names PostgreSQL's own may not shadow."""
 
 STATE_NUMBER = "dbms_flashback.get_system_change_number"
@@ -38,6 +38,18 @@ def rewritten(tree: Node) -> Node:
             else:
                 node.replace(new)
     return tree
+
+
+def sorted_by_language(tree: Node) -> None:
+    """Let texts be ordered and compared by the session's NLS_SORT and NLS_COMP."""
+    for node in list(tree.find_all(*COMPARISONS)):
+        for side in ("this", "expression", "low", "high"):
+            value = node.args.get(side)
+            if isinstance(value, (exp.Column, exp.Literal)) and value.name.upper() != "ROWID":
+                node.set(side, _own("compared", value.copy()))
+    for node in list(tree.find_all(exp.Ordered)):
+        if isinstance(node.this, exp.Column) and node.this.args.get("table"):
+            node.set("this", _own("ordered", node.this.copy()))
 
 
 def _raw(text: str) -> exp.Var:
@@ -115,7 +127,8 @@ def _column(node: Node) -> Node:
         name = f"{table}.{node.name.lower()}"
         return _raw("ora.nextscn()" if name == STATE_NUMBER else f"{name}()")
     if not table and node.name.upper() in ("DBTIMEZONE", "SESSIONTIMEZONE"):
-        return _raw("'+00:00'::varchar")
+        zone = "nullif(current_setting('ora.time_zone', true), '')"
+        return _raw(f"coalesce({zone}, '+00:00')::varchar")
     return node
 
 

@@ -64,6 +64,8 @@ class Session(Authentication, Backend, Statements, LargeObjects, DirectPath):
         self.interrupted = False
         self.reset, self.broken = threading.Event(), threading.Event()
         self.user = ""
+        self.settings: dict[str, str] = {}
+        """What ALTER SESSION has set."""
         self.postgres: Any = None
 
     # -- packets --------------------------------------------------------------------------------
@@ -152,14 +154,34 @@ class Session(Authentication, Backend, Statements, LargeObjects, DirectPath):
     def search_path(self) -> str:
         """The statement by which a connection sees what the user sees."""
         rights = "ora_dba, " if self.server.users[self.user].privileged else ""
-        return f'SET search_path = "{self.user}", {rights}ora, public, pg_catalog; {SETTINGS}'
+        kept = "".join(f"; SET ora.{name} = '{value}'" for name, value in self.settings.items())
+        return f'SET search_path = "{self.user}", {rights}ora, public, pg_catalog; {SETTINGS}{kept}'
 
     def attach(self) -> None:
         """Open the PostgreSQL session behind this one; a user is a schema there."""
         self.postgres = psycopg.connect(self.server.postgres_dsn, autocommit=True)
         self.run(f'CREATE SCHEMA IF NOT EXISTS "{self.user}"'.encode())
         self.run(f"{self.search_path}; SET extra_float_digits = 1".encode())
+        self._log_on()
         self._show("")
+
+    def _log_on(self) -> None:
+        """Do what a trigger at logon does: set what a table LOGON_SETTINGS of the user's holds."""
+        table = f'"{self.user}"."LOGON_SETTINGS"'
+        with self.postgres.cursor() as cursor:
+            if cursor.execute(f"SELECT to_regclass('{table}')").fetchone()[0]:
+                for name, value in cursor.execute(f"SELECT * FROM {table}").fetchall():
+                    self.keep_setting(name, value)
+
+    def keep_setting(self, name: str, value: str) -> None:
+        """Keep a setting of this session."""
+        self.settings[name.lower()] = value.replace("'", "''")
+        self.run(f"SET ora.{name.lower()} = '{self.settings[name.lower()]}'".encode())
+
+    @property
+    def by_language(self) -> bool:
+        """Whether texts are ordered by something else than their bytes."""
+        return self.settings.get("nls_sort", "BINARY").upper() != "BINARY"
 
     def _show(self, client_identifier: str) -> None:
         """Let V$SESSION show the user and the name the client gave itself."""

@@ -72,6 +72,10 @@ class Call:
     rows: list[list[bytes | None]] = field(default_factory=list)
 
 
+SETTING = re.compile(r"\b(NLS_\w+|TIME_ZONE)\s*=\s*('(?:[^']|'')*'|[\w.]+)", re.IGNORECASE)
+"""One assignment of an ALTER SESSION."""
+
+
 class Statements:
     """A session's statements."""
 
@@ -168,7 +172,7 @@ class Statements:
         try:
             _require_no_returning(cursor.sql)
             if cursor.translated is None:
-                cursor.translated = translate(cursor.sql)
+                cursor.translated = translate(cursor.sql, by_language=self.by_language)
             self.require_rights(cursor.sql)
             kind = cursor.translated["kind"]
             if call.redefined and kind == "query":
@@ -419,9 +423,17 @@ class Statements:
         plan_table(self, call.cursor.sql)
 
     def _nothing(self, call: Call) -> None:
-        """Do nothing: a setting the stand-in has no use for."""
+        """Do nothing: what the stand-in has no use for."""
+
+    def _set(self, call: Call) -> None:
+        """Keep settings of NLS and of the zone; the stand-in has no use for others."""
+        for name, value in SETTING.findall(call.cursor.sql):
+            self.keep_setting(name, value.strip("'").replace("''", "'"))
+        for cursor in self.cursors.values():
+            cursor.translated = None
 
     _others: ClassVar = {
+        "setting": _set,
         "ddl": _define,
         "plsql": _call_procedures,
         "set": _set_transaction,

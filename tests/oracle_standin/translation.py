@@ -12,7 +12,7 @@ from sqlglot import exp
 from tests.oracle_standin import plsql, types
 from tests.oracle_standin.errors import OracleError
 from tests.oracle_standin.guard import require_oracle
-from tests.oracle_standin.rewrites import rewritten
+from tests.oracle_standin.rewrites import rewritten, sorted_by_language
 from tests.oracle_standin.rownum import without_rownum
 from tests.oracle_standin.too_long import filled_columns
 
@@ -47,8 +47,13 @@ KINDS = {
 
 
 @functools.lru_cache(maxsize=4096)
-def translate(sql: str) -> Translated:
+def translate(sql: str, *, by_language: bool = False) -> Translated:
     """Return what is to be run for a statement.
+
+    Parameters
+    ----------
+    by_language
+        Whether the session orders and compares texts by NLS_SORT and NLS_COMP.
 
     Raises
     ------
@@ -69,7 +74,7 @@ def translate(sql: str) -> Translated:
         return _translated(AS_IT_IS[word], body, names)
     if word in DEFINITIONS:
         body = STORAGE.sub(" ", body)
-    return _statement(word, types.renamed(body), names)
+    return _statement(word, types.renamed(body), names, by_language=by_language)
 
 
 def _translated(kind: str, sql: Any, names: list[str] | None = None, **facts: Any) -> Translated:
@@ -107,7 +112,7 @@ def _nullability(found: re.Match[str]) -> Translated:
 
 
 def _setting(found: re.Match[str]) -> Translated:
-    return _translated("nop", found.string)
+    return _translated("setting", found.string)
 
 
 def _inside(found: re.Match[str]) -> Translated:
@@ -160,7 +165,7 @@ def _block(body: str, names: list[str]) -> Translated:
 # -- statements that are parsed --------------------------------------------------------------------
 
 
-def _statement(word: str, body: str, names: list[str]) -> Translated:
+def _statement(word: str, body: str, names: list[str], *, by_language: bool) -> Translated:
     tree = _parsed(word, body)
     require_oracle(body, tree)
     scn = _taken_scn(tree)
@@ -168,6 +173,8 @@ def _statement(word: str, body: str, names: list[str]) -> Translated:
     _name_results(tree, names)
     tree = without_rownum(tree)
     _name_subqueries(tree)
+    if by_language:
+        sorted_by_language(tree)
     tree = rewritten(tree)
     made = tree.sql("postgres", unsupported_level=sqlglot.ErrorLevel.IGNORE, comments=False)
     made = made.replace("'\x00EMPTY'", "''")

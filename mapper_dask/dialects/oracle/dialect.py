@@ -25,6 +25,7 @@ from mapper_dask.dialects.facts import (
     Loaded,
     Publication,
     Relation,
+    Settings,
     SourceQuery,
     Splice,
     TargetTable,
@@ -41,6 +42,7 @@ from mapper_dask.dialects.oracle import (
     publishing,
     queries,
     session,
+    settings,
     staging,
     transfer,
     types,
@@ -48,6 +50,7 @@ from mapper_dask.dialects.oracle import (
 from mapper_dask.dialects.oracle.definitions import Definitions
 from mapper_dask.dialects.oracle.evidence import OracleEvidence
 from mapper_dask.dialects.oracle.holdings import OracleHoldings
+from mapper_dask.dialects.oracle.session import SessionSettings
 from mapper_dask.dialects.oracle.staged_rows import OracleStagedRows
 from mapper_dask.dialects.oracle.watermarks import OracleWatermarks
 from mapper_dask.dialects.pouring import Pool
@@ -57,7 +60,7 @@ from mapper_dask.parallel_models import Bound, Chunk
 UNIQUE_VIOLATED = "ORA-00001"
 
 
-class Oracle(Definitions):
+class Oracle(Definitions, SessionSettings):
     """The dialect of Oracle 12.1 and later, through python-oracledb in its thin mode."""
 
     name = "oracle"
@@ -125,10 +128,12 @@ class Oracle(Definitions):
 
     # -- reading --------------------------------------------------------------------------------
 
-    def begin_read(self, conn: Any, snapshot: str | None, application: str = "") -> None:
+    def begin_read(
+        self, conn: Any, snapshot: str | None, application: str = "", like: Settings = ()
+    ) -> None:
         """Begin to read. The snapshot is a part of each query: see ``as_of``."""
         del snapshot
-        session.begin(conn, application, None)
+        session.begin(conn, application, None, like)
 
     def ping(self, conn: Any) -> None:
         """Raise when the session is gone."""
@@ -222,7 +227,7 @@ class Oracle(Definitions):
 
     def key_marks(self, conn: Any, sql: str, keys: Sequence[Column], step: int) -> list[KeyMark]:
         """Return every ``step``-th key in the database's own order."""
-        rows = _fetched(conn, queries.key_marks(sql, keys, step))
+        rows = _fetched(conn, queries.key_marks(sql, session.by_bytes(conn, keys), step))
         return [KeyMark(int(place), tuple(map(str, key))) for place, *key in rows]
 
     def histogram(self, conn: Any, table: str, column: str) -> Histogram:
@@ -235,6 +240,7 @@ class Oracle(Definitions):
         """Return bounds of a query's key in the database's own order."""
         if not bounds:
             return []
+        query = replace(query, keys=session.by_bytes(conn, query.keys))
         marks = self.key_marks(conn, queries.bounds(query, bounds), query.keys, 1)
         return [mark.key for mark in marks]
 
@@ -257,6 +263,7 @@ class Oracle(Definitions):
 
     def chunk_query(self, conn: Any, query: SourceQuery, chunk: Chunk) -> str:
         """Return the query of one chunk."""
+        query = replace(query, keys=session.by_bytes(conn, query.keys))
         return queries.chunk_query(query, chunk, int(conn.version.split(".")[0]))
 
     def first_rows(self, sql: str, rows: int) -> str:
@@ -312,7 +319,8 @@ class Oracle(Definitions):
     def publish(self, conn: Any, publication: Publication, loaded: int) -> int:
         """Let the staged rows enter the target; return how many there were."""
         conn.call_timeout = 0  # one statement moves them all
-        return publishing.publish(conn, publication, loaded, _held_place(publication))
+        with settings.by_bytes(conn):  # two keys that a language takes for one are two rows
+            return publishing.publish(conn, publication, loaded, _held_place(publication))
 
     def target_table(self, conn: Any, schema: str | None, table: str) -> TargetTable | None:
         """Return a table and its columns, None when there is none of that name."""

@@ -18,7 +18,7 @@ from mapper_dask.dialects.facts import (
     Loaded,
     TargetTable,
 )
-from mapper_dask.dialects.oracle import faults, session, transfer
+from mapper_dask.dialects.oracle import faults, session, settings, transfer
 from mapper_dask.dialects.oracle.names import folded, quote
 from mapper_dask.dialects.oracle.types import insert_expression
 from mapper_dask.errors import EncodeError, LoadCountError
@@ -36,7 +36,7 @@ def load_aside(conn: Any, table: TargetTable, rows: pa.Table, name: str) -> Asid
     """
     [(schema, *_)] = session.run(conn, "ledger_room", {})
     made = f"{quote(folded(str(schema)))}.{quote(name)}"
-    sent = transfer.sendable(rows, table)
+    sent = transfer.sendable(rows, table, settings.point(conn))
     types = [
         (name, array.type) for name, array in zip(rows.column_names, sent.columns, strict=True)
     ]

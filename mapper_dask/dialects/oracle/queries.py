@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from mapper_dask.dialects.aliases import free
 from mapper_dask.dialects.facts import Column, SourceQuery, Splice
 from mapper_dask.dialects.oracle.names import quote
-from mapper_dask.dialects.oracle.types import select_expression
+from mapper_dask.dialects.oracle.settings import NUMBER
+from mapper_dask.dialects.oracle.types import NUMBER_TEXT, select_expression
 from mapper_dask.parallel_models import Bound, Chunk, ChunkKind
 
 SELECT_ALL = "SELECT * FROM (\n"
@@ -26,20 +27,28 @@ PLACE = "mapper_dask place"
 _DATE = "'SYYYY-MM-DD HH24:MI:SS'"
 _TIMESTAMP = "'SYYYY-MM-DD HH24:MI:SS.FF9'"
 
+BY_BYTES = "text by its bytes"
+"""Kind of a key in a session that would compare texts by a language: two of them may be the same
+there that are not, and what is ordered by one rule may be compared by another."""
+
+BYTES = "NLSSORT({0}, 'NLS_SORT=BINARY')"
+
 _AS_TEXT = {
-    "number": "TO_CHAR({0}, 'TM9')",
-    "float": "TO_CHAR({0})",
+    "number": NUMBER_TEXT,
+    "float": "REGEXP_REPLACE(TO_CHAR({0}), '[^0-9A-Za-z+-]', '.')",  # its point is the session's
     "date": f"TO_CHAR({{0}}, {_DATE})",
     "timestamp": f"TO_CHAR({{0}}, {_TIMESTAMP})",
     "timestamptz": f"TO_CHAR(SYS_EXTRACT_UTC({{0}}), {_TIMESTAMP})",
     "raw": "RAWTOHEX({0})",
     "text": "{0}",
+    BY_BYTES: "{0}",
 }
 """A key of each kind as text."""
 
 _FROM_TEXT = {
     "number": "TO_NUMBER({0})",
     "float": "TO_BINARY_DOUBLE({0})",
+    BY_BYTES: BYTES,
     "date": f"TO_DATE({{0}}, {_DATE})",
     "timestamp": f"TO_TIMESTAMP({{0}}, {_TIMESTAMP})",
     "timestamptz": f"FROM_TZ(TO_TIMESTAMP({{0}}, {_TIMESTAMP}), 'UTC')",
@@ -134,7 +143,7 @@ def sampled(query: SourceQuery, percent: float) -> str:
 
 def key_marks(sql: str, keys: Sequence[Column], step: int) -> str:
     """Return the query for every ``step``-th key in the database's own order, as text."""
-    names = ", ".join(map(_name, keys))
+    names = ", ".join(map(_ordered, keys))
     aliases = ", ".join(f"{_name(key)} AS k{place}" for place, key in enumerate(keys))
     texts = ", ".join(as_text(key, f"s.k{place}") for place, key in enumerate(keys))
     present = " AND ".join(f"{_name(key)} IS NOT NULL" for key in keys)
@@ -150,7 +159,7 @@ def bounds(query: SourceQuery, values: Sequence[tuple[str, ...]]) -> str:
     """Return the query of some bounds: rows with the type of the query's key."""
     rows = (
         "SELECT "
-        + ", ".join(f"{value(key, text)} AS {quote(key.name)}"
+        + ", ".join(f"{_own_value(key, text)} AS {quote(key.name)}"
                     for key, text in zip(query.keys, bound, strict=True))
         + " FROM SYS.DUAL"
         for bound in values
@@ -187,7 +196,7 @@ def digest(sql: str, columns: Sequence[Column]) -> str:
 
 
 def _window(query: SourceQuery, chunk: Chunk, select: str, version: int) -> str:
-    order = ", ".join(map(_name, query.keys))
+    order = ", ".join(map(_ordered, query.keys))
     offset, limit = int(chunk.offset), None if chunk.limit is None else int(chunk.limit)
     if version >= ROW_LIMITING:
         fetch = "" if limit is None else f" FETCH NEXT {limit} ROWS ONLY"
@@ -205,7 +214,7 @@ def place_of(columns: Iterable[str]) -> str:
 
 
 def _not_below(keys: Sequence[Column], bound: tuple[str, ...]) -> str:
-    name, end = _name(keys[0]), value(keys[0], bound[0])
+    name, end = _ordered(keys[0]), value(keys[0], bound[0])
     if len(keys) == 1:
         return f"{name} >= {end}"
     rest = _not_below(keys[1:], bound[1:])
@@ -213,7 +222,7 @@ def _not_below(keys: Sequence[Column], bound: tuple[str, ...]) -> str:
 
 
 def _below(keys: Sequence[Column], bound: tuple[str, ...]) -> str:
-    name, end = _name(keys[0]), value(keys[0], bound[0])
+    name, end = _ordered(keys[0]), value(keys[0], bound[0])
     if len(keys) == 1:
         return f"{name} < {end}"
     rest = _below(keys[1:], bound[1:])
@@ -224,6 +233,16 @@ def _name(column: Column) -> str:
     return f"q.{quote(column.name)}"
 
 
+def _ordered(key: Column) -> str:
+    """Return what a key is ordered and compared by."""
+    return BYTES.format(_name(key)) if key.key_type == BY_BYTES else _name(key)
+
+
+def _own_value(key: Column, text: str) -> str:
+    """Return the SQL of a value of a key's own type."""
+    return literal(text) if key.key_type == BY_BYTES else value(key, text)
+
+
 def as_text(key: Column, expression: str) -> str:
     """Return the SQL that writes a value of a key's type as text."""
     return _AS_TEXT.get(key.key_type, "{0}").format(expression)
@@ -231,7 +250,15 @@ def as_text(key: Column, expression: str) -> str:
 
 def value(key: Column, text: str) -> str:
     """Return the SQL of a value of a key's type that was written as text."""
+    if key.key_type in ("number", "float") and NUMBER.fullmatch(text):
+        return number(text, key.key_type)
     return _FROM_TEXT.get(key.key_type, "{0}").format(literal(text))
+
+
+def number(text: str, kind: str = "number") -> str:
+    """Return the SQL of a number: with a point, whatever the session reads in a text."""
+    written = f"({text})" if text.startswith("-") else text
+    return written if kind == "number" else f"CAST({written} AS BINARY_DOUBLE)"
 
 
 def _splice(query: SourceQuery) -> Splice:

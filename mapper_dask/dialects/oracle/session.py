@@ -8,12 +8,15 @@ import math
 import re
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
 import oracledb
 
-from mapper_dask.dialects.oracle import faults
+from mapper_dask.dialects.facts import Column, Settings, SourceQuery
+from mapper_dask.dialects.oracle import faults, settings
+from mapper_dask.dialects.oracle.queries import BY_BYTES
 
 CONNECT = {"tcp_connect_timeout": 10, "expire_time": 1}
 """Seconds to wait for a listener; minutes after which a silent link is looked after."""
@@ -54,13 +57,15 @@ def statements(name: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in re.split(r"^/$", text, flags=re.MULTILINE))
 
 
-def begin(conn: Any, application: str, lock_timeout: float | None) -> None:
-    """Begin a transaction under settings that make text exact, and under a name.
+def begin(conn: Any, application: str, lock_timeout: float | None, like: Settings = ()) -> None:
+    """Begin a transaction under a name, and under the settings that the login has.
 
     Parameters
     ----------
     lock_timeout
         Seconds to wait for a lock; None: the session asks for none.
+    like
+        Settings of the session that planned, where this one's may be others.
     """
     conn.rollback()
     conn.outputtypehandler = None  # SQLAlchemy's, which would stand between us and Arrow
@@ -71,7 +76,10 @@ def begin(conn: Any, application: str, lock_timeout: float | None) -> None:
     if lock_timeout is not None:
         _waits[conn] = lock_timeout
         conn.call_timeout = math.ceil((lock_timeout + BATCH_SECONDS) * 1000)
-    run(conn, "session", {})
+    settings.own(conn, lambda: run(conn, "own_settings", {}))
+    settings.be(conn, like)
+    if lock_timeout is not None:
+        run(conn, "session", {})
 
 
 def run(conn: Any, name: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -81,7 +89,7 @@ def run(conn: Any, name: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]
     A table that is there already is no error.
     """
     rows: list[tuple[Any, ...]] = []
-    with conn.cursor() as cursor:
+    with settings.by_bytes(conn), conn.cursor() as cursor:
         for statement in statements(name):
             text = statement.replace("{wait}", _wait(conn))
             with _unless_made_already(text):
@@ -95,7 +103,7 @@ def run_each(conn: Any, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
     (statement,) = statements(name)
     names = list(dict.fromkeys(_BIND.findall(_QUOTED.sub("", statement))))
     if rows:
-        with conn.cursor() as cursor:
+        with settings.by_bytes(conn), conn.cursor() as cursor:
             cursor.executemany(statement, [{key: row[key] for key in names} for row in rows])
 
 
@@ -147,3 +155,51 @@ def _unless_made_already(statement: str) -> Iterator[None]:
         exists = faults.code_of(error) in ("ORA-00955", "ORA-01408")
         if not (exists and statement.startswith("CREATE")):
             raise
+
+
+def by_bytes(conn: Any, keys: Sequence[Column]) -> tuple[Column, ...]:
+    """Return keys with their texts compared by bytes, by name where the session would not."""
+    if not settings.sorts_by_language(conn):
+        return tuple(keys)
+    return tuple(replace(key, key_type=BY_BYTES) if key.key_type == "text" else key for key in keys)
+
+
+class SessionSettings:
+    """The part of the dialect that asks what a session is, and says what is changed in it."""
+
+    def meaning(self, conn: Any) -> Settings:
+        """Return what a query's meaning hangs on in this session."""
+        return settings.meaning(conn)
+
+    def changed_to_read(self, conn: Any, query: SourceQuery) -> tuple[str, ...]:
+        """Return nothing that is changed, but how a key of texts is compared."""
+        names = [key.name for key in query.keys if key.key_type in ("text", BY_BYTES)]
+        if not names or not settings.sorts_by_language(conn):
+            return ()
+        note = (
+            f"the source's session orders texts by a language ({settings.language_of(conn)}); "
+            f"ranges of {', '.join(names)} are by their bytes, which no plain index serves. "
+            "source_sql itself is read as the session has it"
+        )
+        return (note,)
+
+    def changed_to_load(self, conn: Any, columns: Sequence[Column]) -> tuple[str, ...]:
+        """Return that keys are compared by bytes when staged rows enter a table."""
+        del columns
+        begin(conn, "", None)
+        if not settings.sorts_by_language(conn):
+            return ()
+        note = (
+            f"the target's session orders texts by a language ({settings.language_of(conn)}); "
+            "staged rows enter their table, and the ledger is written, with NLS_SORT and NLS_COMP "
+            "BINARY, in triggers of that moment too"
+        )
+        return (note,)
+
+    def writes(self, conn: Any) -> Mapping[str, str]:
+        """Return what the text of a value hangs on."""
+        return dict(settings.meaning(conn))
+
+    def write_as(self, conn: Any, writes: Mapping[str, str]) -> None:
+        """Let a session write values as another one does."""
+        settings.be(conn, tuple(writes.items()))

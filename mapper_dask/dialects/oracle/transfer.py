@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mapper_dask.dialects.batches import BATCH_BYTES, Most, cut, pieces
-from mapper_dask.dialects.facts import Column, Loaded, TargetTable
-from mapper_dask.dialects.oracle import faults
+from mapper_dask.dialects.facts import Column, Loaded, TargetTable, TypeFamily
+from mapper_dask.dialects.oracle import faults, settings
 from mapper_dask.dialects.oracle.names import quote
+from mapper_dask.dialects.oracle.settings import POINT
 from mapper_dask.dialects.oracle.types import LARGE, has_nanoseconds, insert_expression
 from mapper_dask.errors import EncodeError, LoadCountError, RejectLimitError
 
@@ -28,6 +29,9 @@ BYTES_OF_A_CHARACTER = 4
 
 SENT_ROWS = 10_000
 """Rows a message takes at most; the server counts errors of one message in 16 bits."""
+
+NUMBERS = (TypeFamily.DECIMAL, TypeFamily.INTEGER, TypeFamily.FLOAT)
+"""Families whose texts the database reads with a decimal point."""
 
 
 def read(
@@ -101,7 +105,7 @@ def load(conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
     EncodeError
         When the driver cannot send a value.
     """
-    sent = sendable(rows, table)
+    sent = sendable(rows, table, settings.point(conn))
     sql = _insert(table, rows.column_names, sent)
     count = 0
     with conn.cursor() as cursor:
@@ -127,7 +131,7 @@ def load_apart(conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Load
     RejectLimitError
         When more rows are refused than ``most``.
     """
-    sent = sendable(rows, table)
+    sent = sendable(rows, table, settings.point(conn))
     sql = _insert(table, rows.column_names, sent)
     refused: dict[int, str] = {}
     count = start = 0
@@ -162,13 +166,25 @@ def _insert(table: TargetTable, names: Sequence[str], sent: pa.Table) -> str:
     return f"INSERT INTO {table.into} ({names}) VALUES ({', '.join(values)})"
 
 
-def sendable(rows: pa.Table, table: TargetTable) -> pa.Table:
-    """Return rows in types the driver binds without loss, under names of no meaning."""
+def sendable(rows: pa.Table, table: TargetTable, point: str = POINT) -> pa.Table:
+    """Return rows in types the driver binds without loss, under names of no meaning.
+
+    Parameters
+    ----------
+    point
+        What the session takes for a decimal point in a text.
+    """
     arrays = [
-        _bindable(_exact_time(array, table.column(name)))
+        _pointed(_bindable(_exact_time(array, table.column(name))), table.column(name), point)
         for name, array in zip(rows.column_names, rows.columns, strict=True)
     ]
     return pa.Table.from_arrays(arrays, names=[f"c{n}" for n in range(len(arrays))])
+
+
+def _pointed(array: pa.ChunkedArray, column: Column | None, point: str) -> pa.ChunkedArray:
+    """Return texts of numbers as the session reads them."""
+    numbers = column is not None and column.family in NUMBERS and pa.types.is_string(array.type)
+    return pc.replace_substring(array, POINT, point) if numbers and point != POINT else array
 
 
 def _exact_time(array: pa.ChunkedArray, column: Column | None) -> pa.ChunkedArray:

@@ -29,6 +29,9 @@ MICROSECONDS, NANOSECONDS = 6, 9
 LARGE = frozenset({"CLOB", "NCLOB", "BLOB", "LONG", "LONG RAW", "JSON", "XMLTYPE"})
 """Types whose values the database neither orders nor hashes."""
 
+NUMBER_TEXT = "TO_CHAR({0}, 'TM9', 'NLS_NUMERIC_CHARACTERS=''.,''')"
+"""A number as text, with a point whatever the session's is."""
+
 DATE_FORMAT = "'SYYYY-MM-DD HH24:MI:SS'"
 TIMESTAMP_FORMAT = "'SYYYY-MM-DD HH24:MI:SS.FF9'"
 
@@ -200,7 +203,7 @@ def _other(common: dict[str, Any], kind: str, length: int | None) -> Column:
 def select_expression(column: Column, reference: str) -> str:
     """Return the SQL that reads a column so that the driver can hand it over exactly."""
     if column.family is _F.DECIMAL and not column.typed:
-        return f"TO_CHAR({reference}, 'TM9')"
+        return NUMBER_TEXT.format(reference)
     if column.family is _F.TIMESTAMP_TZ:  # the driver drops a zone without converting
         reference = f"SYS_EXTRACT_UTC({reference})"
     if has_nanoseconds(column):

@@ -14,7 +14,7 @@ from typing import Any
 from mapper_dask.dialects.facts import Column, CommitOrder, Transaction, TypeFamily
 from mapper_dask.dialects.oracle import in_progress
 from mapper_dask.dialects.oracle.names import quote
-from mapper_dask.dialects.oracle.queries import as_text, value, wrapped
+from mapper_dask.dialects.oracle.queries import as_text, number, value, wrapped
 from mapper_dask.dialects.windows import within
 
 SECOND = dt.timedelta(seconds=1)
@@ -105,7 +105,7 @@ class OracleWatermarks:
 def _span(column: Column, overlap: dt.timedelta | Decimal) -> str:
     """Return an overlap as SQL: whole seconds for a DATE, which holds no part of one."""
     if isinstance(overlap, Decimal):
-        return f"TO_NUMBER('{overlap:f}')"
+        return number(f"{overlap:f}")
     if column.key_type == "date":
         overlap = -(-overlap // SECOND) * SECOND
     seconds = f"{overlap.seconds}.{overlap.microseconds:06d}"

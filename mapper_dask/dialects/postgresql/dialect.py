@@ -52,7 +52,7 @@ from mapper_dask.dialects.postgresql.evidence import PostgreSQLEvidence
 from mapper_dask.dialects.postgresql.holdings import PostgreSQLHoldings
 from mapper_dask.dialects.postgresql.no_direct_path import WithoutDirectPath
 from mapper_dask.dialects.postgresql.pouring import Pouring
-from mapper_dask.dialects.postgresql.session import OwnSettings
+from mapper_dask.dialects.postgresql.session import SessionSettings
 from mapper_dask.dialects.postgresql.staged_rows import WithStagedRows
 from mapper_dask.dialects.postgresql.watermarks import PostgreSQLWatermarks
 from mapper_dask.parallel_models import Bound, Chunk
@@ -68,21 +68,8 @@ KEEPALIVE = {
 READ_LOCK_TIMEOUT = 30.0
 """Seconds a reading session waits for a lock, such as a rewrite of its table, before it says so."""
 
-FENCES = {
-    "client_connection_check_interval": "10s",
-    "tcp_keepalives_idle": "30",
-    "tcp_keepalives_interval": "10",
-    "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "60000",
-    "idle_in_transaction_session_timeout": "0",
-    "transaction_timeout": "0",
-}
-"""The server's side of the same: it notices a client that is gone, and gives its locks back. A
-client that takes its time, in the user's function or by keeping a snapshot, is no such client.
-What a server does not know, or its system cannot do, is left out."""
 
-
-class PostgreSQL(Definitions, OwnSettings, WithoutDirectPath, WithStagedRows, Pouring):
+class PostgreSQL(Definitions, SessionSettings, WithoutDirectPath, WithStagedRows, Pouring):
     """The dialect of PostgreSQL 11 and later, through psycopg2."""
 
     name = "postgresql"
@@ -145,7 +132,7 @@ class PostgreSQL(Definitions, OwnSettings, WithoutDirectPath, WithStagedRows, Po
                 cursor.execute("SET TRANSACTION SNAPSHOT %s", (snapshot,))
             cursor.execute(f"{session.settings(conn)}; {statement.mark(conn)}")
             session.require_carried(cursor, conn, like)
-            fence(cursor, application, READ_LOCK_TIMEOUT)
+            session.fence(cursor, application, READ_LOCK_TIMEOUT)
 
     def ping(self, conn: Any) -> None:
         """Raise when the session is gone."""
@@ -272,7 +259,9 @@ class PostgreSQL(Definitions, OwnSettings, WithoutDirectPath, WithStagedRows, Po
         marks = statement.rows(conn, queries.key_marks(sql, keys, step))
         zoned = [key.family is TypeFamily.TIMESTAMP_TZ for key in keys]
         return [
-            KeyMark(int(place), tuple(zones.utc(t) if z else t for t, z in zip(key, zoned)))
+            KeyMark(
+                int(place), tuple(zones.utc(t) if z else t for t, z in zip(key, zoned, strict=True))
+            )
             for place, *key in marks
             if None not in key
         ]
@@ -333,7 +322,7 @@ class PostgreSQL(Definitions, OwnSettings, WithoutDirectPath, WithStagedRows, Po
             mode = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; "
             # in one message
             cursor.execute(f"{mode}{session.settings(conn)}; {named_queries.DURABLE}")
-            fence(cursor, application, lock_timeout)
+            session.fence(cursor, application, lock_timeout)
 
     def end_sessions(self, conn: Any, tag: str) -> int:
         """End every session that works on a chunk of a run; return how many there were."""
@@ -430,18 +419,3 @@ def _literal(conn: Any) -> queries.Literal:
             return str(cursor.mogrify("%s", (text,)).decode("utf-8"))
 
     return literal
-
-
-def fence(cursor: Any, application: str, lock_timeout: float) -> None:
-    """Bound this transaction's waits and name it, so that it can be found and ended."""
-    values = {**FENCES, "lock_timeout": f"{int(lock_timeout * 1000)}ms"}
-    if application:
-        values["application_name"] = application
-    cursor.execute(
-        "SELECT pg_catalog.set_config(s.name, f.value, true) FROM ROWS FROM (pg_catalog.unnest("
-        "%s::pg_catalog.text[]), pg_catalog.unnest(%s::pg_catalog.text[])) AS f (name, value) "
-        "JOIN pg_catalog.pg_settings s ON s.name OPERATOR(pg_catalog.=) f.name WHERE s.name "
-        "OPERATOR(pg_catalog.<>) 'client_connection_check_interval' "
-        "OR pg_catalog.version() OPERATOR(pg_catalog.~) 'linux'",
-        (list(values), list(values.values())),
-    )

@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg2
 
-from mapper_dask.dialects.facts import Column, Settings
+from mapper_dask.dialects.facts import Column, Settings, SourceQuery
 
 ENCODING = "UTF8"
 """What texts are sent and read in. It goes into the connection: a role, a database, a URL and the
@@ -50,6 +50,20 @@ _OWN = (
     "OPERATOR(pg_catalog.=) ANY (ARRAY['DateStyle', 'IntervalStyle', 'extra_float_digits', "
     "'xmloption', 'array_nulls'])"
 )
+
+
+FENCES = {
+    "client_connection_check_interval": "10s",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+    "idle_in_transaction_session_timeout": "0",
+    "transaction_timeout": "0",
+}
+"""The server's side of the same: it notices a client that is gone, and gives its locks back. A
+client that takes its time, in the user's function or by keeping a snapshot, is no such client.
+What a server does not know, or its system cannot do, is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +129,21 @@ def settings(conn: Any) -> str:
     return f"{QUIET}; SET LOCAL extra_float_digits = {given.digits_needed}"
 
 
+def fence(cursor: Any, application: str, lock_timeout: float) -> None:
+    """Bound this transaction's waits and name it, so that it can be found and ended."""
+    values = {**FENCES, "lock_timeout": f"{int(lock_timeout * 1000)}ms"}
+    if application:
+        values["application_name"] = application
+    cursor.execute(
+        "SELECT pg_catalog.set_config(s.name, f.value, true) FROM ROWS FROM (pg_catalog.unnest("
+        "%s::pg_catalog.text[]), pg_catalog.unnest(%s::pg_catalog.text[])) AS f (name, value) "
+        "JOIN pg_catalog.pg_settings s ON s.name OPERATOR(pg_catalog.=) f.name WHERE s.name "
+        "OPERATOR(pg_catalog.<>) 'client_connection_check_interval' "
+        "OR pg_catalog.version() OPERATOR(pg_catalog.~) 'linux'",
+        (list(values), list(values.values())),
+    )
+
+
 # -- what is carried from the session that planned -------------------------------------------------
 
 
@@ -145,7 +174,7 @@ def read_exactly(conn: Any, columns: Sequence[Column]) -> None:
 
 def load_exactly(conn: Any, columns: Sequence[Column]) -> None:
     """Let texts be taken for what they say, where a column's type reads them by a setting."""
-    needed = [statement for _, statement, _ in _needed_to_load(own(conn), columns)]
+    needed = dict(_needed_to_load(own(conn), columns))
     if needed:
         _say(conn, "; ".join(needed))
 
@@ -154,25 +183,23 @@ def _hides_spans(given: Own, columns: Sequence[Column]) -> bool:
     return given.spans == SQL_STANDARD and any(not column.native for column in columns)
 
 
-def _needed_to_load(given: Own, columns: Sequence[Column]) -> Iterator[tuple[str, str, str]]:
-    """Yield columns' name, the statement that is needed for them, and what a plan says of it."""
+def _needed_to_load(given: Own, columns: Sequence[Column]) -> Iterator[tuple[str, str]]:
+    """Yield statements that columns need, and what a plan says of each."""
     for column in columns:
         if given.xml != "content" and re.match(r"xml\b", column.type_name):
-            yield (
-                column.name,
-                "SET LOCAL xmloption = 'content'",
+            note = (
                 f"xmloption of the target's session is {given.xml}, in which column "
                 f"{column.name!r} would refuse values that are no documents; while rows are "
-                "loaded it is content, for triggers too",
+                "loaded it is content, for triggers too"
             )
+            yield "SET LOCAL xmloption = 'content'", note
         if given.array_nulls != "on" and (column.type_name.endswith("[]") or not column.native):
-            yield (
-                column.name,
-                "SET LOCAL array_nulls = on",
+            note = (
                 f"array_nulls of the target's session is {given.array_nulls}, in which NULLs in "
                 f"column {column.name!r} would become texts; while rows are loaded it is on, for "
-                "triggers too",
+                "triggers too"
             )
+            yield "SET LOCAL array_nulls = on", note
 
 
 def _say(conn: Any, statements: str) -> None:
@@ -189,8 +216,8 @@ def read_notes(conn: Any, columns: Sequence[Column]) -> tuple[str, ...]:
     notes = []
     if not given.dates.startswith("ISO"):
         notes.append(
-            f"DateStyle of the source's session is {given.dates!r}; dates are written as ISO, as by "
-            "the driver itself, and read in the session's order of day, month and year: a cast "
+            f"DateStyle of the source's session is {given.dates!r}; dates are written as ISO, as "
+            "by the driver itself, and read in the session's order of day, month and year: a cast "
             "from a date to text in source_sql gives ISO"
         )
     if given.rounds_floats:
@@ -212,7 +239,7 @@ def read_notes(conn: Any, columns: Sequence[Column]) -> tuple[str, ...]:
 def load_notes(conn: Any, columns: Sequence[Column]) -> tuple[str, ...]:
     """Return which settings of a target's session are changed, which its triggers see."""
     given = own(conn)
-    notes = [note for _, _, note in _needed_to_load(given, columns)]
+    notes = [note for _, note in _needed_to_load(given, columns)]
     if not given.dates.startswith("ISO"):
         notes.append(
             f"DateStyle of the target's session is {given.dates!r}; while rows are loaded dates "
@@ -226,7 +253,7 @@ def load_notes(conn: Any, columns: Sequence[Column]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-# -- the same text of the same value, in two sessions ------------------------------------------------
+# -- the same text of the same value, in two sessions ----------------------------------------------
 
 WRITES = (
     "DateStyle", "TimeZone", "IntervalStyle", "bytea_output", "extra_float_digits", "lc_monetary",
@@ -265,16 +292,16 @@ def _try_to_set(conn: Any, name: str, value: str) -> None:
             cursor.execute("ROLLBACK TO SAVEPOINT mapper_dask_setting")
 
 
-class OwnSettings:
+class SessionSettings:
     """The part of the dialect that asks what a session is, and says what is changed in it."""
 
     def meaning(self, conn: Any) -> Settings:
         """Return what a query's meaning hangs on in this session."""
         return carried(conn)
 
-    def changed_to_read(self, conn: Any, columns: Sequence[Column]) -> tuple[str, ...]:
+    def changed_to_read(self, conn: Any, query: SourceQuery) -> tuple[str, ...]:
         """Return which of the session's own settings are changed while a query is read."""
-        return read_notes(conn, columns)
+        return read_notes(conn, query.columns)
 
     def changed_to_load(self, conn: Any, columns: Sequence[Column]) -> tuple[str, ...]:
         """Return which of the session's own settings are changed while rows are loaded."""

@@ -57,7 +57,9 @@ def in_utc(texts: pa.Array) -> pa.Array:
     """Return moments' texts, each with the offset +00."""
     if pc.all(pc.ends_with(texts, "+00"), min_count=0).as_py():
         return texts
-    return pa.array((None if text is None else utc(text) for text in texts.to_pylist()), pa.string())
+    return pa.array(
+        (None if text is None else utc(text) for text in texts.to_pylist()), pa.string()
+    )
 
 
 def moments(texts: pa.Array, arrow: pa.DataType) -> pa.Array:
@@ -72,15 +74,15 @@ def moments(texts: pa.Array, arrow: pa.DataType) -> pa.Array:
     if parts.null_count != texts.null_count:
         message = "a moment is infinite, or of a year that is not from 1 to 9999"
         raise pa.ArrowInvalid(message)
-    local = parts.field("local").cast(pa.timestamp("us"))
+    # the fields of a missing one are empty texts
+    local = pc.if_else(texts.is_valid(), parts.field("local"), None).cast(pa.timestamp("us"))
     made = pc.subtract(local, _offsets(parts).cast(pa.duration("s")))
     numbers = made.cast(pa.int64())
     beyond = pc.or_(pc.less(numbers, FIRST), pc.greater(numbers, LAST))
     if pc.any(beyond).as_py():
         message = "a moment is of a year that is not from 1 to 9999"
         raise pa.ArrowInvalid(message)
-    # a null struct's fields are not always null
-    return pc.if_else(texts.is_valid(), made.cast(arrow), pa.scalar(None, arrow))
+    return made.cast(arrow)
 
 
 def _offsets(parts: pa.StructArray) -> pa.Array:

@@ -104,3 +104,14 @@ CREATE FUNCTION ora.to_timestamp(t text, f text) RETURNS ora.timestamp9 IMMUTABL
 -- MOD takes any numbers
 CREATE FUNCTION ora.modulo(n bigint, d float8) RETURNS numeric IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT n::numeric % d::numeric $$;
 CREATE OPERATOR ora.% (LEFTARG=bigint, RIGHTARG=float8, FUNCTION=ora.modulo);
+
+-- what NLS settings make of texts: a linguistic sort is one that knows no capitals
+CREATE FUNCTION ora.nls(name text, given text) RETURNS text STABLE LANGUAGE sql AS $$ SELECT coalesce(nullif(current_setting('ora.' || name, true), ''), given) $$;
+CREATE FUNCTION ora.ordered(x anyelement) RETURNS anyelement STABLE LANGUAGE sql AS $$ SELECT x $$;
+CREATE FUNCTION ora.ordered(t text) RETURNS text STABLE LANGUAGE sql AS $$ SELECT CASE WHEN ora.nls('nls_sort', 'BINARY') = 'BINARY' THEN t ELSE lower(t) END $$;
+CREATE FUNCTION ora.ordered(t varchar) RETURNS text STABLE LANGUAGE sql AS $$ SELECT ora.ordered(t::text) $$;
+CREATE FUNCTION ora.compared(x anyelement) RETURNS anyelement STABLE LANGUAGE sql AS $$ SELECT x $$;
+CREATE FUNCTION ora.compared(t text) RETURNS text STABLE LANGUAGE sql AS $$ SELECT CASE WHEN ora.nls('nls_comp', 'BINARY') = 'BINARY' THEN t ELSE ora.ordered(t) END $$;
+CREATE FUNCTION ora.compared(t varchar) RETURNS text STABLE LANGUAGE sql AS $$ SELECT ora.compared(t::text) $$;
+CREATE FUNCTION ora.nlssort(t text, how text) RETURNS bytea IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT convert_to(CASE how WHEN 'NLS_SORT=BINARY' THEN t ELSE lower(t) END, 'UTF8') $$;
+CREATE FUNCTION ora.to_char(n numeric, f text, how text) RETURNS varchar STABLE STRICT LANGUAGE sql AS $$ SELECT replace(ora.to_char(n, f), '.', substr(split_part(how, '=', 2), 2, 1)) $$;

@@ -19,7 +19,9 @@ CREATE OR REPLACE VIEW ora."ALL_OBJECTS" AS SELECT n.nspname::varchar(128) "OWNE
   (CASE c.relkind WHEN 'r' THEN 'TABLE' WHEN 'v' THEN 'VIEW' WHEN 'i' THEN 'INDEX' ELSE 'SEQUENCE' END)::varchar(23) "OBJECT_TYPE", 'VALID'::varchar(7) "STATUS", NULL::varchar(128) "SUBOBJECT_NAME", LOCALTIMESTAMP(0)::timestamp(0) "CREATED" FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=upper(n.nspname);
 CREATE OR REPLACE VIEW ora."USER_OBJECTS" AS SELECT * FROM ora."ALL_OBJECTS" WHERE "OWNER"=current_schema;
 CREATE OR REPLACE VIEW ora."USER_TAB_STATISTICS" AS SELECT "TABLE_NAME","NUM_ROWS","BLOCKS" FROM ora."USER_TABLES";
-CREATE OR REPLACE VIEW ora."NLS_SESSION_PARAMETERS" AS SELECT 'NLS_NUMERIC_CHARACTERS'::varchar(30) "PARAMETER", '.,'::varchar(64) "VALUE" UNION ALL SELECT 'NLS_DATE_FORMAT','DD-MON-RR';
+CREATE OR REPLACE VIEW ora."NLS_SESSION_PARAMETERS" AS SELECT name::varchar(30) "PARAMETER", coalesce(nullif(current_setting('ora.' || lower(name), true), ''), value)::varchar(64) "VALUE"
+ FROM (VALUES ('NLS_LANGUAGE', 'AMERICAN'), ('NLS_TERRITORY', 'AMERICA'), ('NLS_NUMERIC_CHARACTERS', '.,'), ('NLS_CALENDAR', 'GREGORIAN'), ('NLS_DATE_FORMAT', 'DD-MON-RR'), ('NLS_DATE_LANGUAGE', 'AMERICAN'),
+ ('NLS_TIMESTAMP_FORMAT', 'DD-MON-RR HH.MI.SSXFF AM'), ('NLS_TIMESTAMP_TZ_FORMAT', 'DD-MON-RR HH.MI.SSXFF AM TZR'), ('NLS_SORT', 'BINARY'), ('NLS_COMP', 'BINARY')) AS p (name, value);
 CREATE OR REPLACE VIEW ora."ALL_VIEWS" AS SELECT n.nspname::varchar(128) AS "OWNER", c.relname::varchar(128) AS "VIEW_NAME", pg_get_viewdef(c.oid)::ora.clob AS "TEXT" FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE c.relkind='v' AND n.nspname=upper(n.nspname);
 CREATE OR REPLACE VIEW ora."ALL_MVIEWS" AS SELECT NULL::varchar(128) AS "OWNER", NULL::varchar(128) AS "MVIEW_NAME" WHERE false;
 CREATE OR REPLACE VIEW ora."ALL_SYNONYMS" AS SELECT NULL::varchar(128) "OWNER", NULL::varchar(128) "SYNONYM_NAME", NULL::varchar(128) "TABLE_OWNER", NULL::varchar(128) "TABLE_NAME", NULL::varchar(128) "DB_LINK" WHERE false;

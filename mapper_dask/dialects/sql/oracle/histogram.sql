@@ -1,5 +1,5 @@
 -- The endpoints of a numeric column's histogram, where the statistics are fresh.
-SELECT h.endpoint_number, TO_CHAR(h.endpoint_value, 'TM9')
+SELECT h.endpoint_number, TO_CHAR(h.endpoint_value, 'TM9', 'NLS_NUMERIC_CHARACTERS=''.,''')
 FROM SYS.ALL_TAB_HISTOGRAMS h
 JOIN SYS.ALL_TAB_COLUMNS c ON c.owner = h.owner AND c.table_name = h.table_name AND c.column_name = h.column_name
 WHERE h.owner = :owner AND h.table_name = :name AND h.column_name = :column AND c.data_type = 'NUMBER'

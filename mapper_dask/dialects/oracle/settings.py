@@ -1,0 +1,96 @@
+"""The settings of a session of the user's: they stay what its login, or a logon trigger, made them.
+
+What a format, a language, a zone or a linguistic sort makes of a query is the user's meaning. Our
+own SQL names its formats and its decimal point, and so hangs on none of them; the keys of chunks
+are compared by their bytes, by name where the session would compare them otherwise. Only the
+library's own statements, which find its ledger's rows and the names of tables, are run by a session
+that compares by bytes; where it does not by itself, it is made to for as long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from mapper_dask.dialects.facts import Settings
+
+NAMES = (
+    "NLS_LANGUAGE", "NLS_TERRITORY", "NLS_CURRENCY", "NLS_ISO_CURRENCY", "NLS_DUAL_CURRENCY",
+    "NLS_NUMERIC_CHARACTERS", "NLS_CALENDAR", "NLS_DATE_FORMAT", "NLS_DATE_LANGUAGE",
+    "NLS_TIMESTAMP_FORMAT", "NLS_TIMESTAMP_TZ_FORMAT", "NLS_SORT", "NLS_COMP", "TIME_ZONE",
+)  # fmt: skip
+"""Settings that a query's meaning hangs on. A language and a territory change those behind them."""
+
+COMPARING = ("NLS_SORT", "NLS_COMP")
+BINARY = "BINARY"
+POINT = "."
+
+_own: weakref.WeakKeyDictionary[Any, dict[str, str]] = weakref.WeakKeyDictionary()
+"""What each connection was given."""
+_now: weakref.WeakKeyDictionary[Any, dict[str, str]] = weakref.WeakKeyDictionary()
+"""What each has by now."""
+
+
+def own(conn: Any, ask: Callable[[], list[tuple[Any, ...]]]) -> Mapping[str, str]:
+    """Return what a connection was given; it is asked once, before anything is changed."""
+    if conn not in _own:
+        found = {str(name): str(value) for name, value in ask() if value is not None}
+        _own[conn] = {name: found[name] for name in NAMES if name in found}
+        _now[conn] = dict(_own[conn])
+    return _own[conn]
+
+
+def be(conn: Any, like: Settings = ()) -> None:
+    """Let a known session have its own settings, or those of the session that planned."""
+    wanted = {**_own[conn], **{name: value for name, value in like if name in _own[conn]}}
+    if wanted != _now[conn]:
+        _alter(conn, wanted)
+
+
+def meaning(conn: Any) -> Settings:
+    """Return what a known session has."""
+    return tuple(_now[conn].items())
+
+
+def _alter(conn: Any, wanted: Mapping[str, str]) -> None:
+    parts = (f"{name} = '{value.replace(chr(39), chr(39) * 2)}'" for name, value in wanted.items())
+    with conn.cursor() as cursor:
+        cursor.execute(f"ALTER SESSION SET {' '.join(parts)}")
+    _now[conn] = {**_now[conn], **wanted}
+
+
+def sorts_by_language(conn: Any) -> bool:
+    """Return whether a session orders, or compares, texts by something else than their bytes."""
+    return _now.get(conn, {}).get("NLS_SORT", BINARY) != BINARY
+
+
+def point(conn: Any) -> str:
+    """Return the decimal point that a session reads in a text."""
+    return _now.get(conn, {}).get("NLS_NUMERIC_CHARACTERS", POINT)[:1] or POINT
+
+
+@contextlib.contextmanager
+def by_bytes(conn: Any) -> Iterator[None]:
+    """Let a session compare texts by their bytes for a while; most do."""
+    if not sorts_by_language(conn):
+        yield
+        return
+    before = {name: value for name, value in _now[conn].items() if name in COMPARING}
+    _alter(conn, dict.fromkeys(before, BINARY))
+    try:
+        yield
+    finally:
+        _alter(conn, before)
+
+
+def language_of(conn: Any) -> str:
+    """Return how a session orders texts, as a plan shows it."""
+    now = _now[conn]
+    return f"NLS_SORT={now.get('NLS_SORT')}, NLS_COMP={now.get('NLS_COMP')}"
+
+
+NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)(E[+-]?\d+)?", re.IGNORECASE)
+"""A number as SQL writes it, whatever a session's decimal point is."""
