@@ -8,7 +8,6 @@ PROCESSED. Every method works on a driver connection it is given; the caller com
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +28,7 @@ from mapper_dask.errors import (
 )
 from mapper_dask.ledger_evidence import EvidenceLedger
 from mapper_dask.ledger_lost import lost
-from mapper_dask.ledger_rows import chunk_of, notes_of, plan_of, reject_of, state_of
+from mapper_dask.ledger_rows import as_json, chunk_of, notes_of, plan_of, reject_of, state_of
 from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.ledger_staged import drop_staged, require_staged
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, Reject
@@ -98,7 +97,7 @@ class Ledger:
         values = {
             "run_id": run.run_id,
             "fingerprint": run.fingerprint,
-            "plan": json.dumps(run.plan),
+            "plan": as_json(self.dialect, run.plan),
             "snapshot": run.snapshot,
             "staging": run.staging,
             "version": LEDGER_VERSION,
@@ -111,7 +110,11 @@ class Ledger:
     def open_chunks(self, conn: Any, run_id: str, chunks: Sequence[Chunk]) -> None:
         """Enter chunks of a run."""
         rows = [
-            {"run_id": run_id, "chunk_id": c.chunk_id, "bounds": json.dumps(c.to_json())}
+            {
+                "run_id": run_id,
+                "chunk_id": c.chunk_id,
+                "bounds": as_json(self.dialect, c.to_json()),
+            }
             for c in chunks
         ]
         self.dialect.run_each(conn, "ledger_open_chunks", rows)
@@ -188,7 +191,9 @@ class Ledger:
         self.dialect.run(conn, "ledger_unassign_all", values)
         if staging is not None:
             self.dialect.empty_table(conn, staging)
-        self.dialect.run(conn, "ledger_note", {"run_id": run_id, "note": json.dumps(note)})
+        self.dialect.run(
+            conn, "ledger_note", {"run_id": run_id, "note": as_json(self.dialect, note)}
+        )
         return True
 
     def chunks(self, conn: Any, run_id: str) -> list[tuple[Chunk, ChunkResult]]:
@@ -354,7 +359,9 @@ class Ledger:
         self._require_same_target(conn, publication)
         if publication.newest_by:
             note = f"merged {published:,} rows; {loaded - published:,} had a newer row of their key"
-            self.dialect.run(conn, "ledger_note", {"run_id": run_id, "note": json.dumps(note)})
+            self.dialect.run(
+                conn, "ledger_note", {"run_id": run_id, "note": as_json(self.dialect, note)}
+            )
         elif published != loaded:
             message = (
                 f"{loaded} rows were staged for {publication.target}, {published} entered it; "
@@ -408,7 +415,7 @@ class Ledger:
         values = {
             **_counts(run_id, result),
             "snapshot": result.snapshot,
-            "warnings": json.dumps(result.warnings),
+            "warnings": as_json(self.dialect, result.warnings),
             "rows_out": result.rows_out,
             "rows_loaded": result.rows_loaded,
             "rows_rejected": result.rows_rejected,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from mapper_dask.connections import fingerprint
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError, RunNotFoundError, TargetError
 from mapper_dask.flow import JobState
-from mapper_dask.ledger_rows import notes_of, state_of
+from mapper_dask.ledger_rows import as_json, notes_of, state_of
 from mapper_dask.stored import of_ledger
 
 FLOWS_VERSION = "1"
@@ -305,7 +304,7 @@ class FlowsLedger:
             "high": ends[1],
             "opening": opening,
             "edge": edge,
-            "notes": json.dumps(list(notes)),
+            "notes": as_json(self.dialect, list(notes)),
         }
         self.dialect.run(conn, "ledger_flow_open_window", values)
 

@@ -7,12 +7,14 @@ checked as a user's own input would be, and an error names the run and the field
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, TypeVar, get_args
 
 import simplejson
 
+from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.mapper_job import OnError, WriteDisposition
 from mapper_dask.parallel_models import (
@@ -31,6 +33,11 @@ State = TypeVar("State", bound=Enum)
 STAGES = ("transform", "encode", "load")
 
 STRATEGIES = tuple(strategy.name for strategy in ChunkingStrategy)
+
+
+def as_json(dialect: Dialect, value: object) -> str:
+    """Return what the ledger of a database keeps of a value."""
+    return json.dumps(value, ensure_ascii=dialect.capabilities.json_in_ascii)
 
 
 def plan_of(run_id: str, text: object) -> Mapping[str, Any]:

@@ -367,6 +367,9 @@ class Capabilities:
     """Whether a session can tell what its transaction has done to a table, triggers included."""
     colon_casts: bool = False
     """Whether a cast may be written as ``value::type``."""
+    json_in_ascii: bool = True
+    """Whether JSON is written with escapes for what is not ASCII: a database that reads characters
+    from them cannot where its encoding is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from mapper_dask.errors import DatabaseError, LedgerError, RunNotFoundError
 from mapper_dask.ledger import Ledger
 from mapper_dask.ledger_anew import read_anew
 from mapper_dask.ledger_aside import publish_apart
+from mapper_dask.ledger_rows import as_json
 from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.ledger_staged import require_staged
 from mapper_dask.parallel_models import Chunk, ChunkResult, Reject
@@ -138,7 +138,7 @@ class RunLedger:
         def accept(ledger: Ledger, conn: Any) -> None:
             ledger.evidence.accept(conn, self.run_id, mark)
             if note and note not in ledger.find_run(conn, self.run_id).notes:
-                values = {"run_id": self.run_id, "note": json.dumps(note)}
+                values = {"run_id": self.run_id, "note": as_json(ledger.dialect, note)}
                 ledger.dialect.run(conn, "ledger_note", values)
 
         self._call(accept)

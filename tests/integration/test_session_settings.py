@@ -47,9 +47,7 @@ INSERT INTO s (id, t, at) VALUES (61, '01/02/03', '1890-01-01 00:00:00+00'),
     (62, '02/03/01', '1937-06-30 12:00:00.123456+00'), (63, '03/01/02', NULL);
 """
 
-VALUES = (
-    "id, d, ts, at, tm, tz, iv, ivs, b, bs, f, r, fs, n, arr, span, days, j, u"
-)
+VALUES = "id, d, ts, at, tm, tz, iv, ivs, b, bs, f, r, fs, n, arr, span, days, j, u"
 """Columns of every kind, read as they are."""
 
 MEANT = (
@@ -93,8 +91,7 @@ SETTINGS = [
 ]  # fmt: skip
 
 NAMED = {
-    ("DateStyle", v)
-    for v in ("German", "SQL, DMY", "SQL, MDY", "Postgres, DMY", "German, YMD")
+    ("DateStyle", v) for v in ("German", "SQL, DMY", "SQL, MDY", "Postgres, DMY", "German, YMD")
 } | {("extra_float_digits", v) for v in ("0", "-5", "-15")}
 """Those a plan of a query of the database's own types names, and what they may then change."""
 
@@ -116,7 +113,11 @@ class Place:
     def login(self, how: str, name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> str:
         """Return a URL whose session has a setting, given in some way."""
         url = sa.make_url(self.url)
-        quoted = ", ".join(f"'{part.strip()}'" for part in value.split(",")) if name in LISTS else f"'{value}'"
+        quoted = (
+            ", ".join(f"'{part.strip()}'" for part in value.split(","))
+            if name in LISTS
+            else f"'{value}'"
+        )
         option = f"-c {name}={value}".replace(", ", ",\\ ")
         if how == "URL":
             url = url.update_query_dict({"options": option})
@@ -157,7 +158,9 @@ def made(postgres_server: Server) -> Iterator[Place]:
         there.execute(f"CREATE TABLE v_dst AS SELECT {VALUES} FROM s WITH NO DATA")
         there.execute(f"CREATE TABLE m_dst AS SELECT {MEANT} FROM s WITH NO DATA")
         there.execute("CREATE TABLE v_want (LIKE v_dst); CREATE TABLE m_want (LIKE m_dst)")
-        there.execute("DROP ROLE IF EXISTS mapper_settings; CREATE ROLE mapper_settings SUPERUSER LOGIN")
+        there.execute(
+            "DROP ROLE IF EXISTS mapper_settings; CREATE ROLE mapper_settings SUPERUSER LOGIN"
+        )
         yield Place(there.url, there)
         there.execute("DROP OWNED BY mapper_settings; DROP ROLE mapper_settings")
 
@@ -264,4 +267,6 @@ def test_what_arrives_is_what_a_plain_session_of_the_login_has(
     assert differing(place.admin, "v_dst", "v_want") == set()
     assert differing(place.admin, "m_dst", "m_want") <= (CHANGED[name] if named else set())
     assert any(name in note for note in plan.warnings) == named
-    assert any(name in note for note in moved.warnings) == (named or value == "off" and name == "array_nulls")
+    assert any(name in note for note in moved.warnings) == (
+        named or value == "off" and name == "array_nulls"
+    )

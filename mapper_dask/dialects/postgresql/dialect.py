@@ -76,7 +76,9 @@ class PostgreSQL(Definitions, SessionSettings, WithoutDirectPath, WithStagedRows
     grammar = "postgres"
     read_wire = "COPY text"
     drivers: tuple[str, ...] = ("psycopg2",)
-    capabilities = Capabilities(snapshots=True, row_addresses=True, relay=True, colon_casts=True)
+    capabilities = Capabilities(
+        snapshots=True, row_addresses=True, relay=True, colon_casts=True, json_in_ascii=False
+    )
 
     @property
     def evidence(self) -> PostgreSQLEvidence:

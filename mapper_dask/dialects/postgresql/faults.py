@@ -32,6 +32,14 @@ transaction, resources, locks, somebody's cancel, the system beneath, broken fil
 NEWER = frozenset({"25P04", "57P05"})
 """Conditions that an older driver knows no name of: timeouts of a transaction, of a session."""
 
+NO_CHARACTER = "22021"
+OF_NO_ENCODING = (
+    "in a database of the encoding SQL_ASCII nobody knows what bytes stand for: say it in the "
+    "query, as in convert_from(convert(convert_to(the_column, 'SQL_ASCII'), 'LATIN1', 'UTF8'), "
+    "'SQL_ASCII')"
+)
+"""What is to be done about bytes that are sent as they are, and are no UTF-8."""
+
 UNSAID = "no message from the libpq"
 """What psycopg2 says, as a plain DatabaseError, of a link that broke in the midst of a COPY."""
 
@@ -84,6 +92,8 @@ def _rewritten(error: psycopg2.Error, url: sa.URL | None, prefix: int) -> Databa
         "missing_table": sqlstate == UNDEFINED_TABLE,
         "refused_rows": getattr(error, REFUSED_ROWS, False),
     }
+    if sqlstate == NO_CHARACTER and "UTF8" in text:
+        text = f"{text}; {OF_NO_ENCODING}"
     position = getattr(error, POSITION, None) or error.diag.statement_position
     if position is not None:
         details["position"] = max(1, int(position) - prefix)
