@@ -159,7 +159,7 @@ def test_bytes_of_no_known_encoding_are_refused_with_the_remedy(made: dict[str, 
         source_conn=there.url, source_sql=sql, target_conn=there.url, target_table="dst",
         transformation_logic=lambda df: df,
     )  # fmt: skip
-    with pytest.raises(MapperError, match="SQL_ASCII.*convert_from"):
+    with pytest.raises(MapperError, match=r"SQL_ASCII.*convert_from"):
         ParallelProcessor(enable_parallel=False).run(job).raise_for_status()
 
     known = "convert_from(convert(convert_to(city, 'SQL_ASCII'), 'LATIN1', 'UTF8'), 'SQL_ASCII')"

@@ -32,11 +32,15 @@ CREATE OR REPLACE FUNCTION ora.minus_days(t timestamp, n numeric) RETURNS timest
 CREATE OR REPLACE FUNCTION ora.minus_days(t timestamp, n float8) RETURNS timestamp IMMUTABLE LANGUAGE sql AS $$ SELECT t - n * interval '1 day' $$;
 DO $$ BEGIN CREATE OPERATOR ora.- (LEFTARG=timestamp, RIGHTARG=float8, FUNCTION=ora.minus_days); CREATE OPERATOR ora.- (LEFTARG=timestamp, RIGHTARG=numeric, FUNCTION=ora.minus_days); EXCEPTION WHEN duplicate_function THEN NULL; END $$;
 
-CREATE OR REPLACE FUNCTION ora.to_char(n numeric, f text) RETURNS varchar IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT CASE WHEN f='TM9' THEN regexp_replace(trim_scale(n)::text, '^(-?)0\.', '\1.') ELSE pg_catalog.to_char(n,f) END $$;
+CREATE OR REPLACE FUNCTION ora.pointed(n numeric, f text) RETURNS varchar IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT CASE WHEN f='TM9' THEN regexp_replace(trim_scale(n)::text, '^(-?)0\.', '\1.') ELSE pg_catalog.to_char(n,f) END $$;
+-- what NLS_NUMERIC_CHARACTERS of the session makes of it
+CREATE OR REPLACE FUNCTION ora.point() RETURNS text STABLE LANGUAGE sql AS $$ SELECT coalesce(left(nullif(current_setting('ora.nls_numeric_characters', true), ''), 1), '.') $$;
+CREATE OR REPLACE FUNCTION ora.to_char(n numeric, f text) RETURNS varchar STABLE STRICT LANGUAGE sql AS $$ SELECT replace(ora.pointed(n, f), '.', ora.point()) $$;
 CREATE OR REPLACE FUNCTION ora.to_char(t timestamp, f text) RETURNS varchar IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT CASE WHEN f LIKE 'SYYYY%' THEN ' '||pg_catalog.to_char(t, replace(substr(f,2),'.FF9',''))||CASE WHEN f LIKE '%.FF9' THEN pg_catalog.to_char(t,'.US000') ELSE '' END ELSE pg_catalog.to_char(t,f) END $$;
 -- no NaN, no infinity, and nothing from 1e126 on: 22P02 is ORA-01722, 22003 is ORA-01426
-CREATE OR REPLACE FUNCTION ora.to_number(t text) RETURNS numeric IMMUTABLE STRICT LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION ora.to_number(t text) RETURNS numeric STABLE STRICT LANGUAGE plpgsql AS $$
 BEGIN
+  IF ora.point() <> '.' THEN t := translate(t, ora.point() || '.', '.!'); END IF;
   IF t !~ '^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$' THEN RAISE invalid_text_representation; END IF;
   IF abs(t::numeric) >= 1e126 THEN RAISE numeric_value_out_of_range USING MESSAGE = 'numeric overflow'; END IF;
   RETURN t::numeric;
@@ -59,8 +63,8 @@ CREATE OPERATOR ora.- (LEFTARG=ora.timestamp9, RIGHTARG=interval, FUNCTION=ora.m
 CREATE OPERATOR ora.- (LEFTARG=ora.zoned9, RIGHTARG=interval, FUNCTION=ora.minus_interval);
 
 -- what TO_CHAR makes of the other types, and of one argument
-CREATE FUNCTION ora.to_char(n numeric) RETURNS varchar IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT ora.to_char(n, 'TM9') $$;
-CREATE FUNCTION ora.to_char(n float8) RETURNS varchar IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT n::text $$;
+CREATE FUNCTION ora.to_char(n numeric) RETURNS varchar STABLE STRICT LANGUAGE sql AS $$ SELECT ora.to_char(n, 'TM9') $$;
+CREATE FUNCTION ora.to_char(n float8) RETURNS varchar STABLE STRICT LANGUAGE sql AS $$ SELECT replace(n::text, '.', ora.point()) $$;
 CREATE FUNCTION ora.to_char(t text) RETURNS varchar IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT t $$;
 CREATE FUNCTION ora.to_char(t timestamp) RETURNS varchar IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT ora.to_char(t, 'SYYYY-MM-DD HH24:MI:SS.FF9') $$;
 CREATE FUNCTION ora.to_char(t ora.timestamp9, f text) RETURNS varchar IMMUTABLE STRICT LANGUAGE sql AS $$
@@ -114,4 +118,4 @@ CREATE FUNCTION ora.compared(x anyelement) RETURNS anyelement STABLE LANGUAGE sq
 CREATE FUNCTION ora.compared(t text) RETURNS text STABLE LANGUAGE sql AS $$ SELECT CASE WHEN ora.nls('nls_comp', 'BINARY') = 'BINARY' THEN t ELSE ora.ordered(t) END $$;
 CREATE FUNCTION ora.compared(t varchar) RETURNS text STABLE LANGUAGE sql AS $$ SELECT ora.compared(t::text) $$;
 CREATE FUNCTION ora.nlssort(t text, how text) RETURNS bytea IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT convert_to(CASE how WHEN 'NLS_SORT=BINARY' THEN t ELSE lower(t) END, 'UTF8') $$;
-CREATE FUNCTION ora.to_char(n numeric, f text, how text) RETURNS varchar STABLE STRICT LANGUAGE sql AS $$ SELECT replace(ora.to_char(n, f), '.', substr(split_part(how, '=', 2), 2, 1)) $$;
+CREATE FUNCTION ora.to_char(n numeric, f text, how text) RETURNS varchar STABLE STRICT LANGUAGE sql AS $$ SELECT replace(ora.pointed(n, f), '.', substr(split_part(how, '=', 2), 2, 1)) $$;
