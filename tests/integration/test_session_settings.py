@@ -392,6 +392,19 @@ def test_checksums_compare_values_not_what_two_sessions_write(place: Place, opti
     ]
 
 
+def test_a_functions_columns_have_their_types_where_all_names_are_quoted(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = MapperJob(source_conn=place.url, source_sql="SELECT * FROM s", key_column="id")
+    usual = ChunkManager().plan(job).query.columns
+
+    url = place.login("URL", "quote_all_identifiers", "on", monkeypatch)
+    quoted = ChunkManager().plan(job.evolve(source_conn=url)).query.columns
+
+    kept = [(c.name, c.type_name, c.arrow, c.key_type) for c in usual]
+    assert [(c.name, c.type_name, c.arrow, c.key_type) for c in quoted] == kept
+
+
 # -- the readers, without a database ---------------------------------------------------------------
 
 MOMENTS = {

@@ -151,5 +151,5 @@ def test_windows_are_numbered_where_offset_is_not_known():
 def test_a_key_of_several_columns_is_compared_column_by_column():
     keys = (column("NUMBER", 10, 0), column("VARCHAR2", None, None, 5))
     assert queries.key_range(keys, ("1", "o'x"), None).startswith(
-        "(q.\"C\" > 1 OR (q.\"C\" = 1 AND q.\"C\" >= 'o''x'))"
+        '(q."C" > 1 OR (q."C" = 1 AND q."C" >= \'o\'\'x\'))'
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -195,10 +196,18 @@ class PostgreSQL(Definitions, SessionSettings, WithoutDirectPath, WithStagedRows
         )
         for *_, found, read_only in rows[:1]:
             statement.prove(conn, found, read_only)
+        plain = functools.partial(session.type_name, conn)
         orders = self._orders(conn, [d.type_id for d in described])
         columns = tuple(
             types.keyed(
-                types.column(d.name, name, key_type, category, native=native, not_null=not_null),
+                types.column(
+                    d.name,
+                    plain(name),
+                    plain(key_type),
+                    category,
+                    native=native,
+                    not_null=not_null,
+                ),
                 cast,
                 orders.get(d.type_id),
             )
@@ -363,7 +372,8 @@ class PostgreSQL(Definitions, SessionSettings, WithoutDirectPath, WithStagedRows
         quoted = f"{queries.quote(schema)}.{queries.quote(table)}"
         definition = self.definition_of(conn, table_id)  # first: what comes later is held to it
         rows = self.run(conn, "target_columns", {"table_id": table_id})
-        columns = tuple(map(types.column_of_table, rows))
+        plain = functools.partial(session.type_name, conn)
+        columns = tuple(types.column_of_table(row, plain) for row in rows)
         columns = shapes.with_shapes(self.run, conn, columns, [row[5] for row in rows])
         indexes = self.run(conn, "ordered_indexes", {"table_id": table_id})
         referring = self.run(conn, "referring_tables", {"table_id": table_id})

@@ -48,7 +48,7 @@ INVALID_VALUE = "22023"
 _OWN = (
     "SELECT s.name, s.setting, s.reset_val FROM pg_catalog.pg_settings s WHERE s.name "
     "OPERATOR(pg_catalog.=) ANY (ARRAY['DateStyle', 'IntervalStyle', 'extra_float_digits', "
-    "'xmloption', 'array_nulls'])"
+    "'xmloption', 'array_nulls', 'quote_all_identifiers'])"
 )
 
 
@@ -79,6 +79,8 @@ class Own:
     xml: str
     """xmloption."""
     array_nulls: str
+    quotes: bool
+    """quote_all_identifiers: names of types come in quotes that need none."""
     version: int
 
     @property
@@ -91,6 +93,9 @@ class Own:
         """Whether a float's text would be another float."""
         return self.float_digits < self.digits_needed
 
+
+_NEEDLESS_QUOTES = re.compile(r'"(?!char")([a-z_][a-z0-9_]*)"')
+"""``"char"`` is another type than char."""
 
 _own: weakref.WeakKeyDictionary[Any, Own] = weakref.WeakKeyDictionary()
 
@@ -107,9 +112,15 @@ def own(conn: Any) -> Own:
             float_digits=int(found["extra_float_digits"][0]),
             xml=found["xmloption"][0],
             array_nulls=found["array_nulls"][0],
+            quotes=found["quote_all_identifiers"][0] == "on",
             version=int(conn.server_version),
         )
     return _own[conn]
+
+
+def type_name(conn: Any, name: str) -> str:
+    """Return a type's name as the catalogue writes it in most sessions."""
+    return _NEEDLESS_QUOTES.sub(r"\1", name) if own(conn).quotes else name
 
 
 def prepare(conn: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -88,13 +88,19 @@ def column(name: str, type_name: str, key_type: str, category: str, **flags: Any
     return Column(name, type_name, family, arrow, precision, None, key_type, **flags)
 
 
-def column_of_table(row: Sequence[Any]) -> Column:
-    """Return the column of a table that a row of ``target_columns`` describes."""
+def column_of_table(row: Sequence[Any], plain: Callable[[str], str]) -> Column:
+    """Return the column of a table that a row of ``target_columns`` describes.
+
+    Parameters
+    ----------
+    plain
+        Returns a type's name as most sessions write it.
+    """
     name, type_name, key_type, category, native, _, not_null, default, generated, checks = row
     return column(
         name,
-        type_name,
-        key_type,
+        plain(type_name),
+        plain(key_type),
         category,
         native=native,
         not_null=not_null or any(map(refuses_null, checks)),
