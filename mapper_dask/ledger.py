@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import simplejson
-
 from mapper_dask.connections import fingerprint
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.dialects.definition import target_difference
@@ -28,7 +26,15 @@ from mapper_dask.errors import (
 )
 from mapper_dask.ledger_evidence import EvidenceLedger
 from mapper_dask.ledger_lost import lost
-from mapper_dask.ledger_rows import as_json, chunk_of, notes_of, plan_of, reject_of, state_of
+from mapper_dask.ledger_rows import (
+    as_json,
+    as_texts,
+    chunk_of,
+    notes_of,
+    plan_of,
+    reject_of,
+    state_of,
+)
 from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.ledger_staged import drop_staged, require_staged
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, Reject
@@ -264,7 +270,7 @@ class Ledger:
                 f"reject_limit={limit}. First, in stage {rejects[0].stage}: {rejects[0].reason}"
             )
             raise RejectLimitError(message, run_id=run_id, chunk_id=chunk_id)
-        rows = [{"run_id": run_id, "chunk_id": chunk_id, **_as_texts(r)} for r in rejects]
+        rows = [{"run_id": run_id, "chunk_id": chunk_id, **as_texts(r)} for r in rejects]
         self.dialect.run_each(conn, "ledger_reject", rows)
 
     def rejects(self, conn: Any, run_id: str) -> list[tuple[int, Reject]]:
@@ -297,7 +303,7 @@ class Ledger:
         """
         values = {"run_id": run_id, "chunk_id": chunk_id}
         self.dialect.run(conn, "ledger_drop_rejects", values)
-        rows = [{**values, **_as_texts(reject)} for reject in still]
+        rows = [{**values, **as_texts(reject)} for reject in still]
         self.dialect.run_each(conn, "ledger_reject", rows)
         counts = {**values, "loaded": loaded, "rejected": len(still)}
         if not self.dialect.run(conn, "ledger_recount", counts):
@@ -432,17 +438,6 @@ class Ledger:
     def fail(self, conn: Any, run_id: str, result: ChunkResult) -> None:
         """Note why a chunk failed, unless another copy has committed it."""
         self.dialect.run(conn, "ledger_fail", {**_counts(run_id, result), "error": result.error})
-
-
-def _as_texts(reject: Reject) -> dict[str, Any]:
-    stored = reject.to_json()
-    key = stored["key"]
-    return {
-        "stage": stored["stage"],
-        "reason": stored["reason"],
-        "key": None if key is None else simplejson.dumps(key, ensure_ascii=False),
-        "row": simplejson.dumps(stored["row"], ensure_ascii=False),
-    }
 
 
 def _counts(run_id: str, result: ChunkResult) -> dict[str, Any]:

@@ -181,3 +181,15 @@ def seconds_between(start: object, end: object) -> float:
         return (ended - begun).total_seconds()
     except (ValueError, TypeError):
         return 0.0
+
+
+def as_texts(reject: Reject) -> dict[str, Any]:
+    """Return a rejected row as it is stored."""
+    stored = reject.to_json()
+    key = stored["key"]
+    return {
+        "stage": stored["stage"],
+        "reason": stored["reason"],
+        "key": None if key is None else simplejson.dumps(key, ensure_ascii=False),
+        "row": simplejson.dumps(stored["row"], ensure_ascii=False),
+    }

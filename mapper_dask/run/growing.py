@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 
 from mapper_dask import references
 from mapper_dask.connections import reference
-from mapper_dask.dialects.base import Watermarks
 from mapper_dask.dialects.facts import Column, TypeFamily
+from mapper_dask.dialects.watermarks import Watermarks
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.flow import FlowJob
 from mapper_dask.incremental import MOST_DIGITS, Incremental, is_counted

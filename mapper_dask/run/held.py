@@ -21,8 +21,8 @@ from mapper_dask.connections import (
     session_tag,
 )
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.base import Holdings
 from mapper_dask.dialects.facts import Column, TargetTable
+from mapper_dask.dialects.watermarks import Holdings
 from mapper_dask.errors import DatabaseError, RowsGoneError
 from mapper_dask.flow import FlowJob
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT

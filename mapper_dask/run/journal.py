@@ -22,6 +22,7 @@ event                    level    fields beside ``run``; in a flow ``flow``, ``f
 ``chunk_processed``      INFO     chunk, state, rows_read, rows_loaded, rows_rejected, attempts,
                                   worker, seconds
 ``chunk_failed``         WARNING  the same, error
+``rows_refused``         WARNING  table
 ``run_restarted``        WARNING  note
 ``run_published``        INFO     target, rows
 ``run_succeeded``        INFO     chunks, failed, rows_read, rows_loaded, rows_rejected, seconds

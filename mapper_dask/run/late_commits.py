@@ -16,8 +16,8 @@ from typing import Any
 
 import tenacity
 
-from mapper_dask.dialects.base import Watermarks
 from mapper_dask.dialects.facts import Column, CommitOrder, Transaction
+from mapper_dask.dialects.watermarks import Watermarks
 from mapper_dask.incremental import Incremental
 from mapper_dask.run.events import log
 

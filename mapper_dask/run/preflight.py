@@ -97,24 +97,7 @@ def prepare(
         nothing fills.
     """
     _require_own_mark(job, plan.query)
-    read = ReadTask(
-        source,
-        plan.query,
-        PIECES * plan.config.chunk_size,
-        snapshot=keeper.snapshot,
-        needs_snapshot=plan.one_state,
-        one_state=plan.one_state and keeper.snapshot is not None,
-        tag=session_tag(run_id),
-    )
-    task = ChunkTask(
-        read,
-        None,
-        job.transformation_logic,
-        job.dtype_backend,
-        patience.attempts,
-        job.reject_limit,
-        connection_wait=patience.connection_wait,
-    )
+    task = _task(job, plan, keeper, source, run_id, patience)
     if target is None:
         return Prepared(plan, task)
     _require_direct_path(job, target)
@@ -145,9 +128,39 @@ def prepare(
         table = replace(table, staging=publication.staging, chunk_column=told)
     load = LoadTask(run_id, target, table, names, relay, patience.lock_timeout, job.direct_path)
     known = frozenset(plan.notes)
+    read = task.read
     if restarts(keeper.dialect, keeper.snapshot, publication):
         read = replace(read, needs_snapshot=True)
     return Prepared(plan, replace(task, read=read, load=load, known_notes=known), publication)
+
+
+def _task(
+    job: MapperJob,
+    plan: ChunkPlan,
+    keeper: Keeper,
+    source: ConnectionRef,
+    run_id: str,
+    patience: Patience,
+) -> ChunkTask:
+    """Return what a worker does with a chunk that it does not load."""
+    read = ReadTask(
+        source,
+        plan.query,
+        PIECES * plan.config.chunk_size,
+        snapshot=keeper.snapshot,
+        needs_snapshot=plan.one_state,
+        one_state=plan.one_state and keeper.snapshot is not None,
+        tag=session_tag(run_id),
+    )
+    return ChunkTask(
+        read,
+        None,
+        job.transformation_logic,
+        job.dtype_backend,
+        patience.attempts,
+        job.reject_limit,
+        connection_wait=patience.connection_wait,
+    )
 
 
 def _transport(

@@ -146,7 +146,7 @@ def _enter(ledger: FlowLedger, name: str, opening: int) -> None:
         tables.open(conn, ledger.run_id, name, None, None)
         tables.go_on(conn, ledger.run_id, ["j"])
         tables.begin_job(conn, ledger.run_id, "j", f"{ledger.run_id}.j")
-        tables.open_window(conn, ledger.run_id, "j", None, str(opening), opening)
+        tables.open_window(conn, ledger.run_id, "j", (None, str(opening)), opening)
         tables.end_job(conn, ledger.run_id, "j", state=JobState.SUCCEEDED)
         tables.set_state(conn, ledger.run_id, FlowState.SUCCEEDED)
 

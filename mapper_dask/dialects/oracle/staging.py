@@ -183,7 +183,7 @@ def drop_superseded(publication: Publication) -> str:
     )
     return (
         f"DELETE FROM {publication.staging} WHERE ROWID NOT IN "
-        f"(SELECT p.{ADDRESS} FROM ({placed}) p WHERE p.{place} = 1)"
+        f"(SELECT s.{ADDRESS} FROM ({placed}) s WHERE s.{place} = 1)"
     )
 
 
