@@ -209,6 +209,8 @@ def warnings(survey: Survey, choice: Choice) -> list[str]:
     unsafe = unrepeatable(survey)
     if unsafe and choice.strategy is not None:
         found.append(f"source_sql: {unsafe}; {LOST_OR_DOUBLED}")
+    elif survey.volatile or survey.shape.sampled:
+        found.append(f"source_sql: {unsafe}; it is read once, and what is read again may differ")
     found += [
         f"source_sql calls {fact.name}(){_hidden(survey, fact.name)}, which {fact.effects}"
         for fact in survey.effects
