@@ -27,7 +27,15 @@ from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.plan.chunk_size import wanted
 from mapper_dask.plan.cutting import Cut, cut
 from mapper_dask.plan.params import bound
-from mapper_dask.plan.strategy import Choice, choose, costs, detect_key, warnings, without_ranges
+from mapper_dask.plan.strategy import (
+    Choice,
+    choose,
+    costs,
+    detect_key,
+    read_again,
+    warnings,
+    without_ranges,
+)
 from mapper_dask.plan.survey import Survey, survey
 from mapper_dask.plan.weighing import before_walking, of_chunks
 
@@ -102,7 +110,11 @@ class ChunkManager:
             opened.told("; ".join(filter(None, [plan.choice.reason, size.why]))),
         )
         unfrozen = dialect.unfreezable(job.source_sql) if job.consistent else ""
-        of_cost = [*plan.cut.warnings, *costs(seen, plan.choice, plan.burden)]
+        of_cost = [
+            *plan.cut.warnings,
+            *costs(seen, plan.choice, plan.burden),
+            *read_again(seen, plan.choice),
+        ]
         notes = [
             *([f"{NO_SNAPSHOT}: {seen.elsewhere}"] if seen.elsewhere else []),
             *([f"each chunk reads what is committed then: {unfrozen}"] if unfrozen else []),

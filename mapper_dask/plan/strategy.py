@@ -209,8 +209,6 @@ def warnings(survey: Survey, choice: Choice) -> list[str]:
     unsafe = unrepeatable(survey)
     if unsafe and choice.strategy is not None:
         found.append(f"source_sql: {unsafe}; {LOST_OR_DOUBLED}")
-    elif survey.volatile or survey.shape.sampled:
-        found.append(f"source_sql: {unsafe}; it is read once, and what is read again may differ")
     found += [
         f"source_sql calls {fact.name}(){_hidden(survey, fact.name)}, which {fact.effects}"
         for fact in survey.effects
@@ -219,6 +217,16 @@ def warnings(survey: Survey, choice: Choice) -> list[str]:
     if untold and survey.shape.windows and choice.strategy is ChunkingStrategy.KEY_BASED:
         found.append("source_sql has window functions: each chunk computes them anew over all rows")
     return found
+
+
+def read_again(survey: Survey, choice: Choice) -> list[str]:
+    """Return what a user should know of a query that answers otherwise each time, and is read once.
+
+    No row is lost or doubled by it; but another run, or a check against the source, reads others.
+    """
+    if choice.strategy is not None or not (survey.volatile or survey.shape.sampled):
+        return []
+    return [f"source_sql: {unrepeatable(survey)}; it is read once, what is read again may differ"]
 
 
 def _hidden(survey: Survey, function: str) -> str:

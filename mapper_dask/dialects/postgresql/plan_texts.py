@@ -12,7 +12,15 @@ Node = dict[str, Any]
 _STRING = re.compile(r"'(?:[^']|'')*'")
 _NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 _COLUMN = re.compile(rf"(?:({_NAME})\.)?({_NAME})")
-_CALL = re.compile(r'(?:"((?:[^"]|"")+)"|([^\W\d][\w$]*))\(')
+_CALL = re.compile(
+    r'"(?P<quoted>(?:[^"]|"")+)"(?P<called>\()?|(?<![\w$])(?<!::)(?P<plain>[^\W\d][\w$]*)\('
+)
+"""A name before a bracket; behind a cast's colons it is a type with its modifier. What stands in a
+name that is quoted, and not called, is passed over."""
+
+_THINGS = frozenset(
+    {"Relation Name", "Schema", "Alias", "Index Name", "Function Name", "CTE Name", "Subplan Name"}
+)
 _QUOTED = re.compile(r'"(?:[^"]|"")+"')
 _SYMBOLS = re.compile(r"[-+*/<>=~!@#%^&|`?]+")
 _OVER = re.compile(r"\s*(?:FILTER \(.*?\)\s*)?OVER\b")
@@ -36,12 +44,13 @@ def nodes(plan: Node) -> Iterator[Node]:
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Yield every text in a plan."""
+    """Yield every text in a plan but the names of things, which stand there without quotes."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for inner in value.values():
-            yield from texts(inner)
+        for key, inner in value.items():
+            if key not in _THINGS:
+                yield from texts(inner)
     elif isinstance(value, list):
         for inner in value:
             yield from texts(inner)
@@ -51,7 +60,7 @@ def called(plan: Node) -> frozenset[str]:
     """Return the names before a bracket in a plan, and its operators; also those of views."""
     found: set[str] = set()
     for text in map(_without_strings, texts(plan)):
-        found |= {_unquoted(quoted, plain) for quoted, plain in _CALL.findall(text)}
+        found |= {name for match in _CALL.finditer(text) if (name := _called_name(match))}
         found |= set(_SYMBOLS.findall(text))
     return frozenset(found)
 
@@ -66,10 +75,10 @@ def calls(expression: str) -> Iterator[Call]:
     """Yield every call in an expression, also those within the arguments of another."""
     blank = _without_strings(expression)
     for match in _CALL.finditer(blank):
-        end = _closing(blank, match.end())
-        windowed = _OVER.match(blank, end + 1) is not None
-        name = _unquoted(match[1] or "", match[2] or "")
-        yield Call(name, expression[match.end() : end], windowed)
+        if name := _called_name(match):
+            end = _closing(blank, match.end())
+            windowed = _OVER.match(blank, end + 1) is not None
+            yield Call(name, expression[match.end() : end], windowed)
 
 
 def column_of(expression: str) -> tuple[str, str] | None:
@@ -79,6 +88,13 @@ def column_of(expression: str) -> tuple[str, str] | None:
     """
     match = _COLUMN.fullmatch(expression)
     return None if match is None else (_name(match[1] or ""), _name(match[2]))
+
+
+def without_alias(expression: str, alias: str) -> str:
+    """Return an expression in which columns stand without the alias of their table."""
+    quoted = re.escape('"' + alias.replace('"', '""') + '"')
+    written = re.compile(rf"({_STRING.pattern})|(?<![\w$.\"])(?:{re.escape(alias)}|{quoted})\.")
+    return written.sub(lambda found: found[1] or "", expression)
 
 
 def _without_strings(text: str) -> str:
@@ -99,5 +115,8 @@ def _name(written: str) -> str:
     return written[1:-1].replace('""', '"') if written.startswith('"') else written
 
 
-def _unquoted(quoted: str, plain: str) -> str:
-    return quoted.replace('""', '"') or plain
+def _called_name(match: re.Match[str]) -> str:
+    """Return the name of what is called; empty where a quoted name is not."""
+    if match["quoted"] is None:
+        return str(match["plain"])
+    return match["quoted"].replace('""', '"') if match["called"] else ""

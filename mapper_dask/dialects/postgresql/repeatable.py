@@ -21,6 +21,7 @@ from mapper_dask.dialects.postgresql.plan_texts import (
     nodes,
     texts,
     unquoted,
+    without_alias,
 )
 
 PASSING = frozenset(
@@ -108,6 +109,8 @@ class Facts:
     def plain(self, key: str) -> object:
         """Return what is sorted by, as it can be compared: a column, or the expression's text."""
         written = _SUFFIX.sub("", key)
+        if len(self.tables) == 1:  # some places of its plan name the table, others do not
+            written = without_alias(written, next(iter(self.tables)))
         return self.column(written) or written
 
     def of(self, expression: str) -> ColumnFact | None:

@@ -28,6 +28,9 @@ CREATE TABLE IF NOT EXISTS ora."DUAL" ("DUMMY" varchar(1));
 INSERT INTO ora."DUAL" SELECT 'X' WHERE NOT EXISTS (SELECT 1 FROM ora."DUAL");
 
 CREATE OR REPLACE FUNCTION ora.numtodsinterval(n numeric, u text) RETURNS interval IMMUTABLE LANGUAGE sql AS $$ SELECT n * ('1 '||u)::interval $$;
+-- a whole number is a NUMBER too, and its FLOOR no float
+CREATE OR REPLACE FUNCTION ora.floor(n integer) RETURNS numeric IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT n::numeric $$;
+CREATE OR REPLACE FUNCTION ora.floor(n bigint) RETURNS numeric IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT n::numeric $$;
 CREATE OR REPLACE FUNCTION ora.minus_days(t timestamp, n numeric) RETURNS timestamp IMMUTABLE LANGUAGE sql AS $$ SELECT t - n * interval '1 day' $$;
 CREATE OR REPLACE FUNCTION ora.minus_days(t timestamp, n float8) RETURNS timestamp IMMUTABLE LANGUAGE sql AS $$ SELECT t - n * interval '1 day' $$;
 DO $$ BEGIN CREATE OPERATOR ora.- (LEFTARG=timestamp, RIGHTARG=float8, FUNCTION=ora.minus_days); CREATE OPERATOR ora.- (LEFTARG=timestamp, RIGHTARG=numeric, FUNCTION=ora.minus_days); EXCEPTION WHEN duplicate_function THEN NULL; END $$;
