@@ -124,7 +124,8 @@ def prepare(
     if publication is None and names:
         _require_taken(target, table, names)
     if publication is not None:
-        told = dialect_for(target).staged_rows.chunk_column(publication.chunk_column)
+        name = publication.chunk_column
+        told = dialect_for(target).staged_rows.chunk_column(name) if name else None
         table = replace(table, staging=publication.staging, chunk_column=told)
     load = LoadTask(run_id, target, table, names, relay, patience.lock_timeout, job.direct_path)
     known = frozenset(plan.notes)

@@ -16,6 +16,9 @@ from mapper_dask.mapper_job import MapperJob
 KEPT_SECONDS = 7 * 24 * 3600.0
 """How long staged rows wait for somebody to resume their run, before another run removes them."""
 
+MOST_COLUMNS = 1000
+"""Columns that a table has at most in Oracle; PostgreSQL's has 1,600."""
+
 
 def publication_for(
     job: MapperJob,
@@ -67,8 +70,17 @@ def publication_for(
         target_name=table.name,
         reject_limit=job.reject_limit,
         reject_keys=tuple(keys),
-        chunk_column=name_beside(CHUNK_COLUMN, [c.name for c in table.columns]),
+        chunk_column=_chunk_column(table),
     )
+
+
+def _chunk_column(table: TargetTable) -> str:
+    """Return the name of the column that tells a staged row's chunk; none where there is no room.
+
+    A table may have so many columns and no more; then a row's own transaction has to tell it.
+    """
+    names = [column.name for column in table.columns]
+    return name_beside(CHUNK_COLUMN, names) if len(names) < MOST_COLUMNS else ""
 
 
 def _key(

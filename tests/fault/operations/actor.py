@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from mapper_dask import MapperError, retries
+from mapper_dask.chunk import chunk_processor
+from mapper_dask.chunk.load import target_session
 from tests.database import Database, Databases
 from tests.fault.operations.doom import Doom, Order, install
 from tests.fault.operations.works import WORKS
@@ -76,6 +78,7 @@ def act(
 ) -> None:
     """Do a work, and tell what came of it."""
     logging.disable()
+    chunk_processor.target_session = target_session  # whatever the process it was forked from was
     retries.FIRST_WAIT = 0.02
     doom = Doom(news, order)
     install(doom)
