@@ -21,25 +21,13 @@ import pandas as pd
 import sqlalchemy as sa
 from distributed import Client, LocalCluster
 
+from benchmarks.memory import SOURCE, TARGET
 from mapper_dask import ParallelProcessor
 from mapper_dask.embedded import embedded_postgres
 from mapper_dask.settings import resolve
 
 LEAST = 0.7
 """Rate of a query that is read once, against a plain table's."""
-
-SOURCE = """
-CREATE TABLE readings AS
-SELECT g AS id, mod(g, 5000)::int AS sensor, (mod(g, 977) * 1.01)::numeric(12, 2) AS amount,
-       sqrt(g) AS level, CASE WHEN mod(g, 7) = 0 THEN NULL ELSE md5(g::text) END AS note,
-       timestamptz '2024-01-01' + g * interval '1 second' AS at
-FROM generate_series(1::bigint, {rows}) AS g
-"""
-
-TARGET = """
-CREATE TABLE readings_clean
-(id bigint, sensor int, amount numeric, level double precision, note text, at timestamptz)
-"""
 
 PLAIN = "SELECT * FROM readings"
 ONCE = "SELECT * FROM readings WHERE random() < 2"

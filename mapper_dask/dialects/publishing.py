@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mapper_dask.dialects.facts import Publication
@@ -63,3 +63,9 @@ def require_able(publication: Publication, hazards: Hazards) -> None:
     if why := refusal(hazards, publication.disposition, by_key=publication.by_key, staged=True):
         message = f"{publication.target} cannot take the staged rows: {why}"
         raise PublishError(message)
+
+
+def of_some(publication: Publication, where: str) -> Publication:
+    """Return the publication of some of the rows that wait; of each key there is one."""
+    rows = f"(SELECT * FROM {publication.staging} WHERE {where})"
+    return replace(publication, staging=rows, newest_by=None)

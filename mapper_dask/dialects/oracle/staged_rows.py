@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +18,7 @@ from mapper_dask.dialects.facts import Column, Publication, TypeFamily
 from mapper_dask.dialects.hazards import Hazards
 from mapper_dask.dialects.oracle import catalogue, queries, session, staging, transfer
 from mapper_dask.dialects.oracle.names import folded, quote
-from mapper_dask.dialects.publishing import Publishing, require_able
+from mapper_dask.dialects.publishing import Publishing, of_some, require_able
 from mapper_dask.dialects.sifting import MOST_WAITING, beyond
 from mapper_dask.dialects.staged_rows import StagedRow, name_beside
 
@@ -62,11 +62,11 @@ class _Rehearsal(Publishing):
         if publication.disposition == "replace":
             self.cursor.execute(staging.delete(publication))
         self.cursor.execute(transfer.IMMEDIATE)
-        self.cursor.execute(staging.enter(_those(publication, "1 = 0")))
+        self.cursor.execute(staging.enter(of_some(publication, "1 = 0")))
 
     def _tried(self, parts: Iterator[Sequence[str]], most: int) -> dict[str, str]:
         """Let rows enter, each or not; return those that are refused."""
-        sql = staging.enter(_those(self.publication, "ROWID = CHARTOROWID(:1)"))
+        sql = staging.enter(of_some(self.publication, "ROWID = CHARTOROWID(:1)"))
         refused: dict[str, str] = {}
         for places in parts:
             self.cursor.executemany(sql, [(place,) for place in places], batcherrors=True)
@@ -93,12 +93,6 @@ class _Rehearsal(Publishing):
     def _require(self, refused: Mapping[str, str], most: int) -> None:
         if len(refused) > most:
             raise beyond(most, self.publication.reject_limit, list(refused.values())[-1])
-
-
-def _those(publication: Publication, where: str) -> Publication:
-    """Return the publication of some of the rows; of each key there is one."""
-    rows = f"(SELECT * FROM {publication.staging} WHERE {where})"
-    return replace(publication, staging=rows, newest_by=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ statement, proved as ever, outside of any savepoint, so that they bear this tran
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
@@ -20,7 +20,7 @@ from mapper_dask.dialects.postgresql import faults, named_queries, staging, tran
 from mapper_dask.dialects.postgresql.keys import Key, key_of
 from mapper_dask.dialects.postgresql.queries import quote
 from mapper_dask.dialects.postgresql.watching import hazards
-from mapper_dask.dialects.publishing import Publishing, require_able
+from mapper_dask.dialects.publishing import Publishing, of_some, require_able
 from mapper_dask.dialects.sifting import Blocks, Piece, Sifting
 from mapper_dask.dialects.staged_rows import StagedRow
 
@@ -79,7 +79,7 @@ class _Rehearsal(Publishing):
         return None
 
     def _enter(self, where: str) -> None:
-        part = _those(self.publication, where)
+        part = of_some(self.publication, where)
         if self.key.written_otherwise:
             self.cursor.execute(staging.respell(part, self.key))
         self.cursor.execute(staging.insert(part))
@@ -87,7 +87,7 @@ class _Rehearsal(Publishing):
     def without(self, places: Sequence[str]) -> None:
         """Remove what a replacement does not keep once some rows are not in it."""
         if self.publication.disposition == "replace" and self.publication.by_key:
-            rest = _those(self.publication, f"NOT ({_where(places)})")
+            rest = of_some(self.publication, f"NOT ({_where(places)})")
             self.cursor.execute(staging.delete(rest, self.key))
 
     def rows_of(self, block: int) -> list[str]:
@@ -118,12 +118,6 @@ class _Rehearsal(Publishing):
         """Undo it."""
         self.cursor.execute(f"ROLLBACK TO SAVEPOINT {REHEARSAL}")
         self.cursor.execute(f"RELEASE SAVEPOINT {REHEARSAL}")
-
-
-def _those(publication: Publication, where: str) -> Publication:
-    """Return the publication of some of the rows; of each key there is one."""
-    rows = f"(SELECT * FROM {publication.staging} WHERE {where})"
-    return replace(publication, staging=rows, newest_by=None)
 
 
 def _where(piece: Piece) -> str:
