@@ -64,17 +64,23 @@ def crash(server: EmbeddedPostgres) -> None:
 def crash_of_a_session(server: EmbeddedPostgres) -> None:
     """Kill one session: the server stays, and resets itself; its start's time is as it was."""
     dispose_engines()
-    url = sa.make_url(server.url("target"))
-    victim = psycopg2.connect(dbname=url.database, user=url.username, **dict(url.query))
+    victim, bystander = session(server), session(server)
     os.kill(victim.info.backend_pid, signal.SIGKILL)
+    # the victim's end is seen before the server has seen it; once it ends the others, no new
+    # session is let in until it has recovered
     with pytest.raises(psycopg2.Error):
-        victim.cursor().execute("SELECT 1")
+        bystander.cursor().execute("SELECT pg_sleep(60)")
     while True:
         try:
-            psycopg2.connect(dbname="target", user=url.username, **dict(url.query)).close()
+            session(server).close()
         except psycopg2.OperationalError:
             continue
         return
+
+
+def session(server: EmbeddedPostgres) -> Any:
+    url = sa.make_url(server.url("target"))
+    return psycopg2.connect(dbname=url.database, user=url.username, **dict(url.query))
 
 
 CRASHES = pytest.mark.parametrize("fall", [crash, crash_of_a_session])
