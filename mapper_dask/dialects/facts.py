@@ -262,6 +262,8 @@ class FunctionFact:
     """What one may do beside answering, in words; empty where none is known to."""
     repeats: bool = True
     """Whether each is known to answer the same in all statements that see one state."""
+    opaque: bool = False
+    """Whether one holds what no plan shows, even where the database puts its body in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +323,8 @@ class Estimate:
     """Whether all it does is shown to pass rows on: none is picked by an order, none are added."""
     clocks: tuple[str, ...] = ()
     """Words in what will be run that mean the time of the statement or its transaction."""
+    whole_rows: bool = False
+    """Whether it takes a table's row as one value, whose type a subselect's row would not have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,11 +144,17 @@ def survey(dialect: Dialect, conn: Any, sql: str) -> Survey:
         estimate = dialect.estimate(conn, shape.sql)
         facts = dialect.functions(conn, sorted({*shape.functions, *estimate.calls}))
         shape = _checked(dialect, conn, shape, columns, facts)
+        if estimate.whole_rows:
+            shape = replace(shape, splice=None)
         relation = dialect.relation(conn, shape.table) if shape.table else None
         volatile = tuple(fact.name for fact in facts if fact.volatile)
         effects = tuple(fact for fact in facts if fact.effects)
         # a function that the database has put its body in the place of shows by what that holds
-        left = [f for f in facts if f.name in estimate.calls or f.name not in shape.functions]
+        left = [
+            fact
+            for fact in facts
+            if fact.opaque or fact.name in estimate.calls or fact.name not in shape.functions
+        ]
         doubt = dialect.doubt(conn, shape.sql, estimate, left)
         relied = dialect.relied(conn, columns)  # last: by then all it reads was opened
         return Survey(shape, columns, relation, estimate, volatile, effects, doubt, relied)

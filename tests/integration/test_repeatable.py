@@ -31,6 +31,27 @@ CREATE FUNCTION promised(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN R
 CREATE FUNCTION unseen(int) RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN RETURN $1; END';
 CREATE FUNCTION odd(int, int) RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN RETURN $1; END';
 CREATE OPERATOR <~> (LEFTARG = int, RIGHTARG = int, FUNCTION = odd);
+CREATE FUNCTION since() RETURNS TABLE (k int, at timestamptz) LANGUAGE sql STABLE
+AS 'VALUES (0, now()), (1, now())';
+CREATE FUNCTION moment() RETURNS timestamptz LANGUAGE sql STABLE AS $f$SELECT 'now'::timestamptz$f$;
+CREATE FUNCTION outer_moment() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT moment()';
+CREATE FUNCTION plain_values() RETURNS TABLE (k int) LANGUAGE sql IMMUTABLE AS 'VALUES (0), (1)';
+CREATE VIEW recent AS
+SELECT t.id, v.at FROM t JOIN (VALUES (0, now()), (1, now())) v(k, at) ON k = g;
+CREATE VIEW dated AS
+SELECT t.id, d FROM t JOIN (VALUES (0, current_date), (1, NULL)) v(k, d) ON k = g;
+CREATE VIEW counted AS SELECT id FROM t ORDER BY id LIMIT date_part('day', now());
+CREATE VIEW joined_numbers AS
+WITH RECURSIVE r(n) AS (SELECT num FROM t UNION SELECT n FROM r WHERE false) SELECT n FROM r;
+CREATE VIEW listed AS SELECT t.id, v.n FROM t JOIN (VALUES (0, abs(-1)), (1, 2)) v(k, n) ON k = g;
+CREATE SEQUENCE numbers;
+CREATE TABLE odd_names (id int PRIMARY KEY, "o'k" int, "a(b" int, at timestamptz);
+INSERT INTO odd_names SELECT i, i, i, now() FROM generate_series(1, 900) i;
+CREATE TABLE parts (id int, at timestamptz) PARTITION BY RANGE (at);
+CREATE TABLE past PARTITION OF parts FOR VALUES FROM (MINVALUE) TO ('2001-01-01');
+CREATE TABLE ago PARTITION OF parts FOR VALUES FROM ('2001-01-01') TO ('2002-01-01');
+INSERT INTO parts SELECT i, '2000-01-01'::timestamptz + i * interval '1 s'
+FROM generate_series(1, 900) i;
 ANALYZE
 """
 
@@ -62,6 +83,21 @@ REPEATABLE = [
     "SELECT id, to_char(at, 'YYYY') AS y, format('%s', g) AS f FROM t ORDER BY id",
     "SELECT * FROM passed ORDER BY id",
     "WITH RECURSIVE r(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM r WHERE id < 500) TABLE r",
+    "WITH RECURSIVE r(id, p) AS (SELECT 1, ARRAY[1] UNION SELECT id+1, p||id FROM r WHERE id < 500)"
+    + " TABLE r",
+    "WITH RECURSIVE r(id, n) AS (SELECT id, num FROM t UNION ALL SELECT id, n FROM r WHERE false)"
+    + " TABLE r",
+    "SELECT id, v.n FROM t JOIN (VALUES (1, lower('A')), (2, 'b')) v(k, n) ON k = g ORDER BY id",
+    "SELECT * FROM listed ORDER BY id",
+    "SELECT id FROM t JOIN plain_values() v ON v.k = g ORDER BY id",
+    "SELECT id, name = 'now available' AS n, name = 'unknown' AS m FROM t ORDER BY id",
+    "SELECT id, '2024-01-01 12:00 America/New_York'::timestamptz AS d FROM t ORDER BY id",
+    "SELECT id, age(at, '2024-01-01') AS a FROM t ORDER BY id",
+    "SELECT id, age(date_trunc('day', at), at) AS a FROM t ORDER BY id",
+    """SELECT id, "o'k" + 1 AS n, 'f()' || "a(b" AS m FROM odd_names ORDER BY id""",
+    "SELECT id, (ARRAY(SELECT u.id FROM u ORDER BY u.id))[5] AS a FROM t ORDER BY id",
+    "SELECT id, (ARRAY[1, 2])[1] AS a, (SELECT max(u.id) FROM u) AS m FROM t ORDER BY id",
+    "SELECT id, string_agg(name, ', ' ORDER BY name) AS s FROM t GROUP BY id ORDER BY id",
 ]
 
 DOUBTFUL = [
@@ -96,6 +132,62 @@ DOUBTFUL = [
     ("SELECT id FROM t WHERE at::date <= current_date ORDER BY id", "CURRENT_DATE"),
     ("SELECT id FROM t WHERE at < 'tomorrow' ORDER BY id", "tomorrow"),
     ("SELECT id FROM t TABLESAMPLE BERNOULLI (90) ORDER BY id", "TABLESAMPLE"),
+    (
+        "SELECT id FROM t JOIN (VALUES (0, now()), (1, now())) v(k, d) ON k = g ORDER BY id",
+        r"now\(\)",
+    ),
+    (
+        'SELECT id FROM t JOIN (VALUES (0, "now"/* */()), (1, NULL)) v(k, d) ON k = g ORDER BY id',
+        r"now\(\)",
+    ),
+    (
+        r'SELECT id FROM t JOIN (VALUES (0, U&"n\006fw"()), (1, NULL)) v(k, d) ON k = g',
+        "now",
+    ),
+    (
+        "SELECT id FROM t JOIN (VALUES (0, current_date), (1, NULL)) v(k, d) ON k = g",
+        "CURRENT_DATE",
+    ),
+    ("SELECT id FROM t JOIN (VALUES (0, unseen(1)), (1, 2)) v(k, d) ON k = g", r"unseen\(\)"),
+    ("SELECT id FROM t JOIN (VALUES (0, 1 <~> 2), (1, 2)) v(k, d) ON k = g", r"odd\(\)"),
+    ("SELECT * FROM recent ORDER BY id", r"now\(\)"),
+    ("SELECT * FROM dated ORDER BY id", "current_date"),
+    ("SELECT * FROM counted ORDER BY id", r"now\(\)"),
+    ("SELECT id FROM t JOIN since() s ON s.k = g ORDER BY id", r"since\(\)"),
+    ("SELECT id, moment() AS m FROM t ORDER BY id", r"moment\(\)"),
+    ("SELECT id, outer_moment() AS m FROM t ORDER BY id", r"moment\(\)"),
+    ("SELECT id FROM t ORDER BY id LIMIT date_part('second', now())::int", r"now\(\)"),
+    ("SELECT id FROM t ORDER BY id OFFSET date_part('second', now())::int", r"now\(\)"),
+    ("SELECT id FROM parts WHERE at > now() ORDER BY id", r"now\(\)"),
+    ("SELECT id, ('{now}'::timestamptz[])[1] AS a FROM t ORDER BY id", "now"),
+    ("SELECT id, upper('[2020-01-01,tomorrow)'::tstzrange) AS a FROM t ORDER BY id", "tomorrow"),
+    ("SELECT id, $$now$$::timestamptz AS a FROM t ORDER BY id", "now"),
+    ("SELECT id, $q$ Today 08:00 Europe/Rome $q$::timestamptz AS a FROM t ORDER BY id", "today"),
+    (r"SELECT id, U&'\006eow'::timestamptz AS a FROM t ORDER BY id", "now"),
+    (r"SELECT id, E'n\x6fw'::timestamptz AS a FROM t ORDER BY id", "now"),
+    ("SELECT id, 'yester'\n'day'::date AS a FROM t ORDER BY id", "yesterday"),
+    ("SELECT id, U&'!006eow' UESCAPE '!'::text AS a, 'now' AS b FROM t ORDER BY id", "now"),
+    (
+        """SELECT id, CASE WHEN "o'k" < 9 THEN now() ELSE '2024-01-01' END AS a FROM odd_names""",
+        r"now\(\)",
+    ),
+    ("SELECT id, age('3'::xid) AS a FROM t ORDER BY id", r"age\(\)"),
+    ("SELECT id, age(at) AS a FROM t ORDER BY id", "CURRENT_DATE"),
+    ("SELECT id, (ARRAY(SELECT u.id FROM u))[5] AS a FROM t ORDER BY id", "ARRAY"),
+    ("SELECT id, (ARRAY/* all */(SELECT u.id FROM u))[5] AS a FROM t ORDER BY id", "ARRAY"),
+    ("SELECT id, (SELECT last_value FROM numbers) AS a FROM t ORDER BY id", "sequence numbers"),
+    (
+        "WITH RECURSIVE r(n) AS (SELECT num FROM t UNION SELECT n FROM r WHERE false) TABLE r",
+        "recursive UNION",
+    ),
+    ("SELECT n FROM joined_numbers ORDER BY n", "recursive UNION"),
+    ("SELECT g, string_agg(name, g::text ORDER BY name) AS a FROM t GROUP BY g", "string_agg"),
+]
+
+NEWER = [  # syntax of PostgreSQL 16
+    ("SELECT g, JSON_ARRAYAGG(id) AS a FROM t GROUP BY g ORDER BY g", "JSON_ARRAYAGG"),
+    ("SELECT g, JSON_OBJECTAGG(name : id) AS a FROM t GROUP BY g ORDER BY g", "JSON_OBJECTAGG"),
+    ("SELECT id, JSON_ARRAY(SELECT u.id FROM u) AS a FROM t ORDER BY id", "JSON_ARRAYAGG"),
 ]
 
 
@@ -126,6 +218,44 @@ def test_what_is_not_shown_is_read_once_and_the_plan_says_which_part_decided(
 
     assert len(plan.chunks) == 1
     assert re.search(why, plan.config.reason), plan.config.reason
+
+
+@pytest.mark.parametrize(("sql", "why"), NEWER)
+def test_what_newer_servers_put_in_a_row_is_not_shown(ground: Database, sql: str, why: str) -> None:
+    if int(ground.fetch("SHOW server_version_num")[0][0]) < 160000:
+        pytest.skip("this server does not know them")
+    test_what_is_not_shown_is_read_once_and_the_plan_says_which_part_decided(ground, sql, why)
+
+
+@pytest.mark.parametrize("volatility", ["STABLE", "VOLATILE"])
+@pytest.mark.parametrize("context", ["", "AS IMPLICIT"])
+def test_casts_by_somebodys_function_are_not_shown_by_a_plan(
+    postgres_server: Server, volatility: str, context: str
+) -> None:
+    with fresh_databases(postgres_server) as databases:
+        made = databases.source
+        made.execute(
+            "CREATE TABLE t AS SELECT i AS id FROM generate_series(1, 900) i;"
+            "ALTER TABLE t ADD PRIMARY KEY (id); CREATE TYPE stamp AS (at timestamptz, id int);"
+            f"CREATE FUNCTION to_stamp(int) RETURNS stamp LANGUAGE plpgsql {volatility}"
+            " AS 'BEGIN RETURN ROW(now(), $1)::stamp; END'; ANALYZE"
+        )
+        sql = "SELECT id FROM t ORDER BY id"
+        assert len(ChunkManager().plan(job(made, sql)).chunks) > 1
+        made.execute(f"CREATE CAST (int AS stamp) WITH FUNCTION to_stamp(int) {context}")
+        plan = ChunkManager().plan(job(made, "SELECT id, (id::stamp).id AS n FROM t ORDER BY id"))
+
+    assert "casts from integer to stamp" in plan.config.reason
+    assert "to_stamp()" in plan.config.reason
+
+
+def test_a_whole_row_keeps_its_table(ground: Database) -> None:
+    """A subselect in the table's place, as ranges of row addresses need it, has rows of no type."""
+    whole = ChunkManager().plan(job(ground, "SELECT g, pg_typeof(t)::text AS n FROM t"))
+    plain = ChunkManager().plan(job(ground, "SELECT g, num FROM t"))
+
+    assert len(whole.chunks) == 1, whole
+    assert len(plain.chunks) > 1, plain
 
 
 def test_a_key_that_is_named_all_the_same_is_warned_of_in_the_first_line(ground: Database) -> None:

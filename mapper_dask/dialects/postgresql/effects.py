@@ -26,7 +26,7 @@ REPEATING = frozenset(
     {
         *("format", "concat", "concat_ws", "array_to_string", "string_to_array", "pg_typeof"),
         *("to_char", "to_number", "to_date", "to_timestamp", "date_part", "extract", "date_trunc"),
-        *("date_bin", "date_add", "date_subtract", "timezone", "age", "make_timestamptz"),
+        *("date_bin", "date_add", "date_subtract", "timezone", "make_timestamptz"),
         *("overlaps", "isfinite", "generate_series", "date", "timestamptz", "timestamp", "time"),
         *("timetz", "text", "interval", "name"),
         *("to_json", "to_jsonb", "row_to_json", "array_to_json", "json_build_object"),
@@ -55,16 +55,17 @@ OWNERS_RIGHTS = "runs with its owner's rights"
 
 
 def functions(
-    rows: Iterable[tuple[str, bool, bool, bool, bool, bool, bool]],
+    rows: Iterable[tuple[str, bool, bool, bool, bool, bool, bool, bool]],
 ) -> tuple[FunctionFact, ...]:
     """Return facts of what ``calls.sql`` found."""
     facts = []
-    for name, reshapes, volatile, trusted, with_owners_rights, made, stable in rows:
+    for name, reshapes, volatile, trusted, with_owners_rights, made, stable, opaque in rows:
         answers = trusted and (name in HARMLESS or name.startswith(ANSWERING))
         parts = [
             *([OUTSIDE] if volatile and not answers else []),
             *([OWNERS_RIGHTS] if with_owners_rights else []),
         ]
         repeats = not (volatile or made or (stable and name not in REPEATING))
-        facts.append(FunctionFact(name, reshapes, volatile, " and ".join(parts), repeats=repeats))
+        effects = " and ".join(parts)
+        facts.append(FunctionFact(name, reshapes, volatile, effects, repeats, opaque))
     return tuple(facts)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from mapper_dask.dialects.facts import Estimate
-from mapper_dask.dialects.postgresql import repeatable, statement
+from mapper_dask.dialects.postgresql import query_texts, repeatable, statement
 from mapper_dask.dialects.postgresql.plan_texts import Node, called, nodes
 
 ONE_PRICE = (
@@ -38,14 +38,17 @@ def estimate(conn: Any, sql: str) -> Estimate:
     rows, width = int(fair["Plan Rows"]), int(fair["Plan Width"])
     real = fair if _scanned(fair) == _scanned(usual) else usual
     moving = rows * (MOVED_ROW + width * MOVED_BYTE)
+    hidden = repeatable.hides(usual)
+    clocks = {*repeatable.clocks(usual), *(query_texts.clocks(sql) if hidden else ())}
     return Estimate(
         rows,
         float(real["Total Cost"]),
         width,
         moving,
-        called(usual),
+        called(usual) | (query_texts.names(sql) if hidden else frozenset()),
         passing=repeatable.is_passing(usual),
-        clocks=tuple(repeatable.clocks(usual)),
+        clocks=tuple(sorted(clocks)),
+        whole_rows=repeatable.takes_whole_rows(usual),
     )
 
 

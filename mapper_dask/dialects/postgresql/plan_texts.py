@@ -10,6 +10,7 @@ from typing import Any
 Node = dict[str, Any]
 
 _STRING = re.compile(r"'(?:[^']|'')*'")
+_STRING_OR_NAME = re.compile(r"'(?:[^']|'')*'" r'|"(?:[^"]|"")+"')
 _NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 _COLUMN = re.compile(rf"(?:({_NAME})\.)?({_NAME})")
 _CALL = re.compile(
@@ -22,7 +23,8 @@ _THINGS = frozenset(
     {"Relation Name", "Schema", "Alias", "Index Name", "Function Name", "CTE Name", "Subplan Name"}
 )
 _QUOTED = re.compile(r'"(?:[^"]|"")+"')
-_SYMBOLS = re.compile(r"[-+*/<>=~!@#%^&|`?]+")
+_BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+SYMBOLS = re.compile(r"[-+*/<>=~!@#%^&|`?]+")
 _OVER = re.compile(r"\s*(?:FILTER \(.*?\)\s*)?OVER\b")
 
 
@@ -60,9 +62,19 @@ def called(plan: Node) -> frozenset[str]:
     """Return the names before a bracket in a plan, and its operators; also those of views."""
     found: set[str] = set()
     for text in map(_without_strings, texts(plan)):
-        found |= {name for match in _CALL.finditer(text) if (name := _called_name(match))}
-        found |= set(_SYMBOLS.findall(text))
+        found |= {call.name for call in calls(text) if not _is_between(call)}
+        found |= set(SYMBOLS.findall(text))
     return frozenset(found)
+
+
+def _is_between(call: Call) -> bool:
+    """Return whether it tells the years between two times; of one it tells those until now."""
+    if call.name != "age":
+        return False
+    flat, left = call.arguments, ""
+    while flat != left:
+        flat, left = _BRACKETED.sub("", flat), flat
+    return "," in flat
 
 
 def unquoted(plan: Node) -> Iterator[str]:
@@ -76,7 +88,7 @@ def calls(expression: str) -> Iterator[Call]:
     blank = _without_strings(expression)
     for match in _CALL.finditer(blank):
         if name := _called_name(match):
-            end = _closing(blank, match.end())
+            end = _closing(_QUOTED.sub(_without_brackets, blank), match.end())
             windowed = _OVER.match(blank, end + 1) is not None
             yield Call(name, expression[match.end() : end], windowed)
 
@@ -93,13 +105,23 @@ def column_of(expression: str) -> tuple[str, str] | None:
 def without_alias(expression: str, alias: str) -> str:
     """Return an expression in which columns stand without the alias of their table."""
     quoted = re.escape('"' + alias.replace('"', '""') + '"')
-    written = re.compile(rf"({_STRING.pattern})|(?<![\w$.\"])(?:{re.escape(alias)}|{quoted})\.")
-    return written.sub(lambda found: found[1] or "", expression)
+    qualifier = rf'(?<![\w$."])(?:{re.escape(alias)}|{quoted})\.'
+    written = re.compile(rf"({_STRING.pattern})|{qualifier}|({_QUOTED.pattern})")
+    return written.sub(lambda found: found[1] or found[2] or "", expression)
 
 
 def _without_strings(text: str) -> str:
     """Return a text of the same length in which nothing stands in its strings."""
-    return _STRING.sub(lambda found: "'" + " " * (len(found.group()) - 2) + "'", text)
+    return _STRING_OR_NAME.sub(_blank, text)
+
+
+def _blank(found: re.Match[str]) -> str:
+    text = found.group()
+    return text if text.startswith('"') else "'" + " " * (len(text) - 2) + "'"
+
+
+def _without_brackets(found: re.Match[str]) -> str:
+    return found.group().replace("(", " ").replace(")", " ")
 
 
 def _closing(text: str, start: int) -> int:

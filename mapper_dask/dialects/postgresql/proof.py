@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
+from mapper_dask.dialects import lexers
 from mapper_dask.dialects.facts import Column, Estimate, FunctionFact, Relation
-from mapper_dask.dialects.postgresql import explain, named_queries, queries, repeatable
+from mapper_dask.dialects.postgresql import (
+    explain,
+    named_queries,
+    queries,
+    query_texts,
+    repeatable,
+)
 from mapper_dask.dialects.postgresql.plan_texts import Node, nodes
 from mapper_dask.dialects.postgresql.repeatable import ColumnFact, Facts, TableFact
 from mapper_dask.errors import DatabaseError
@@ -26,8 +34,8 @@ AS_BEFORE = "; ".join(
 ARRAYS_TOLD = 170000
 """Version from which a plan tells what becomes of a subquery's rows."""
 
-_DAY = re.compile(r"'\s*(now|today|tomorrow|yesterday)\s*'", re.IGNORECASE)
-_ARRAY = re.compile(r"\bARRAY\s*\(", re.IGNORECASE)
+_ARRAY = re.compile(r"\bARRAY\b(?!\s*\[)", re.IGNORECASE)
+_UNION = re.compile(r"\bUNION\b(?!\s+ALL\b)", re.IGNORECASE)
 _MODIFIED = re.compile(r"\(.*\)")
 _SAME = frozenset(
     {
@@ -73,11 +81,14 @@ def doubt(
 
     Costs nothing where the plan only passes rows on; else another plan, and a look at its tables.
     """
-    words = sorted({*estimate.clocks, *(w.lower() for w in _DAY.findall(sql))})
+    unclear = lexers.differ(sql, "postgres")
+    words = sorted({*estimate.clocks, *query_texts.days(sql, unclear=unclear)})
     if words:
         return f"it asks for the time ({', '.join(words)}), which each statement has its own of"
     if unsure := [f"{fact.name}()" for fact in functions if not fact.repeats]:
         return f"{', '.join(unsure)} is not shown to answer the same in each statement"
+    for (said,) in named_queries.run(conn, "outside_snapshot"):
+        return str(said)
     if estimate.passing:
         return ""
     plan = _shown(conn, sql)
@@ -101,13 +112,14 @@ def _facts(
         for node in nodes(plan)
         if "Relation Name" in node and "Schema" in node
     }
-    told = conn.server_version >= ARRAYS_TOLD
+    [(arrays, unions)] = named_queries.run(conn, "unshown_parts")
     return Facts(
         tables=_tables(conn, read, catalogue),
         reshaping=frozenset(fact.name for fact in functions if fact.reshapes),
         asked=_asking(conn, read, catalogue),
-        arrays_told=told,
-        arrays=not told and _gathers(conn, sql),
+        arrays_told=conn.server_version >= ARRAYS_TOLD,
+        arrays=arrays or _ARRAY.search(sql) is not None,
+        unions=unions or _UNION.search(sql) is not None,
     )
 
 
@@ -133,11 +145,6 @@ def _asking(
         return of_type(column.type_name)
 
     return asked
-
-
-def _gathers(conn: Any, sql: str) -> bool:
-    [(hidden,)] = named_queries.run(conn, "array_subqueries")
-    return bool(hidden) or _ARRAY.search(sql) is not None
 
 
 def _tables(
@@ -168,6 +175,9 @@ def _column(type_name: str, kind: str, *, deterministic: bool) -> ColumnFact:
 def of_type(type_name: str) -> ColumnFact | None:
     """Return what is known of values by the name of their type alone; not so of texts."""
     base = _MODIFIED.sub("", type_name)
+    if base.endswith("[]"):  # two arrays are equal where their bounds are, and each element
+        element = of_type(type_name.removesuffix("[]"))
+        return None if element is None else replace(element, exact=False)
     scaled = base == "numeric" and type_name != base
     if base not in _SAME and base not in _ADDED:
         return None

@@ -28,7 +28,7 @@ PASSING = frozenset(
     {
         *("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Bitmap Index Scan"),
         *("BitmapAnd", "BitmapOr", "Tid Scan", "Tid Range Scan", "Subquery Scan", "Values Scan"),
-        *("Function Scan", "Table Function Scan", "CTE Scan", "WorkTable Scan", "Recursive Union"),
+        *("Function Scan", "Table Function Scan", "CTE Scan", "WorkTable Scan"),
         *("Result", "ProjectSet", "Append", "Merge Append", "Nested Loop", "Hash Join", "Hash"),
         *("Merge Join", "Materialize", "Memoize", "Sort", "Incremental Sort", "Gather"),
         *("Gather Merge",),
@@ -52,15 +52,24 @@ EXACT = frozenset(
 GATHERING = frozenset({"array_agg", "string_agg", "json_agg", "jsonb_agg", "xmlagg"})
 """Aggregates that put values in a row, and so do it where they are ordered by the values."""
 
+_WRITTEN_OUT = frozenset({"JSON_ARRAYAGG", "JSON_OBJECTAGG"})
+"""Aggregates that a plan shows by their syntax, not by a function's name."""
+
 RANKS = frozenset({"rank", "dense_rank", "percent_rank", "cume_dist"})
 """Window functions that treat ties alike."""
+
+_HIDING = frozenset({"Values Scan", "Limit", "WindowAgg"})
+"""Steps of which a plan does not tell all: rows of a list, what is counted to, a frame's bounds."""
 
 _UNITING = ("Append", "Merge Append", "Recursive Union", "SetOp")
 _SAME_ROWS = ("Sort", "Materialize", "Memoize", "Hash", "Limit", "Result", "Unique", "WindowAgg")
 _SUFFIX = re.compile(r"(?: (?:ASC|DESC))?(?: NULLS (?:FIRST|LAST))?\Z")
-_GATHERED = re.compile(r"(?:DISTINCT )?(?P<value>.*?)(?:, .*?)?(?: ORDER BY (?P<order>.*))?\Z")
+_GATHERED = re.compile(
+    r"(?:DISTINCT )?(?P<value>.*?)(?:, '(?:[^']|'')*'(?:::\w+)?)?(?: ORDER BY (?P<order>.*))?\Z"
+)
 _ARRAY = re.compile(r"\bARRAY\(\(?(?:hashed )?(?:SubPlan|InitPlan)", re.IGNORECASE)
 _CLOCK = re.compile(r"\b(?:CURRENT_DATE|CURRENT_TIME(?:STAMP)?|LOCALTIME(?:STAMP)?)\b")
+_WHOLE_ROW = re.compile(r"\.\*")
 _MOST_KEYS = 16
 
 
@@ -95,9 +104,11 @@ class Facts:
     asked: Callable[[str], ColumnFact | None]
     """Asks for what is known of an expression's type; None of one that it can't be asked of."""
     arrays_told: bool
-    """Whether the plan tells which of its subqueries gather their rows in an array."""
+    """Whether the plan tells which of its correlated subqueries gather their rows in an array."""
     arrays: bool = False
     """Whether one may, where the plan does not tell."""
+    unions: bool = False
+    """Whether a UNION may take one of equal rows, where the plan does not tell."""
 
     def column(self, expression: str) -> tuple[str, str] | None:
         """Return alias and name of a column; a plan over one table leaves the alias out."""
@@ -140,6 +151,16 @@ def is_passing(plan: Node) -> bool:
     )
 
 
+def hides(plan: Node) -> bool:
+    """Return whether a plan leaves out some of the expressions that will be computed."""
+    return any(node["Node Type"] in _HIDING or "Subplans Removed" in node for node in nodes(plan))
+
+
+def takes_whole_rows(plan: Node) -> bool:
+    """Return whether a plan takes a table's row as one value."""
+    return any(_WHOLE_ROW.search(text) for text in unquoted(plan))
+
+
 def clocks(plan: Node) -> list[str]:
     """Return the words in a plan that mean the transaction's time."""
     found = {word for text in unquoted(plan) for word in _CLOCK.findall(text)}
@@ -166,6 +187,7 @@ def _doubt_of(node: Node, facts: Facts) -> str:
         "Aggregate": _aggregate,
         "Group": _aggregate,
         "SetOp": _set_operation,
+        "Recursive Union": _recursion,
     }.get(kind)
     if judge is None:
         return f"it has a step of the kind {kind}, which nothing is known of"
@@ -222,6 +244,13 @@ def _set_operation(node: Node, facts: Facts) -> str:
     return _same_values(node, node.get("Output", ()), facts, "INTERSECT or EXCEPT")
 
 
+def _recursion(node: Node, facts: Facts) -> str:
+    """Judge it as a UNION where it may be one: no plan tells it from UNION ALL."""
+    if not facts.unions:
+        return ""
+    return _same_values(node, _child(node).get("Output", ()), facts, "a recursive UNION")
+
+
 # -- what folds rows ------------------------------------------------------------------------------
 
 
@@ -234,7 +263,9 @@ def _aggregate(node: Node, facts: Facts) -> str:
         return said
     folded = (text for name in ("Output", "Filter") for text in _listed(node.get(name)))
     for call in (call for text in folded for call in calls(text)):
-        if call.name in facts.reshaping and (said := _aggregate_doubt(call, facts)):
+        if (call.name in facts.reshaping or call.name in _WRITTEN_OUT) and (
+            said := _aggregate_doubt(call, facts)
+        ):
             return said
     return ""
 
@@ -277,12 +308,11 @@ def _unites(node: Node) -> bool:
 
 def _array(node: Node, facts: Facts) -> str:
     """Return the doubt about subqueries whose rows become an array; empty for none."""
-    if not facts.arrays_told and not facts.arrays:
-        return ""
-    if facts.arrays_told and not any(_ARRAY.search(text) for text in _own_texts(node)):
-        return ""
+    told = any(_ARRAY.search(text) for text in _own_texts(node))
     for inner in node.get("Plans", ()):
-        if "Subplan Name" not in inner:
+        name = str(inner.get("Subplan Name", ""))
+        untold = not facts.arrays_told or name.startswith("InitPlan")  # shown as its column alone
+        if not name or not (told or (untold and facts.arrays)):
             continue
         sort = inner if inner["Node Type"] == "Sort" else _sorted_below(inner)
         if sort is None or not _is_total(sort, facts):

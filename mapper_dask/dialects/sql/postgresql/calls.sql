@@ -10,30 +10,49 @@ WITH opened AS (
     UNION ALL
     SELECT p.polqual::pg_catalog.text
     FROM opened JOIN pg_catalog.pg_policy p ON p.polrelid OPERATOR(pg_catalog.=) opened.id
-), numbers AS (
-    SELECT m.found[1] AS kind, m.found[2]::pg_catalog.oid AS id
+), told AS (  -- whether one holds what no plan shows: a list of values, a LIMIT, a frame's bounds
+    SELECT trees.tree, trees.tree OPERATOR(pg_catalog.~)
+        ':(limitOffset|limitCount|startOffset|endOffset) \{|:rtekind 5 ' AS hides
     FROM trees
+), numbers AS (
+    SELECT m.found[1] AS kind, m.found[2]::pg_catalog.oid AS id, told.hides
+    FROM told
     CROSS JOIN LATERAL pg_catalog.regexp_matches(
-        trees.tree, ':(funcid|aggfnoid|winfnoid|opno) ([0-9]+)', 'g') AS m(found)
+        told.tree, ':(funcid|aggfnoid|winfnoid|opno) ([0-9]+)', 'g') AS m(found)
 ), hidden AS (
-    SELECT n.id FROM numbers n WHERE n.kind OPERATOR(pg_catalog.<>) 'opno'
+    SELECT n.id, n.hides FROM numbers n WHERE n.kind OPERATOR(pg_catalog.<>) 'opno'
     UNION
-    SELECT o.oprcode::pg_catalog.oid
+    SELECT o.oprcode::pg_catalog.oid, n.hides
     FROM numbers n JOIN pg_catalog.pg_operator o ON o.oid OPERATOR(pg_catalog.=) n.id
     WHERE n.kind OPERATOR(pg_catalog.=) 'opno'
 ), called AS (
-    SELECT p.oid AS id, true AS named
+    SELECT p.oid AS id, true AS named, false AS unseen
     FROM pg_catalog.pg_proc p WHERE p.proname OPERATOR(pg_catalog.=) ANY (%(names)s::pg_catalog.name[])
     UNION ALL
-    SELECT o.oprcode::pg_catalog.oid, false  -- of operators that somebody made
+    SELECT o.oprcode::pg_catalog.oid, false, false  -- of operators that somebody made
     FROM pg_catalog.pg_operator o
     WHERE o.oprname OPERATOR(pg_catalog.=) ANY (%(names)s::pg_catalog.name[])
       AND o.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
     UNION ALL
-    SELECT hidden.id, false FROM hidden
+    SELECT hidden.id, false, hidden.hides FROM hidden
 ), judged AS (
     SELECT p.proname, p.prokind, p.proretset, p.provolatile, p.prosecdef, called.named,
-           p.oid OPERATOR(pg_catalog.<) 16384::pg_catalog.oid AS native,
+           called.unseen, p.oid OPERATOR(pg_catalog.<) 16384::pg_catalog.oid AS native,
+           -- a body in SQL, which is put in its place: with what is read off as a time there, with
+           -- what no plan shows, or with calls of others like it
+           p.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
+               AND p.prolang OPERATOR(pg_catalog.=) 14::pg_catalog.oid
+               AND (p.prosrc OPERATOR(pg_catalog.=) ''
+                    OR p.prosrc OPERATOR(pg_catalog.~*) 'now|today|tomorrow|yesterday|\\|&|\mvalues\M|\mlimit\M|\moffset\M|\mfetch\M|\marray\M|\munion\M|\mover\M'
+                    OR EXISTS (
+                        SELECT FROM pg_catalog.pg_proc inner_one
+                        WHERE inner_one.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
+                          AND inner_one.provolatile OPERATOR(pg_catalog.<>) 'i'
+                          AND inner_one.oid OPERATOR(pg_catalog.<>) p.oid
+                          AND pg_catalog.strpos(pg_catalog.lower(p.prosrc),
+                              pg_catalog.lower(inner_one.proname::pg_catalog.text))
+                              OPERATOR(pg_catalog.>) 0
+                    )) AS opaque,
            p.oid OPERATOR(pg_catalog.<) 16384::pg_catalog.oid
                OR p.prolang OPERATOR(pg_catalog.=) 13::pg_catalog.oid AS trusted,
            p.prokind OPERATOR(pg_catalog.=) ANY ('{a,w}'::pg_catalog."char"[]) AS folds
@@ -47,10 +66,14 @@ SELECT j.proname::pg_catalog.text,
        -- somebody's own that reads what it likes, or adds rows up as it likes
        pg_catalog.bool_or(NOT j.native
            AND (j.folds OR j.provolatile OPERATOR(pg_catalog.<>) 'i')),
-       pg_catalog.bool_or(j.native AND j.named AND j.provolatile OPERATOR(pg_catalog.=) 's')
+       pg_catalog.bool_or(j.native AND (j.named OR j.unseen) AND j.provolatile OPERATOR(pg_catalog.=) 's'),
+       pg_catalog.bool_or(j.named AND j.opaque)
 FROM judged j
 WHERE (j.named AND (j.folds OR j.proretset)) OR j.prosecdef
    OR j.provolatile OPERATOR(pg_catalog.=) 'v'
-   OR (j.provolatile OPERATOR(pg_catalog.=) 's' AND (j.named OR NOT j.native))
+   OR (j.provolatile OPERATOR(pg_catalog.=) 's' AND (j.named OR j.unseen OR NOT j.native))
 GROUP BY j.proname
-ORDER BY j.proname
+UNION ALL  -- a view's words for the time, where no plan shows them
+SELECT DISTINCT 'current_date', false, false, true, false, false, true, false
+FROM told WHERE told.hides AND told.tree OPERATOR(pg_catalog.~) '\{SQLVALUEFUNCTION :op [0-8] '
+ORDER BY 1
