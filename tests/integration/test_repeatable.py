@@ -83,10 +83,14 @@ REPEATABLE = [
     "SELECT id, to_char(at, 'YYYY') AS y, format('%s', g) AS f FROM t ORDER BY id",
     "SELECT * FROM passed ORDER BY id",
     "WITH RECURSIVE r(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM r WHERE id < 500) TABLE r",
-    "WITH RECURSIVE r(id, p) AS (SELECT 1, ARRAY[1] UNION SELECT id+1, p||id FROM r WHERE id < 500)"
-    + " TABLE r",
-    "WITH RECURSIVE r(id, n) AS (SELECT id, num FROM t UNION ALL SELECT id, n FROM r WHERE false)"
-    + " TABLE r",
+    (
+        "WITH RECURSIVE r(id, p) AS (SELECT 1, ARRAY[1] UNION SELECT id + 1, p || id FROM r WHERE"
+        " id < 500) TABLE r"
+    ),
+    (
+        "WITH RECURSIVE r(id, n) AS (SELECT id, num FROM t UNION ALL SELECT id, n FROM r WHERE"
+        " false) TABLE r"
+    ),
     "SELECT id, v.n FROM t JOIN (VALUES (1, lower('A')), (2, 'b')) v(k, n) ON k = g ORDER BY id",
     "SELECT * FROM listed ORDER BY id",
     "SELECT id FROM t JOIN plain_values() v ON v.k = g ORDER BY id",
