@@ -227,12 +227,13 @@ def _shape(text: str, tree: exp.Expression, grammar: str) -> QueryShape:
         if any(limit.parent is not tree for limit in limits) and inner is not tree
         else (_single_table(inner))
     )
+    fixed = table is None or limited or _takes_whole_rows(tree, table)
     return QueryShape(
         sql=text,
         parsed=True,
         order_by=tuple(_order_by(tree)) or tuple(_order_by(inner)),
         table=None if table is None else _text_of(text, table),
-        splice=None if table is None or limited else _splice(text, table, grammar),
+        splice=None if fixed or table is None else _splice(text, table, grammar),
         column_of=tuple(_passed_columns(inner)) if table is not None else (),
         passes_all=table is not None and any(e.is_star for e in inner.expressions),
         limited=limited,
@@ -296,6 +297,17 @@ def _single_table(tree: exp.Expression) -> exp.Table | None:
         return None
     alias = table.args.get("alias")
     return None if alias is not None and alias.args.get("columns") else table
+
+
+def _takes_whole_rows(tree: exp.Expression, table: exp.Table) -> bool:
+    """Return whether a table's row is one value somewhere, whose type a subselect's row has not."""
+    name = _folded(table.args["alias"].this if table.alias else table.this)
+    return any(
+        _folded(column.this) == name
+        if not isinstance(column.this, exp.Star)
+        else not isinstance(column.parent, exp.Select)
+        for column in tree.find_all(exp.Column)
+    )
 
 
 def _span(table: exp.Table) -> tuple[int, int] | None:

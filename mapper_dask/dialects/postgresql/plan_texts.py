@@ -24,6 +24,8 @@ _THINGS = frozenset(
 )
 _QUOTED = re.compile(r'"(?:[^"]|"")+"')
 _BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+_COMPARING = ("=", "<>", "<", ">", "<=", ">=")
+"""What a CASE, NULLIF, IS DISTINCT FROM, a sort and a hash go by, and a plan does not write."""
 SYMBOLS = re.compile(r"[-+*/<>=~!@#%^&|`?]+")
 _OVER = re.compile(r"\s*(?:FILTER \(.*?\)\s*)?OVER\b")
 
@@ -60,7 +62,7 @@ def texts(value: Any) -> Iterator[str]:
 
 def called(plan: Node) -> frozenset[str]:
     """Return the names before a bracket in a plan, and its operators; also those of views."""
-    found: set[str] = set()
+    found = set(_COMPARING)
     for text in map(_without_strings, texts(plan)):
         found |= {call.name for call in calls(text) if not _is_between(call)}
         found |= set(SYMBOLS.findall(text))

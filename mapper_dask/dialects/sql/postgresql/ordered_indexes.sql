@@ -6,6 +6,11 @@ SELECT i.indisunique AND i.indpred IS NULL AND i.indimmediate
            WHERE n.conrelid OPERATOR(pg_catalog.=) a.attrelid
              AND n.contype OPERATOR(pg_catalog.=) 'n' AND (NOT n.convalidated OR n.connoinherit)
              AND n.conkey OPERATOR(pg_catalog.=) ARRAY[a.attnum]))
+       -- it goes by the equality that ORDER BY and a comparison with the column go by
+       AND pg_catalog.bool_and((o.opcdefault OR o.opcname OPERATOR(pg_catalog.=) ANY (
+           '{varchar_ops,text_pattern_ops,varchar_pattern_ops,bpchar_pattern_ops}'::pg_catalog.name[]))
+         AND (i.indcollation[k.place OPERATOR(pg_catalog.-) 1] OPERATOR(pg_catalog.=) a.attcollation
+              OR coalesce(l.collisdeterministic, true)))
        -- an inheritance parent's index says nothing of its children's rows
        AND (r.relkind OPERATOR(pg_catalog.=) 'p' OR NOT EXISTS (
            SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent OPERATOR(pg_catalog.=) r.oid)),
@@ -20,6 +25,8 @@ CROSS JOIN LATERAL pg_catalog.unnest(i.indkey[0:i.indnkeyatts OPERATOR(pg_catalo
      WITH ORDINALITY AS k(number, place)
 JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) i.indrelid
   AND a.attnum OPERATOR(pg_catalog.=) k.number
+JOIN pg_catalog.pg_opclass o ON o.oid OPERATOR(pg_catalog.=) i.indclass[k.place OPERATOR(pg_catalog.-) 1]
+LEFT JOIN pg_catalog.pg_collation l ON l.oid OPERATOR(pg_catalog.=) a.attcollation
 WHERE i.indrelid OPERATOR(pg_catalog.=) %(table_id)s::pg_catalog.oid AND i.indisvalid
   AND NOT (0 OPERATOR(pg_catalog.=) ANY (i.indkey))
 GROUP BY r.oid, r.relkind, i.indexrelid, i.indisunique, i.indpred, i.indimmediate,
