@@ -19,6 +19,10 @@ MOST_WAITING = 10_000
 once others are in."""
 
 
+MOST_PIECES = 500
+"""Pieces within blocks that are taken before they enter in one: a server holds each one's lock."""
+
+
 @dataclass(frozen=True, slots=True)
 class Blocks:
     """Some blocks of a table that follow one another."""
@@ -48,6 +52,10 @@ class Sifting:
     """Whether a row that is refused may be taken once others are in."""
     before_again: Callable[[Sequence[str]], object] = len
     """Is called with the refused rows before they are tried once more."""
+    anew: Callable[[int, Sequence[str]], object] | None = None
+    """Lets all rows before a block enter anew but for those at some places; called now and then."""
+    taken: int = 0
+    """Pieces that were taken since."""
     refused: dict[str, str] = field(default_factory=dict)
     """Their places, and why."""
 
@@ -70,6 +78,7 @@ class Sifting:
             else:
                 self._sift(self.rows_of(place), why)
                 place += 1
+                self._tidy(place)
         while self.together and self.refused and self._again():
             pass
         self._require(self.most)
@@ -92,8 +101,17 @@ class Sifting:
             return
         half = len(places) // 2
         for part in (places[:half], places[half:]):
-            if part and (again := self.attempt(part)) is not None:
+            again = self.attempt(part)
+            if again is not None:
                 self._sift(part, again)
+            else:
+                self.taken += 1
+
+    def _tidy(self, end: int) -> None:
+        """Let what was taken in many pieces enter in one."""
+        if self.anew is not None and self.taken > MOST_PIECES:
+            self.anew(end, list(self.refused))
+            self.taken = 0
 
     def _require(self, most: int) -> None:
         if len(self.refused) > most:

@@ -112,7 +112,7 @@ class ChunkManager:
         unfrozen = dialect.unfreezable(job.source_sql) if job.consistent else ""
         of_cost = [
             *plan.cut.warnings,
-            *costs(seen, plan.choice, plan.burden),
+            *costs(seen, plan.choice, plan.burden, asked=bool(job.key_columns or job.strategy)),
             *read_again(seen, plan.choice),
         ]
         notes = [

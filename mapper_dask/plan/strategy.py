@@ -146,8 +146,14 @@ def without_ranges(
     return Choice(None, (), f"one chunk, read once: {why}; key_column cuts it all the same")
 
 
-def costs(survey: Survey, choice: Choice, burden: Burden) -> list[str]:
-    """Return what a user should know of what the chunks cost, and what to do about it."""
+def costs(survey: Survey, choice: Choice, burden: Burden, *, asked: bool = True) -> list[str]:
+    """Return what a user should know of what the chunks cost, and what to do about it.
+
+    Parameters
+    ----------
+    asked
+        Whether the user named a key or a strategy, and could leave it out.
+    """
     if not burden.is_notable:
         return []
     if choice.strategy is ChunkingStrategy.ROWID_BASED:
@@ -158,16 +164,15 @@ def costs(survey: Survey, choice: Choice, burden: Burden) -> list[str]:
             f"the database cannot push a range of {key} into the query, or has no index for it, "
             "and computes it anew for each"
         )
-        remedy = (
-            "make it a table with an index, or leave strategy and key_column out to read it once"
-        )
+        remedy = "make it a table with an index"
+        remedy += ", or leave strategy and key_column out to read it once" if asked else ""
     elif survey.is_indexed(key):
         cause = f"rows of one range of {key} lie all over the table"
         remedy = "strategy='ROWID_BASED'" if survey.has_row_addresses else "a larger chunk_size"
         remedy = f"{remedy} reads fewer blocks twice"
     else:
         cause = f"{key} has no index the database can use here"
-        remedy = "make one, or leave strategy and key_column out"
+        remedy = f"make one{', or leave strategy and key_column out' if asked else ''}"
     return [f"{burden}: {cause}; {remedy}"]
 
 

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from mapper_dask import ChunkManager, MapperJob
+from mapper_dask import ChunkingStrategy, ChunkManager, MapperJob
 from tests.database import Database, Server, fresh_databases
 
 TABLES = """
+CREATE TYPE pair_of_numbers AS (a numeric, b numeric);
 CREATE TABLE t (
     id int PRIMARY KEY, g int, name text, f float8, num numeric, num2 numeric(10,2),
     at timestamptz, span interval, doc jsonb
@@ -31,6 +32,9 @@ CREATE FUNCTION promised(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN R
 CREATE FUNCTION unseen(int) RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN RETURN $1; END';
 CREATE FUNCTION odd(int, int) RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN RETURN $1; END';
 CREATE OPERATOR <~> (LEFTARG = int, RIGHTARG = int, FUNCTION = odd);
+CREATE FUNCTION told(t) RETURNS text LANGUAGE sql IMMUTABLE AS $f$SELECT 't'$f$;
+CREATE FUNCTION told(record) RETURNS text LANGUAGE plpgsql IMMUTABLE
+AS $f$BEGIN RETURN 'any'; END$f$;
 CREATE FUNCTION since() RETURNS TABLE (k int, at timestamptz) LANGUAGE sql STABLE
 AS 'VALUES (0, now()), (1, now())';
 CREATE FUNCTION moment() RETURNS timestamptz LANGUAGE sql STABLE AS $f$SELECT 'now'::timestamptz$f$;
@@ -45,6 +49,10 @@ CREATE VIEW joined_numbers AS
 WITH RECURSIVE r(n) AS (SELECT num FROM t UNION SELECT n FROM r WHERE false) SELECT n FROM r;
 CREATE VIEW listed AS SELECT t.id, v.n FROM t JOIN (VALUES (0, abs(-1)), (1, 2)) v(k, n) ON k = g;
 CREATE SEQUENCE numbers;
+CREATE TABLE finer (id int PRIMARY KEY, r pair_of_numbers NOT NULL, name varchar(9) NOT NULL);
+CREATE UNIQUE INDEX ON finer (r record_image_ops);
+CREATE UNIQUE INDEX ON finer (name varchar_pattern_ops);
+INSERT INTO finer SELECT i, ROW(i, 1)::pair_of_numbers, i FROM generate_series(1, 900) i;
 CREATE TABLE odd_names (id int PRIMARY KEY, "o'k" int, "a(b" int, at timestamptz);
 INSERT INTO odd_names SELECT i, i, i, now() FROM generate_series(1, 900) i;
 CREATE TABLE parts (id int, at timestamptz) PARTITION BY RANGE (at);
@@ -101,6 +109,8 @@ REPEATABLE = [
     """SELECT id, "o'k" + 1 AS n, 'f()' || "a(b" AS m FROM odd_names ORDER BY id""",
     "SELECT id, (ARRAY(SELECT u.id FROM u ORDER BY u.id))[5] AS a FROM t ORDER BY id",
     "SELECT id, (ARRAY[1, 2])[1] AS a, (SELECT max(u.id) FROM u) AS m FROM t ORDER BY id",
+    "SELECT * FROM (SELECT id FROM finer ORDER BY name LIMIT 500) x ORDER BY id",
+    "SELECT id, sum(DISTINCT g) AS s, sum(num) AS n FROM t GROUP BY id ORDER BY id",
     "SELECT id, string_agg(name, ', ' ORDER BY name) AS s FROM t GROUP BY id ORDER BY id",
 ]
 
@@ -185,6 +195,13 @@ DOUBTFUL = [
         "recursive UNION",
     ),
     ("SELECT n FROM joined_numbers ORDER BY n", "recursive UNION"),
+    ("SELECT * FROM (SELECT id FROM finer ORDER BY r LIMIT 500) x ORDER BY id", "leaves ties"),
+    ("SELECT g, sum(DISTINCT num) AS s FROM t GROUP BY g ORDER BY g", "sum"),
+    (
+        "SELECT id, (SELECT reltuples FROM pg_class WHERE relname = 'u') AS n FROM t ORDER BY id",
+        "in place",
+    ),
+    ("SELECT relname, oid FROM pg_class ORDER BY oid", "in place"),
     ("SELECT g, string_agg(name, g::text ORDER BY name) AS a FROM t GROUP BY g", "string_agg"),
 ]
 
@@ -231,6 +248,33 @@ def test_what_newer_servers_put_in_a_row_is_not_shown(ground: Database, sql: str
     test_what_is_not_shown_is_read_once_and_the_plan_says_which_part_decided(ground, sql, why)
 
 
+PAIRS = """
+CREATE TYPE pair AS (a int);
+CREATE FUNCTION alike(pair, pair) RETURNS bool LANGUAGE plpgsql STABLE
+AS 'BEGIN RETURN $1.a IS NOT DISTINCT FROM $2.a; END';
+CREATE OPERATOR = (LEFTARG = pair, RIGHTARG = pair, FUNCTION = alike);
+CREATE TABLE pairs (id int PRIMARY KEY, a pair, b pair);
+INSERT INTO pairs SELECT i, ROW(i)::pair, ROW(1)::pair FROM generate_series(1, 900) i;
+ANALYZE
+"""
+
+
+@pytest.mark.parametrize(
+    "compared", ["a IS DISTINCT FROM b", "NULLIF(a, b)::text", "CASE a WHEN b THEN 1 ELSE 2 END"]
+)
+def test_comparing_by_somebodys_operator_is_not_shown_by_a_plan(
+    postgres_server: Server, compared: str
+) -> None:
+    with fresh_databases(postgres_server) as databases:
+        databases.source.execute(PAIRS)
+        sql = f"SELECT id, {compared} AS n FROM pairs ORDER BY id"
+        plan = ChunkManager().plan(job(databases.source, sql))
+        apart = ChunkManager().plan(job(databases.source, "SELECT id, a FROM pairs ORDER BY id"))
+
+    assert "alike()" in plan.config.reason
+    assert len(apart.chunks) > 1, apart
+
+
 @pytest.mark.parametrize("volatility", ["STABLE", "VOLATILE"])
 @pytest.mark.parametrize("context", ["", "AS IMPLICIT"])
 def test_casts_by_somebodys_function_are_not_shown_by_a_plan(
@@ -255,11 +299,18 @@ def test_casts_by_somebodys_function_are_not_shown_by_a_plan(
 
 def test_a_whole_row_keeps_its_table(ground: Database) -> None:
     """A subselect in the table's place, as ranges of row addresses need it, has rows of no type."""
-    whole = ChunkManager().plan(job(ground, "SELECT g, pg_typeof(t)::text AS n FROM t"))
-    plain = ChunkManager().plan(job(ground, "SELECT g, num FROM t"))
-
-    assert len(whole.chunks) == 1, whole
-    assert len(plain.chunks) > 1, plain
+    for whole in (
+        "SELECT g, pg_typeof(t)::text AS n FROM t",
+        "SELECT g, pg_typeof(x.*)::text AS n FROM t AS x",
+        "SELECT g, told(t) AS n FROM t",
+        "SELECT g, (t).name AS n FROM t",
+        "SELECT g FROM t WHERE t IS NOT NULL",
+    ):
+        plan = ChunkManager().plan(job(ground, whole))
+        assert plan.config.strategy is not ChunkingStrategy.ROWID_BASED, whole
+    for plain in ("SELECT g, num FROM t", "SELECT x.* FROM t AS x", "SELECT t.g, t.num FROM t"):
+        asked = job(ground, plain, strategy=ChunkingStrategy.ROWID_BASED)
+        assert len(ChunkManager().plan(asked).chunks) > 1, plain
 
 
 def test_a_key_that_is_named_all_the_same_is_warned_of_in_the_first_line(ground: Database) -> None:

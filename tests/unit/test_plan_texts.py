@@ -58,4 +58,9 @@ def test_names_and_operators_of_a_plan_are_found_at_any_depth():
     plan = {"Output": ["f(a)"], "Plans": [{"Filter": "(g(x) <~> 'h(y)'::text)"}]}
 
     assert called(plan) == {"f", "g", "<~>"}
+    for compared in ("CASE a WHEN b THEN 1 END", "NULLIF(a, b)", "(a IS DISTINCT FROM b)"):
+        assert "=" in called({"Output": [compared]})
+    assert called({"Output": ["'NULLIF' || c"]}) == {"||"}
+    assert called({"Output": ["age(a, f(b, c))", "age((a), b)"]}) == {"f"}
+    assert "age" in called({"Output": ["age(f(b, c))"]}), "of one time, it is that until now"
     assert list(unquoted({"a": "\"CURRENT_DATE\" || 'now'"})) == ["\"\" || '   '"]

@@ -180,6 +180,9 @@ def test_costs_are_told_with_their_cause_and_a_remedy(sql, relation, said):
     assert note.startswith("each of the 20 chunks costs about 97% of the whole query, 19 times")
     assert said in note
     assert costs(seen, choice, burden(20, 0.05)) == []
+    [unasked] = costs(seen, choice, burden(20, 0.97), asked=False)
+    assert said in unasked
+    assert "leave" not in unasked, "they are out"
 
 
 def test_addresses_that_each_cost_a_scan_are_told():

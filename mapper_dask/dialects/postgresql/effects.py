@@ -18,6 +18,7 @@ HARMLESS = frozenset(
         *("pg_database_size", "pg_tablespace_size", "pg_is_in_recovery", "pg_show_all_settings"),
         *("pg_prepared_statement", "pg_prepared_xact", "pg_cursor", "pg_stat_get_wal_senders"),
         *("generate_series", "inet_client_addr", "pg_notification_queue_usage"),
+        *("bernoulli", "system"),
     }
 )
 """Volatile functions that only answer: of chance, of the clock, of what the server is at."""

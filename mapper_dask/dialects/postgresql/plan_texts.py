@@ -24,8 +24,8 @@ _THINGS = frozenset(
 )
 _QUOTED = re.compile(r'"(?:[^"]|"")+"')
 _BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
-_COMPARING = ("=", "<>", "<", ">", "<=", ">=")
-"""What a CASE, NULLIF, IS DISTINCT FROM, a sort and a hash go by, and a plan does not write."""
+_COMPARING = re.compile(r"\b(?:CASE|NULLIF|DISTINCT FROM)\b")
+"""What goes by an operator that a plan does not write."""
 SYMBOLS = re.compile(r"[-+*/<>=~!@#%^&|`?]+")
 _OVER = re.compile(r"\s*(?:FILTER \(.*?\)\s*)?OVER\b")
 
@@ -62,10 +62,11 @@ def texts(value: Any) -> Iterator[str]:
 
 def called(plan: Node) -> frozenset[str]:
     """Return the names before a bracket in a plan, and its operators; also those of views."""
-    found = set(_COMPARING)
+    found: set[str] = set()
     for text in map(_without_strings, texts(plan)):
         found |= {call.name for call in calls(text) if not _is_between(call)}
         found |= set(SYMBOLS.findall(text))
+        found |= {"="} if _COMPARING.search(text) else set()
     return frozenset(found)
 
 

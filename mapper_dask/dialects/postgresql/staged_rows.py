@@ -54,9 +54,7 @@ class _Rehearsal(Publishing):
             self.refuse_ties(self.count(staging.tied(publication)))
             self.cursor.execute(staging.drop_superseded(publication))
         self.cursor.execute(f"SAVEPOINT {REHEARSAL}")
-        if publication.disposition == "replace":
-            self.cursor.execute(staging.delete(publication, self.key))
-        self.cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        self._open()
         self._enter(NONE)
 
     def attempt(self, piece: Piece) -> str | None:
@@ -67,22 +65,43 @@ class _Rehearsal(Publishing):
         psycopg2.Error
             What is no row's fault.
         """
-        self.cursor.execute(f"SAVEPOINT {PIECE}")
         try:
-            self._enter(_where(piece))
+            self._enter(_where(piece), f"SAVEPOINT {PIECE}", f"RELEASE SAVEPOINT {PIECE}")
         except psycopg2.Error as error:
             if not faults.refuses_row(error):
                 raise
-            self.cursor.execute(f"ROLLBACK TO SAVEPOINT {PIECE}")
+            self.cursor.execute(f"ROLLBACK TO SAVEPOINT {PIECE}; RELEASE SAVEPOINT {PIECE}")
             return faults.reason(error)
-        self.cursor.execute(f"RELEASE SAVEPOINT {PIECE}")
         return None
 
-    def _enter(self, where: str) -> None:
+    def anew(self, end: int, refused: Sequence[str]) -> None:
+        """Let rows that were taken before enter by one statement, and give their locks back.
+
+        Each piece that is taken holds a lock of its own to the transaction's end, of which a
+        server has a few thousand for all its sessions.
+
+        Parameters
+        ----------
+        end
+            The first block of which no row was taken.
+        refused
+            The places of rows before it that were not.
+        """
+        self.cursor.execute(f"ROLLBACK TO SAVEPOINT {REHEARSAL}")
+        self._open()
+        taken = f"{_where(Blocks(0, end))} AND NOT ({_where(refused)})"
+        self._enter(taken, f"SAVEPOINT {PIECE}", f"RELEASE SAVEPOINT {PIECE}")
+
+    def _open(self) -> None:
+        if self.publication.disposition == "replace":
+            self.cursor.execute(staging.delete(self.publication, self.key))
+        self.cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+    def _enter(self, where: str, before: str = "", after: str = "") -> None:
         part = of_some(self.publication, where)
-        if self.key.written_otherwise:
-            self.cursor.execute(staging.respell(part, self.key))
-        self.cursor.execute(staging.insert(part))
+        respelled = staging.respell(part, self.key) if self.key.written_otherwise else ""
+        steps = (before, respelled, staging.insert(part), after)
+        self.cursor.execute("; ".join(filter(None, steps)))
 
     def without(self, places: Sequence[str]) -> None:
         """Remove what a replacement does not keep once some rows are not in it."""
@@ -157,6 +176,7 @@ class PostgreSQLStagedRows:
                 publication.reject_limit,
                 rehearsal.together(),
                 rehearsal.without,
+                rehearsal.anew,
             ).go(rehearsal.blocks())
             rehearsal.end()
         return found
