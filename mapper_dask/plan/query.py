@@ -15,10 +15,9 @@ from typing import Protocol, TypeVar
 import sqlglot
 from sqlglot import exp
 
-from mapper_dask.dialects import lexers
+from mapper_dask.dialects import doubts, lexers
 from mapper_dask.dialects.facts import Splice
 from mapper_dask.errors import PlanError
-from mapper_dask.plan import doubts
 
 T = TypeVar("T")
 

@@ -7,7 +7,6 @@ import re
 from typing import Any
 
 from tests.oracle_standin.errors import OracleError
-from tests.oracle_standin.translation import translate
 
 STATEMENT = re.compile(
     r"\s*EXPLAIN\s+PLAN\s+(?:SET\s+STATEMENT_ID\s*=\s*'([^']*)'\s*)?"
@@ -27,7 +26,7 @@ def plan_table(session: Any, sql: str) -> None:
         raise OracleError(905, "missing keyword")
     session.begin()
     session.run(MADE)
-    query = translate(found.group(2))["sql"]
+    query = session.translated(found.group(2))["sql"]
     answer = session.run(f"EXPLAIN (FORMAT JSON) {query}".encode()).get_value(0, 0)
     plan = json.loads(answer)[0]["Plan"]
     values = [

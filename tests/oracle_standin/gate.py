@@ -25,6 +25,9 @@ EXPLAINED = {
 
 ANSWER_SECONDS = 300
 
+LISTED = re.compile(r"(:\w+|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))(?:, \1)+")
+"""What stands several times in a list."""
+
 
 def first_errors(statements: Iterable[str]) -> list[str | None]:
     """Return each statement's first syntax error, None for one the grammar accepts.
@@ -53,6 +56,8 @@ def shape(statement: str) -> str:
     text = re.sub(r"mdt_[0-9a-f]{12}", "mdt", statement, flags=re.IGNORECASE)
     text = re.sub(r"(stage_)[0-9a-f]{16}", r"\1x", text, flags=re.IGNORECASE)
     text = re.sub(r"'(?:[^']|'')*'", lambda q: q[0] if len(q[0]) < 30 else "'x'", text)
+    text = re.sub(r":([a-z]+)\d+", r":\1", text)
+    text = LISTED.sub(r"\1", text)
     return re.sub(r"\b\d+(\.\d+)?\b", "1", text)
 
 

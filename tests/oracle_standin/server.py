@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 
+from tests.oracle_standin import synonyms
 from tests.oracle_standin.columns import Columns
 from tests.oracle_standin.faults import Faults
 from tests.oracle_standin.journal import Journal
@@ -52,6 +53,7 @@ class StandIn:
         self.sessions: set[Session] = set()
         with psycopg.connect(dsn, autocommit=True) as connection:
             self.columns = Columns(dict(connection.execute(OWN_TYPES).fetchall()))
+        self.synonyms = synonyms.known(dsn)
         self.listener = socket.create_server(("127.0.0.1", port))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()

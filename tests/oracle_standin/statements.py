@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from psycopg import pq
 
-from tests.oracle_standin import too_long
+from tests.oracle_standin import synonyms, too_long
 from tests.oracle_standin.columns import Column
 from tests.oracle_standin.errors import OracleError, ora_error
 from tests.oracle_standin.explain import plan_table
@@ -172,7 +172,7 @@ class Statements:
         try:
             _require_no_returning(cursor.sql)
             if cursor.translated is None:
-                cursor.translated = translate(cursor.sql, by_language=self.by_language)
+                cursor.translated = self.translated(cursor.sql)
             self.require_rights(cursor.sql)
             kind = cursor.translated["kind"]
             if call.redefined and kind == "query":
@@ -184,6 +184,11 @@ class Statements:
         except OracleError as error:
             self._journal(cursor.sql, f"ORA-{error.code:05d}")
             self.send(self.outcome(Writer(), error, cursor.number))
+
+    def translated(self, sql: str) -> dict[str, Any]:
+        """Return what is run for a statement of this session's."""
+        known, user = self.server.synonyms, self.user
+        return translate(sql, by_language=self.by_language, known=known, user=user)
 
     def _run(self, call: Call, kind: str) -> None:
         if kind == "query":
@@ -383,7 +388,11 @@ class Statements:
 
     def _define(self, call: Call) -> None:
         self.commit()  # Oracle commits before DDL
-        self.run_with((call.cursor.translated or {})["sql"].encode(), [], [])
+        translated, said = call.cursor.translated or {}, call.cursor.sql
+        self.run_with(translated["sql"].encode(), [], [])
+        synonyms.keep_text(self, said, translated.get("synonyms", []))
+        if re.search(r"\bSYNONYM\b", said, re.IGNORECASE):
+            self.server.synonyms = synonyms.known(self.server.postgres_dsn)
 
     def _call_procedures(self, call: Call) -> None:
         cursor = call.cursor

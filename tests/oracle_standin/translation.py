@@ -9,7 +9,7 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
-from tests.oracle_standin import plsql, types
+from tests.oracle_standin import plsql, synonyms, types
 from tests.oracle_standin.errors import OracleError
 from tests.oracle_standin.guard import require_oracle
 from tests.oracle_standin.rewrites import rewritten, sorted_by_language
@@ -47,13 +47,23 @@ KINDS = {
 
 
 @functools.lru_cache(maxsize=4096)
-def translate(sql: str, *, by_language: bool = False) -> Translated:
+def translate(
+    sql: str,
+    *,
+    by_language: bool = False,
+    known: tuple[synonyms.Synonym, ...] = (),
+    user: str = "",
+) -> Translated:
     """Return what is to be run for a statement.
 
     Parameters
     ----------
     by_language
         Whether the session orders and compares texts by NLS_SORT and NLS_COMP.
+    known
+        Synonyms there are.
+    user
+        Whose names are meant where no owner is written.
 
     Raises
     ------
@@ -73,8 +83,9 @@ def translate(sql: str, *, by_language: bool = False) -> Translated:
     if word in AS_IT_IS:
         return _translated(AS_IT_IS[word], body, names)
     if word in DEFINITIONS:
-        body = STORAGE.sub(" ", body)
-    return _statement(word, types.renamed(body), names, by_language=by_language)
+        body = synonyms.CLOSED.sub("", STORAGE.sub(" ", body))
+    body = types.renamed(body)
+    return _statement(word, body, names, by_language=by_language, known=known, user=user)
 
 
 def _translated(kind: str, sql: Any, names: list[str] | None = None, **facts: Any) -> Translated:
@@ -119,7 +130,14 @@ def _inside(found: re.Match[str]) -> Translated:
     return _translated("savepoint", found.string)
 
 
+def _synonym(found: re.Match[str]) -> Translated:
+    made = synonyms.drop if found.group(0).strip()[:1] in "dD" else synonyms.create
+    return _translated("ddl", made(found))
+
+
 SPECIAL = (
+    (synonyms.CREATE, _synonym),
+    (synonyms.DROP, _synonym),
     (r"\s*(?:ROLLBACK\s+TO|SET\s+CONSTRAINTS?)\b", _inside),
     (r"\s*ALTER\s+SYSTEM\s+KILL\s+SESSION\s+'(\d+),", _end_session),
     (r"\s*ALTER\s+SESSION\b", _setting),
@@ -165,9 +183,18 @@ def _block(body: str, names: list[str]) -> Translated:
 # -- statements that are parsed --------------------------------------------------------------------
 
 
-def _statement(word: str, body: str, names: list[str], *, by_language: bool) -> Translated:
+def _statement(
+    word: str,
+    body: str,
+    names: list[str],
+    *,
+    by_language: bool,
+    known: tuple[synonyms.Synonym, ...],
+    user: str,
+) -> Translated:
     tree = _parsed(word, body)
     require_oracle(body, tree)
+    used = synonyms.replaced(tree, known, user)
     scn = _taken_scn(tree)
     filled = _filled(tree)
     _name_results(tree, names)
@@ -178,7 +205,8 @@ def _statement(word: str, body: str, names: list[str], *, by_language: bool) -> 
     tree = rewritten(tree)
     made = tree.sql("postgres", unsupported_level=sqlglot.ErrorLevel.IGNORE, comments=False)
     made = made.replace("'\x00EMPTY'", "''")
-    return _translated(KINDS.get(word, "ddl"), made, names, scn=scn, filled=filled)
+    kind = KINDS.get(word, "ddl")
+    return _translated(kind, made, names, scn=scn, filled=filled, synonyms=used)
 
 
 def _parsed(word: str, body: str) -> exp.Expression:

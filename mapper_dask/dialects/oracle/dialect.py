@@ -39,6 +39,7 @@ from mapper_dask.dialects.oracle import (
     flashback,
     literals,
     names,
+    proof,
     publishing,
     queries,
     session,
@@ -198,9 +199,9 @@ class Oracle(Definitions, SessionSettings):
     def doubt(
         self, conn: Any, sql: str, estimate: Estimate, functions: Sequence[FunctionFact]
     ) -> str | None:
-        """Return None: the text has to tell."""
-        del conn, sql, estimate, functions
-        return None
+        """Return what is not shown of the names in a query; None where its text has to tell."""
+        del estimate, functions
+        return proof.doubt(conn, sql) or None
 
     def count(self, conn: Any, sql: str, keys: Sequence[str] = ()) -> tuple[int, int]:
         """Return a query's rows, and those among them that have every key."""

@@ -67,6 +67,11 @@ def sorts_by_language(conn: Any) -> bool:
     return _now.get(conn, {}).get("NLS_SORT", BINARY) != BINARY
 
 
+def compares_by_language(conn: Any) -> bool:
+    """Return whether two texts of other bytes may be equal in a session."""
+    return sorts_by_language(conn) and _now[conn].get("NLS_COMP", BINARY) != BINARY
+
+
 def point(conn: Any) -> str:
     """Return the decimal point that a session reads in a text."""
     return _now.get(conn, {}).get("NLS_NUMERIC_CHARACTERS", POINT)[:1] or POINT

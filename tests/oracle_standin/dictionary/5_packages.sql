@@ -13,3 +13,8 @@ BEGIN
 END $$;
 CREATE SCHEMA dbms_stats;
 CREATE FUNCTION dbms_stats.gather_table_stats(ownname text, tabname text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE format('ANALYZE %I.%I', ownname, tabname); END $$;
+CREATE SCHEMA dbms_random;
+CREATE FUNCTION dbms_random.value() RETURNS numeric VOLATILE LANGUAGE sql AS $$ SELECT random()::numeric $$;
+CREATE FUNCTION dbms_random.value(low numeric, high numeric) RETURNS numeric VOLATILE LANGUAGE sql AS $$ SELECT low + random()::numeric * (high - low) $$;
+CREATE SCHEMA dbms_lob;
+CREATE FUNCTION dbms_lob.getlength(l text) RETURNS numeric IMMUTABLE LANGUAGE sql AS $$ SELECT length(l)::numeric $$;
