@@ -109,8 +109,7 @@ SHOWN = [
     "SELECT id FROM {t} WHERE EXISTS (SELECT 1 FROM passed p WHERE p.id = {t}.id)",
     "SELECT id, (SELECT MAX(p.id) FROM passed p WHERE p.g = {t}.g) AS m FROM {t}",
     "WITH limited AS (SELECT id FROM {t}) SELECT id FROM limited",
-    "WITH a (id) AS (SELECT id FROM {t}), b AS (SELECT id FROM a) SELECT a.id FROM a JOIN b "
-    "ON a.id = b.id",
+    "WITH a (id) AS (SELECT id FROM {t}), b AS (SELECT id FROM a) SELECT id FROM b",
     "SELECT id FROM passed UNION SELECT id FROM {t}",
     "SELECT id, promised(g) AS p FROM {t}",
     "SELECT id, SOURCE.promised(g) AS p FROM {t}",

@@ -96,7 +96,7 @@ def _translated(kind: str, sql: Any, names: list[str] | None = None, **facts: An
 
 
 def _end_session(found: re.Match[str]) -> Translated:
-    return _translated("plsql", [f"SELECT pg_terminate_backend({found.group(1)})"])
+    return _translated("plsql", [f"SELECT pg_terminate_backend({found.group(1)}, 5000)"])
 
 
 def _comment(found: re.Match[str]) -> Translated:
