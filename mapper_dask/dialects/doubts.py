@@ -15,6 +15,7 @@ CLOCKS = (
     exp.CurrentDatetime,
     exp.Localtime,
     exp.Localtimestamp,
+    *(getattr(exp, name) for name in ("Systimestamp",) if hasattr(exp, name)),
 )
 _CLOCK_NAMES = frozenset({"SYSDATE", "SYSTIMESTAMP"})
 

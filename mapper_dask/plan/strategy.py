@@ -203,7 +203,7 @@ def _doubt_of_text(survey: Survey) -> str:
 
 def _remedy(survey: Survey) -> str:
     """Return what would let the query be cut, where its own text can bring that about."""
-    if not survey.doubt:
+    if not (survey.doubt or (survey.doubt is None and _doubt_of_text(survey))):
         return ""
     return "; key_column cuts it all the same, and may lose or double rows"
 

@@ -69,6 +69,7 @@ VIEWS = {
     "drawn": "SELECT id FROM {t} WHERE dbms_random.value < 0.5",
     "sampled": "SELECT id FROM {t} SAMPLE (50)",
     "recent": "SELECT id FROM {t} WHERE SYSDATE > DATE '2020-01-01'",
+    "just_now": "SELECT id, SYSTIMESTAMP AS moment FROM {t}",
     "gathered": (
         "SELECT g AS id, LISTAGG(name, ',') WITHIN GROUP (ORDER BY g) AS x FROM {t} GROUP BY g"
     ),
@@ -100,6 +101,7 @@ SHOWN = [
     "SELECT * FROM mine",
     "SELECT * FROM ranked",
     "SELECT * FROM summed",
+    "SELECT a.id, s.s FROM SOURCE.{t} a JOIN summed s ON s.id = a.id",
     "SELECT * FROM s_t",
     "SELECT * FROM s_passed",
     "SELECT * FROM p_passed",
@@ -131,6 +133,9 @@ DOUBTED = [
     ("SELECT * FROM drawn", r"dbms_random\.value\(\) is not declared DETERMINISTIC"),
     ("SELECT * FROM sampled", "its SAMPLE draws other rows"),
     ("SELECT * FROM recent", "it asks for the time"),
+    ("SELECT * FROM just_now", "it asks for the time"),
+    ("SELECT id, SYSTIMESTAMP AS moment FROM {t}", "it asks for the time"),
+    ("SELECT id, CURRENT_TIMESTAMP AS moment FROM {t}", "it asks for the time"),
     ("SELECT * FROM gathered", "puts values of several rows in a row"),
     ("SELECT * FROM floated", r"SUM\(f\) in it is not shown to be the same in any order"),
     ("SELECT * FROM limited_again", r"in the view source\.limited: a LIMIT"),

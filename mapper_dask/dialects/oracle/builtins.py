@@ -55,6 +55,9 @@ RESERVED = frozenset(
 )
 """Words before a bracket that nobody can call a function by without quotes."""
 
+CLOCKS = frozenset({"CURRENT_TIMESTAMP", "LOCALTIMESTAMP"})
+"""What may stand before a bracket and asks for the time, which a text's own doubts tell."""
+
 KEYWORDS = frozenset(
     """
     APPLY BINARY_DOUBLE BINARY_FLOAT CASE COLUMNS CROSS CUBE DAY END EXCEPT EXCLUDE FIRST FOLLOWING
@@ -85,3 +88,6 @@ ANEW = frozenset(
     }
 )
 """Values without a bracket that no statement is sure to have in common with another."""
+
+OF_THE_LANGUAGE = REPEATABLE | RESERVED | CLOCKS
+"""What before a bracket needs no look at the dictionary: it comes before all that users make."""

@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from mapper_dask.dialects.facts import FunctionFact, Histogram, KeyMark, Relation, TargetTable
 from mapper_dask.dialects.hazards import AFTER, BEFORE, INSTEAD, Hazards, Trigger
-from mapper_dask.dialects.oracle import definitions, session
+from mapper_dask.dialects.oracle import builtins, definitions, session
 from mapper_dask.dialects.oracle.flashback import GRAMMAR
 from mapper_dask.dialects.oracle.names import folded, quote
 from mapper_dask.dialects.oracle.types import column_of_table
@@ -154,7 +154,8 @@ def functions(conn: Any, names: Sequence[str]) -> tuple[FunctionFact, ...]:
     facts = []
     for name in names:
         package, _, own = name.rpartition(".")
-        known = session.run(conn, "functions", {"name": folded(own)})
+        of_the_language = name.upper() in builtins.OF_THE_LANGUAGE and name == name.lower()
+        known = [] if of_the_language else session.run(conn, "functions", {"name": folded(own)})
         folds = name in FOLDING or any(bool(row[0]) for row in known)
         volatile = own in VOLATILE or any(bool(row[1]) for row in known)
         volatile = volatile or package in VOLATILE_PACKAGES

@@ -222,7 +222,10 @@ def _unfollowed(found: Found, view: Held) -> str:
 
 
 def _behind(walk: _Walk, names: Collection[Name], views: Sequence[Held]) -> Iterator[Name]:
-    """Yield what synonyms stand for and views rely on, as far as it was not looked at."""
+    """Yield what synonyms stand for and views rely on, but for views that were looked into.
+
+    Tables are looked at again: a view may name other columns of them.
+    """
     found = walk.found
     synonyms = (found.synonym(name) for name in names if not _is_relation(found, name))
     behind = [stands_for[:2] for stands_for in synonyms if stands_for is not None]
@@ -232,7 +235,10 @@ def _behind(walk: _Walk, names: Collection[Name], views: Sequence[Held]) -> Iter
             for kind, owner, name in found.needs[view]
             if kind in _RELATIONS | {"SYNONYM"}
         ]
-    yield from (name for name in behind if name not in walk.seen and name not in _ONE_ROW)
+    for name in behind:
+        known = name in walk.seen and found.kinds.get(name, set()).isdisjoint(_KEPT)
+        if not known and name not in _ONE_ROW:
+            yield name
 
 
 def _read(conn: Any, views: Sequence[Held]) -> list[_Text]:

@@ -175,7 +175,7 @@ def _called(tokens: list[Token]) -> Iterator[Chain]:
             continue
         chain = _chain(tokens, place)
         if len(chain) == 1 and token.token_type is not TokenType.IDENTIFIER:
-            if chain[0] in builtins.REPEATABLE or chain[0] in builtins.RESERVED:
+            if chain[0] in builtins.OF_THE_LANGUAGE:
                 continue
             if chain[0] in ("SYS_CONTEXT", "USERENV") and _same_context(tokens[place:]):
                 continue
