@@ -134,3 +134,9 @@ def test_only_packages_of_sys_are_known_by_their_names():
     assert found.repeats(("DBMS_LOB", "SUBSTR"), None) is True
     found.add("function", "ME", "DBMS_LOB", "SUBSTR", "PACKAGE ME.DBMS_LOB", "NO")
     assert found.repeats(("DBMS_LOB", "SUBSTR"), None) is False
+
+
+def test_what_is_nested_deeper_than_it_can_be_followed_is_not_shown():
+    reading = texts.read(f"SELECT SUM({' + '.join(['a'] * 3000)}) AS s FROM t")
+    assert "is not shown to be the same in any order" in folded_rows.added(reading, NUMBERS)
+    assert texts.read(f"SELECT {'f(' * 3000}a{')' * 3000} FROM t").problem

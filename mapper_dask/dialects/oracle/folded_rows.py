@@ -27,6 +27,13 @@ _CARRYING = (
 _ROUNDING = (exp.Round, exp.Trunc, exp.Floor, exp.Ceil)
 _COUNTING = (exp.Count, exp.Length, exp.Sign, exp.Extract, exp.Null)
 _PLAIN = (exp.Column, exp.Identifier, exp.Literal, exp.Div, *_CARRYING, *_ROUNDING)
+_SHOWN = 80
+"""Characters of an expression that a sentence holds."""
+
+_NOT_SHOWN = (
+    "in it is not shown to be the same in any order of its rows: cast what is added to a NUMBER "
+    "with a scale"
+)
 _WHOLE = ("INT", "INTEGER", "SMALLINT")
 _SCALED = ("NUMBER(", "DECIMAL(", "NUMERIC(")
 
@@ -34,13 +41,17 @@ _SCALED = ("NUMBER(", "DECIMAL(", "NUMERIC(")
 def added(reading: Reading, types: Types) -> str:
     """Return which sum of a text may hang on the order of its rows; empty when none does."""
     values = _Values(reading, types)
-    for call in () if reading.tree is None else reading.tree.find_all(exp.Sum, exp.Avg):
-        if not isinstance(call.parent, exp.Window) and not values.are_exact(call.this):
-            return (
-                f"{call.sql(GRAMMAR)} in it is not shown to be the same in any order of its rows: "
-                "cast what is added to a NUMBER with a scale"
-            )
+    try:
+        for call in () if reading.tree is None else reading.tree.find_all(exp.Sum, exp.Avg):
+            if not isinstance(call.parent, exp.Window) and not values.are_exact(call.this):
+                return f"{_short(call.sql(GRAMMAR))} {_NOT_SHOWN}"
+    except RecursionError:  # what is added is nested deeper than it can be followed
+        return f"a sum {_NOT_SHOWN}"
     return ""
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def picked(reading: Reading, *, by_language: bool) -> str:
