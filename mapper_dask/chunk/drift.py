@@ -9,7 +9,7 @@ from mapper_dask.chunk.task import ReadTask
 from mapper_dask.dialects.definition import difference, staging_difference, target_difference
 from mapper_dask.dialects.facts import TargetTable
 from mapper_dask.errors import RunStoppedError, SourceChangedError, TargetChangedError
-from mapper_dask.parallel_models import Chunk, ChunkResult
+from mapper_dask.parallel_models import Chunk, ChunkKind, ChunkResult
 from mapper_dask.stored import parsed
 
 REMEDY = (
@@ -63,11 +63,11 @@ def require_same_reading(target: TargetSession, run_id: str, chunk: Chunk) -> No
     RunStoppedError
         When the ledger has another chunk in that place.
     """
-    if not in_file(chunk):
-        return
+    if not (in_file(chunk) or chunk.kind is ChunkKind.WHOLE):
+        return  # others have one plan for good
     values = {"run_id": run_id, "chunk_id": chunk.chunk_id}
     now = target.dialect.run(target.conn, "ledger_bounds", values)
-    if [parsed(run_id, "chunk.bounds", text) for (text,) in now] != [chunk.to_json()]:
+    if [Chunk.from_json(parsed(run_id, "chunk.bounds", text)) for (text,) in now] != [chunk]:
         message = f"run {run_id!r} was read anew; chunk {chunk.chunk_id} is of another reading"
         raise RunStoppedError(message, run_id=run_id, chunk_id=chunk.chunk_id)
 

@@ -143,7 +143,8 @@ class JobThread:
             if isinstance(error, MainGuardError):
                 self._note_interruption()
                 raise
-            state = JobState.CANCELLED if self._stop.is_set() else JobState.FAILED
+            stopped = self._stop.is_set() or isinstance(error, RunStoppedError)
+            state = JobState.CANCELLED if stopped else JobState.FAILED
             result = replace(result, state=state, error=str(error))
         except BaseException:
             self._note_interruption()

@@ -93,9 +93,10 @@ class JobEngine:
             return self._go_on(job, stored, stop, plan, watch)
         named = job.evolve(run_id=job.run_id or uuid.uuid4().hex)
 
-        def planned(keeper: Keeper) -> once.Taken:
+        def planned(keeper: Keeper) -> once.Taken | None:
             run = self._planned(named, keeper, source, target, plan)
-            return once.taken_in(run, keeper, self.spool_parent, stop, watch.reading)
+            inlet = once.Inlet(self.spool_parent, stop, watch.reading)
+            return once.taken_in(run, keeper, inlet, new=True)
 
         return self._in_budget(named, planned, stop, watch, new=True)
 
@@ -122,7 +123,7 @@ class JobEngine:
     def _in_budget(
         self,
         job: MapperJob,
-        planned: Callable[[Keeper], once.Taken],
+        planned: Callable[[Keeper], once.Taken | None],
         stop: threading.Event,
         watch: Watch,
         *,
@@ -144,13 +145,18 @@ class JobEngine:
                 keeper = kept.enter_context(
                     keep_snapshot(source, consistent=job.consistent, run_id=str(job.run_id))
                 )
-                run, put_away = planned(keeper)
-                stack.callback(put_away)
+                taken = planned(keeper)
+                if taken is not None:
+                    stack.push(taken[1])
                 held = stack.pop_all()
+        result = None
         with held:
-            result = self._execute(run, share, kept, keeper, stop, watch, new=new)
+            if taken is not None:
+                result = self._execute(taken[0], share, kept, keeper, stop, watch, new=new)
         if result is None:  # another coordinator has entered it in the same moment
-            return self._go_on(run.job, run.stored(), stop, None, watch)
+            assert target is not None  # noqa: S101 - a dry run is in no ledger
+            stored = stored_runs.found(target, str(job.run_id))
+            return self._go_on(job, stored, stop, None, watch)
         return result
 
     def _planned(
@@ -211,7 +217,7 @@ class JobEngine:
             once.forget(self.spool_parent, stored.run_id, result)
             return result
 
-        def planned(keeper: Keeper) -> once.Taken:
+        def planned(keeper: Keeper) -> once.Taken | None:
             keeper.give_up_for(job.source_sql)
             plan = replanned(job, stored, keeper, [chunk for chunk, _ in known])
             keeper.give_up_unless(plan.consistent)
@@ -225,11 +231,9 @@ class JobEngine:
             chunks = again.plan.chunks if again.note else rest.chunks
             run = Run(stored.run_id, job, source, target, prepared, chunks, anew=rest.anew)
             if again.spool is not None:
-                return run.from_files(again.spool), again.spool.put_away
-            if not again.note:
-                return run, once.nothing
-            run = replace(run, note=again.note)
-            return once.taken_in(run, keeper, self.spool_parent, stop, watch.reading)
+                return run.from_files(again.spool), once.put_away(again.spool)
+            inlet = once.Inlet(self.spool_parent, stop, watch.reading)
+            return once.taken_in(replace(run, note=again.note), keeper, inlet, new=False)
 
         return self._in_budget(job.evolve(run_id=stored.run_id), planned, stop, watch, new=False)
 
@@ -255,10 +259,9 @@ class JobEngine:
             refs = [ref for ref in (run.source, run.target) if ref is not None]
             require_reachable(engine, refs, run.job.transformation_logic)
             run = once.shared(run, engine)
-            entered = (run.enter if new else run.reenter)(keeper.snapshot)
-            once.keep(run, entered=entered)
-            if not entered:
+            if run.entry is None and not (run.enter if new else run.reenter)(keeper.snapshot):
                 return None
+            run.begins()
             started = time.perf_counter()
             try:
                 watch.started(started_event(run, watch.began, planned, resumed=not new))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mapper_dask.chunk.reading import Held, hold
@@ -17,29 +16,50 @@ from mapper_dask.parallel_models import ParallelProcessingResult
 from mapper_dask.plan import key_space
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.retries import attempts
-from mapper_dask.run import stored_runs
 from mapper_dask.run.dask_engine import Engine
+from mapper_dask.run.entry import Entry, Stopped, stopped, watched
 from mapper_dask.run.one_state import Known
 from mapper_dask.run.run import Run
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import Keeper
 from mapper_dask.run.spool_folder import SpoolFolder, remove_of
-from mapper_dask.run.spooling import Few, Spool, Spooler, Tell, read_once, stopped
+from mapper_dask.run.spooling import Few, Spool, Spooler, Tell, read_once
 
-LOOK = 0.2
-"""Seconds after which it is looked whether a run was stopped whose query is being read."""
+AGAIN = (
+    "its query was read from the start: nothing is loaded of what it gave before, if that was all "
+    "of it"
+)
+"""What is said of a run that was killed while its query was read."""
 
 
-Taken = tuple[Run, Callable[[], None]]
+@dataclass(frozen=True, slots=True)
+class Inlet:
+    """How the rows of a query that is read once come in."""
+
+    parent: Path
+    """Where they wait."""
+    stop: threading.Event
+    """Ends it."""
+    tell: Tell
+
+
+Taken = tuple[Run, contextlib.ExitStack]
 """A run whose query is read as far as it is to be before it begins, and what ends that."""
 
 
-def taken_in(run: Run, keeper: Keeper, parent: Path, stop: threading.Event, tell: Tell) -> Taken:
+def taken_in(run: Run, keeper: Keeper, inlet: Inlet, *, new: bool) -> Taken | None:
     """Return a run whose query has been read, if it is one that is read once; and what ends that.
 
     Rows that are more than a chunk wait in files then, and its chunks are those; fewer are here.
     Where few are expected and the source refuses them, the run's one chunk meets that itself, and
     the ledger has it; so does one whose bytes are passed on undecoded.
+
+    It stands in the ledger meanwhile, so that everybody sees it, and can cancel it.
+
+    Returns
+    -------
+    Taken or None
+        None when another coordinator was quicker: what it has read is what counts.
 
     Raises
     ------
@@ -51,67 +71,92 @@ def taken_in(run: Run, keeper: Keeper, parent: Path, stop: threading.Event, tell
         What the source answered.
     """
     if not run.plan.read_once or run.prepared.passes_bytes:
-        return run, nothing
+        return run, contextlib.ExitStack()
+    if inlet.stop.is_set():
+        raise stopped(run.run_id)
+    if run.ledger is None:
+        with contextlib.ExitStack() as stack:
+            run = _read_into(run, keeper, inlet, stack)
+            return run, stack.pop_all()
+    if not (run.enter if new else run.reenter)(keeper.snapshot):
+        _require_going(run, run.ledger)
+        return None
+    with contextlib.ExitStack() as stack:
+        entry = stack.enter_context(Entry(run.ledger, new, inlet.stop))
+        entered = replace(run, entry=entry)
+        try:
+            taken = _read_into(entered, keeper, inlet, stack)
+        except RunStoppedError:
+            if inlet.stop.is_set():
+                raise
+            _require_going(run, run.ledger)
+            return None
+        if taken.spool is not None and not _stands(taken, run, entry):
+            _require_going(run, run.ledger)
+            return None
+        return taken, stack.pop_all()
+
+
+def _require_going(run: Run, ledger: RunLedger) -> None:
+    """Make sure that another coordinator has taken a run on, and not stopped it.
+
+    Raises
+    ------
+    RunStoppedError
+        When it was stopped, or is forgotten.
+    """
+    if ledger.state() not in (RunState.RUNNING, RunState.RESTARTING, RunState.SUCCEEDED):
+        raise stopped(run.run_id)
+
+
+def _stands(taken: Run, run: Run, entry: Entry) -> bool:
+    """Enter the chunks of a reading; return whether they are the run's."""
+    spool = taken.spool
+    assert spool is not None  # noqa: S101 - it is asked of such a run
+    note = "" if entry.new or run.note else AGAIN
+    spool.keep = entry.ledger.take_chunks(spool.snapshot, run.chunks, taken.chunks, note)
+    entry.folder = spool.folder
+    return spool.keep
+
+
+def _read_into(run: Run, keeper: Keeper, inlet: Inlet, stack: contextlib.ExitStack) -> Run:
+    """Return a run over the rows that its query gives; with the stack they are let go of."""
     try:
-        taken = _read(run, parent, stop, tell)
+        taken = _read(run, inlet)
     except (RunStoppedError, ConfigurationError):
         raise
     except MapperError:
-        if stop.is_set():
-            raise stopped(run.run_id) from None
         if run.plan.many_expected:
             raise
-        return run, nothing
+        return run
     finally:
         close_idle()  # what read it; workers may need the room
     if isinstance(taken, Few):
-        return _in_hand(run, taken)
+        held = Held(taken.tables, taken.snapshot)
+        stack.callback(hold(run.prepared.task.read, run.chunks[0], held))
+        return run
+    stack.callback(taken.put_away)
     keeper.snapshot = taken.snapshot
-    return run.over(taken), taken.put_away
+    return run.over(taken)
 
 
-def nothing() -> None:
-    """Do nothing: nothing was read."""
-
-
-def _in_hand(run: Run, few: Few) -> Taken:
-    held = Held(few.tables, few.snapshot)
-    return run, hold(run.prepared.task.read, run.chunks[0], held)
-
-
-def _read(run: Run, parent: Path, stop: threading.Event, tell: Tell) -> Spool | Few:
-    task = run.prepared.task
-    spooler = Spooler(parent, run.run_id, run.plan.config.chunk_size, stop, tell)
+def _read(run: Run, inlet: Inlet) -> Spool | Few:
+    task, found = run.prepared.task, Stopped(run.run_id, run.ledger, inlet.stop)
     number = task.retries if run.plan.many_expected else 1
-    for attempt in attempts(number, task.connection_wait):
-        with attempt, _ended_with(stop, run):
-            return read_once(task.read, spooler)
-    raise AssertionError  # pragma: no cover - attempts return or raise
+    size = run.plan.config.chunk_size
+    spooler = Spooler(inlet.parent, run.run_id, size, found.halt, inlet.tell)
 
+    def read(found: Stopped) -> Spool | Few:
+        for attempt in attempts(number, task.connection_wait):
+            with attempt, found.told():
+                return read_once(task.read, spooler)
+        raise AssertionError  # pragma: no cover - attempts return or raise
 
-@contextlib.contextmanager
-def _ended_with(stop: threading.Event, run: Run) -> Iterator[None]:
-    """End the statement that reads when the run is stopped: it may have no row for a long time."""
-    done = threading.Event()
-
-    def look() -> None:
-        while not done.wait(LOOK):
-            if stop.is_set():
-                with contextlib.suppress(MapperError):
-                    stored_runs.end_reading(run.source, run.run_id)
-                return
-
-    watcher = threading.Thread(target=look, name="mapper-dask-stop", daemon=True)
-    watcher.start()
     try:
-        yield
-    except MapperError:
-        if stop.is_set():
-            raise stopped(run.run_id) from None
+        return watched(read, run.source, found)
+    except BaseException:
+        spooler.remove()
         raise
-    finally:
-        done.set()
-        watcher.join()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,20 +237,18 @@ def shared(run: Run, engine: Engine) -> Run:
     return run.shipped(seen=engine.sees(str(folder.path), folder.reading))
 
 
-def keep(run: Run, *, entered: bool) -> None:
-    """Let the files of a run that stands in a ledger outlive this process.
-
-    Not those of one that somebody else has entered with another reading.
-    """
-    if run.spool is None or run.ledger is None or run.spool.keep:
-        return
-    run.spool.keep = entered or run.chunks[0] in [chunk for chunk, _ in run.ledger.chunks()]
+def put_away(spool: Spool) -> contextlib.ExitStack:
+    """Return what lets go of the files of a reading."""
+    stack = contextlib.ExitStack()
+    stack.callback(spool.put_away)
+    return stack
 
 
 def done(run: Run, result: ParallelProcessingResult) -> None:
     """Let go of the files of a run that has succeeded."""
     if run.spool is not None and result.succeeded:
         run.spool.keep = False
+        remove_of(run.spool.folder.path.parent, run.run_id)  # those of other readings as well
 
 
 def forget(parent: Path, run_id: str, result: ParallelProcessingResult) -> None:

@@ -22,6 +22,7 @@ from mapper_dask.plan.saved_plan import require_complete, require_keys
 from mapper_dask.references import opened_query
 from mapper_dask.run import drift, job_record, stored_runs
 from mapper_dask.run.budget import Share
+from mapper_dask.run.entry import Entry
 from mapper_dask.run.events import RunStarted, current_place, log
 from mapper_dask.run.preflight import Prepared
 from mapper_dask.run.run_ledger import RunLedger
@@ -48,6 +49,8 @@ class Run:
     """The files that hold its rows; None: they are read at the source."""
     note: str = ""
     """Why its query was read anew, so that ``chunks`` are others than the ledger's."""
+    entry: Entry | None = None
+    """Its entry in the ledger, where it stands there already."""
 
     @property
     def plan(self) -> ChunkPlan:
@@ -94,6 +97,11 @@ class Run:
                 note = f"what it had staged was of another state; all was read in state {snapshot}"
                 return self._restart(snapshot, note)
         return True
+
+    def begins(self) -> None:
+        """Note that its chunks are at work: from now on they tell what becomes of it."""
+        if self.entry is not None:
+            self.entry.begun = True
 
     def _read_anew(self, snapshot: str | None) -> bool:
         """Enter the chunks of another reading; return False when the run was cancelled."""

@@ -14,9 +14,9 @@ from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.facts import Publication, TableMark, TargetTable
 from mapper_dask.errors import DatabaseError, LedgerError, RunNotFoundError
 from mapper_dask.ledger import Ledger
-from mapper_dask.ledger_anew import read_anew
+from mapper_dask.ledger_anew import read_anew, take_chunks, withdraw
 from mapper_dask.ledger_aside import publish_apart
-from mapper_dask.ledger_rows import as_json
+from mapper_dask.ledger_rows import as_json, state_of
 from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.ledger_staged import require_staged
 from mapper_dask.parallel_models import Chunk, ChunkResult, Reject
@@ -66,6 +66,16 @@ class RunLedger:
             return self._call(lambda ledger, conn: ledger.find_run(conn, self.run_id), number=1)
         except RunNotFoundError:
             return None
+
+    def state(self) -> RunState | None:
+        """Return where the run stands, None when the ledger does not know it."""
+
+        def look(ledger: Ledger, conn: Any) -> RunState | None:
+            values = {"run_id": self.run_id}
+            found = ledger.dialect.run(conn, "ledger_state", values) if ledger.exists(conn) else []
+            return state_of(self.run_id, RunState, found[0][0]) if found else None
+
+        return self._call(look, number=1)
 
     def is_known(self) -> bool:
         """Return whether the ledger has the run, whatever stands there of it."""
@@ -162,6 +172,20 @@ class RunLedger:
                 ledger, conn, self.run_id, snapshot, staging, note, chunks
             )
         )
+
+    def take_chunks(
+        self, snapshot: str | None, before: Sequence[Chunk], chunks: Sequence[Chunk], note: str
+    ) -> bool:
+        """Let the run do what its query has given; False when it is not as it was ``before``."""
+        return self._call(
+            lambda ledger, conn: take_chunks(
+                ledger, conn, self.run_id, snapshot, before, chunks, note
+            )
+        )
+
+    def withdraw(self) -> bool:
+        """Forget the run if no chunk of it has begun; return whether it is forgotten."""
+        return self._call(lambda ledger, conn: withdraw(ledger, conn, self.run_id))
 
     def stop(self, state: RunState) -> None:
         """Stop the run at once: what is being loaded is broken off, and nothing commits afterwards.

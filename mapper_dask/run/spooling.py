@@ -27,8 +27,9 @@ from mapper_dask.chunk.extract import source_session
 from mapper_dask.chunk.spooled import SETTING, file_name
 from mapper_dask.chunk.task import ReadTask
 from mapper_dask.dialects.batches import BATCH_BYTES, pieces
-from mapper_dask.errors import ConfigurationError, RunStoppedError, SnapshotLostError
+from mapper_dask.errors import ConfigurationError, SnapshotLostError
 from mapper_dask.parallel_models import Chunk, ChunkKind, SpooledFile
+from mapper_dask.run.entry import stopped
 from mapper_dask.run.events import log
 from mapper_dask.run.spool_folder import SpoolFolder, remove, unused
 
@@ -245,12 +246,6 @@ class Spooler:
             "key_column by which it can be cut"
         )
         return ConfigurationError(message, field=SETTING)
-
-
-def stopped(run_id: str) -> RunStoppedError:
-    """Return the error of a run that was stopped before its first chunk."""
-    message = f"run {run_id!r} was stopped while its query was read; no row of it is loaded"
-    return RunStoppedError(message, run_id=run_id)
 
 
 @dataclass(slots=True)

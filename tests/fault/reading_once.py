@@ -9,9 +9,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.settings import resolve
@@ -26,6 +28,14 @@ ROOT = Path(__file__).parents[2]
 SOURCE_SQL = "SELECT s.id, s.v, (SELECT random()) AS reading FROM s"
 
 SETUP = f"CREATE TABLE s AS SELECT g AS id, g::text AS v FROM generate_series(1, {ROWS}) g"
+
+SLEEPY_SQL = f"""
+SELECT id, v, (SELECT random()) AS reading FROM s
+WHERE id < {ROWS * 2 // 3} OR pg_sleep((SELECT seconds FROM nap)) IS NOT NULL
+"""
+"""Gives two thirds of the rows, and waits then, as long as ``nap`` says, before each other one."""
+
+NAP = "CREATE TABLE nap AS SELECT 600.0::float8 AS seconds"
 
 WAYS: dict[str, dict[str, object]] = {
     "append": {},
@@ -75,6 +85,35 @@ def assert_every_row_once(databases: Databases, rows: int = ROWS) -> None:
     assert counted == [(rows, rows, 1, rows, 1, rows)]
     booked = databases.target.fetch("SELECT sum(rows_loaded)::int FROM mapper_dask_chunk")
     assert booked == [(rows,)]
+
+
+def asleep(databases: Databases) -> None:
+    """Return when the statement that reads has come to where it waits."""
+    for _ in range(3000):
+        if databases.source.fetch(
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' "
+            "AND application_name ~ '^mapper_dask:.*:0$' AND datname = current_database()"
+        ):
+            return
+        threading.Event().wait(0.02)
+    pytest.fail("the statement was never seen")
+
+
+def readers(databases: Databases) -> int:
+    """Return the sessions that read at the source."""
+    [(number,)] = databases.source.fetch(
+        "SELECT count(*)::int FROM pg_stat_activity WHERE application_name ~ '^mapper_dask:' "
+        "AND datname = current_database() AND state <> 'idle'"
+    )
+    return number
+
+
+def states(databases: Databases) -> list[tuple[str, int, int]]:
+    """Return each run's state, its chunks, and those of them that are committed."""
+    return databases.target.fetch(
+        "SELECT r.state, count(c.*)::int, count(*) FILTER (WHERE c.state = 'PROCESSED')::int "
+        "FROM mapper_dask_run r LEFT JOIN mapper_dask_chunk c USING (run_id) GROUP BY r.state"
+    )
 
 
 def killed(databases: Databases, folder: Path, way: str, after: int) -> None:

@@ -1,0 +1,147 @@
+"""A run that stands in the ledger before its query is read: it can be cancelled, and resumed."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self, TypeVar
+
+from mapper_dask.connections import ConnectionRef
+from mapper_dask.errors import MapperError, RunStoppedError
+from mapper_dask.ledger_runs import RunState
+from mapper_dask.run import stored_runs
+from mapper_dask.run.run_ledger import RunLedger
+from mapper_dask.run.spool_folder import SpoolFolder
+
+LOOK = 0.2
+"""Seconds after which it is looked whether a run was stopped here whose query is being read."""
+
+ASKED_EACH = 5
+"""Looks after which the ledger is asked whether it was cancelled elsewhere: each second."""
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Entry:
+    """A run's entry in the ledger until its first chunk begins; as a context, ends it on an error.
+
+    A new run that meets one is forgotten: mended, the job may go by the same name. One that stood
+    there before has failed. What was stopped, or whose program ends, is cancelled.
+    """
+
+    ledger: RunLedger
+    new: bool
+    """Whether this process has entered it."""
+    stop: threading.Event
+    folder: SpoolFolder | None = None
+    """What holds its rows."""
+    begun: bool = False
+    """Whether its chunks are at work: they tell what becomes of it."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        stopped_elsewhere = isinstance(error, RunStoppedError) and not self.stop.is_set()
+        if error is None or self.begun or stopped_elsewhere:
+            return
+        with contextlib.suppress(MapperError):  # what ended the run is what must be told
+            if self.stop.is_set() or not isinstance(error, Exception):
+                self.ledger.stop(RunState.CANCELLED)
+            elif not self.new:
+                self.ledger.set_state(RunState.FAILED)
+            elif self.ledger.withdraw() and self.folder is not None:
+                self.folder.remove()
+
+
+class Stopped:
+    """Whether the reading of a run's query is to end, here or in the ledger."""
+
+    def __init__(self, run_id: str, ledger: RunLedger | None, stop: threading.Event) -> None:
+        self.run_id, self._ledger, self._stop = run_id, ledger, stop
+        self.halt = threading.Event()
+        """Is set as soon as it is."""
+
+    def look(self) -> bool:
+        """Return whether it was stopped here."""
+        if self._stop.is_set():
+            self.halt.set()
+        return self.halt.is_set()
+
+    def ask(self) -> bool:
+        """Return whether it was stopped anywhere; a ledger that cannot be asked stops nothing."""
+        if not self.look() and self._ledger is not None:
+            with contextlib.suppress(MapperError):
+                if self._ledger.state() is not RunState.RUNNING:
+                    self.halt.set()
+        return self.halt.is_set()
+
+    @contextlib.contextmanager
+    def told(self) -> Iterator[None]:
+        """Take what ends the statement for what it is, where that was done to stop the run."""
+        try:
+            yield
+        except RunStoppedError:
+            raise
+        except MapperError:
+            if self.ask():
+                raise stopped(self.run_id) from None
+            raise
+
+
+def stopped(run_id: str) -> RunStoppedError:
+    """Return the error of a run that was stopped before its first chunk."""
+    message = f"run {run_id!r} was stopped while its query was read; no row of it is loaded"
+    return RunStoppedError(message, run_id=run_id)
+
+
+def watched(work: Callable[[Stopped], T], source: ConnectionRef, found: Stopped) -> T:
+    """Return what reads a query, done in a thread of its own, and looked after by this one.
+
+    Where the run is stopped, the statement is ended, which may have no row for a long time: again
+    and again, since another attempt may have begun one meanwhile. So it is by Ctrl-C, which no
+    driver hears while it waits. By the clock: no row waits for the ledger's answer.
+    """
+    context, done = contextvars.copy_context(), Future[T]()
+    reader = threading.Thread(
+        target=context.run, args=(_do, work, found, done), name="mapper-dask-reading", daemon=True
+    )
+    reader.start()
+    try:
+        for looks in itertools.count(1):
+            wait([done], LOOK)
+            if done.done():
+                break
+            if found.ask() if looks % ASKED_EACH == 0 else found.look():
+                _end(source, found)
+    except BaseException:
+        found.halt.set()
+        while reader.is_alive():
+            _end(source, found)
+            reader.join(LOOK)
+        raise
+    return done.result()
+
+
+def _do(work: Callable[[Stopped], T], found: Stopped, done: Future[T]) -> None:
+    try:
+        done.set_result(work(found))
+    except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+        done.set_exception(error)
+
+
+def _end(source: ConnectionRef, found: Stopped) -> None:
+    with contextlib.suppress(MapperError):
+        stored_runs.end_reading(source, found.run_id)

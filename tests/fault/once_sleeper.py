@@ -1,0 +1,16 @@
+"""A coordinator whose query is read once, and waits in the midst of it."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.fault.reading_once import RUN, SLEEPY_SQL, WAYS, job, processor
+
+
+def main(source: str, target: str, folder: str, way: str) -> None:
+    moved = job(source, target, run_id=RUN, **WAYS[way]).evolve(source_sql=SLEEPY_SQL)
+    processor(folder, enable_parallel=False).run(moved)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
