@@ -31,7 +31,13 @@ from mapper_dask.chunk.rows import refused_by_target, through, with_chunk
 from mapper_dask.chunk.spooled import SpooledReading, in_file
 from mapper_dask.chunk.task import ChunkTask, LoadTask
 from mapper_dask.connections import close_idle
-from mapper_dask.errors import ChunkError, MapperError, RunStoppedError, SnapshotLostError
+from mapper_dask.errors import (
+    ChunkError,
+    MapperError,
+    RunStoppedError,
+    SnapshotLostError,
+    SpoolError,
+)
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, Reject
 from mapper_dask.retries import attempts
 
@@ -294,6 +300,7 @@ class ChunkProcessor:
             error=_text(error),
             stops_run=isinstance(error, MapperError) and (error.stops_run or lost),
             snapshot_lost=lost,
+            file_unread=isinstance(error, SpoolError) and self.task.read.cargo is None,
         )
         load = self.task.load
         if load is not None:

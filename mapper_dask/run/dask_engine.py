@@ -23,10 +23,10 @@ from mapper_dask.chunk.chunk_processor import process_chunk
 from mapper_dask.chunk.spooled import carrying, sees
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections import ConnectionRef, close_idle
-from mapper_dask.errors import ConfigurationError, MapperError
+from mapper_dask.errors import ConfigurationError, MapperError, SpoolError
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
 from mapper_dask.run.budget import Share, unbounded
-from mapper_dask.run.events import log_assigned
+from mapper_dask.run.events import log, log_assigned
 from mapper_dask.run.lanes import Lanes, Turn
 from mapper_dask.run.main_guard import require_main_guard
 
@@ -151,19 +151,16 @@ class DaskEngine:
         task = _limited(task, workers)
         completed = as_completed(loop=self.client.loop, with_results=True, raise_errors=False)
         running: dict[str, tuple[Any, Turn]] = {}
+        unsent: list[ChunkResult] = []
 
         def submit(turn: Turn) -> None:
             log_assigned(task, turn.chunk)
-            with dask.config.set({LARGE: CARRIED} if task.read.ships else {}):
-                future = self.client.submit(
-                    process_chunk,
-                    carrying(task, turn.chunk),
-                    turn.chunk,
-                    turn.following,
-                    key=f"mapper-chunk-{turn.chunk.chunk_id}-{uuid.uuid4().hex}",
-                    pure=False,
-                    retries=0,
-                )
+            try:
+                future = self._sent(task, turn)
+            except SpoolError as error:
+                unsent.append(_lost(turn.chunk, error))
+                self.share.give_back()
+                return
             running[str(future.key)] = future, turn
             completed.add(future)
 
@@ -179,16 +176,39 @@ class DaskEngine:
 
         try:
             fill()
+            yield from _emptied(unsent)
             for future, outcome in completed if running else ():
                 _, turn = running.pop(future.key)
-                status = future.status
-                future.release()
-                result = outcome if status == "finished" else _lost(turn.chunk, outcome)
-                self.share.give_back()
-                fill(result.worker)
-                yield result
+                result = _released(future, outcome, turn.chunk)
+                if result.file_unread:
+                    task = _shipping(task, result)
+                    submit(turn)
+                else:
+                    self.share.give_back()
+                    fill(result.worker)
+                    yield result
+                yield from _emptied(unsent)
         finally:
             self.client.cancel([future for future, _ in running.values()])
+
+    def _sent(self, task: ChunkTask, turn: Turn) -> Any:
+        """Return the future of a chunk, on its way to whichever worker.
+
+        Raises
+        ------
+        SpoolError
+            When its file is to be sent along, and is not as it was written.
+        """
+        with dask.config.set({LARGE: CARRIED} if task.read.ships else {}):
+            return self.client.submit(
+                process_chunk,
+                carrying(task, turn.chunk),
+                turn.chunk,
+                turn.following,
+                key=f"mapper-chunk-{turn.chunk.chunk_id}-{uuid.uuid4().hex}",
+                pure=False,
+                retries=0,
+            )
 
     def _workers(self) -> list[dict[str, Any]]:
         """Return what is known of the worker of each thread to keep busy."""
@@ -196,11 +216,34 @@ class DaskEngine:
         return [info for info in known for _ in range(info["nthreads"])][: self.max_workers] or [{}]
 
 
+def _emptied(results: list[ChunkResult]) -> Iterator[ChunkResult]:
+    while results:
+        yield results.pop(0)
+
+
+def _shipping(task: ChunkTask, unread: ChunkResult) -> ChunkTask:
+    """Send files along from now on: a worker that has joined since does not see their folder."""
+    if not task.read.ships:
+        run_id = None if task.load is None else task.load.run_id
+        told = {"run": run_id, "worker": unread.worker, "why": unread.error}
+        note = "each chunk's rows are sent with its task from now on"
+        log("spool_shipped", logging.WARNING, **told, note=note)
+    return replace(task, read=replace(task.read, ships=True))
+
+
 def _limited(task: ChunkTask, workers: Sequence[dict[str, Any]]) -> ChunkTask:
     """Tell a task the memory that the smallest of the workers may use."""
     limits = [info["memory_limit"] for info in workers if info.get("memory_limit")]
     limit = min(limits, default=None)
     return replace(task, read=replace(task.read, memory_limit=limit))
+
+
+def _released(future: Any, outcome: Any, chunk: Chunk) -> ChunkResult:
+    """Return what became of a chunk, and let its future go: a lost worker must not run it again."""
+    status = future.status
+    future.release()
+    result: ChunkResult = outcome if status == "finished" else _lost(chunk, outcome)
+    return result
 
 
 def _lost(chunk: Chunk, outcome: Any) -> ChunkResult:

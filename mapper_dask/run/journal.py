@@ -14,7 +14,7 @@ event                    level    fields beside ``run``; in a flow ``flow``, ``f
 ``rows_held_back``       WARNING  note: why rows come in a later run, or might be missed
 ``query_read``           INFO     rows, mb: so much is here of a query that is read once
 ``rows_spooled``         INFO     rows, chunks: all of it is here, in local files
-``spool_shipped``        INFO     note: why files are sent to the workers
+``spool_shipped``        WARNING  note: files are sent to the workers; worker: that sees none; why
 ``spool_removed``        WARNING  folder: left behind by a run that died
 ``run_refused``          WARNING  error, field
 ``run_started``          INFO     chunks, target, resumed

@@ -139,7 +139,7 @@ class Run:
         if self.spool is None or seen:
             return self
         note = "not every worker sees spool-folder, so each chunk's rows are sent with its task"
-        log("spool_shipped", run=self.run_id, note=note)
+        log("spool_shipped", logging.WARNING, run=self.run_id, note=note)
         task = self.prepared.task
         task = replace(task, read=replace(task.read, ships=True))
         return replace(self, prepared=replace(self.prepared, task=task))

@@ -1,0 +1,183 @@
+"""Workers that do not see the files of a query that is read once: there from the start, or late."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from distributed import Client, LocalCluster
+
+from mapper_dask.run.dask_engine import DaskEngine
+from mapper_dask.run.events import RunEvent
+from tests.database import Databases
+from tests.fault.reading_once import (
+    CHUNKS,
+    ROOT,
+    ROWS,
+    RUN,
+    WAYS,
+    assert_every_row_once,
+    folders,
+    job,
+    processor,
+    stage,
+    states,
+)
+
+HIDE = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-r", "-m"]
+"""Begins a process that has mounts of its own."""
+
+BLIND = 'mount -t tmpfs none "$0" && exec "$@"'
+"""Puts an empty folder in the place of one, for this process alone."""
+
+
+def may_hide() -> bool:
+    if shutil.which("unshare") is None:
+        return False
+    tried = subprocess.run([*HIDE, "mount", "-t", "tmpfs", "none", "/mnt"], check=False)
+    return tried.returncode == 0
+
+
+pytestmark = pytest.mark.skipif(not may_hide(), reason="no process may have mounts of its own here")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "spool"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def cluster() -> Iterator[LocalCluster]:
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL,
+    ) as made:  # fmt: skip
+        yield made
+
+
+@contextlib.contextmanager
+def blind_worker(client: Client, folder: Path, workers: int) -> Iterator[int]:
+    """Let a worker join that sees another folder in that place; lend its process's number."""
+    command = [
+        *HIDE, "sh", "-c", BLIND, str(folder), sys.executable, "-m", "distributed.cli.dask_worker",
+        client.scheduler.address, "--nthreads", "1", "--no-nanny", "--no-dashboard",
+        "--name", "blind", "--local-directory", str(folder.parent),
+    ]  # fmt: skip
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as worker:
+        try:
+            client.wait_for_workers(workers, timeout=60)
+            yield worker.pid
+        finally:
+            worker.kill()
+
+
+def chunks_of(databases: Databases, pid: int) -> int:
+    """Return how many chunks a process has committed."""
+    [(number,)] = databases.target.fetch(
+        "SELECT count(*)::int FROM mapper_dask_chunk "
+        f"WHERE state = 'PROCESSED' AND worker LIKE '%%:{pid}'"
+    )
+    return number
+
+
+def test_a_worker_that_does_not_see_it_from_the_start(
+    databases: Databases, folder: Path, cluster: LocalCluster
+) -> None:
+    stage(databases)
+    with (
+        Client(cluster, set_as_default=False) as client,
+        blind_worker(client, folder, 2) as blind,
+    ):
+        result = processor(folder, client=client).run(
+            job(databases.source.url, databases.target.url, run_id=RUN)
+        )
+
+        assert result.raise_for_status().total_rows_successful == ROWS
+        assert {chunk.attempts for chunk in result.chunk_results} == {1}
+    assert chunks_of(databases, blind) > 0
+    assert_every_row_once(databases)
+    assert folders(folder) == []
+
+
+class Late:
+    """A hook that lets a worker join after the first chunk, and maybe all others go."""
+
+    def __init__(
+        self, stack: contextlib.ExitStack, client: Client, folder: Path, *, others_go: bool
+    ) -> None:
+        self._stack, self._client, self._folder = stack, client, folder
+        self._others_go = others_go
+        self.pid = 0
+
+    def chunk_done(self, event: RunEvent) -> None:
+        if event.done != 1:
+            return
+        others = list(self._client.scheduler_info()["workers"])
+        self.pid = self._stack.enter_context(blind_worker(self._client, self._folder, 2))
+        if self._others_go:
+            self._client.retire_workers(others)
+
+
+JOINS = [(way, others) for way in WAYS for others in ("others stay", "others go")]
+
+
+@pytest.mark.parametrize(("way", "others"), JOINS)
+def test_a_worker_that_joins_later_gets_the_rows_with_its_tasks(
+    databases: Databases, folder: Path, cluster: LocalCluster,
+    caplog: pytest.LogCaptureFixture, way: str, others: str,
+) -> None:  # fmt: skip
+    stage(databases)
+    caplog.set_level(logging.WARNING, "mapper_dask")
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(Client(cluster, set_as_default=False))
+        late = Late(stack, client, folder, others_go=others == "others go")
+
+        result = processor(folder, client=client, progress=late).run(
+            job(databases.source.url, databases.target.url, run_id=RUN, **WAYS[way])
+        )
+
+        assert result.raise_for_status().total_rows_successful == ROWS
+    assert chunks_of(databases, late.pid) > 0
+    shipped = [r.getMessage() for r in caplog.records if "spool_shipped" in r.getMessage()]
+    assert len(shipped) == 1
+    assert "spool-folder" in shipped[0]
+    assert "worker=" in shipped[0]
+    assert_every_row_once(databases)
+    assert states(databases) == [("SUCCEEDED", CHUNKS, CHUNKS)]
+    assert folders(folder) == []
+
+
+def test_a_file_that_nobody_can_read_fails_its_chunk_alone_and_by_name(
+    databases: Databases, folder: Path, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the worker nor the coordinator: the others are done, and the run is resumed."""
+    stage(databases)
+    sees = DaskEngine.sees
+
+    def spoil(engine: DaskEngine, path: str, reading: str) -> bool:
+        (Path(path) / "00000007.arrow").rename(folder / "aside")
+        return sees(engine, path, reading)
+
+    monkeypatch.setattr(DaskEngine, "sees", spoil)
+    asked = job(databases.source.url, databases.target.url, run_id=RUN, on_error="continue")
+    with Client(cluster, set_as_default=False) as client:
+        known = processor(folder, client=client)
+
+        result = known.run(asked)
+
+        assert [c.chunk_id for c in result.chunk_results if not c.succeeded] == [7]
+        assert "spool-folder" in result.errors[0]
+        assert databases.target.fetch("SELECT count(*)::int FROM d") == [(ROWS - 1_000,)]
+        [left] = folders(folder)
+        (folder / "aside").rename(left / "00000007.arrow")
+        known.run(asked).raise_for_status()
+    assert_every_row_once(databases)
