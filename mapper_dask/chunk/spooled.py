@@ -8,13 +8,14 @@ never rows.
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import stat
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 
@@ -30,6 +31,12 @@ MANIFEST = "manifest.json"
 """The file that is written when all others are there."""
 
 REMEDY = "Nothing of this chunk is committed; resume the run: it reads the query anew where it can"
+
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+"""How a file is opened: not where a link stands in its place."""
+
+NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+"""And not for ever: a pipe in its place would have nobody at its other end."""
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 """Rights that nobody but the owner may have."""
@@ -118,12 +125,11 @@ def mapped(folder: Path, chunk: Chunk) -> pa.Buffer:
         When it is not there, or is not one's own.
     """
     path = folder / file_name(chunk.chunk_id)
-    why = ""
     try:
-        why = why_not_own(path.lstat(), folder=False)
-        if not why:
-            with pa.memory_map(str(path)) as source:
-                return source.read_buffer()
+        with _opened(path) as file:
+            why = why_not_own(os.fstat(file.fileno()), folder=False)
+            if not why:
+                return _bytes_of(file)
     except OSError as error:
         why = f"cannot be opened here ({error.strerror or error})"
     message = (
@@ -133,12 +139,24 @@ def mapped(folder: Path, chunk: Chunk) -> pa.Buffer:
     raise SpoolError(message, chunk_id=chunk.chunk_id)
 
 
+def _opened(path: Path) -> IO[bytes]:
+    """Return a file; who looks whose it is, looks at what he reads, and not at a name."""
+    return os.fdopen(os.open(path, os.O_RDONLY | NO_LINK | NO_WAIT), "rb")
+
+
+def _bytes_of(file: IO[bytes]) -> pa.Buffer:
+    """Return the bytes of a file that is open, whatever has its name by now."""
+    if not os.fstat(file.fileno()).st_size:
+        return pa.py_buffer(b"")
+    return pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
 def sees(folder: str, reading: str) -> bool:
     """Return whether this process can read the files of a reading."""
-    path = Path(folder) / MANIFEST
     try:
-        own = not why_not_own(path.lstat(), folder=False)
-        return own and json.loads(path.read_bytes()).get("reading") == reading
+        with _opened(Path(folder) / MANIFEST) as file:
+            own = not why_not_own(os.fstat(file.fileno()), folder=False)
+            return own and json.loads(file.read()).get("reading") == reading
     except (OSError, ValueError, AttributeError):
         return False
 

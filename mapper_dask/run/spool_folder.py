@@ -20,7 +20,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
 
-from mapper_dask.chunk.spooled import MANIFEST, SETTING, fault_of, mapped, sees, why_not_own
+from mapper_dask.chunk.spooled import (
+    MANIFEST,
+    NO_LINK,
+    SETTING,
+    fault_of,
+    mapped,
+    sees,
+    why_not_own,
+)
 from mapper_dask.connections import fingerprint
 from mapper_dask.errors import ConfigurationError, SpoolError
 from mapper_dask.parallel_models import Chunk
@@ -42,8 +50,7 @@ LOCK = "lock"
 
 _NAME = re.compile(rf"{PREFIX}[0-9a-f]{{16}}-[0-9a-f]{{32}}")
 
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK
 """How a file is made: it must not be there, not even as a link."""
 
 
@@ -72,7 +79,7 @@ class SpoolFolder:
         folder = cls(_path(parent, run_id, reading), reading)
         try:
             folder.path.mkdir(mode=0o700)
-            folder._hold()
+            folder._hold_new()
         except OSError as error:
             message = f"{SETTING}: nothing can be written in {parent} ({error.strerror or error})"
             raise ConfigurationError(message, field=SETTING) from None
@@ -110,8 +117,15 @@ class SpoolFolder:
             os.fsync(file.fileno())
         (self.path / part).rename(self.path / MANIFEST)
 
+    def _hold_new(self) -> None:
+        try:
+            self._hold()
+        except OSError:  # there was room for the folder, and for nothing in it
+            self.remove()
+            raise
+
     def _hold(self) -> None:
-        lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o600)
+        lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | NO_LINK, 0o600)
         self._lock = os.fdopen(lock, "r+b")
         if LOCKS:
             with contextlib.suppress(OSError):  # shared: another coordinator may use it, too

@@ -18,12 +18,15 @@ def same(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(size=frame["v"].str.len())
 
 
-def main(source: str, target: str, chunk_size: str) -> None:
+QUERIES = {"cut": "SELECT id, v FROM huge", "once": "SELECT id, v FROM huge WHERE random() < 2"}
+
+
+def main(source: str, target: str, chunk_size: str, way: str = "cut") -> None:
     """Move them."""
     processor = ParallelProcessor(enable_parallel=False, progress=False)
     result = processor.process_mapper_job(
         source,
-        "SELECT id, v FROM huge",
+        QUERIES[way],
         same,
         target,
         None,
