@@ -22,7 +22,7 @@ from mapper_dask.run.one_state import Known
 from mapper_dask.run.run import Run
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import Keeper
-from mapper_dask.run.spool_folder import SpoolFolder, remove_of
+from mapper_dask.run.spool_folder import SpoolFolder, remove_let_go
 from mapper_dask.run.spooling import Few, Spool, Spooler, Tell, read_once
 
 AGAIN = (
@@ -248,10 +248,10 @@ def done(run: Run, result: ParallelProcessingResult) -> None:
     """Let go of the files of a run that has succeeded."""
     if run.spool is not None and result.succeeded:
         run.spool.keep = False
-        remove_of(run.spool.folder.path.parent, run.run_id)  # those of other readings as well
+        remove_let_go(run.spool.folder.path.parent, run.run_id)  # what killed ones have left
 
 
 def forget(parent: Path, run_id: str, result: ParallelProcessingResult) -> None:
     """Remove the files of a run of which nothing is left to do."""
     if result.succeeded:
-        remove_of(parent, run_id)
+        remove_let_go(parent, run_id)

@@ -154,6 +154,11 @@ def remove_of(parent: Path, run_id: str) -> None:
     remove(_of_run(parent, run_id))
 
 
+def remove_let_go(parent: Path, run_id: str) -> None:
+    """Remove what is left here of all readings of a run, but for what a process still uses."""
+    remove(path for path in _of_run(parent, run_id) if not _is_held(path, unknown=False))
+
+
 def unused(parent: Path, run_ids: Iterable[str] = (), seconds: float = KEPT_SECONDS) -> list[Path]:
     """Return the folders of this user that no run will come back for.
 

@@ -5,18 +5,25 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from mapper_dask import MapperJob
+from mapper_dask import MapperJob, RunEvent
+from mapper_dask.chunk.chunk_processor import process_chunk
 from mapper_dask.cli import main
 from mapper_dask.connections import reference
-from mapper_dask.errors import ConnectionFailedError, RunStoppedError
+from mapper_dask.errors import ConnectionFailedError, LedgerLostError, RunStoppedError
+from mapper_dask.parallel_models import Chunk, ChunkKind, SpooledFile
+from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.run import entry, once, stored_runs
 from mapper_dask.run.handle import RunHandle
+from mapper_dask.run.preflight import prepare
 from mapper_dask.run.run_ledger import RunLedger
+from mapper_dask.run.snapshot import keep_snapshot
+from mapper_dask.run.spool_folder import SpoolFolder
 from mapper_dask.run.spooling import Spooler
 from tests.database import Databases
 from tests.fault.reading_once import (
@@ -25,6 +32,7 @@ from tests.fault.reading_once import (
     ROWS,
     RUN,
     SLEEPY_SQL,
+    SOURCE_SQL,
     WAYS,
     asleep,
     assert_every_row_once,
@@ -234,3 +242,113 @@ def test_a_ledger_that_cannot_be_asked_stops_nothing(
     processor(tmp_path, enable_parallel=False).run(moved).raise_for_status()
 
     assert_every_row_once(databases)
+
+
+def test_a_run_that_is_discarded_while_rows_are_written_ends(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files are gone under it, and that is not what is told."""
+    stage(databases)
+    written = threading.Event()
+    end = Spooler._end
+    monkeypatch.setattr(Spooler, "_end", lambda taking: (end(taking), written.set())[0])
+    handle = processor(tmp_path, enable_parallel=False).start(asked(databases, sql=LONG_SQL))
+    assert written.wait(60)
+
+    processor(tmp_path).discard(RUN, target_conn=databases.target.url)
+
+    assert_it_has_ended(databases, tmp_path, handle)
+    assert states(databases) == []
+
+
+# -- two coordinators --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def late(databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Begin a run that has read all rows, and waits before it says so; lend it and its gate."""
+    stage(databases)
+    here, gate = threading.Event(), threading.Event()
+    complete = SpoolFolder.complete
+
+    def wait_once(folder: SpoolFolder, told: dict[str, object]) -> None:
+        if not here.is_set():
+            here.set()
+            assert gate.wait(120)
+        complete(folder, told)
+
+    monkeypatch.setattr(SpoolFolder, "complete", wait_once)
+    handle = processor(tmp_path, enable_parallel=False).start(asked(databases, sql=SOURCE_SQL))
+    assert here.wait(60)
+    yield handle, gate
+    gate.set()
+
+
+def test_a_reading_that_comes_second_is_given_up(
+    databases: Databases, tmp_path: Path, late: tuple[RunHandle, threading.Event]
+) -> None:
+    handle, gate = late
+    quicker = processor(tmp_path, enable_parallel=False).run(asked(databases, sql=SOURCE_SQL))
+    assert quicker.raise_for_status().total_rows_successful == ROWS
+    assert len(folders(tmp_path)) == 1, "what another process uses stays"
+
+    gate.set()
+
+    assert handle.result(60).raise_for_status().total_rows_successful == ROWS
+    assert_every_row_once(databases)
+    assert folders(tmp_path) == []
+
+
+def test_a_reading_that_comes_second_joins_the_first(
+    databases: Databases, tmp_path: Path, late: tuple[RunHandle, threading.Event]
+) -> None:
+    handle, gate = late
+    moved = asked(databases, sql=SOURCE_SQL)
+    loading, go_on = threading.Event(), threading.Event()
+
+    def hold(event: RunEvent) -> None:
+        loading.set()
+        assert event.done != 3 or go_on.wait(120)
+
+    quicker = processor(tmp_path, enable_parallel=False, progress=hold).start(moved)
+    assert loading.wait(60)
+    gate.set()
+    late_result = handle.result(120)
+    go_on.set()
+
+    assert late_result.raise_for_status().total_rows_successful == ROWS
+    assert quicker.result(120).raise_for_status().total_rows_successful == ROWS
+    assert_every_row_once(databases)
+    assert folders(tmp_path) == []
+
+
+def test_a_chunk_of_the_whole_query_does_not_commit_where_there_are_files_now(
+    databases: Databases, tmp_path: Path, late: tuple[RunHandle, threading.Event]
+) -> None:
+    """Its number is that of the first file, and its rows are all."""
+    handle, gate = late
+    stored = RunLedger(reference(databases.target.url), RUN)
+    [(whole, _)] = stored.chunks()
+    moved = asked(databases, sql=SOURCE_SQL).validated()
+    source, target = reference(databases.source.url), reference(databases.target.url)
+    with keep_snapshot(source, consistent=False) as keeper:
+        plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, moved)
+        prepared = prepare(moved, plan, keeper, source, target, RUN, processor(tmp_path).patience)
+    chunks = [replace(spooled, chunk_id=n) for n, spooled in enumerate([SPOOLED] * CHUNKS)]
+    assert stored.take_chunks(None, [whole], chunks, "")
+
+    straggler = process_chunk(prepared.task, whole)
+
+    assert straggler.state.value == "UNASSIGNED"
+    assert databases.target.fetch("SELECT count(*)::int FROM d") == [(0,)]
+    assert not stored.take_chunks(None, [whole], chunks[:1], ""), "they are others by now"
+    assert stored.withdraw() is False, "a chunk has begun"
+    stored.forget()
+    gate.set()
+    with pytest.raises((RunStoppedError, LedgerLostError)):  # whichever looks first
+        handle.result(60)
+
+
+SPOOLED = Chunk(
+    0, ChunkKind.SPOOLED, offset=0, limit=1_000, spooled=SpooledFile("7" * 32, 1_000, 1)
+)  # fmt: skip

@@ -88,7 +88,11 @@ def test_a_few_huge_rows_take_no_more_than_a_few_of_them(
     databases.target.execute(table)
 
     done = run_script(
-        "tests/integration/huge_rows.py", databases.source.url, databases.target.url, chunk_size, way
+        "tests/integration/huge_rows.py",
+        databases.source.url,
+        databases.target.url,
+        chunk_size,
+        way,
     )
 
     assert done.returncode == 0, done.stderr
