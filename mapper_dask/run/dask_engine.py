@@ -24,11 +24,12 @@ from mapper_dask.chunk.spooled import carrying, sees
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections import ConnectionRef, close_idle
 from mapper_dask.errors import ConfigurationError, MapperError, SpoolError
-from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
+from mapper_dask.parallel_models import Chunk, ChunkResult
 from mapper_dask.run.budget import Share, unbounded
-from mapper_dask.run.events import log, log_assigned
+from mapper_dask.run.events import log_assigned
 from mapper_dask.run.lanes import Lanes, Turn
 from mapper_dask.run.main_guard import require_main_guard
+from mapper_dask.run.outcomes import emptied, lost, released, shipping
 
 ALLOCATOR = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
@@ -158,7 +159,7 @@ class DaskEngine:
             try:
                 future = self._sent(task, turn)
             except SpoolError as error:
-                unsent.append(_lost(turn.chunk, error))
+                unsent.append(lost(turn.chunk, error))
                 self.share.give_back()
                 return
             running[str(future.key)] = future, turn
@@ -176,18 +177,18 @@ class DaskEngine:
 
         try:
             fill()
-            yield from _emptied(unsent)
+            yield from emptied(unsent)
             for future, outcome in completed if running else ():
                 _, turn = running.pop(future.key)
-                result = _released(future, outcome, turn.chunk)
+                result = released(future, outcome, turn.chunk)
                 if result.file_unread:
-                    task = _shipping(task, result)
+                    task = shipping(task, result)
                     submit(turn)
                 else:
                     self.share.give_back()
                     fill(result.worker)
                     yield result
-                yield from _emptied(unsent)
+                yield from emptied(unsent)
         finally:
             self.client.cancel([future for future, _ in running.values()])
 
@@ -216,43 +217,11 @@ class DaskEngine:
         return [info for info in known for _ in range(info["nthreads"])][: self.max_workers] or [{}]
 
 
-def _emptied(results: list[ChunkResult]) -> Iterator[ChunkResult]:
-    while results:
-        yield results.pop(0)
-
-
-def _shipping(task: ChunkTask, unread: ChunkResult) -> ChunkTask:
-    """Send files along from now on: a worker that has joined since does not see their folder."""
-    if not task.read.ships:
-        run_id = None if task.load is None else task.load.run_id
-        told = {"run": run_id, "worker": unread.worker, "why": unread.error}
-        note = "each chunk's rows are sent with its task from now on"
-        log("spool_shipped", logging.WARNING, **told, note=note)
-    return replace(task, read=replace(task.read, ships=True))
-
-
 def _limited(task: ChunkTask, workers: Sequence[dict[str, Any]]) -> ChunkTask:
     """Tell a task the memory that the smallest of the workers may use."""
     limits = [info["memory_limit"] for info in workers if info.get("memory_limit")]
     limit = min(limits, default=None)
     return replace(task, read=replace(task.read, memory_limit=limit))
-
-
-def _released(future: Any, outcome: Any, chunk: Chunk) -> ChunkResult:
-    """Return what became of a chunk, and let its future go: a lost worker must not run it again."""
-    status = future.status
-    future.release()
-    result: ChunkResult = outcome if status == "finished" else _lost(chunk, outcome)
-    return result
-
-
-def _lost(chunk: Chunk, outcome: Any) -> ChunkResult:
-    """Return the result of a chunk whose task died with its worker too often."""
-    error = outcome[1] if isinstance(outcome, tuple) else outcome
-    text = f"{type(error).__name__}: {error}"
-    return ChunkResult(
-        chunk.chunk_id, ChunkState.PROCESSED_WITH_ERROR, chunk.describe(), error=text
-    )
 
 
 @contextlib.contextmanager

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from mapper_dask import MapperJob, RunEvent
+from mapper_dask import ExecutionEngine, Flow, FlowJob, MapperJob, RunEvent
 from mapper_dask.chunk.chunk_processor import process_chunk
 from mapper_dask.cli import main
 from mapper_dask.connections import reference
@@ -25,6 +26,7 @@ from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import keep_snapshot
 from mapper_dask.run.spool_folder import SpoolFolder
 from mapper_dask.run.spooling import Spooler
+from mapper_dask.settings import resolve
 from tests.database import Databases
 from tests.fault.reading_once import (
     CHUNKS,
@@ -259,6 +261,29 @@ def test_a_run_that_is_discarded_while_rows_are_written_ends(
 
     assert_it_has_ended(databases, tmp_path, handle)
     assert states(databases) == []
+
+
+def test_the_job_of_a_flow_that_is_cancelled_from_elsewhere_says_so(
+    databases: Databases, tmp_path: Path
+) -> None:
+    stage(databases)
+    databases.source.execute(NAP)
+    flow = Flow(
+        name="nightly", jobs=[FlowJob(name="once", job=asked(databases).evolve(run_id=None))]
+    )
+    engine = ExecutionEngine(
+        1, progress=False, settings=resolve(call={"spool-folder": str(tmp_path)})
+    )
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(engine.run, flow)
+        asleep(databases)
+        [(run_id,)] = databases.target.fetch("SELECT run_id FROM mapper_dask_run")
+        stored_runs.cancel(reference(databases.target.url), None, run_id)
+        result = running.result(60)
+
+    assert [job.state.value for job in result.jobs] == ["CANCELLED"]
+    assert readers(databases) == 0
+    assert folders(tmp_path) == []
 
 
 # -- two coordinators --------------------------------------------------------------------------

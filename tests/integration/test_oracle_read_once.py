@@ -12,7 +12,11 @@ import pandas as pd
 import pytest
 
 from mapper_dask import MapperJob
-from mapper_dask.errors import ConfigurationError
+from mapper_dask.connections import reference
+from mapper_dask.errors import ConfigurationError, RunStoppedError
+from mapper_dask.ledger_runs import RunState
+from mapper_dask.run import once, spooling
+from mapper_dask.run.run_ledger import RunLedger
 from tests.contract import sides
 from tests.contract.sides import Side
 from tests.fault.reading_once import folders, processor
@@ -121,4 +125,47 @@ def test_rows_that_fit_a_chunk_are_here_already(side: Side, asked, tmp_path: Pat
 
     assert result.raise_for_status().total_rows_successful == len(ROWS)
     assert result.chunks_total == 1
+    assert side.rows(str(asked().target_table), KINDS) == Counter(ROWS)
+
+
+def test_a_run_that_is_cancelled_elsewhere_while_it_is_read_is_read_anew(
+    side: Side, asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    stored = RunLedger(reference(side.url), RUN)
+    end = spooling.Spooler._end
+
+    def end_and_wait(taking: spooling.Spooler) -> None:
+        end(taking)
+        stored.stop(RunState.CANCELLED)
+        assert taking.stop.wait(60), "nobody has asked the ledger"
+
+    known = processor(tmp_path, enable_parallel=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(spooling.Spooler, "_end", end_and_wait)
+        with pytest.raises(RunStoppedError, match="no row of it is loaded"):
+            known.run(asked(atomic=True))
+    assert stored.state() is RunState.CANCELLED
+    assert folders(tmp_path) == []
+
+    result = known.run(asked(atomic=True))
+
+    assert once.AGAIN in result.raise_for_status().warnings
+    assert side.rows(str(asked().target_table), KINDS) == Counter(ROWS)
+
+
+def test_a_disk_that_is_full_leaves_no_run(
+    side: Side, asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    known = processor(tmp_path, enable_parallel=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(spooling._Summed, "write", full)
+        with pytest.raises(ConfigurationError, match="spool-folder"):
+            known.run(asked(atomic=True))
+    assert RunLedger(reference(side.url), RUN).state() is None
+    assert folders(tmp_path) == []
+
+    assert known.run(asked(atomic=True)).raise_for_status().total_rows_successful == len(ROWS)
     assert side.rows(str(asked().target_table), KINDS) == Counter(ROWS)

@@ -1,0 +1,45 @@
+"""What comes back of the tasks of chunks, and what follows from it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from mapper_dask.chunk.task import ChunkTask
+from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
+from mapper_dask.run.events import log
+
+
+def emptied(results: list[ChunkResult]) -> Iterator[ChunkResult]:
+    """Yield results, and let go of them."""
+    while results:
+        yield results.pop(0)
+
+
+def shipping(task: ChunkTask, unread: ChunkResult) -> ChunkTask:
+    """Send files along from now on: a worker that has joined since does not see their folder."""
+    if not task.read.ships:
+        run_id = None if task.load is None else task.load.run_id
+        told = {"run": run_id, "worker": unread.worker, "why": unread.error}
+        note = "each chunk's rows are sent with its task from now on"
+        log("spool_shipped", logging.WARNING, **told, note=note)
+    return replace(task, read=replace(task.read, ships=True))
+
+
+def released(future: Any, outcome: Any, chunk: Chunk) -> ChunkResult:
+    """Return what became of a chunk, and let its future go: a lost worker must not run it again."""
+    status = future.status
+    future.release()
+    result: ChunkResult = outcome if status == "finished" else lost(chunk, outcome)
+    return result
+
+
+def lost(chunk: Chunk, outcome: Any) -> ChunkResult:
+    """Return the result of a chunk whose task died with its worker too often."""
+    error = outcome[1] if isinstance(outcome, tuple) else outcome
+    text = f"{type(error).__name__}: {error}"
+    return ChunkResult(
+        chunk.chunk_id, ChunkState.PROCESSED_WITH_ERROR, chunk.describe(), error=text
+    )
