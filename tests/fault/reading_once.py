@@ -100,11 +100,16 @@ def asleep(databases: Databases) -> None:
 
 
 def readers(databases: Databases) -> int:
-    """Return the sessions that read at the source."""
-    [(number,)] = databases.source.fetch(
-        "SELECT count(*)::int FROM pg_stat_activity WHERE application_name ~ '^mapper_dask:' "
-        "AND datname = current_database() AND state <> 'idle'"
-    )
+    """Return the sessions that read at the source: one that was ended goes in a moment."""
+    number = 0
+    for _ in range(500):
+        [(number,)] = databases.source.fetch(
+            "SELECT count(*)::int FROM pg_stat_activity WHERE application_name ~ '^mapper_dask:' "
+            "AND datname = current_database() AND state <> 'idle'"
+        )
+        if not number:
+            break
+        threading.Event().wait(0.02)
     return number
 
 

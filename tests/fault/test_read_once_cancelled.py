@@ -17,9 +17,10 @@ from mapper_dask.chunk.chunk_processor import process_chunk
 from mapper_dask.cli import main
 from mapper_dask.connections import reference
 from mapper_dask.errors import ConnectionFailedError, LedgerLostError, RunStoppedError
+from mapper_dask.ledger_runs import RunState
 from mapper_dask.parallel_models import Chunk, ChunkKind, SpooledFile
 from mapper_dask.plan.chunk_manager import ChunkManager
-from mapper_dask.run import entry, once, stored_runs
+from mapper_dask.run import entry, once
 from mapper_dask.run.handle import RunHandle
 from mapper_dask.run.preflight import prepare
 from mapper_dask.run.run_ledger import RunLedger
@@ -70,9 +71,9 @@ def begun(databases: Databases, tmp_path: Path) -> Callable[..., RunHandle]:
 
 
 def by_the_ledger(databases: Databases, folder: Path) -> None:
-    """Somebody who has no way to the source."""
+    """Somebody who has no way to the source, which is another server: here it is the same one."""
     del folder
-    stored_runs.cancel(reference(databases.target.url), None, RUN)
+    RunLedger(reference(databases.target.url), RUN).set_state(RunState.CANCELLED)
 
 
 def by_a_processor(databases: Databases, folder: Path) -> None:
@@ -278,7 +279,7 @@ def test_the_job_of_a_flow_that_is_cancelled_from_elsewhere_says_so(
         running = pool.submit(engine.run, flow)
         asleep(databases)
         [(run_id,)] = databases.target.fetch("SELECT run_id FROM mapper_dask_run")
-        stored_runs.cancel(reference(databases.target.url), None, run_id)
+        RunLedger(reference(databases.target.url), run_id).set_state(RunState.CANCELLED)
         result = running.result(60)
 
     assert [job.state.value for job in result.jobs] == ["CANCELLED"]
