@@ -233,7 +233,9 @@ class JobEngine:
             if again.spool is not None:
                 return run.from_files(again.spool), once.put_away(again.spool)
             inlet = once.Inlet(self.spool_parent, stop, watch.reading)
-            return once.taken_in(replace(run, note=again.note), keeper, inlet, new=False)
+            run = replace(run, note=again.note)
+            broken_off = not any(result.attempts for _, result in known)
+            return once.taken_in(run, keeper, inlet, new=False, broken_off=broken_off)
 
         return self._in_budget(job.evolve(run_id=stored.run_id), planned, stop, watch, new=False)
 

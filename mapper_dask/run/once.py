@@ -31,6 +31,10 @@ AGAIN = (
 )
 """What is said of a run that was killed while its query was read."""
 
+ENDING = 5.0
+"""Seconds for which a run that ends before its first chunk waits for a connection to say so: it
+still holds others, for which somebody may wait. In vain, it stands there as one that was killed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Inlet:
@@ -47,7 +51,9 @@ Taken = tuple[Run, contextlib.ExitStack]
 """A run whose query is read as far as it is to be before it begins, and what ends that."""
 
 
-def taken_in(run: Run, keeper: Keeper, inlet: Inlet, *, new: bool) -> Taken | None:
+def taken_in(
+    run: Run, keeper: Keeper, inlet: Inlet, *, new: bool, broken_off: bool = False
+) -> Taken | None:
     """Return a run whose query has been read, if it is one that is read once; and what ends that.
 
     Rows that are more than a chunk wait in files then, and its chunks are those; fewer are here.
@@ -55,6 +61,13 @@ def taken_in(run: Run, keeper: Keeper, inlet: Inlet, *, new: bool) -> Taken | No
     the ledger has it; so does one whose bytes are passed on undecoded.
 
     It stands in the ledger meanwhile, so that everybody sees it, and can cancel it.
+
+    Parameters
+    ----------
+    new
+        Whether it is to be entered; else it stands there.
+    broken_off
+        Whether its query was being read when it ended.
 
     Returns
     -------
@@ -82,7 +95,8 @@ def taken_in(run: Run, keeper: Keeper, inlet: Inlet, *, new: bool) -> Taken | No
         _require_going(run, run.ledger)
         return None
     with contextlib.ExitStack() as stack:
-        entry = stack.enter_context(Entry(run.ledger, new, inlet.stop))
+        ledger = replace(run.ledger, connection_wait=ENDING)
+        entry = stack.enter_context(Entry(ledger, new, inlet.stop))
         entered = replace(run, entry=entry)
         try:
             taken = _read_into(entered, keeper, inlet, stack)
@@ -91,9 +105,11 @@ def taken_in(run: Run, keeper: Keeper, inlet: Inlet, *, new: bool) -> Taken | No
                 raise
             _require_going(run, run.ledger)
             return None
-        if taken.spool is not None and not _stands(taken, run, entry):
+        if taken.spool is not None and not _stands(taken, run, run.ledger, entry):
             _require_going(run, run.ledger)
             return None
+        if taken.spool is None and broken_off:
+            taken = taken.noting(AGAIN)
         return taken, stack.pop_all()
 
 
@@ -109,12 +125,12 @@ def _require_going(run: Run, ledger: RunLedger) -> None:
         raise stopped(run.run_id)
 
 
-def _stands(taken: Run, run: Run, entry: Entry) -> bool:
+def _stands(taken: Run, run: Run, ledger: RunLedger, entry: Entry) -> bool:
     """Enter the chunks of a reading; return whether they are the run's."""
     spool = taken.spool
     assert spool is not None  # noqa: S101 - it is asked of such a run
     note = "" if entry.new or run.note else AGAIN
-    spool.keep = entry.ledger.take_chunks(spool.snapshot, run.chunks, taken.chunks, note)
+    spool.keep = ledger.take_chunks(spool.snapshot, run.chunks, taken.chunks, note)
     entry.folder = spool.folder
     return spool.keep
 

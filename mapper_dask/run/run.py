@@ -154,9 +154,14 @@ class Run:
         """Return the run within the connections it may hold, and with a note of what it means."""
         if note:
             log("plan_note", logging.WARNING, run=self.run_id, note=note)
-        plan = self.plan.evolve(warnings=(*self.plan.warnings, note)) if note else self.plan
+        run = self.noting(note) if note else self
         task = share.bounded(self.prepared.task)
-        return replace(self, prepared=replace(self.prepared, task=task, plan=plan))
+        return replace(run, prepared=replace(run.prepared, task=task))
+
+    def noting(self, note: str) -> Run:
+        """Return the run with a sentence more in its report."""
+        plan = self.plan.evolve(warnings=(*self.plan.warnings, note))
+        return replace(self, prepared=replace(self.prepared, plan=plan))
 
     def stop(self, state: RunState) -> None:
         """Stop the run: what is being read and loaded is broken off, nothing commits any more."""

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from mapper_dask import ParallelProcessingResult
-from mapper_dask.errors import DatabaseError
-from mapper_dask.run import once
+from mapper_dask.errors import ConfigurationError, DatabaseError
+from mapper_dask.run import job_engine, once
 from mapper_dask.run.spool_folder import SpoolFolder
 from mapper_dask.run.spooling import Spooler
 from tests.database import Databases
@@ -84,6 +84,18 @@ def test_a_run_that_was_killed_while_its_query_was_read_begins_anew_and_says_so(
     assert_every_row_once(databases)
     assert states(databases) == [("SUCCEEDED", CHUNKS, CHUNKS)]
     assert folders(tmp_path) == []
+
+
+def test_so_it_does_where_its_rows_fit_one_chunk(databases: Databases, tmp_path: Path) -> None:
+    stage(databases)
+    killed(databases, tmp_path, "append", "it is entered")
+    databases.source.execute("DELETE FROM s WHERE id > 900")
+
+    result = resumed(databases, tmp_path, "append")
+
+    assert result.raise_for_status().chunks_total == 1
+    assert once.AGAIN in result.warnings
+    assert_every_row_once(databases, 900)
 
 
 def test_files_that_are_all_there_are_gone_on_with(databases: Databases, tmp_path: Path) -> None:
@@ -190,6 +202,29 @@ def test_a_source_that_ends_each_session_ends_the_run_and_the_same_name_is_free_
 
     assert_every_row_once(databases)
     assert folders(tmp_path) == []
+
+
+def test_workers_that_cannot_do_it_take_the_run_out_of_the_ledger(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are asked when all rows are here; the same name is free again, and no file is left."""
+    stage(databases)
+    asked = job(databases.source.url, databases.target.url, run_id=RUN, atomic=True)
+    known = processor(tmp_path, enable_parallel=False)
+
+    def refuse(*_: object) -> None:
+        message = "the workers cannot use the connections"
+        raise ConfigurationError(message)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(job_engine, "require_reachable", refuse)
+        with pytest.raises(ConfigurationError, match="cannot use the connections"):
+            known.run(asked)
+    assert states(databases) == []
+    assert folders(tmp_path) == []
+
+    known.run(asked).raise_for_status()
+    assert_every_row_once(databases)
 
 
 # -- Ctrl-C ------------------------------------------------------------------------------------
