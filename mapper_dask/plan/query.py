@@ -302,7 +302,7 @@ def _takes_whole_rows(tree: exp.Expression, table: exp.Table) -> bool:
     """Return whether a table's row is one value somewhere, whose type a subselect's row has not."""
     name = _folded(table.args["alias"].this if table.alias else table.this)
     return any(
-        _folded(column.this) == name
+        not column.table and _folded(column.this) == name
         if not isinstance(column.this, exp.Star)
         else not isinstance(column.parent, exp.Select)
         for column in tree.find_all(exp.Column)
