@@ -77,6 +77,9 @@ class EvidenceLedger:
     def _lacking(self, conn: Any) -> list[tuple[Any, ...]]:
         return self.dialect.run(conn, "ledger_layout")
 
+    def _as_json(self, value: object) -> str:
+        return json.dumps(value, ensure_ascii=self.dialect.capabilities.json_in_ascii)
+
     def note_table(self, conn: Any, run_id: str, schema: str, name: str) -> None:
         """Remember what the table is stored in that takes a run's rows."""
         mark = self.dialect.evidence.mark(conn, schema, name)
@@ -95,7 +98,7 @@ class EvidenceLedger:
 
     def note_mark(self, conn: Any, run_id: str, mark: TableMark | None) -> None:
         """Remember that a run's rows are where this mark is."""
-        stored = None if mark is None else json.dumps(asdict(mark))
+        stored = None if mark is None else self._as_json(asdict(mark))
         self.dialect.run(conn, "ledger_mark", {"run_id": run_id, "mark": stored, "published": None})
 
     def note_published(
@@ -118,8 +121,8 @@ class EvidenceLedger:
         published = {"rows": rows, "loads": loads, "by_key": by_key}
         values = {
             "run_id": run_id,
-            "mark": None if mark is None else json.dumps(asdict(mark)),
-            "published": json.dumps(published),
+            "mark": None if mark is None else self._as_json(asdict(mark)),
+            "published": self._as_json(published),
         }
         self.dialect.run(conn, "ledger_mark", values)
 

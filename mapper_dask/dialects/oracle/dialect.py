@@ -34,6 +34,7 @@ from mapper_dask.dialects.hazards import Unwatched
 from mapper_dask.dialects.oracle import (
     catalogue,
     direct_path,
+    encodings,
     explain,
     faults,
     flashback,
@@ -116,8 +117,9 @@ class Oracle(Definitions, SessionSettings):
         self, conn: Any, name: str, params: Mapping[str, Any] | None = None
     ) -> list[tuple[Any, ...]]:
         """Run a named script; return the last statement's rows, or how many it changed."""
+        fitting = encodings.of_query(conn, name)
         try:
-            return session.run(conn, name, params or {})
+            return fitting.rows(session.run(conn, name, fitting.params(params) or {}))
         except oracledb.IntegrityError as error:
             if name == "ledger_open_run" and faults.code_of(error) == UNIQUE_VIOLATED:
                 return []  # another coordinator entered it in the same moment
@@ -125,7 +127,7 @@ class Oracle(Definitions, SessionSettings):
 
     def run_each(self, conn: Any, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run a named statement once for each of some rows of bound values."""
-        session.run_each(conn, name, rows)
+        session.run_each(conn, name, encodings.of_query(conn, name).each(rows))
 
     # -- reading --------------------------------------------------------------------------------
 

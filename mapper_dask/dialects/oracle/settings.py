@@ -24,6 +24,9 @@ NAMES = (
 )  # fmt: skip
 """Settings that a query's meaning hangs on. A language and a territory change those behind them."""
 
+CHARACTERS = "NLS_CHARACTERSET"
+"""What the database holds in its texts; no session changes it."""
+
 COMPARING = ("NLS_SORT", "NLS_COMP")
 BINARY = "BINARY"
 POINT = "."
@@ -32,6 +35,8 @@ _own: weakref.WeakKeyDictionary[Any, dict[str, str]] = weakref.WeakKeyDictionary
 """What each connection was given."""
 _now: weakref.WeakKeyDictionary[Any, dict[str, str]] = weakref.WeakKeyDictionary()
 """What each has by now."""
+_characters: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+"""Character set of the database that each leads to."""
 
 
 def own(conn: Any, ask: Callable[[], list[tuple[Any, ...]]]) -> Mapping[str, str]:
@@ -40,7 +45,14 @@ def own(conn: Any, ask: Callable[[], list[tuple[Any, ...]]]) -> Mapping[str, str
         found = {str(name): str(value) for name, value in ask() if value is not None}
         _own[conn] = {name: found[name] for name in NAMES if name in found}
         _now[conn] = dict(_own[conn])
+        if CHARACTERS in found:
+            _characters[conn] = found[CHARACTERS]
     return _own[conn]
+
+
+def characters(conn: Any) -> str | None:
+    """Return the character set of a known session's database."""
+    return _characters.get(conn)
 
 
 def be(conn: Any, like: Settings = ()) -> None:

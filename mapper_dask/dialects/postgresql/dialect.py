@@ -32,6 +32,7 @@ from mapper_dask.dialects.facts import (
 from mapper_dask.dialects.postgresql import (
     apart,
     effects,
+    encodings,
     explain,
     faults,
     literals,
@@ -115,12 +116,14 @@ class PostgreSQL(Definitions, SessionSettings, WithoutDirectPath, WithStagedRows
         self, conn: Any, name: str, params: Mapping[str, Any] | None = None
     ) -> list[tuple[Any, ...]]:
         """Run a named query with bound values; return its rows, none for one that returns none."""
-        return named_queries.run(conn, name, params)
+        fitting = encodings.of_query(conn, name)
+        return fitting.rows(named_queries.run(conn, name, fitting.params(params)))
 
     def run_each(self, conn: Any, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run a named statement once for each of some rows of bound values, many in a message."""
+        fitted = encodings.of_query(conn, name).each(rows)
         with conn.cursor() as cursor:
-            psycopg2.extras.execute_batch(cursor, self.statement(name), rows, page_size=1000)
+            psycopg2.extras.execute_batch(cursor, self.statement(name), fitted, page_size=1000)
 
     # -- reading --------------------------------------------------------------------------------
 

@@ -1,0 +1,33 @@
+"""Which characters a database of Oracle can hold in its texts, by its character set.
+
+What it cannot hold it does not refuse: it keeps another character in its place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mapper_dask.dialects.fitting import LEDGER, WHOLE, Fitting
+from mapper_dask.dialects.oracle import settings
+
+HOLD_ALL = ("AL32UTF8", "UTF8", "UTFE")
+
+CODECS = {
+    "WE8ISO8859P1": "iso8859_1", "EE8ISO8859P2": "iso8859_2", "CL8ISO8859P5": "iso8859_5",
+    "EL8ISO8859P7": "iso8859_7", "WE8ISO8859P9": "iso8859_9", "WE8ISO8859P15": "iso8859_15",
+    "EE8MSWIN1250": "cp1250", "CL8MSWIN1251": "cp1251", "WE8MSWIN1252": "cp1252",
+    "EL8MSWIN1253": "cp1253", "TR8MSWIN1254": "cp1254", "BLT8MSWIN1257": "cp1257",
+}  # fmt: skip
+"""Sets that Python knows; of all others ASCII alone is relied on."""
+
+
+def fitting(characters: str | None) -> Fitting:
+    """Return what a database of a character set holds; of one that is not told, everything."""
+    if characters is None or characters in HOLD_ALL:
+        return WHOLE
+    return Fitting(CODECS.get(characters, "ascii"))
+
+
+def of_query(conn: Any, name: str) -> Fitting:
+    """Return how a named query's texts are made to fit: the ledger's alone are."""
+    return fitting(settings.characters(conn)) if name.startswith(LEDGER) else WHOLE
