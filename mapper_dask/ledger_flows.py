@@ -189,12 +189,26 @@ class FlowsLedger:
         self.dialect.run(conn, "ledger_flow_lock", {"name": name})
 
     def go_on(self, conn: Any, run_id: str, jobs: Sequence[str]) -> list[StoredJob]:
-        """Let a run's jobs wait for their turn, but for those that are done; return all of them."""
+        """Let a run's jobs wait for their turn, but for those that are done.
+
+        Returns all of them, each as it stood before. A run all of whose jobs are done stays as it
+        is: nothing may be left to do, or what is asked of it may be refused.
+        """
+        before = {job.name: job for job in self.jobs(conn, run_id)}
         rows = [{"flow_run_id": run_id, "job": j, "place": n} for n, j in enumerate(jobs)]
         self.dialect.run_each(conn, "ledger_flow_open_job", rows)
         self.dialect.run_each(conn, "ledger_flow_await", rows)
-        self.set_state(conn, run_id, FlowState.RUNNING)
-        return self.jobs(conn, run_id)
+        now = self.jobs(conn, run_id)
+        if any(job.state is not JobState.SUCCEEDED for job in now):
+            self.set_state(conn, run_id, FlowState.RUNNING)
+        return [before.get(job.name, job) for job in now]
+
+    def end(self, conn: Any, run_id: str, state: FlowState) -> None:
+        """Move a run to the state it has ended in; one all of whose jobs are done has succeeded."""
+        done = all(job.state is JobState.SUCCEEDED for job in self.jobs(conn, run_id))
+        state = FlowState.SUCCEEDED if done else state
+        if self.find(conn, run_id).state is not state:
+            self.set_state(conn, run_id, state)
 
     def find(self, conn: Any, run_id: str) -> StoredFlow:
         """Return a run.

@@ -153,8 +153,6 @@ class ExecutionEngine:
             if job.incremental is not None:
                 watermarks.require_no_other(flow.name, job, ledger)
         started = time.perf_counter()
-        stored = ledger.open(flow)
-        log_flow_event("flow_started", flow=flow.name, flow_run=ledger.run_id, jobs=len(flow.jobs))
         with SharedWorkers(self.client, self.scheduler_address, self.max_workers) as workers:
             limit = self._limit(flow)
             means = Means(
@@ -168,11 +166,14 @@ class ExecutionEngine:
                 settings=self.settings,
                 plans=plans or {},
             )
+            stored = ledger.open(flow)  # last: what was refused before has changed nothing there
+            told = {"flow": flow.name, "flow_run": ledger.run_id}
+            log_flow_event("flow_started", jobs=len(flow.jobs), **told)
             course = Course(means, stored, limit)
             try:
                 course.run()
-            except BaseException:
-                course.cancel()
+            except BaseException as error:
+                course.cancel(error)
                 raise
         return _told(course.result(time.perf_counter() - started))
 

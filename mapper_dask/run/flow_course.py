@@ -7,7 +7,7 @@ import logging
 import queue
 from collections.abc import Mapping
 
-from mapper_dask.errors import MapperError
+from mapper_dask.errors import MainGuardError, MapperError
 from mapper_dask.flow import FlowJobResult, FlowResult, JobState
 from mapper_dask.ledger_flows import FlowState, StoredJob
 from mapper_dask.run.events import log_flow_event
@@ -39,10 +39,13 @@ class Course:
             if not self._schedule.done:
                 self._hear(self._reports.get())
         state = FlowState.SUCCEEDED if self.result(0.0).succeeded else FlowState.FAILED
-        self._means.ledger.set_state(state)
+        self._means.ledger.end(state)
 
-    def cancel(self) -> None:
-        """Stop every job that runs, and note that those that have not ended are cancelled."""
+    def cancel(self, error: BaseException) -> None:
+        """Stop every job that runs, and note that those that have not ended are cancelled.
+
+        A flow that ``error`` has ended, and nobody has cancelled, has failed.
+        """
         running = [t for name, t in self._threads.items() if name not in self._results]
         for thread in running:
             with contextlib.suppress(MapperError):  # what ended the flow is what must be told
@@ -54,7 +57,8 @@ class Course:
                 if job.name not in self._threads and job.name not in self._results:
                     result = FlowJobResult(job.name, JobState.CANCELLED, error=CANCELLED)
                     self._end(result, note=True)
-            self._means.ledger.set_state(FlowState.CANCELLED)
+            failed = isinstance(error, MapperError) and not isinstance(error, MainGuardError)
+            self._means.ledger.end(FlowState.FAILED if failed else FlowState.CANCELLED)
         flow = self._means.flow.name
         log_flow_event(
             "flow_cancelled",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from mapper_dask.connections import reference
-from mapper_dask.errors import MainGuardError, MapperError, RunStoppedError
+from mapper_dask.errors import FingerprintError, MainGuardError, MapperError, RunStoppedError
 from mapper_dask.flow import Flow, FlowJob, FlowJobResult, JobState
 from mapper_dask.ledger_flows import StoredJob, job_run_id
 from mapper_dask.parallel_models import ChunkState, ParallelProcessingResult
@@ -146,14 +146,42 @@ class JobThread:
             stopped = self._stop.is_set() or isinstance(error, RunStoppedError)
             state = JobState.CANCELLED if stopped else JobState.FAILED
             result = replace(result, state=state, error=str(error))
+            if self._leaves(error):
+                self._means.tell(result)
+                return result
         except BaseException:
             self._note_interruption()
             raise
         if stored.state is JobState.SUCCEEDED and result.state is JobState.SUCCEEDED:
             return replace(result, seconds=stored.seconds)  # it was done before
-        self._means.ledger.end_job(job.name, result.state, result.error, outcome)
+        self._note_end(result, outcome)
         self._means.tell(result)
         return result
+
+    def _leaves(self, error: MapperError) -> bool:
+        """Return whether a job that was refused is left as the ledger knows it.
+
+        One that is done stays done; what another job was begun under is not this one's to end.
+        """
+        stored = self._stored
+        if stored.state is JobState.SUCCEEDED:
+            return True
+        if not isinstance(error, FingerprintError) or stored.run_id is None:
+            return False
+        self._means.ledger.put_back(stored)
+        return True
+
+    def _note_end(self, result: FlowJobResult, outcome: ParallelProcessingResult | None) -> None:
+        """Note what became of the job; raise what it failed for where that cannot be noted."""
+        try:
+            self._means.ledger.end_job(result.name, result.state, result.error, outcome)
+        except MapperError as unnoted:
+            why = f"its end, {result.state.value}, could not be noted: {unnoted}"
+            with contextlib.suppress(MapperError):  # that is told
+                plain = why.encode("ascii", "backslashreplace").decode()
+                self._means.ledger.end_job(result.name, JobState.FAILED, plain)
+            message = f"job {result.name!r}: {'; '.join(filter(None, (result.error, why)))}"
+            raise type(unnoted)(message, **unnoted.details) from None
 
     def _gone(self) -> FlowJobResult | None:
         """Return why an incremental job that is done is not reported so; None when it is.

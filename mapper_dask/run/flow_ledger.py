@@ -128,9 +128,23 @@ class FlowLedger:
             )
         )
 
-    def set_state(self, state: FlowState) -> None:
-        """Move the run to another state."""
-        self.call(lambda ledger, conn: ledger.set_state(conn, self.run_id, state))
+    def put_back(self, stored: StoredJob) -> None:
+        """Note of a job that was refused what stood there before."""
+        self.call(
+            lambda ledger, conn: ledger.end_job(
+                conn,
+                self.run_id,
+                stored.name,
+                state=stored.state,
+                error=stored.error,
+                rows=stored.rows,
+                seconds=stored.seconds,
+            )
+        )
+
+    def end(self, state: FlowState) -> None:
+        """Move the run to the state it has ended in."""
+        self.call(lambda ledger, conn: ledger.end(conn, self.run_id, state))
 
     def discard(self) -> None:
         """Give the run up."""

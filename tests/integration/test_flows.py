@@ -25,6 +25,7 @@ from mapper_dask import (
 from mapper_dask.connections import dispose_engines
 from mapper_dask.errors import (
     ConfigurationError,
+    DatabaseError,
     FingerprintError,
     MainGuardError,
     RunNotFoundError,
@@ -268,6 +269,30 @@ def test_an_exception_in_the_coordinator_cancels_all_jobs(
     assert (run.run_id, run.name, run.state.value) == ("monday", "nightly", "CANCELLED")
     engine().run(made).raise_for_status()
     assert [count(staged.target, table) for table in "abc"] == [ROWS] * 3
+
+
+def test_a_job_whose_end_cannot_be_noted_has_failed_and_tells_its_own_error(
+    staged: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody cancelled it, and it does not run."""
+    staged.target.execute("ALTER TABLE a ADD CHECK (id <> 5)")
+    noted = FlowsLedger.end_job
+
+    def end_job(ledger: Any, *given: Any, **values: Any) -> None:
+        if "violates" in str(values.get("error")):
+            message = "the ledger does not take it"
+            raise DatabaseError(message)
+        noted(ledger, *given, **values)
+
+    monkeypatch.setattr(FlowsLedger, "end_job", end_job)
+    with pytest.raises(DatabaseError, match=r"(?s)check constraint.*does not take it"):
+        engine().run(flow(job(staged, "a"), run_id="monday"))
+
+    kept = engine().status("monday", ledger_conn=staged.target.url)
+    assert states(kept) == {"a": "FAILED"}
+    assert "does not take it" in str(kept.jobs[0].error)
+    [run] = engine().flows(staged.target.url)
+    assert run.state.value == "FAILED"
 
 
 # -- what is remembered ----------------------------------------------------------------------------
