@@ -50,6 +50,7 @@ from mapper_dask.run.snapshot import Keeper
 from mapper_dask.run.staging import publication_for
 from mapper_dask.run.standing import standing
 from mapper_dask.run.unfit_keys import unfit_keys
+from mapper_dask.run.unlearned import Unlearned
 
 SAMPLE_ROWS = 100
 """Rows the function is shown beforehand: it tells its columns by what it does to them."""
@@ -103,6 +104,10 @@ def prepare(
     _require_direct_path(job, target)
     table = target_table(job, target, plan.query)
     outgoing = _outgoing(job, plan, keeper, table)
+    if isinstance(outgoing, Unlearned):
+        if job.staged:
+            raise outgoing.refusal(job)
+        outgoing = None
     same = dialect_for(target).name == keeper.dialect.name
 
     def mend(incoming: Incoming, column: Column) -> str:
@@ -255,10 +260,11 @@ def _require_taken(target: ConnectionRef, table: TargetTable, names: Sequence[st
 
 def _outgoing(
     job: MapperJob, plan: ChunkPlan, keeper: Keeper, table: TargetTable
-) -> dict[str, Incoming] | None:
-    """Return what each chunk will bring for each column; None when the function does not tell."""
+) -> dict[str, Incoming] | Unlearned:
+    """Return what each chunk will bring for each column, unless the function does not tell."""
     if job.transformation_logic is None:
         return {column.name: incoming_from_column(column) for column in plan.query.columns}
+    unlearned = None
     for rows in (SAMPLE_ROWS, 0):  # without any only where there is no other way to learn them
         sample = _sample(plan, keeper, rows)
         try:
@@ -278,10 +284,12 @@ def _outgoing(
                 )
                 for name in result.columns
             }
-        except MapperError:  # it may fail on these rows alone; the chunk that holds them will tell
+        except MapperError as error:  # maybe on these rows alone: the chunk that has them will tell
+            unlearned = unlearned or Unlearned(error, sample.num_rows)
             if not sample.num_rows:
                 break
-    return None
+    assert unlearned is not None  # noqa: S101 - each round returns, or has failed
+    return unlearned
 
 
 def _one_outgoing(

@@ -48,10 +48,7 @@ def publication_for(
     if not job.staged:
         return None
     if columns is None:
-        message = (
-            "the function failed on the first rows and on none, so its columns are not known; to "
-            f"{job.write_disposition} rows all at once they must be: let it take an empty frame"
-        )
+        message = f"to {job.write_disposition} rows all at once their columns must be known"
         raise TargetError(message, field="transformation_logic")
     key = _key(job, table, columns, quote, unfit)
     name = staging_of(run_id)
