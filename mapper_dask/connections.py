@@ -352,6 +352,11 @@ def session_tag(run_id: str) -> str:
     return f"mapper_dask:{run_id if plain else fingerprint(run_id)}"
 
 
+def keeper_name(tag: str) -> str:
+    """Return the name of the session that keeps the snapshot of a run, by its sessions' own."""
+    return f"{tag}:keeper"
+
+
 @contextlib.contextmanager
 def raw_connection(engine: sa.Engine, field: str = "") -> Iterator[Any]:
     """Lend a driver connection from the pool; a broken or interrupted one is never given back.

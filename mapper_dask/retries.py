@@ -96,12 +96,17 @@ class _Enough:
             self._since = now if self._since is None else self._since
             return now - self._since >= self._wait
         self._since = None
-        self._left -= 1
+        self._left -= costs(_error_of(state))
         return self._left <= 0
 
 
 def _error_of(state: tenacity.RetryCallState) -> BaseException | None:
     return None if state.outcome is None else state.outcome.exception()
+
+
+def costs(error: BaseException | None) -> int:
+    """Return how many attempts one counts as: more, where it waited long for what may not pass."""
+    return int(error.details.get("costs", 1)) if isinstance(error, MapperError) else 1
 
 
 def lacks_connection(error: BaseException | None) -> bool:

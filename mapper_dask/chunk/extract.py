@@ -10,14 +10,18 @@ from typing import Any
 import pyarrow as pa
 
 from mapper_dask.chunk.task import ReadTask
-from mapper_dask.connections import engine_for, raw_connection
+from mapper_dask.connections import engine_for, keeper_name, raw_connection
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.dialects.batches import Most
 from mapper_dask.dialects.facts import Column
-from mapper_dask.errors import SnapshotLostError
+from mapper_dask.errors import DatabaseError, SnapshotLostError
 from mapper_dask.parallel_models import Chunk
 from mapper_dask.references import opened_query
+
+WAITING_COSTS = 4
+"""Attempts that one counts as which has waited for a lock behind the run's own snapshot: of 10, three
+are made, and 90 s are waited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,40 @@ def source_session(task: ReadTask, chunk: Chunk) -> Iterator[SourceSession]:
     """
     dialect = dialect_for(task.source)
     engine = engine_for(task.source, connect_args=dialect.connect_args())
-    with raw_connection(engine) as conn, dialect.errors(engine.url):
+    with _told(task), raw_connection(engine) as conn, dialect.errors(engine.url):
         snapshot = _begin(dialect, conn, task, f"{task.tag}:{chunk.chunk_id}" if task.tag else "")
         query = dialect.as_of(opened_query(task.query, dialect.literal), snapshot)
         yield SourceSession(dialect, conn, dialect.chunk_query(conn, query, chunk), snapshot)
+
+
+@contextlib.contextmanager
+def _told(task: ReadTask) -> Iterator[None]:
+    """Say who is in the way of a read that has waited for a lock behind the run's own snapshot.
+
+    Raises
+    ------
+    DatabaseError
+        Which is tried again less often than others, and then stops the run: the other chunks wait
+        for the same, and it is over only when somebody gives in.
+    """
+    try:
+        yield
+    except DatabaseError as error:
+        why = _in_the_way(task) if error.details.get("waited_for_lock") and task.snapshot else ""
+        if not why:
+            raise
+        details = {**error.details, "costs": WAITING_COSTS, "stops_run": True}
+        raise DatabaseError(f"{error.message}: {why}", **details) from None
+
+
+def _in_the_way(task: ReadTask) -> str:
+    """Return who waits for the run's keeper; the session that has failed is not there to ask it."""
+    dialect = dialect_for(task.source)
+    engine = engine_for(task.source, connect_args=dialect.connect_args())
+    with contextlib.suppress(DatabaseError):  # what was met first is told then
+        with raw_connection(engine) as conn, dialect.errors(engine.url):
+            return dialect.waits_for_keeper(conn, keeper_name(task.tag))
+    return ""
 
 
 def _begin(dialect: Dialect, conn: Any, task: ReadTask, application: str) -> str | None:

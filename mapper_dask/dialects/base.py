@@ -283,6 +283,10 @@ class Dialect(OwnSettings, Protocol):
         """Hand all rows of a query, read by one statement, to a pool as they come."""
         ...
 
+    def waits_for_keeper(self, conn: Any, keeper: str) -> str:
+        """Return who waits for the session of a name, so that reads wait too; empty: nobody."""
+        ...
+
     # writing
     def begin_load(self, conn: Any, application: str, lock_timeout: float) -> None:
         """Begin a transaction that loads, under a name an administrator can see.

@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
+from mapper_dask.connections import (
+    ConnectionRef,
+    engine_for,
+    keeper_name,
+    raw_connection,
+    session_tag,
+)
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import DatabaseError
@@ -67,7 +73,7 @@ def keep_snapshot(source: ConnectionRef, *, consistent: bool, run_id: str = "") 
     engine = engine_for(source, connect_args=dialect.connect_args())
     with raw_connection(engine, "source_conn") as conn:
         with dialect.errors(engine.url):
-            dialect.begin_read(conn, None, f"{session_tag(run_id)}:keeper" if run_id else "")
+            dialect.begin_read(conn, None, keeper_name(session_tag(run_id)) if run_id else "")
             shared = consistent and dialect.capabilities.snapshots
             snapshot = dialect.export_snapshot(conn) if shared else None
         if shared and snapshot is None:

@@ -293,6 +293,11 @@ class Oracle(Definitions, SessionSettings):
 
     # -- writing --------------------------------------------------------------------------------
 
+    def waits_for_keeper(self, conn: Any, keeper: str) -> str:
+        """Return nothing: who reads locks nothing, and waits for no lock."""
+        del conn, keeper
+        return ""
+
     def begin_load(self, conn: Any, application: str, lock_timeout: float) -> None:
         """Begin a transaction that loads; each statement sees what is committed before it."""
         session.begin(conn, application, lock_timeout)

@@ -56,6 +56,7 @@ from mapper_dask.dialects.postgresql.no_direct_path import WithoutDirectPath
 from mapper_dask.dialects.postgresql.pouring import Pouring
 from mapper_dask.dialects.postgresql.session import SessionSettings
 from mapper_dask.dialects.postgresql.staged_rows import WithStagedRows
+from mapper_dask.dialects.postgresql.waiting import Waiting
 from mapper_dask.dialects.postgresql.watermarks import PostgreSQLWatermarks
 from mapper_dask.parallel_models import Bound, Chunk
 
@@ -71,7 +72,9 @@ READ_LOCK_TIMEOUT = 30.0
 """Seconds a reading session waits for a lock, such as a rewrite of its table, before it says so."""
 
 
-class PostgreSQL(Definitions, SessionSettings, WithoutDirectPath, WithStagedRows, Pouring):
+class PostgreSQL(
+    Definitions, SessionSettings, WithoutDirectPath, WithStagedRows, Pouring, Waiting
+):
     """The dialect of PostgreSQL 11 and later, through psycopg2."""
 
     name = "postgresql"

@@ -1,0 +1,42 @@
+"""Whom a read waits for that waits itself for the run's own snapshot: nobody would ever end.
+
+The session that keeps a snapshot holds the tables it planned over, as every reader does. Whoever
+wants one of them for himself, as TRUNCATE and ALTER TABLE do, waits for it, and the chunks' reads
+wait behind him. The server sees no deadlock in that, for the keeper waits for nothing in it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from mapper_dask.dialects.postgresql import named_queries
+
+_WORDS = re.compile(r"\s*([A-Za-z]+(?: (?:TABLE|MATERIALIZED VIEW|INDEX|VIEW)\b)?)", re.IGNORECASE)
+"""What a statement begins with: not what it is about, which may be anything."""
+
+
+class Waiting:
+    """The part of the dialect that knows who stands in the way of a run's reads."""
+
+    def waits_for_keeper(self, conn: Any, keeper: str) -> str:
+        """Return who waits for a session that keeps a snapshot; empty when nobody does.
+
+        Parameters
+        ----------
+        keeper
+            Name of that session.
+        """
+        found = named_queries.run(conn, "lock_waiters", {"name": keeper})
+        if not found:
+            return ""
+        pid, user, query, mode, table = found[0]
+        words = _WORDS.match(query)
+        does = f" ({words[1].upper()})" if words else ""
+        who = f" of {user}" if user else ""
+        return (
+            f"session {pid}{who}{does} waits for an {mode} on {table}, which the run's own session "
+            "holds that keeps the snapshot, and the reads wait behind it: neither would end. Let "
+            f"that session wait until the run is done, or end it (SELECT pg_cancel_backend({pid})); "
+            "resume goes on with what is not committed"
+        )
