@@ -20,8 +20,8 @@ from mapper_dask.parallel_models import Chunk
 from mapper_dask.references import opened_query
 
 WAITING_COSTS = 4
-"""Attempts that one counts as which has waited for a lock behind the run's own snapshot: of 10, three
-are made, and 90 s are waited."""
+"""Attempts that one counts as which has waited for a lock behind the run's own snapshot: of 10,
+three are made, and 90 s are waited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +77,11 @@ def _in_the_way(task: ReadTask) -> str:
     """Return who waits for the run's keeper; the session that has failed is not there to ask it."""
     dialect = dialect_for(task.source)
     engine = engine_for(task.source, connect_args=dialect.connect_args())
-    with contextlib.suppress(DatabaseError):  # what was met first is told then
+    try:
         with raw_connection(engine) as conn, dialect.errors(engine.url):
             return dialect.waits_for_keeper(conn, keeper_name(task.tag))
-    return ""
+    except DatabaseError:  # what was met first is told then
+        return ""
 
 
 def _begin(dialect: Dialect, conn: Any, task: ReadTask, application: str) -> str | None:

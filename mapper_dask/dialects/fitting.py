@@ -64,9 +64,7 @@ class Fitting:
         return rows if self.codec is None else [self.params(row) or {} for row in rows]
 
     def _has(self, character: str) -> bool:
-        return character.isascii() or (
-            character not in self.without and self._holds(character)
-        )
+        return character.isascii() or (character not in self.without and self._holds(character))
 
     def _holds(self, text: str) -> bool:
         try:

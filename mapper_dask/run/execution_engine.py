@@ -167,8 +167,8 @@ class ExecutionEngine:
                 plans=plans or {},
             )
             stored = ledger.open(flow)  # last: what was refused before has changed nothing there
-            told = {"flow": flow.name, "flow_run": ledger.run_id}
-            log_flow_event("flow_started", jobs=len(flow.jobs), **told)
+            name, jobs = flow.name, len(flow.jobs)
+            log_flow_event("flow_started", flow=name, flow_run=ledger.run_id, jobs=jobs)
             course = Course(means, stored, limit)
             try:
                 course.run()

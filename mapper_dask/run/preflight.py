@@ -103,11 +103,10 @@ def prepare(
         return Prepared(plan, task)
     _require_direct_path(job, target)
     table = target_table(job, target, plan.query)
-    outgoing = _outgoing(job, plan, keeper, table)
-    if isinstance(outgoing, Unlearned):
-        if job.staged:
-            raise outgoing.refusal(job)
-        outgoing = None
+    learned = _outgoing(job, plan, keeper, table)
+    if isinstance(learned, Unlearned) and job.staged:
+        raise learned.refusal(job)
+    outgoing = None if isinstance(learned, Unlearned) else learned
     same = dialect_for(target).name == keeper.dialect.name
 
     def mend(incoming: Incoming, column: Column) -> str:

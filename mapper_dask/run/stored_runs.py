@@ -10,13 +10,14 @@ import pandas as pd
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.facts import Publication
-from mapper_dask.errors import LedgerLostError, MapperError, RowsGoneError, RunNotFoundError
+from mapper_dask.errors import LedgerLostError, MapperError, RowsGoneError
 from mapper_dask.ledger_lost import lost
 from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.parallel_models import ChunkResult, ParallelProcessingResult
 from mapper_dask.run import report
 from mapper_dask.run.evidence import Standing, gone, still_there
 from mapper_dask.run.run_ledger import RunLedger
+from mapper_dask.run.unknown import unknown
 
 CANCELLED = "the run was cancelled; what is committed stays accounted for"
 """What the result of a cancelled run says of it as a whole."""
@@ -32,8 +33,7 @@ def found(target: ConnectionRef, run_id: str) -> StoredRun:
     """
     stored = RunLedger(target, run_id).find()
     if stored is None:
-        message = f"the ledger at {target} has no run {run_id!r}"
-        raise RunNotFoundError(message, run_id=run_id)
+        raise unknown(target, run_id)
     return stored
 
 
@@ -150,8 +150,7 @@ def require_known(ledger: RunLedger) -> None:
         When it has none of that name.
     """
     if not ledger.is_known():
-        message = f"the ledger at {ledger.target} has no run {ledger.run_id!r}"
-        raise RunNotFoundError(message, run_id=ledger.run_id)
+        raise unknown(ledger.target, ledger.run_id)
 
 
 def rejects(target: ConnectionRef, run_id: str) -> pd.DataFrame:

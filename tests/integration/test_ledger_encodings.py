@@ -183,7 +183,10 @@ def test_a_row_of_other_characters_is_set_aside_whole(
 
 
 def test_bounds_of_keys_come_back_exactly(source: str, target: str) -> None:
-    run(target, "ALTER TABLE d DROP CONSTRAINT d_id_check; ALTER TABLE d ADD CHECK (id < 0) NOT VALID")
+    run(
+        target,
+        "ALTER TABLE d DROP CONSTRAINT d_id_check; ALTER TABLE d ADD CHECK (id < 0) NOT VALID",
+    )
     letters = ODD.replace(" ", "")
     sql = f"SELECT i AS id, substr('{letters}', i, 1) || i AS carrier FROM generate_series(1, 9) i"
     first = job(
@@ -207,7 +210,8 @@ def test_python_and_the_server_agree_on_an_encodings_characters(
     conn = psycopg2.connect(made["UTF8"].url.replace("+psycopg2", ""), client_encoding="UTF8")
     with contextlib.closing(conn), conn.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM unnest(%s::text[]) c WHERE convert_from(convert_to(c, %s), %s) = c",
+            "SELECT count(*) FROM unnest(%s::text[]) c "
+            "WHERE convert_from(convert_to(c, %s), %s) = c",
             (usable, encoding, encoding),
         )
         assert cursor.fetchall() == [(len(usable),)]

@@ -75,7 +75,9 @@ def test_errors_queries_and_rows_are_kept_in_what_it_holds(standin, run: Run, co
     processor = ParallelProcessor(enable_parallel=False)
     result = processor.run(job)
     known = RunLedger(reference(url), run_id).chunks()
-    assert [c.error for _, c in known if c.error] == [c.error for c in result.chunk_results if c.error]
+    assert [c.error for _, c in known if c.error] == [
+        c.error for c in result.chunk_results if c.error
+    ]
     assert any("∞" in chunk.bounds for _, chunk in known)
 
     marked = job.evolve(run_id=f"{run_id} 2", reject_limit=3, transformation_logic=marks)

@@ -55,7 +55,7 @@ def unknown_key(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(dist=frame["distanc"])
 
 
-def picky(frame: pd.DataFrame) -> pd.DataFrame:
+def picky(_frame: pd.DataFrame) -> pd.DataFrame:
     message = "nothing suits me"
     raise ValueError(message)
 

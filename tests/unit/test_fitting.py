@@ -12,7 +12,7 @@ from mapper_dask.dialects.fitting import WHOLE, Fitting
 from mapper_dask.dialects.postgresql.encodings import CODECS, UNLIKE, fitting
 
 KEPT = sorted(CODECS)
-TEXTS = st.text(st.characters(exclude_categories=("Cs",)) | st.sampled_from("<U+2AC>\\u{}\"é€"))
+TEXTS = st.text(st.characters(exclude_categories=("Cs",)) | st.sampled_from('<U+2AC>\\u{}"é€'))
 
 
 @pytest.mark.parametrize("encoding", [*KEPT, "MULE_INTERNAL", "EUC_TW"])

@@ -72,9 +72,7 @@ READ_LOCK_TIMEOUT = 30.0
 """Seconds a reading session waits for a lock, such as a rewrite of its table, before it says so."""
 
 
-class PostgreSQL(
-    Definitions, SessionSettings, WithoutDirectPath, WithStagedRows, Pouring, Waiting
-):
+class PostgreSQL(Definitions, SessionSettings, WithoutDirectPath, WithStagedRows, Pouring, Waiting):
     """The dialect of PostgreSQL 11 and later, through psycopg2."""
 
     name = "postgresql"
