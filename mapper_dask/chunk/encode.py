@@ -6,17 +6,21 @@ Arrow type for its column goes as text, which the database parses and, if it mus
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mapper_dask.chunk import unusual
 from mapper_dask.chunk.extensions import meant
 from mapper_dask.chunk.measure import TIMES, byte_range, is_text, measured, text_loss
+from mapper_dask.chunk.mixed import Fitted, fit_mixed
 from mapper_dask.chunk.objects import objects_to_arrow
+from mapper_dask.chunk.spelling import spelled
 from mapper_dask.chunk.times import require_whole_microseconds
 from mapper_dask.dialects.conversions import (
     Conversion,
@@ -34,6 +38,9 @@ from mapper_dask.mapping.decimals import texts_of
 DECIMAL_DIGITS = 38
 """Digits that Arrow's 128 bits hold."""
 
+NO_TEXTS: Mapping[str, Column] = MappingProxyType({})
+"""No column came as the source's own text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
@@ -46,40 +53,61 @@ class Encoded:
 
 
 def encode_frame(
-    frame: pd.DataFrame, table: TargetTable, *, as_text: Collection[str] = ()
+    frame: pd.DataFrame, table: TargetTable, *, as_text: Mapping[str, Column] = NO_TEXTS
 ) -> Encoded:
     """Return a frame's rows for a table.
 
     Parameters
     ----------
     as_text
-        Columns the source could only send as its own text: passed on for the target to parse.
+        Columns the source could only send as its own text, as they are there: passed on for the
+        target to parse.
 
     Raises
     ------
     EncodeError
         Names the column that is not in the table, or whose values do not fit it.
     """
-    pairs = []
-    for name in frame.columns:
-        target = _column(table, name)
-        array, incoming = series_to_arrow(frame[name], target)
+    fits = {name: fit_series(frame[name], name, table, as_text) for name in frame.columns}
+    return _encoded(fits, table, frame.shape[0])
+
+
+def fit_series(
+    series: pd.Series, name: str, table: TargetTable, as_text: Mapping[str, Column]
+) -> Fitted:
+    """Return a column of a frame as its target takes it, and what that loses.
+
+    Raises
+    ------
+    EncodeError
+        As :func:`fit`.
+    """
+    target = _column(table, name)
+
+    def convert(part: pd.Series) -> Fitted:
+        array, incoming = series_to_arrow(part, target)
         if incoming.family is TypeFamily.TEXT and target.family is TypeFamily.OTHER:
             # Only the plan knows what type the text is of; jsonb into jsonb loses nothing.
             incoming = replace(incoming, family=None)
-        pairs.append((name, array, incoming))
-    return _encoded(pairs, table, as_text, frame.shape[0])
+        return fit(name, array, incoming, table, as_text)
+
+    return fit_mixed(series, target, convert) if series.dtype == object else convert(series)
 
 
 def encode_table(
-    rows: pa.Table, table: TargetTable, source: Collection[Column], *, as_text: Collection[str] = ()
+    rows: pa.Table,
+    table: TargetTable,
+    source: Collection[Column],
+    *,
+    as_text: Mapping[str, Column] = NO_TEXTS,
 ) -> Encoded:
     """Return extracted rows for a table, without pandas in between."""
     kinds = {column.name: column for column in source}
-    pairs = [
-        (name, rows[name], incoming_of(rows[name].type, kinds[name])) for name in rows.column_names
-    ]
-    return _encoded(pairs, table, as_text, rows.num_rows)
+    fits = {
+        name: fit(name, rows[name], incoming_of(rows[name].type, kinds[name]), table, as_text)
+        for name in rows.column_names
+    }
+    return _encoded(fits, table, rows.num_rows)
 
 
 def series_to_arrow(series: pd.Series, target: Column | None) -> tuple[pa.ChunkedArray, Incoming]:
@@ -117,20 +145,12 @@ def incoming_of(arrow: pa.DataType, column: Column) -> Incoming:
     return incoming
 
 
-def _encoded(
-    columns: list[tuple[str, pa.ChunkedArray, Incoming]],
-    table: TargetTable,
-    as_text: Collection[str],
-    rows: int,
-) -> Encoded:
-    fits = [fit(name, array, incoming, table, as_text) for name, array, incoming in columns]
-    made = pa.Table.from_arrays(
-        [array for array, _ in fits], names=[name for name, _, _ in columns]
-    )
+def _encoded(fits: Mapping[str, Fitted], table: TargetTable, rows: int) -> Encoded:
+    made = pa.Table.from_arrays([array for array, _ in fits.values()], names=list(fits))
     if made.num_rows != rows:
         message = f"{rows} rows became {made.num_rows} on the way to {table.quoted}"
         raise EncodeError(message)
-    return Encoded(made, tuple(loss for _, loss in fits if loss is not None))
+    return Encoded(made, tuple(loss for _, loss in fits.values() if loss is not None))
 
 
 def fit(
@@ -138,8 +158,8 @@ def fit(
     array: pa.ChunkedArray,
     incoming: Incoming,
     table: TargetTable,
-    as_text: Collection[str],
-) -> tuple[pa.ChunkedArray, Conversion | None]:
+    as_text: Mapping[str, Column],
+) -> Fitted:
     """Return a column's values as its target takes them, and what that loses.
 
     Raises
@@ -149,9 +169,12 @@ def fit(
         kind could.
     """
     target = _column(table, name)
-    if name in as_text and is_text(array.type):
+    source = as_text.get(name) if is_text(array.type) else None
+    if source is not None and source.family is target.family:
         texts = array.cast(pa.string())
         return texts, _by_values(texts, replace(incoming, family=target.family), target)
+    if source is not None and unusual.go_into(source, target):
+        return _fit_unusual(array.cast(pa.string()), source, target, table)
     conversion = judge(incoming, target)
     if conversion.verdict is Verdict.IMPOSSIBLE:
         raise EncodeError(_about(name, conversion.note), whole_column=True)
@@ -168,6 +191,22 @@ def fit(
     if changes and (note := text_loss(made, target)) is not None:
         return made, lossy(incoming, target, note)
     return made, conversion if conversion.verdict is Verdict.LOSSY else None
+
+
+def _fit_unusual(
+    texts: pa.ChunkedArray, source: Column, target: Column, table: TargetTable
+) -> Fitted:
+    """Return times of which some have no Arrow type, the others as in any other chunk."""
+    name = target.name
+    try:
+        usual = unusual.usual(texts, source)
+        made, loss = fit(name, usual, incoming_of(usual.type, source), table, NO_TEXTS)
+        if usual.null_count == texts.null_count:
+            return made, loss
+        made = unusual.completed(made, texts, source, target)
+    except (pa.ArrowException, ValueError) as error:
+        raise EncodeError(_about(name, _unfit(target, error))) from None
+    return made, loss or _by_values(texts, incoming_from_column(source), target)
 
 
 def _lost(
@@ -245,9 +284,11 @@ def fitted(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
     try:
         return _FITTERS.get(target.family, _as_text)(array, target)
     except (pa.ArrowException, ValueError) as error:
-        raise EncodeError(
-            _about(target.name, f"a value does not fit {target.type_name}: {error}")
-        ) from None
+        raise EncodeError(_about(target.name, _unfit(target, error))) from None
+
+
+def _unfit(target: Column, error: Exception) -> str:
+    return f"a value does not fit {target.type_name}: {error}"
 
 
 def _cast(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
@@ -260,14 +301,15 @@ def _as_text(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
         return pc.binary_join_element_wise(
             pc.cast(micros, pa.string()), pa.scalar("microseconds"), " "
         )
-    if pa.types.is_decimal(array.type):
-        return texts_of(array)
     if pa.types.is_nested(array.type):
+        if target.family is TypeFamily.TEXT:
+            message = f"{array.type} has no text form; make it text in the function"
+            raise ValueError(message)
         require_whole_microseconds(array)
         return objects_to_arrow(
             pd.Series(array.to_pylist(), name=target.name, dtype=object), target
         )[0]
-    return pc.cast(array, pa.string())
+    return spelled(array)
 
 
 def _to_decimal(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
@@ -294,10 +336,26 @@ def _to_integer(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
 
 
 def _to_float(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
-    """Narrow floats as text: the database refuses one out of range, a cast makes it infinite."""
+    """Narrow floats as text: the database refuses one out of range, a cast makes it infinite.
+
+    Decimals are read from their digits: Arrow's own cast multiplies, and is off by one in the last.
+    """
     if pa.types.is_floating(array.type) and array.type.bit_width > target.arrow.bit_width:
         return pc.cast(array, pa.string())
-    return _cast(array, target)
+    if pa.types.is_decimal(array.type):
+        array = texts_of(array)
+    return _float_of(array, target) if is_text(array.type) else _cast(array, target)
+
+
+def _float_of(texts: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
+    """Return floats of numbers' texts, of which none becomes infinite or zero by its size."""
+    made = _cast(texts, target)
+    infinite = pc.and_not(pc.is_inf(made), pc.match_substring(texts, "inf", ignore_case=True))
+    nothing = pc.and_(pc.equal(made, 0), pc.match_substring_regex(texts, "^[^eE]*[1-9]"))
+    if pc.any(pc.or_(infinite, nothing)).as_py():
+        message = "a number is out of range"
+        raise ValueError(message)
+    return made
 
 
 def _to_date(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
@@ -307,8 +365,7 @@ def _to_date(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
     if not pc.all(pc.equal(pc.cast(days, array.type), array)).as_py() and array.null_count < len(
         array
     ):
-        message = "a timestamp has a time of day; cut it in the function with .dt.floor('D')"
-        raise ValueError(message)
+        raise ValueError(unusual.TIME_OF_DAY)
     return days
 
 

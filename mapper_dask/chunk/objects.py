@@ -27,7 +27,7 @@ _JSON = ("json", "jsonb")
 def objects_to_arrow(series: pd.Series, target: Column | None) -> tuple[pa.ChunkedArray, Incoming]:
     """Return an object column as Arrow, and what it is.
 
-    Decimals for a decimal or a text column become text, so that none of their digits depends on
+    Decimals for a column of numbers or texts become text, so that none of their digits depends on
     the others, and are told by the digits they have; dicts and lists for json become JSON; lists
     for an array column become an array literal.
 
@@ -37,9 +37,12 @@ def objects_to_arrow(series: pd.Series, target: Column | None) -> tuple[pa.Chunk
         When the values are of several kinds that no column holds together, or one is of a kind
         that the column's text does not say.
     """
-    values = [None if _is_missing(value) else value for value in series.tolist()]
+    values = [None if is_missing(value) else value for value in series.tolist()]
     if target is not None and target.family is TypeFamily.DECIMAL and _all_numbers(values):
         texts = _texts(series.name, values, str)
+        return texts, measured(texts, Incoming(TypeFamily.DECIMAL, "Decimal"))
+    if target is not None and target.family is TypeFamily.FLOAT and _all_exact(values, Decimal):
+        texts = _texts(series.name, values, _number)  # no Arrow decimal holds a NaN
         return texts, measured(texts, Incoming(TypeFamily.DECIMAL, "Decimal"))
     if target is not None and target.family is TypeFamily.TEXT and _all_exact(values):
         texts = _texts(series.name, values, _number)
@@ -79,7 +82,8 @@ def _as_other(name: Any, values: Sequence[Any], target: Column) -> tuple[pa.Chun
     return _texts(name, values, _writer(target)), incoming
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """Return whether a value is what pandas calls missing; a Decimal's NaN is a number."""
     return (
         value is None
         or value is pd.NA
@@ -95,11 +99,11 @@ def _all_numbers(values: Sequence[Any]) -> bool:
     )
 
 
-def _all_exact(values: Sequence[Any]) -> bool:
-    """Return whether values are Decimals, and whole numbers among them."""
+def _all_exact(values: Sequence[Any], kinds: type | tuple[type, ...] = (Decimal, Integral)) -> bool:
+    """Return whether there are values, all of them Decimals or whole numbers."""
     present = [value for value in values if value is not None]
-    exact = (isinstance(v, (Decimal, Integral)) and not isinstance(v, bool) for v in present)
-    return any(isinstance(value, Decimal) for value in present) and all(exact)
+    exact = (isinstance(v, kinds) and not isinstance(v, bool) for v in present)
+    return bool(present) and all(exact)
 
 
 def _number(value: Any) -> str:

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from mapper_dask.chunk import extract, rejects, sieve, transform
 from mapper_dask.chunk.encode import Encoded, encode_frame, encode_table
-from mapper_dask.chunk.task import ChunkTask, LoadTask, ReadTask
-from mapper_dask.dialects.facts import TargetTable
+from mapper_dask.chunk.task import ChunkTask
+from mapper_dask.dialects.facts import Column, TargetTable
 from mapper_dask.errors import EncodeError, RejectLimitError, TransformError
 from mapper_dask.parallel_models import Reject
 
@@ -55,7 +55,7 @@ def through(task: ChunkTask, rows: pa.Table, room: int) -> Batch:
     if task.load is None:
         return Batch(Encoded(rows, ()), out, tuple(refused))
     frame = transform.in_expected_order(frame, task.load.expected)
-    as_text = _for_the_same_kind(extract.text_columns(task.read.query.columns, rows), task)
+    as_text = _as_text(task, rows)
     try:
         encoded = encode_frame(frame, task.load.table, as_text=as_text)
     except EncodeError:
@@ -111,7 +111,7 @@ def _unchanged(task: ChunkTask, rows: pa.Table, room: int) -> Batch:
     if task.load is None:
         return Batch(Encoded(rows, ()), rows.num_rows)
     columns, table = task.read.query.columns, task.load.table
-    as_text = _for_the_same_kind(extract.text_columns(columns, rows), task)
+    as_text = _as_text(task, rows)
     try:
         return Batch(encode_table(rows, table, columns, as_text=as_text), rows.num_rows)
     except EncodeError:
@@ -161,14 +161,8 @@ def with_chunk(table: TargetTable, rows: pa.Table, chunk_id: int) -> tuple[Targe
     return replace(table, columns=(*table.columns, told)), rows
 
 
-def _for_the_same_kind(names: frozenset[str], task: ChunkTask) -> frozenset[str]:
-    """Return those of the columns whose target is of their own kind.
-
-    Another kind would parse the text its own way: a date would drop a time of day.
-    """
-    read: ReadTask = task.read
-    load: LoadTask | None = task.load
-    families = {} if load is None else {c.name: c.family for c in load.table.columns}
-    return frozenset(
-        c.name for c in read.query.columns if c.name in names and families.get(c.name) is c.family
-    )
+def _as_text(task: ChunkTask, rows: pa.Table) -> dict[str, Column]:
+    """Return the columns that came as the source's own text, as they are there."""
+    columns = task.read.query.columns
+    names = extract.text_columns(columns, rows)
+    return {column.name: column for column in columns if column.name in names}

@@ -6,13 +6,13 @@ with. So it costs a few attempts for each refused row, and one where there is no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
-from mapper_dask.chunk.encode import fit, incoming_of, series_to_arrow
+from mapper_dask.chunk.encode import fit, fit_series, incoming_of, series_to_arrow
 from mapper_dask.chunk.transform import apply
 from mapper_dask.dialects.conversions import Incoming
 from mapper_dask.dialects.facts import Column, TargetTable
@@ -71,7 +71,7 @@ def refused_by_function(function: Transformation, frame: pd.DataFrame, most: int
 
 
 def refused_in_frame(
-    frame: pd.DataFrame, table: TargetTable, *, as_text: Collection[str], most: int
+    frame: pd.DataFrame, table: TargetTable, *, as_text: Mapping[str, Column], most: int
 ) -> dict[int, str]:
     """Return the rows of a frame that hold a value which does not fit its column."""
 
@@ -81,7 +81,7 @@ def refused_in_frame(
             return _arrow_probe(name, *series_to_arrow(series, target), table, as_text)
 
         def convert(start: int, stop: int) -> None:
-            fit(name, *series_to_arrow(series.iloc[start:stop], target), table, as_text)
+            fit_series(series.iloc[start:stop], name, table, as_text)
 
         return _probe(convert, by_kind=True)  # each row may be of a kind of its own
 
@@ -93,7 +93,7 @@ def refused_in_table(
     table: TargetTable,
     source: Collection[Column],
     *,
-    as_text: Collection[str],
+    as_text: Mapping[str, Column],
     most: int,
 ) -> dict[int, str]:
     """Return the rows of an Arrow table that hold a value which does not fit its column."""
@@ -111,7 +111,7 @@ def _arrow_probe(
     values: pa.ChunkedArray,
     incoming: Incoming,
     table: TargetTable,
-    as_text: Collection[str],
+    as_text: Mapping[str, Column],
 ) -> Probe:
     whole = values.combine_chunks() if values.num_chunks > 1 else values
 

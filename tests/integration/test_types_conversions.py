@@ -303,7 +303,7 @@ TOO_LARGE = {
     "Decimals into int[]": (pd.Series([Decimal("1.5")], dtype=object), "int[]"),
     "Decimals into interval": (pd.Series([Decimal("1.5")], dtype=object), "interval"),
     "NUL into text": (pd.Series(["a\0"]), "text"),
-    "kinds together": (pd.Series([1, "a"], dtype=object), "text"),
+    "kinds together": (pd.Series([b"a", "a"], dtype=object), "text"),
 }
 
 

@@ -228,7 +228,7 @@ def test_extracted_rows_go_without_pandas():
 def test_the_databases_own_text_is_passed_on():
     rows = pa.table({"c": ["infinity", "2020-01-01"]})
 
-    made = encode_table(rows, target("date"), [pg("c", "date")], as_text=["c"])
+    made = encode_table(rows, target("date"), [pg("c", "date")], as_text={"c": pg("c", "date")})
 
     assert made.rows["c"].to_pylist() == ["infinity", "2020-01-01"]
 
@@ -254,9 +254,11 @@ def losses(values: pd.Series, type_name: str, **options) -> list[str]:
 def test_what_became_text_is_not_rounded_in_silence(texts, type_name):
     values = pd.Series(texts, dtype="string")
 
-    [frames] = losses(values, type_name, as_text=["c"])
+    [frames] = losses(values, type_name, as_text={"c": pg("c", type_name)})
     rows = pa.table({"c": texts})
-    [tables] = encode_table(rows, target(type_name), [pg("c", type_name)], as_text=["c"]).losses
+    [tables] = encode_table(
+        rows, target(type_name), [pg("c", type_name)], as_text={"c": pg("c", type_name)}
+    ).losses
 
     assert "rounded" in frames
     assert "rounded" in str(tables)
@@ -272,7 +274,9 @@ def test_what_became_text_is_not_rounded_in_silence(texts, type_name):
     ],
 )
 def test_what_became_text_and_fits_is_not_called_lossy(texts, type_name):
-    assert losses(pd.Series(texts, dtype="string"), type_name, as_text=["c"]) == []
+    assert (
+        losses(pd.Series(texts, dtype="string"), type_name, as_text={"c": pg("c", type_name)}) == []
+    )
 
 
 TIMES = [
@@ -363,7 +367,7 @@ def test_of_text_for_json_a_chunk_says_nothing_where_only_the_plan_knows_what_it
 def test_a_text_view_may_be_the_databases_own_text_too():
     values = arrow(pa.string_view(), "infinity")
 
-    made = encode_frame(pd.DataFrame({"c": values}), target("date"), as_text=["c"])
+    made = encode_frame(pd.DataFrame({"c": values}), target("date"), as_text={"c": pg("c", "date")})
 
     assert made.rows["c"].to_pylist() == ["infinity"]
 
