@@ -72,9 +72,8 @@ def _kinds(series: pd.Series) -> dict[Hashable, list[int]]:
 
 
 def _kind(value: Any) -> Hashable:
-    if isinstance(value, (dt.datetime, dt.time)):
-        return type(value), value.tzinfo is None
-    return type(value)
+    is_time = isinstance(value, (dt.datetime, dt.time))
+    return type(value), is_time and value.tzinfo is None
 
 
 def _together(parts: list[tuple[list[int], pa.ChunkedArray, Conversion | None]]) -> Fitted:

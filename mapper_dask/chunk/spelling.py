@@ -7,6 +7,7 @@ type comes as the database's own text, the next one does not.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -68,7 +69,7 @@ def _without_zeros(texts: pa.Array, unit: str) -> pa.Array:
 
 
 def _with_eras(
-    times: pa.Array, texts: pa.Array, usual: tuple[int, int], unit: str, zone: str
+    times: pa.Array, texts: pa.Array, usual: tuple[int, int], unit: Any, zone: str
 ) -> pa.Array:
     """Return texts with those of other years than 1 to 9999 as the database writes them."""
     numbers = times.cast(pa.int32() if unit == "D" else pa.int64())

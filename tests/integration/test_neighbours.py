@@ -1,4 +1,4 @@
-"""What becomes of a value hangs on it and its column, never on what stands beside it in its chunk."""
+"""What becomes of a value hangs on it and its column, never on what stands beside it."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ TIMES = {
     "before Christ": (
         "timestamp", NOON, "0044-03-15 12:00:00.25 BC", "timestamptz",
         "0044-03-15 12:00:00.25+00 BC"),
-    "after 9999": ("timestamp", NOON, "12024-03-15 12:00", "timestamptz", "12024-03-15 12:00:00+00"),
+    "after 9999": ("timestamp", NOON, "10000-03-15", "timestamptz", "10000-03-15 00:00:00+00"),
     "drops a zone": ("timestamptz", f"{NOON}+02", "infinity", "timestamp", "infinity"),
     "drops a zone BC": (
         "timestamptz", f"{NOON}+02", "0044-03-15 12:00:00+00 BC", "timestamp",
