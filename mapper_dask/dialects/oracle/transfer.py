@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from mapper_dask.dialects.batches import BATCH_BYTES, Most, cut, pieces
 from mapper_dask.dialects.facts import Column, Loaded, TargetTable, TypeFamily
-from mapper_dask.dialects.oracle import faults, settings
+from mapper_dask.dialects.oracle import faults, settings, written_times
 from mapper_dask.dialects.oracle.names import quote
 from mapper_dask.dialects.oracle.settings import POINT
 from mapper_dask.dialects.oracle.types import LARGE, has_nanoseconds, insert_expression
@@ -32,6 +32,9 @@ SENT_ROWS = 10_000
 
 NUMBERS = (TypeFamily.DECIMAL, TypeFamily.INTEGER, TypeFamily.FLOAT)
 """Families whose texts the database reads with a decimal point."""
+
+TIMES = (TypeFamily.TIMESTAMP, TypeFamily.TIMESTAMP_TZ)
+"""Families whose texts the database reads by a format."""
 
 
 def read(
@@ -89,10 +92,10 @@ def _as_planned(rows: pa.Table, wanted: pa.Schema, columns: Sequence[Column]) ->
 
 def _nanoseconds(texts: pa.ChunkedArray, arrow: pa.DataType) -> pa.ChunkedArray:
     """Return times from texts; the texts themselves where one is of a year Arrow cannot hold."""
-    texts = pc.utf8_trim_whitespace(texts)
+    trimmed = pc.utf8_trim_whitespace(texts)
     with contextlib.suppress(pa.ArrowInvalid):
-        return texts.cast(pa.timestamp("ns")).cast(arrow)
-    return texts
+        return trimmed.cast(pa.timestamp("ns")).cast(arrow)
+    return written_times.passed_on(texts, zoned=arrow.tz is not None)
 
 
 def load(conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
@@ -182,8 +185,12 @@ def sendable(rows: pa.Table, table: TargetTable, point: str = POINT) -> pa.Table
 
 
 def _pointed(array: pa.ChunkedArray, column: Column | None, point: str) -> pa.ChunkedArray:
-    """Return texts of numbers as the session reads them."""
-    numbers = column is not None and column.family in NUMBERS and pa.types.is_string(array.type)
+    """Return texts of numbers as the session reads them, and of times as its formats do."""
+    if column is None or not pa.types.is_string(array.type):
+        return array
+    if column.family in TIMES:
+        return written_times.of_oracle(array)
+    numbers = column.family in NUMBERS
     return pc.replace_substring(array, POINT, point) if numbers and point != POINT else array
 
 

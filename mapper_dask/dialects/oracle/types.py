@@ -32,7 +32,6 @@ LARGE = frozenset({"CLOB", "NCLOB", "BLOB", "LONG", "LONG RAW", "JSON", "XMLTYPE
 NUMBER_TEXT = "TO_CHAR({0}, 'TM9', 'NLS_NUMERIC_CHARACTERS=''.,''')"
 """A number as text, with a point whatever the session's is."""
 
-DATE_FORMAT = "'SYYYY-MM-DD HH24:MI:SS'"
 TIMESTAMP_FORMAT = "'SYYYY-MM-DD HH24:MI:SS.FF9'"
 
 _CHARACTER = frozenset({"VARCHAR2", "NVARCHAR2", "CHAR", "NCHAR"})
@@ -239,7 +238,8 @@ def insert_expression(  # noqa: PLR0911 - one line for each kind
         case _F.TIMESTAMP_TZ:
             return f"FROM_TZ(CAST({bind} AS TIMESTAMP(9)), 'UTC')"
         case _F.TIMESTAMP if text and column.type_name == "DATE":
-            return f"TO_DATE({bind}, {DATE_FORMAT})"
+            # of a text with a fraction, too, which is rounded as a bound time is
+            return f"CAST(TO_TIMESTAMP({bind}, {TIMESTAMP_FORMAT}) AS TIMESTAMP(0))"
         case _F.TIMESTAMP if text:
             return f"TO_TIMESTAMP({bind}, {TIMESTAMP_FORMAT})"
         case _F.OTHER if column.type_name.startswith("INTERVAL DAY"):
