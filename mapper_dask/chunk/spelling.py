@@ -18,7 +18,7 @@ from mapper_dask.mapping.decimals import texts_of
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896
 """The years 1 to 9999, in days since 1970: those that are written with four digits and no era."""
 
-DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000}
 """A day in Arrow's units."""
 
 SMALLEST = 1e-4
@@ -48,6 +48,8 @@ def _timestamps(times: pa.Array) -> pa.Array:
         times = pc.cast(pc.cast(times, pa.timestamp(unit, "UTC")), pa.timestamp(unit))
     texts = _without_zeros(pc.cast(times, pa.string()), unit)
     texts = pc.binary_join_element_wise(texts, zone, "") if zone else texts
+    if unit == "ns":  # which has the years 1677 to 2262 alone
+        return texts
     day = DAY[unit]
     return _with_eras(times, texts, (FIRST_DAY * day, (LAST_DAY + 1) * day - 1), unit, zone)
 
