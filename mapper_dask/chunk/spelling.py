@@ -7,6 +7,7 @@ type comes as the database's own text, the next one does not.
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ SMALLEST = 1e-4
 
 LARGEST = {32: 1e6, 64: 1e15}
 """The least great number that is written with one, by the width of the float."""
+
+MOST_DIGITS = 18
+"""Digits after which any float is told from all others, and one more."""
 
 ALIKE = {32: 1e6, 64: 1e10}
 """The least great number that Arrow may write with one."""
@@ -118,7 +122,26 @@ def _float(number: np.floating, largest: float) -> str:
         return "Infinity" if number > 0 else "-Infinity"
     if number.dtype.type(SMALLEST) <= abs(number) < largest:
         return np.format_float_positional(number, trim="-")
-    return np.format_float_scientific(number, trim="-", exp_digits=2)
+    text = np.format_float_scientific(number, trim="-", exp_digits=2)
+    return text if abs(number) < 1 or _is_within(text, number) else _longer(number)
+
+
+def _is_within(text: str, number: np.floating) -> bool:
+    """Return whether a text is nearer to a float than to any other.
+
+    One that is halfway to the next is read back by its even last bit; PostgreSQL writes none such.
+    """
+    kind, exact = number.dtype.type, Decimal(float(number))
+    far = 2 * abs(Decimal(text) - exact)
+    with np.errstate(over="ignore"):  # behind the greatest float is the infinite one
+        ends = [np.nextafter(number, kind(way)) for way in (-np.inf, np.inf)]
+    return all(far < abs(Decimal(float(end)) - exact) for end in ends if np.isfinite(end))
+
+
+def _longer(number: np.floating) -> str:
+    """Return the text of fewest digits that is nearer to a float than to any other."""
+    texts = (f"{number:.{digits}e}" for digits in range(1, MOST_DIGITS))
+    return next(text for text in texts if _is_within(text, number))
 
 
 _WRITERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], pa.Array]], ...] = (
