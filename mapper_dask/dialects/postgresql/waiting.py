@@ -36,7 +36,7 @@ class Waiting:
         who = f" of {user}" if user else ""
         return (
             f"session {pid}{who}{does} waits for an {mode} on {table}, which the run's own session "
-            "holds that keeps the snapshot, and reads wait behind it: neither would end. Let it "
-            f"wait until the run is done, or end its statement (SELECT pg_cancel_backend({pid})); "
-            "resume goes on with what is not committed"
+            "holds that keeps the snapshot, and the reads wait behind it: neither ends. Let it "
+            f"wait until the run is done, or cancel it (SELECT pg_cancel_backend({pid})); resume "
+            "goes on with what is not committed"
         )
