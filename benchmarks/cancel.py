@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with (
         embedded_postgres() as server,
         LocalCluster(
-            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):

@@ -20,6 +20,7 @@ from tests.database import TEST_SETTINGS, Databases, ExternalServer, Server, fre
 from tests.leftovers import processes_left, public_listeners
 from tests.oracle import real_url, standin_on
 from tests.oracle_standin import Running, gate
+from tests.oracle_standin.npm import NoPackageError
 from tests.required import required
 
 DSN_VARIABLE = "MAPPER_DASK_TEST_PG_DSN"
@@ -76,7 +77,7 @@ def standin(postgres_server: Server, tmp_path_factory: pytest.TempPathFactory) -
         yield running
     try:
         refused = gate.unexplained(journal)
-    except gate.NoGrammarError as error:
+    except NoPackageError as error:
         if required("grammar"):
             raise
         sys.stderr.write(f"\nNOT CHECKED by an independent Oracle grammar: {error}\n")

@@ -20,5 +20,5 @@ def run_script(*arguments: object, **environment: str) -> subprocess.CompletedPr
         capture_output=True,
         text=True,
         check=False,
-        timeout=180,
+        timeout=600,
     )

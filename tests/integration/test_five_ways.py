@@ -104,7 +104,7 @@ def command(folder: Path, *arguments: str, table: str) -> Any:
     done = subprocess.run(
         [sys.executable, "-m", "mapper_dask.cli", *arguments, "--json"],
         cwd=folder, env={**os.environ, "TABLE": table}, text=True, capture_output=True,
-        check=False, timeout=180,
+        check=False, timeout=600,
     )  # fmt: skip
     assert done.returncode in (0, 3), done.stderr + done.stdout
     return json.loads(done.stdout)
@@ -184,7 +184,7 @@ def by_notebook(folder: Path) -> dict[str, int]:
     cells = [nbformat.v4.new_code_cell(text) for text in (FUNCTION, CELL, SHOWN)]
     notebook = nbformat.v4.new_notebook(cells=cells)
     client = NotebookClient(
-        notebook, timeout=180, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     )
     with asyncio.Runner() as runner:
         environment = {**os.environ, "TABLE": "by_notebook"}

@@ -237,7 +237,7 @@ from mapper_dask import ParallelProcessor, jobfile
 
 if __name__ == "__main__":
     with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1",
-                      dashboard_address=None) as cluster, Client(cluster) as client:
+                      dashboard_address="127.0.0.1:0") as cluster, Client(cluster) as client:
         (job,) = jobfile.read(sys.argv[1]).flow().jobs
         # The workers stand elsewhere, and none of them finds the folder.
         def here(name="job_functions"):

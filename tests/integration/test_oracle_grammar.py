@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.oracle_standin import gate
+from tests.oracle_standin.npm import NoPackageError
 from tests.required import missing
 
 
@@ -14,7 +15,7 @@ from tests.required import missing
 def _grammar():
     try:
         gate.first_errors(["SELECT 1 FROM DUAL"])
-    except gate.NoGrammarError as error:
+    except NoPackageError as error:
         missing("grammar", str(error))
 
 

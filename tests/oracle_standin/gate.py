@@ -34,7 +34,7 @@ def first_errors(statements: Iterable[str]) -> list[str | None]:
 
     Raises
     ------
-    NoGrammarError
+    NoPackageError
         When there is no node, or the grammar cannot be fetched.
     """
     require_packages(GRAMMAR, "antlr4ts-sql")
@@ -66,7 +66,7 @@ def unexplained(journal: Path) -> list[str]:
 
     Raises
     ------
-    NoGrammarError
+    NoPackageError
         When there is no grammar to ask.
     """
     noted = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]

@@ -147,7 +147,7 @@ class Workshop:
         """Run a command in a process of its own."""
         done = subprocess.run(
             self.command(*arguments), cwd=self.folder, env={**self.environment, **environment},
-            text=True, capture_output=True, check=False, timeout=180,
+            text=True, capture_output=True, check=False, timeout=600,
         )  # fmt: skip
         assert PASSWORD not in done.stdout + done.stderr
         return Answer(done.returncode, done.stdout, done.stderr)
