@@ -29,7 +29,7 @@ REPEATING = frozenset(
         *("to_char", "to_number", "to_date", "to_timestamp", "date_part", "extract", "date_trunc"),
         *("date_bin", "date_add", "date_subtract", "timezone", "make_timestamptz"),
         *("overlaps", "isfinite", "generate_series", "date", "timestamptz", "timestamp", "time"),
-        *("timetz", "text", "interval", "name"),
+        *("timetz", "text", "interval", "name", "numeric"),
         *("to_json", "to_jsonb", "row_to_json", "array_to_json", "json_build_object"),
         *("json_build_array", "jsonb_build_object", "jsonb_build_array", "json_agg", "jsonb_agg"),
         *("json_object_agg", "jsonb_object_agg", "json_object", "jsonb_object"),

@@ -4,4 +4,4 @@ UPDATE mapper_dask_flow_job
 SET state = :state, rows_read = :rows_read, rows_loaded = :rows_loaded, seconds = :seconds,
     error = :error, ended_at = SYSTIMESTAMP
 WHERE flow_run_id = :flow_run_id AND job = :job AND state <> 'DISCARDED'
-  AND (state <> 'SUCCEEDED' OR :rows_loaded IS NOT NULL)
+  AND (state <> 'SUCCEEDED' OR CAST(:rows_loaded AS NUMBER) IS NOT NULL)
