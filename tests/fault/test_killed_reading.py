@@ -243,7 +243,10 @@ def test_ctrl_c_while_the_statement_waits_cancels_the_run(
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as coordinator:
         asleep(databases)
         os.kill(coordinator.pid, signal.SIGINT)
-        _, told = coordinator.communicate(timeout=60)
+        try:
+            _, told = coordinator.communicate(timeout=60)
+        finally:
+            coordinator.kill()
 
     assert "KeyboardInterrupt" in told
     assert states(databases) == [("CANCELLED", 1, 0)]
