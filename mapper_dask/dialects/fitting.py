@@ -12,9 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-Value = TypeVar("Value")
+from typing import Any
 
 _KEPT = re.compile(r"<U\+([0-9A-F]{2,6})>")
 _LIKE_KEPT = re.compile(r"<(?=U\+[0-9A-F]{2,6}>)")

@@ -226,13 +226,14 @@ def _shape(text: str, tree: exp.Expression, grammar: str) -> QueryShape:
         if any(limit.parent is not tree for limit in limits) and inner is not tree
         else (_single_table(inner))
     )
-    fixed = table is None or limited or _takes_whole_rows(tree, table)
     return QueryShape(
         sql=text,
         parsed=True,
         order_by=tuple(_order_by(tree)) or tuple(_order_by(inner)),
         table=None if table is None else _text_of(text, table),
-        splice=None if fixed or table is None else _splice(text, table, grammar),
+        splice=None
+        if table is None or limited or _takes_whole_rows(tree, table)
+        else _splice(text, table, grammar),
         column_of=tuple(_passed_columns(inner)) if table is not None else (),
         passes_all=table is not None and any(e.is_star for e in inner.expressions),
         limited=limited,

@@ -143,9 +143,9 @@ def survey(dialect: Dialect, conn: Any, sql: str) -> Survey:
     with dialect.errors():
         estimate = dialect.estimate(conn, shape.sql)
         facts = dialect.functions(conn, sorted({*shape.functions, *estimate.calls}))
-        shape = _checked(dialect, conn, shape, columns, facts)
         if estimate.whole_rows:
             shape = replace(shape, splice=None)
+        shape = _checked(dialect, conn, shape, columns, facts)
         relation = dialect.relation(conn, shape.table) if shape.table else None
         volatile = tuple(fact.name for fact in facts if fact.volatile)
         effects = tuple(fact for fact in facts if fact.effects)

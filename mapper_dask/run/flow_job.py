@@ -146,7 +146,8 @@ class JobThread:
             stopped = self._stop.is_set() or isinstance(error, RunStoppedError)
             state = JobState.CANCELLED if stopped else JobState.FAILED
             result = replace(result, state=state, error=str(error))
-            if self._leaves(error):
+            if self._stays(error):
+                self._put_back()
                 self._means.tell(result)
                 return result
         except BaseException:
@@ -158,18 +159,19 @@ class JobThread:
         self._means.tell(result)
         return result
 
-    def _leaves(self, error: MapperError) -> bool:
-        """Return whether a job that was refused is left as the ledger knows it.
+    def _stays(self, error: MapperError) -> bool:
+        """Return whether a job that was refused is left as the ledger knew it.
 
         One that is done stays done; what another job was begun under is not this one's to end.
         """
         stored = self._stored
-        if stored.state is JobState.SUCCEEDED:
-            return True
-        if not isinstance(error, FingerprintError) or stored.run_id is None:
-            return False
-        self._means.ledger.put_back(stored)
-        return True
+        of_another = isinstance(error, FingerprintError) and stored.run_id is not None
+        return stored.state is JobState.SUCCEEDED or of_another
+
+    def _put_back(self) -> None:
+        """Note what stood there of a job that was begun; one that is done was not touched."""
+        if self._stored.state is not JobState.SUCCEEDED:
+            self._means.ledger.put_back(self._stored)
 
     def _note_end(self, result: FlowJobResult, outcome: ParallelProcessingResult | None) -> None:
         """Note what became of the job; raise what it failed for where that cannot be noted."""

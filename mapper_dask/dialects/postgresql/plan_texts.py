@@ -24,6 +24,10 @@ _THINGS = frozenset(
 )
 _QUOTED = re.compile(r'"(?:[^"]|"")+"')
 _BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+CLOCK = re.compile(
+    r"\b(?:CURRENT_DATE|CURRENT_TIME(?:STAMP)?|LOCALTIME(?:STAMP)?)\b", re.IGNORECASE
+)
+"""Words that mean the transaction's time; a plan writes them in capitals."""
 _COMPARING = re.compile(r"\b(?:CASE|NULLIF|DISTINCT FROM)\b")
 """What goes by an operator that a plan does not write."""
 SYMBOLS = re.compile(r"[-+*/<>=~!@#%^&|`?]+")

@@ -11,13 +11,10 @@ import re
 import sys
 from collections.abc import Iterator
 
-from mapper_dask.dialects.postgresql.plan_texts import SYMBOLS
+from mapper_dask.dialects.postgresql.plan_texts import CLOCK, SYMBOLS
 
 _GAP = r"(?:\s|--[^\r\n]*[\r\n]|/\*(?:(?!\*/).)*\*/)*"
 _CALL = re.compile(rf'(?:"((?:[^"]|"")+)"|([^\W\d][\w$]*)){_GAP}\(', re.DOTALL)
-_CLOCK = re.compile(
-    r"\b(?:CURRENT_DATE|CURRENT_TIME(?:STAMP)?|LOCALTIME(?:STAMP)?)\b", re.IGNORECASE
-)
 _CONTINUED = re.compile(r"'(?:[ \t\f\v]|--[^\r\n]*)*[\r\n](?:\s|--[^\r\n]*[\r\n])*'")
 _LITERAL = re.compile(
     r"""
@@ -51,14 +48,14 @@ _WORD = re.compile(r"[^\W\d_]+")
 def names(sql: str) -> frozenset[str]:
     """Return what looks like a call or an operator in a text, whatever it stands in."""
     texts = [sql, *([_POINT.sub(_point, sql)] if _UNICODE.search(sql) else [])]
-    found = (match for text in texts for match in _CALL.finditer(text))
-    called = {quoted.replace('""', '"') or plain.lower() for quoted, plain in _parts(found)}
+    calls = (call for text in texts for call in _CALL.findall(text))
+    called = {quoted.replace('""', '"') or plain.lower() for quoted, plain in calls}
     return frozenset(called | set(SYMBOLS.findall(sql)))
 
 
 def clocks(sql: str) -> frozenset[str]:
     """Return the words of a text that mean the transaction's time, whatever they stand in."""
-    return frozenset(word.upper() for word in _CLOCK.findall(sql))
+    return frozenset(word.upper() for word in CLOCK.findall(sql))
 
 
 def days(sql: str, *, unclear: bool) -> frozenset[str]:
@@ -77,21 +74,15 @@ def days(sql: str, *, unclear: bool) -> frozenset[str]:
     )
 
 
-def _parts(found: Iterator[re.Match[str]]) -> Iterator[tuple[str, str]]:
-    return ((match[1] or "", match[2] or "") for match in found)
-
-
 def _strings(sql: str) -> Iterator[str]:
     """Yield what the strings of a text hold."""
     for match in _LITERAL.finditer(sql):
         if match["dollar"] is not None:
             yield match["dollar"]
-        elif match["escaped"] is not None:
-            yield _ESCAPE.sub(_character, match["escaped"])
         elif match["unicode"] is not None:
             yield _POINT.sub(_point, match["unicode"])
-        elif match["plain"] is not None:
-            yield _ESCAPE.sub(_character, match["plain"])  # as some sessions' settings read it
+        elif text := match["escaped"] or match["plain"]:  # this too, by some sessions' settings
+            yield _ESCAPE.sub(_character, text)
 
 
 def _days_of(text: str) -> set[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mapper_dask.dialects.postgresql.plan_texts import (
+    CLOCK,
     Call,
     Node,
     calls,
@@ -69,7 +70,6 @@ _GATHERED = re.compile(
     r"(?:DISTINCT )?(?P<value>.*?)(?:, '(?:[^']|'')*'(?:::\w+)?)?(?: ORDER BY (?P<order>.*))?\Z"
 )
 _ARRAY = re.compile(r"\bARRAY\(\(?(?:hashed )?(?:SubPlan|InitPlan)", re.IGNORECASE)
-_CLOCK = re.compile(r"\b(?:CURRENT_DATE|CURRENT_TIME(?:STAMP)?|LOCALTIME(?:STAMP)?)\b")
 _WHOLE_ROW = re.compile(r"\.\*")
 _MOST_KEYS = 16
 
@@ -164,7 +164,7 @@ def takes_whole_rows(plan: Node) -> bool:
 
 def clocks(plan: Node) -> list[str]:
     """Return the words in a plan that mean the transaction's time."""
-    found = {word for text in unquoted(plan) for word in _CLOCK.findall(text)}
+    found = {word for text in unquoted(plan) for word in CLOCK.findall(text)}
     return sorted(found)
 
 

@@ -55,7 +55,7 @@ class _Rehearsal(Publishing):
             self.cursor.execute(staging.drop_superseded(publication))
         self.cursor.execute(f"SAVEPOINT {REHEARSAL}")
         self._open()
-        self._enter(NONE)
+        self.cursor.execute(self._entering(NONE))
 
     def attempt(self, piece: Piece) -> str | None:
         """Let some rows enter, or none; return why not.
@@ -66,7 +66,8 @@ class _Rehearsal(Publishing):
             What is no row's fault.
         """
         try:
-            self._enter(_where(piece), f"SAVEPOINT {PIECE}", f"RELEASE SAVEPOINT {PIECE}")
+            entering = self._entering(_where(piece))
+            self.cursor.execute(f"SAVEPOINT {PIECE}; {entering}; RELEASE SAVEPOINT {PIECE}")
         except psycopg2.Error as error:
             if not faults.refuses_row(error):
                 raise
@@ -90,18 +91,18 @@ class _Rehearsal(Publishing):
         self.cursor.execute(f"ROLLBACK TO SAVEPOINT {REHEARSAL}")
         self._open()
         taken = f"{_where(Blocks(0, end))} AND NOT ({_where(refused)})"
-        self._enter(taken, f"SAVEPOINT {PIECE}", f"RELEASE SAVEPOINT {PIECE}")
+        self.cursor.execute(self._entering(taken))
 
     def _open(self) -> None:
         if self.publication.disposition == "replace":
             self.cursor.execute(staging.delete(self.publication, self.key))
         self.cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
-    def _enter(self, where: str, before: str = "", after: str = "") -> None:
+    def _entering(self, where: str) -> str:
+        """Return what lets some rows enter."""
         part = of_some(self.publication, where)
-        respelled = staging.respell(part, self.key) if self.key.written_otherwise else ""
-        steps = (before, respelled, staging.insert(part), after)
-        self.cursor.execute("; ".join(filter(None, steps)))
+        respelled = [staging.respell(part, self.key)] if self.key.written_otherwise else []
+        return "; ".join([*respelled, staging.insert(part)])
 
     def without(self, places: Sequence[str]) -> None:
         """Remove what a replacement does not keep once some rows are not in it."""
