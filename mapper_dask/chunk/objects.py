@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from numbers import Integral, Number
 from typing import Any
+from uuid import UUID
 
 import pandas as pd
 import pyarrow as pa
@@ -23,6 +24,9 @@ from mapper_dask.mapping.decimals import written
 
 _JSON = ("json", "jsonb")
 
+_NEVER_MISSING = frozenset({type(None), bool, int, Decimal, str, bytes, dict, list, UUID})
+"""Types of which no value is missing but None; types derived from them are asked."""
+
 
 def objects_to_arrow(series: pd.Series, target: Column | None) -> tuple[pa.ChunkedArray, Incoming]:
     """Return an object column as Arrow, and what it is.
@@ -37,14 +41,15 @@ def objects_to_arrow(series: pd.Series, target: Column | None) -> tuple[pa.Chunk
         When the values are of several kinds that no column holds together, or one is of a kind
         that the column's text does not say.
     """
-    values = [None if is_missing(value) else value for value in series.tolist()]
-    if target is not None and target.family is TypeFamily.DECIMAL and _all_numbers(values):
+    values = _with_none(series.tolist())
+    kinds = set(map(type, values)) - {type(None)}
+    if target is not None and target.family is TypeFamily.DECIMAL and _are_numbers(kinds):
         texts = _texts(series.name, values, str)
         return texts, measured(texts, Incoming(TypeFamily.DECIMAL, "Decimal"))
-    if target is not None and target.family is TypeFamily.FLOAT and _all_exact(values, Decimal):
+    if target is not None and target.family is TypeFamily.FLOAT and _are_exact(kinds, Decimal):
         texts = _texts(series.name, values, _number)  # no Arrow decimal holds a NaN
         return texts, measured(texts, Incoming(TypeFamily.DECIMAL, "Decimal"))
-    if target is not None and target.family is TypeFamily.TEXT and _all_exact(values):
+    if target is not None and target.family is TypeFamily.TEXT and _are_exact(kinds):
         texts = _texts(series.name, values, _number)
         return texts, Incoming(TypeFamily.DECIMAL, "Decimal")
     if target is not None and target.family is TypeFamily.OTHER:
@@ -52,8 +57,8 @@ def objects_to_arrow(series: pd.Series, target: Column | None) -> tuple[pa.Chunk
     try:
         array = pa.chunked_array([pa.array(values, from_pandas=False)])
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        kinds = sorted({type(value).__name__ for value in values if value is not None})
-        message = f"column {series.name!r} holds {', '.join(kinds)} together: {error}"
+        names = ", ".join(sorted({kind.__name__ for kind in kinds}))
+        message = f"column {series.name!r} holds {names} together: {error}"
         raise EncodeError(message) from None
     if not pa.types.is_nested(array.type) and array.to_pylist() != values:
         message = (
@@ -87,23 +92,28 @@ def is_missing(value: Any) -> bool:
     return (
         value is None
         or value is pd.NA
-        or times.is_missing_time(value)
         or (isinstance(value, float) and math.isnan(value))
+        or times.is_missing_time(value)
     )
 
 
-def _all_numbers(values: Sequence[Any]) -> bool:
-    return all(
-        value is None or (isinstance(value, (Decimal, int, float)) and not isinstance(value, bool))
-        for value in values
-    )
+def _with_none(values: list[Any]) -> list[Any]:
+    """Return values of which each that is missing is None.
+
+    Their types are looked at first: asking each value takes longer than writing it.
+    """
+    if set(map(type, values)) <= _NEVER_MISSING:
+        return values
+    return [None if is_missing(value) else value for value in values]
 
 
-def _all_exact(values: Sequence[Any], kinds: type | tuple[type, ...] = (Decimal, Integral)) -> bool:
+def _are_numbers(kinds: set[type]) -> bool:
+    return all(issubclass(kind, (Decimal, int, float)) for kind in kinds) and bool not in kinds
+
+
+def _are_exact(kinds: set[type], exact: type | tuple[type, ...] = (Decimal, Integral)) -> bool:
     """Return whether there are values, all of them Decimals or whole numbers."""
-    present = [value for value in values if value is not None]
-    exact = (isinstance(v, kinds) and not isinstance(v, bool) for v in present)
-    return bool(present) and all(exact)
+    return bool(kinds) and all(issubclass(kind, exact) for kind in kinds) and bool not in kinds
 
 
 def _number(value: Any) -> str:
