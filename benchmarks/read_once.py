@@ -1,6 +1,6 @@
 """What it costs that a query is read once: the same rows from a plain table, in turns.
 
-    python benchmarks/read_once.py --rows 1000000 --rounds 5 --check
+    python -m benchmarks.read_once --rows 1000000 --rounds 5 --check
 
 One run reads a table in chunks; the other the same rows by a query that no second statement may
 read (``random()`` stands in it), through local files. Both have a pandas function and the same

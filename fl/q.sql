@@ -1,1 +1,0 @@
-﻿SELECT id, g FROM t
