@@ -249,3 +249,27 @@ def test_a_number_in_a_text_has_its_own_digits(value, text, beside):
 def test_a_number_that_no_database_writes_out_is_refused_at_once():
     with pytest.raises(EncodeError, match="digits"):
         made([Decimal("1E+999999999")], "text")
+
+
+MISSING = (None, pd.NA, pd.NaT, float("nan"), np.float64("nan"), np.datetime64("NaT"))
+
+
+@pytest.mark.parametrize("missing", MISSING, ids=lambda value: f"{type(value).__name__}-{value}")
+@pytest.mark.parametrize(
+    ("type_name", "value"),
+    [
+        ("double precision", 1.5),
+        ("numeric", Decimal("1.5")),
+        ("text", "a"),
+        ("text", Decimal("1.5")),
+        ("bigint", 7),
+        ("boolean", True),
+        ("jsonb", {"a": 1}),
+    ],
+)
+def test_what_is_missing_is_null_whatever_stands_beside_it(type_name, value, missing):
+    values = pd.Series([value, missing, value], name="c", dtype=object)
+
+    array, _ = objects_to_arrow(values, pg(type_name))
+
+    assert array.is_null().to_pylist() == [False, True, False]
