@@ -53,7 +53,7 @@ def findings_of(flow: Any, settings: Any) -> list[Finding]:
 
 
 def _look_at(look: _Look, job: Any, settings: Any) -> None:
-    from mapper_dask.run.dask_engine import require_picklable
+    from mapper_dask.run.fit_workers import require_picklable
 
     mapper = job.job
     if job.parallel and settings.value("parallel"):

@@ -8,44 +8,26 @@ are released, so that a lost worker never makes finished chunks run again.
 from __future__ import annotations
 
 import contextlib
-import logging
 import uuid
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any, Protocol
 
-import cloudpickle
 import dask
-from distributed import Client, LocalCluster, as_completed, get_client
+from distributed import Client, as_completed, get_client
 
 from mapper_dask.chunk.chunk_processor import process_chunk
 from mapper_dask.chunk.spooled import carrying, sees
 from mapper_dask.chunk.task import ChunkTask
-from mapper_dask.connections import ConnectionRef, close_idle
-from mapper_dask.errors import ConfigurationError, MapperError, SpoolError
+from mapper_dask.connections import close_idle
+from mapper_dask.errors import ConfigurationError, SpoolError
 from mapper_dask.parallel_models import Chunk, ChunkResult
 from mapper_dask.run.budget import Share, unbounded
 from mapper_dask.run.events import log_assigned
 from mapper_dask.run.lanes import Lanes, Turn
-from mapper_dask.run.main_guard import require_main_guard
 from mapper_dask.run.outcomes import emptied, lost, released, shipping
-
-ALLOCATOR = {
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
-}
-"""What keeps a worker small and quick. Arrow's own allocator takes more of the system than it is
-asked for, and the C library's keeps what each thread has freed apart for that thread: a worker that
-reads ahead held 425 MB before these, and 265 MB with them. What one chunk has let go stays for the
-next, up to 256 MB; given back, the system would have to clear it anew, page by page, which took a
-sixteenth of the processors' time of a run with a function."""
-
-TICK = "1s"
-"""How often a worker's event loop looks whether it is late. At Dask's fifty times a second it takes
-the interpreter's lock away from the chunk at work, some hundredths of its time."""
+from mapper_dask.run.own_cluster import own_cluster
 
 LARGE, CARRIED = "distributed.admin.large-graph-warning-threshold", "1GiB"
 """From which size Dask warns of a task, and that of none of ours: the rows of a chunk that are sent
@@ -315,106 +297,3 @@ def connected(address: str) -> Iterator[Client]:
         raise ConfigurationError(message, field="scheduler_address") from None
     with client:
         yield client
-
-
-@contextlib.contextmanager
-def own_cluster(workers: int) -> Iterator[Client]:
-    """Lend the client of worker processes that listen on loopback only, one thread each.
-
-    Dask's profiler looks at every thread a hundred times a second, which costs a tenth of the time
-    of a worker that hands rows from one C library to another; it is off here. What the user set of
-    the workers' environment, in Dask's configuration or in this process, stays as it is.
-
-    One thread: a worker that is killed for its memory takes no other chunk with it, and pandas
-    holds the interpreter's lock for most of a chunk anyway.
-    """
-    require_main_guard()
-    with (
-        dask.config.set(_worker_config()),
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,  # a heartbeat that meets the end is no news
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
-
-
-def _worker_config() -> dict[str, Any]:
-    environment = "distributed.nanny.pre-spawn-environ"
-    asked = dask.config.get(environment, {})
-    usual = dask.config.get(environment, {}, config=dask.config.merge(*dask.config.defaults))
-    chosen = {name: value for name, value in asked.items() if value != usual.get(name)}
-    return {
-        "distributed.worker.profile.enabled": False,
-        "distributed.admin.tick.interval": TICK,
-        environment: {**asked, **ALLOCATOR, **chosen},
-    }
-
-
-def require_picklable(function: Callable[..., Any] | None) -> None:
-    """Refuse a function that cannot be sent to a worker.
-
-    Raises
-    ------
-    ConfigurationError
-        Names what it holds that does not pickle.
-    """
-    if function is None:
-        return
-    try:
-        cloudpickle.dumps(function)
-    except Exception as error:  # noqa: BLE001
-        message = (
-            "transformation_logic cannot be sent to worker processes: "
-            f"{type(error).__name__}: {error}. "
-            "Open connections, files and locks inside the function, or pass enable_parallel=False"
-        )
-        raise ConfigurationError(message, field="transformation_logic") from None
-
-
-def require_reachable(
-    engine: Engine, refs: Sequence[ConnectionRef], function: Callable[..., Any] | None = None
-) -> None:
-    """Refuse when a worker cannot resolve a connection reference, or has no use for the function.
-
-    A task whose function a worker cannot load would wait there for ever.
-
-    Raises
-    ------
-    ConfigurationError
-        What a worker lacks: a variable, a profile, this library, the function's module, or the
-        file that holds an inline password.
-    """
-    if not isinstance(engine, DaskEngine):
-        return
-    try:
-        engine.client.run(_resolve_all, tuple(refs))
-    except (MapperError, ImportError) as error:
-        message = f"the workers cannot use the connections: {error}"
-        raise ConfigurationError(message, field="source_conn, target_conn") from None
-    if function is None:
-        return
-    try:
-        engine.client.run(_take, function)
-    except Exception as error:  # noqa: BLE001 - a module may raise anything when it is imported
-        message = (
-            "the workers cannot load transformation_logic: "
-            f"{type(error).__name__}: {error}. Install its module where they start, or send it "
-            "along: cloudpickle.register_pickle_by_value"
-        )
-        raise ConfigurationError(message, field="transformation_logic") from None
-
-
-def _resolve_all(refs: Sequence[ConnectionRef]) -> None:
-    for ref in refs:
-        ref.resolve()
-
-
-def _take(function: Callable[..., Any]) -> None:
-    """Do nothing: that it could be called is what is to be known."""

@@ -23,8 +23,8 @@ from mapper_dask.retries import Patience
 from mapper_dask.run import report, stored_runs, watermarks
 from mapper_dask.run.arguments import require_count, require_seconds, require_workers
 from mapper_dask.run.budget import Budget
-from mapper_dask.run.dask_engine import require_picklable
 from mapper_dask.run.events import log_flow_event
+from mapper_dask.run.fit_workers import require_picklable
 from mapper_dask.run.flow_course import Course
 from mapper_dask.run.flow_job import Means, from_ledger
 from mapper_dask.run.flow_ledger import FlowLedger, all_runs

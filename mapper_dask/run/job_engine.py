@@ -32,12 +32,11 @@ from mapper_dask.run.dask_engine import (
     LoopEngine,
     close_idle_workers,
     open_engine,
-    require_picklable,
-    require_reachable,
     within,
 )
 from mapper_dask.run.events import Counter
 from mapper_dask.run.evidence import accepted, require_still_there
+from mapper_dask.run.fit_workers import require_picklable, require_reachable
 from mapper_dask.run.one_state import rest_of
 from mapper_dask.run.preflight import prepare
 from mapper_dask.run.progress.watch import ProgressOptions, Watch

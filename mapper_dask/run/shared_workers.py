@@ -17,10 +17,10 @@ from mapper_dask.run.dask_engine import (
     LoopEngine,
     connected,
     current_client,
-    own_cluster,
 )
 from mapper_dask.run.job_engine import fits_one_chunk
 from mapper_dask.run.main_guard import require_main_guard
+from mapper_dask.run.own_cluster import own_cluster
 from mapper_dask.run.parallel_processor import ParallelProcessor
 from mapper_dask.run.run import Run
 

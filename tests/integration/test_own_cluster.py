@@ -8,7 +8,7 @@ import dask
 import pytest
 from distributed import Worker
 
-from mapper_dask.run.dask_engine import ALLOCATOR, own_cluster
+from mapper_dask.run.own_cluster import ALLOCATOR, own_cluster
 
 SPAWNED = "distributed.nanny.pre-spawn-environ"
 
