@@ -227,6 +227,8 @@ class ChunkResult:
     """Whether the source has forgotten the snapshot it was to be read in."""
     file_unread: bool = field(default=False, repr=False, compare=False)
     """Whether its worker could not read the file of its rows, as where it sees no such folder."""
+    unreached: bool = field(default=False, repr=False, compare=False)
+    """Whether its worker could not reach a database, which others may."""
     began: float | None = field(default=None, repr=False, compare=False)
     """When the work that ended it began, by its worker's clock: seconds since 1970. The ledger has
     times of its own."""

@@ -33,13 +33,22 @@ from mapper_dask.chunk.task import ChunkTask, LoadTask
 from mapper_dask.connections import close_idle
 from mapper_dask.errors import (
     ChunkError,
+    ConnectionFailedError,
     MapperError,
     RunStoppedError,
     SnapshotLostError,
     SpoolError,
 )
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, Reject
-from mapper_dask.retries import attempts
+from mapper_dask.retries import attempts, lacks_connection
+
+UNREACHED, UNREACHED_SECONDS = 2, 3.0
+"""Attempts without a connection, and seconds, after which a chunk is given back: a database that
+does not answer takes its time to be found out, and another worker could be at work."""
+
+
+class _UnreachedError(MapperError):
+    """A database cannot be reached from here."""
 
 
 @dataclass(slots=True)
@@ -73,6 +82,7 @@ class ChunkProcessor:
     def __init__(self, task: ChunkTask) -> None:
         self.task = task
         self._following: Chunk | None = None
+        self._unreached = 0
 
     def process_chunk(self, chunk: Chunk, *, following: Chunk | None = None) -> ChunkResult:
         """Return what became of a chunk; an error ends in the result, and in the ledger.
@@ -94,17 +104,48 @@ class ChunkProcessor:
             When the run was stopped meanwhile: the chunk is left as it was.
         """
         self._following = following if self.task.read.ahead else None
+        self._unreached = 0
         started, tally = time.perf_counter(), _Tally()
         try:
             for attempt in attempts(self.task.retries, self.task.connection_wait):
                 with attempt:
                     tally = _Tally()
-                    return self._in_snapshot_or_without(chunk, tally, started)
+                    return self._while_reached(chunk, tally, started)
         except RunStoppedError:
             raise
+        except _UnreachedError as error:
+            return ChunkResult(
+                chunk.chunk_id,
+                ChunkState.UNASSIGNED,
+                chunk.describe(),
+                worker=worker_name(),
+                error=error.message,
+                unreached=True,
+            )
         except Exception as error:  # noqa: BLE001
             return self._failed(chunk, tally, started, error)
         raise AssertionError  # pragma: no cover - retry_context returns or raises
+
+    def _while_reached(self, chunk: Chunk, tally: _Tally, started: float) -> ChunkResult:
+        """Try a chunk; give it back when a database cannot be reached, and others may reach it.
+
+        Once it is tried again here: a link may fail by chance.
+
+        Raises
+        ------
+        _UnreachedError
+            When it is to be given back.
+        """
+        try:
+            return self._in_snapshot_or_without(chunk, tally, started)
+        except ConnectionFailedError as error:
+            if not self.task.gives_back or lacks_connection(error):
+                raise
+            self._unreached += 1
+            waited = time.perf_counter() - started
+            if error.transient and self._unreached < UNREACHED and waited < UNREACHED_SECONDS:
+                raise
+            raise _UnreachedError(error.message) from None
 
     def _in_snapshot_or_without(self, chunk: Chunk, tally: _Tally, started: float) -> ChunkResult:
         """Read what is committed now where the server has lost the snapshot on the way.
@@ -301,6 +342,7 @@ class ChunkProcessor:
             stops_run=isinstance(error, MapperError) and (error.stops_run or lost),
             snapshot_lost=lost,
             file_unread=isinstance(error, SpoolError) and self.task.read.cargo is None,
+            unreached=isinstance(error, ConnectionFailedError) and not lacks_connection(error),
         )
         load = self.task.load
         if load is not None:

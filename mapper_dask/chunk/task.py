@@ -80,6 +80,9 @@ class ChunkTask:
     """What the plan has said already of lossy conversions."""
     connection_wait: float = DEFAULT_CONNECTION_WAIT
     """Seconds for which a chunk waits for a connection while others hold all of a server's."""
+    gives_back: bool = False
+    """Whether a chunk whose worker cannot reach a database is given back soon, for another worker
+    to do; else it is tried as often as any."""
     keep_connections: bool = True
     """Whether a worker keeps its connections for its next chunk; else they are closed after each,
     so that other workers may open theirs."""

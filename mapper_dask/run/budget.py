@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from mapper_dask.bounds import MOST
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections import ConnectionRef, close_idle
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError, RunStoppedError
@@ -74,6 +75,19 @@ class Share:
             is kept by counting, however high it is.
         """
         return self._budget.settle(self, threads, wanted, own=own)
+
+    @property
+    def counts_workers(self) -> bool:
+        """Whether workers keep their connections, and a server has only so many."""
+        return self.keeps and bool(self.needs)
+
+    def follow(self, threads: int) -> None:
+        """Count workers that have joined, as many as there is room for; and those that left."""
+        self._budget.follow(self, threads)
+
+    def room(self) -> int:
+        """Return how many workers could keep their connections; 0 while chunks are counted."""
+        return self._budget.room(self)
 
     def bounded(self, task: ChunkTask) -> ChunkTask:
         """Return a run's work as it is done within the share."""
@@ -214,6 +228,32 @@ class Budget:
             f"{self._capacity.get(tight.limit)} connections for this run, which opens "
             f"{tight.fixed} for itself and {tight.each} a chunk"
         )
+
+    def follow(self, share: Share, threads: int) -> None:
+        """Let a share keep the connections of so many workers; see :meth:`Share.follow`."""
+        if share.keeps:
+            with self._changed:
+                share.kept_workers = max(1, min(threads, self._room(share)))
+                self._changed.notify_all()
+
+    def room(self, share: Share) -> int:
+        """Return how many workers a share has room for; see :meth:`Share.room`."""
+        if not share.keeps:
+            return 0
+        with self._changed:
+            return self._room(share)
+
+    def _room(self, share: Share) -> int:
+        room = MOST
+        for need in share.needs:
+            capacity = self._capacity.get(need.limit)
+            if capacity is None:
+                continue
+            others = self._used(need.limit) - share.held(need.limit)
+            to_come = max(0, self.runs - len(self._shares)) * need.least
+            each = need.each + (need.ahead if share.ahead else 0)
+            room = min(room, (capacity - others - to_come - need.fixed) // max(1, each))
+        return room
 
     def take(self, share: Share) -> bool:
         """Hand out one more chunk, if there is room; see :meth:`Share.take`."""

@@ -1,40 +1,33 @@
 """Who runs the chunks: the user's Dask client, a cluster of our own, or a plain loop.
 
 All of them call the same function for a chunk. Dask may run a chunk more than once; the ledger
-lets it commit once. The scheduler never holds more than a window of tasks, and finished futures
-are released, so that a lost worker never makes finished chunks run again.
+lets it commit once. The scheduler never holds more than a window of tasks, which follows the
+workers there are, and finished futures are released, so that a lost worker never makes finished
+chunks run again.
 """
 
 from __future__ import annotations
 
 import contextlib
-import uuid
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import Any, Protocol
+from typing import Protocol
 
-import dask
-from distributed import Client, as_completed, get_client
+from distributed import Client
 
 from mapper_dask.chunk.chunk_processor import process_chunk
-from mapper_dask.chunk.spooled import carrying, sees
+from mapper_dask.chunk.spooled import sees
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections import close_idle
-from mapper_dask.errors import ConfigurationError, SpoolError
 from mapper_dask.parallel_models import Chunk, ChunkResult
 from mapper_dask.run.budget import Share, unbounded
+from mapper_dask.run.clients import connected, current_client
+from mapper_dask.run.crew import Crew
+from mapper_dask.run.dispatch import Dispatch
 from mapper_dask.run.events import log_assigned
-from mapper_dask.run.lanes import Lanes, Turn
-from mapper_dask.run.outcomes import emptied, lost, released, shipping
+from mapper_dask.run.lanes import Lanes
 from mapper_dask.run.own_cluster import own_cluster
-
-LARGE, CARRIED = "distributed.admin.large-graph-warning-threshold", "1GiB"
-"""From which size Dask warns of a task, and that of none of ours: the rows of a chunk that are sent
-along, where workers see no folder in common, are less than that."""
-
-WINDOW = 2
-"""Chunks a worker has in hand or in line: one at work, one ready when that ends."""
 
 
 class Engine(Protocol):
@@ -48,6 +41,8 @@ class Engine(Protocol):
     """Chunks to have at work at most; None: one a thread."""
     own: bool
     """Whether no other run, and no worker that is still to come, uses its processes."""
+    notes: list[str]
+    """What became of its workers, for the result of the run."""
 
     @property
     def threads(self) -> int:
@@ -77,6 +72,7 @@ class LoopEngine:
 
     def __init__(self) -> None:
         self.share = unbounded()
+        self.notes: list[str] = []
 
     def close_idle(self) -> None:
         """Do nothing: no other process is at work."""
@@ -104,6 +100,8 @@ class DaskEngine:
     """Whether the workers are this run's alone."""
     share: Share = field(default_factory=unbounded)
     """What the chunks may hold open."""
+    notes: list[str] = field(default_factory=list)
+    """What became of workers."""
     remote: bool = field(default=True, init=False)
 
     @property
@@ -116,7 +114,7 @@ class DaskEngine:
     def close_idle(self) -> None:
         """Close the connections that idle on the workers; a cluster of the run's own has none."""
         if not self.own:
-            self.client.run(close_idle)
+            self.client.run(close_idle, on_error="ignore")
 
     def sees(self, folder: str, reading: str) -> bool:
         """Return whether all workers can read the files of a reading; not while there are none."""
@@ -124,86 +122,10 @@ class DaskEngine:
         return bool(found) and all(found)
 
     def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Generator[ChunkResult]:
-        """Yield what became of each chunk as it ends, in any order.
-
-        What is submitted when a worker has ended a chunk goes to that worker, which has the least
-        to do. No task is bound to it: one that is bound to a worker that dies may never run.
-        """
-        workers = self._workers()
-        lanes = Lanes(chunks)
-        task = _limited(task, workers)
-        completed = as_completed(loop=self.client.loop, with_results=True, raise_errors=False)
-        running: dict[str, tuple[Any, Turn]] = {}
-        unsent: list[ChunkResult] = []
-
-        def submit(turn: Turn) -> None:
-            log_assigned(task, turn.chunk)
-            try:
-                future = self._sent(task, turn)
-            except SpoolError as error:
-                unsent.append(lost(turn.chunk, error))
-                self.share.give_back()
-                return
-            running[str(future.key)] = future, turn
-            completed.add(future)
-
-        def fill(worker: str = "") -> None:
-            """Hand out chunks while there is room; the first goes to a worker that is known."""
-            while len(running) < WINDOW * len(workers) and self.share.take():
-                turn = lanes.next(worker)
-                if turn is None:
-                    self.share.give_back()
-                    return
-                submit(turn)
-                worker = ""
-
-        try:
-            fill()
-            yield from emptied(unsent)
-            for future, outcome in completed if running else ():
-                _, turn = running.pop(future.key)
-                result = released(future, outcome, turn.chunk)
-                if result.file_unread:
-                    task = shipping(task, result)
-                    submit(turn)
-                else:
-                    self.share.give_back()
-                    fill(result.worker)
-                    yield result
-                yield from emptied(unsent)
-        finally:
-            self.client.cancel([future for future, _ in running.values()])
-
-    def _sent(self, task: ChunkTask, turn: Turn) -> Any:
-        """Return the future of a chunk, on its way to whichever worker.
-
-        Raises
-        ------
-        SpoolError
-            When its file is to be sent along, and is not as it was written.
-        """
-        with dask.config.set({LARGE: CARRIED} if task.read.ships else {}):
-            return self.client.submit(
-                process_chunk,
-                carrying(task, turn.chunk),
-                turn.chunk,
-                turn.following,
-                key=f"mapper-chunk-{turn.chunk.chunk_id}-{uuid.uuid4().hex}",
-                pure=False,
-                retries=0,
-            )
-
-    def _workers(self) -> list[dict[str, Any]]:
-        """Return what is known of the worker of each thread to keep busy."""
-        known = self.client.scheduler_info(n_workers=-1)["workers"].values()
-        return [info for info in known for _ in range(info["nthreads"])][: self.max_workers] or [{}]
-
-
-def _limited(task: ChunkTask, workers: Sequence[dict[str, Any]]) -> ChunkTask:
-    """Tell a task the memory that the smallest of the workers may use."""
-    limits = [info["memory_limit"] for info in workers if info.get("memory_limit")]
-    limit = min(limits, default=None)
-    return replace(task, read=replace(task.read, memory_limit=limit))
+        """Yield what became of each chunk as it ends, in any order."""
+        run_id = None if task.load is None else task.load.run_id
+        crew = Crew(self.client, self.share, self.max_workers, self.own, run_id, self.notes)
+        return Dispatch(self.client, crew, self.share, task, Lanes(chunks)).results()
 
 
 @contextlib.contextmanager
@@ -269,31 +191,4 @@ def close_idle_workers(client: Client | None, scheduler_address: str | None) -> 
             client = stack.enter_context(connected(scheduler_address))
         found = client or current_client()
         if found is not None:
-            found.run(close_idle)
-
-
-def current_client() -> Client | None:
-    """Return the client this code runs under: a worker's own, or the session's default."""
-    try:
-        found: Client = get_client()
-    except ValueError:
-        return None
-    return found
-
-
-@contextlib.contextmanager
-def connected(address: str) -> Iterator[Client]:
-    """Lend a client of a scheduler.
-
-    Raises
-    ------
-    ConfigurationError
-        When it does not answer.
-    """
-    try:
-        client = Client(address, set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:  # a ValueError: it is no address
-        message = f"scheduler_address {address!r} does not answer: {error}"
-        raise ConfigurationError(message, field="scheduler_address") from None
-    with client:
-        yield client
+            found.run(close_idle, on_error="ignore")  # nor is one that lacks the library in the way

@@ -23,6 +23,7 @@ from mapper_dask.retries import Patience
 from mapper_dask.run import report, stored_runs, watermarks
 from mapper_dask.run.arguments import require_count, require_seconds, require_workers
 from mapper_dask.run.budget import Budget
+from mapper_dask.run.clients import require_waitable, stepping_aside
 from mapper_dask.run.events import log_flow_event
 from mapper_dask.run.fit_workers import require_picklable
 from mapper_dask.run.flow_course import Course
@@ -144,6 +145,11 @@ class ExecutionEngine:
         DatabaseError
             What the ledger's database answered.
         """
+        require_waitable(self.client, self.scheduler_address)
+        with stepping_aside():
+            return self._run(flow, plans or {})
+
+    def _run(self, flow: Flow, plans: Mapping[str, Plan]) -> FlowResult:
         flow = _validated(flow)
         ledger = FlowLedger(
             ledger_of(flow), flow.run_id or uuid.uuid4().hex[:16], self.patience.lock_timeout
@@ -164,7 +170,7 @@ class ExecutionEngine:
                 budget=Budget.of(self.settings, runs=limit),
                 progress=self.progress,
                 settings=self.settings,
-                plans=plans or {},
+                plans=plans,
             )
             stored = ledger.open(flow)  # last: what was refused before has changed nothing there
             name, jobs = flow.name, len(flow.jobs)

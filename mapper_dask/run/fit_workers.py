@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import cloudpickle
 
 from mapper_dask.connections import ConnectionRef
-from mapper_dask.errors import ConfigurationError, MapperError
+from mapper_dask.errors import ConfigurationError
 from mapper_dask.run.dask_engine import DaskEngine, Engine
+from mapper_dask.run.door import DOOR, Answer, answer, packed, resolve_all, take, version
 
 
 def require_picklable(function: Callable[..., Any] | None) -> None:
@@ -36,40 +37,49 @@ def require_picklable(function: Callable[..., Any] | None) -> None:
 def require_reachable(
     engine: Engine, refs: Sequence[ConnectionRef], function: Callable[..., Any] | None = None
 ) -> None:
-    """Refuse when a worker cannot resolve a connection reference, or has no use for the function.
+    """Refuse when a worker lacks what a chunk needs there.
 
     A task whose function a worker cannot load would wait there for ever.
 
     Raises
     ------
     ConfigurationError
-        What a worker lacks: a variable, a profile, this library, the function's module, or the
-        file that holds an inline password.
+        What a worker lacks, and which: this library in this version, a variable, a profile, the
+        function's module, or the file that holds an inline password.
     """
     if not isinstance(engine, DaskEngine):
         return
-    try:
-        engine.client.run(_resolve_all, tuple(refs))
-    except (MapperError, ImportError) as error:
-        message = f"the workers cannot use the connections: {error}"
-        raise ConfigurationError(message, field="source_conn, target_conn") from None
+    for address, found in _asked(engine, resolve_all, tuple(refs)):
+        if isinstance(found, Answer):
+            message = f"worker {address} cannot do the run's chunks: {found.unfit}"
+            raise ConfigurationError(message, field="client")
+        message = f"the workers cannot use the connections: {found} (worker {address})"
+        raise ConfigurationError(message, field="source_conn, target_conn")
     if function is None:
         return
-    try:
-        engine.client.run(_take, function)
-    except Exception as error:  # noqa: BLE001 - a module may raise anything when it is imported
+    for address, found in _asked(engine, take, function):
+        why = found.unfit if isinstance(found, Answer) else f"{type(found).__name__}: {found}"
         message = (
-            "the workers cannot load transformation_logic: "
-            f"{type(error).__name__}: {error}. Install its module where they start, or send it "
-            "along: cloudpickle.register_pickle_by_value"
+            f"the workers cannot load transformation_logic: worker {address}: {why}. Install its "
+            "module where they start, or send it along, before the run: "
+            "cloudpickle.register_pickle_by_value(module)"
         )
-        raise ConfigurationError(message, field="transformation_logic") from None
+        raise ConfigurationError(message, field="transformation_logic")
 
 
-def _resolve_all(refs: Sequence[ConnectionRef]) -> None:
-    for ref in refs:
-        ref.resolve()
+def _asked(
+    engine: DaskEngine, question: Callable[..., None], about: Any
+) -> Iterator[tuple[str, Answer | Exception]]:
+    """Yield each worker that cannot do something, and what is in the way.
 
-
-def _take(function: Callable[..., Any]) -> None:
-    """Do nothing: that it could be called is what is to be known."""
+    One that leaves just then is none.
+    """
+    parts = packed(question, about)
+    found = engine.client.run(DOOR, version(), parts, on_error="return")
+    for address, outcome in sorted(found.items()):
+        if isinstance(outcome, OSError):
+            continue
+        if isinstance(outcome, Exception):
+            yield address, outcome
+        elif (told := answer(outcome)).unfit:
+            yield address, told

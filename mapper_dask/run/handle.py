@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from mapper_dask.parallel_models import ParallelProcessingResult
+from mapper_dask.run.clients import stepping_aside
 
 
 class RunHandle:
     """A run that goes on while its caller does something else; made by ``ParallelProcessor.start``.
 
     As a context manager it leaves nothing running behind: what has not ended at the end of the
-    ``with`` block is cancelled.
+    ``with`` block is cancelled. In a coroutine it is awaited, ``result = await handle``, and
+    ``async with`` does the same without stopping the event loop.
     """
 
     def __init__(
@@ -24,11 +27,14 @@ class RunHandle:
         run_id: str,
         work: Callable[[threading.Event], ParallelProcessingResult],
         end: Callable[[], None],
+        require_waitable: Callable[[], None] = lambda: None,
     ) -> None:
         self.run_id = run_id
         self._end = end
+        self._require_waitable = require_waitable
         self._stop = threading.Event()
         self._future: Future[ParallelProcessingResult] = Future()
+        self._future.set_running_or_notify_cancel()  # who stops waiting for it does not end it
         # In the caller's context: what it is a part of, a trace or a flow, goes on there.
         self._thread = threading.Thread(
             target=contextvars.copy_context().run,
@@ -56,9 +62,17 @@ class RunHandle:
         TimeoutError
             When it has not ended after so many seconds; it goes on.
         MapperError
-            What the run raised.
+            What the run raised; or that to wait here would stop the event loop it needs.
         """
-        return self._future.result(timeout)
+        if self.done():
+            return self._future.result()
+        self._require_waitable()
+        with stepping_aside():
+            return self._future.result(timeout)
+
+    def __await__(self) -> Generator[Any, None, ParallelProcessingResult]:
+        """Wait for the run in a coroutine; to be cancelled there ends the waiting, not the run."""
+        return asyncio.wrap_future(self._future).__await__()
 
     def cancel(self) -> None:
         """Stop the run: what is being loaded is broken off, and nothing commits once this returns.
@@ -70,7 +84,20 @@ class RunHandle:
         self._stop.set()
         self._end()
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await asyncio.to_thread(self.__exit__, kind, error, trace)
+
     def __enter__(self) -> Self:
+        if not self.done():
+            self._require_waitable()
         return self
 
     def __exit__(
@@ -80,4 +107,5 @@ class RunHandle:
         trace: TracebackType | None,
     ) -> None:
         self.cancel()
-        self._thread.join()
+        with stepping_aside():
+            self._thread.join()

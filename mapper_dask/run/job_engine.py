@@ -7,7 +7,7 @@ import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from mapper_dask.plan.saved_plan import SavedPlan, require_same_chunks, restored
 from mapper_dask.retries import Patience
 from mapper_dask.run import drift, job_record, once, report, stored_runs
 from mapper_dask.run.budget import Budget, Share
+from mapper_dask.run.clients import require_scheduler, require_waitable, stepping_aside
 from mapper_dask.run.dask_engine import (
     Engine,
     LoopEngine,
@@ -75,8 +76,25 @@ class JobEngine:
     def _run(
         self, job: MapperJob, stop: threading.Event, plan: SavedPlan | None = None
     ) -> ParallelProcessingResult:
-        with Watch(self.progress, job) as watch:
+        with Watch(self.progress, job) as watch, self._apart():
             return self._begin(job, stop, plan, watch)
+
+    @contextlib.contextmanager
+    def _apart(self) -> Iterator[None]:
+        """Wait for a run where that keeps nobody from doing it, and by what can be reached.
+
+        Raises
+        ------
+        ConfigurationError
+            When to wait here would stop the event loop it needs, or its scheduler does not answer.
+        """
+        if not self.enable_parallel:
+            yield
+            return
+        require_waitable(self.client, self.scheduler_address)
+        require_scheduler(self.scheduler_address)
+        with stepping_aside():
+            yield
 
     def _begin(
         self, job: MapperJob, stop: threading.Event, plan: SavedPlan | None, watch: Watch
@@ -185,7 +203,7 @@ class JobEngine:
         saved: SavedPlan | None = None,
     ) -> ParallelProcessingResult:
         """Do the chunks of a stored plan that are not committed. It is never planned again."""
-        with Watch(self.progress, job) as watch:
+        with Watch(self.progress, job) as watch, self._apart():
             return self._go_on(job, stored, stop, saved, watch)
 
     def _go_on(
@@ -278,6 +296,8 @@ class JobEngine:
                     run.stop(RunState.CANCELLED)
                 raise
             seconds = time.perf_counter() - started
+            for told in dict.fromkeys(engine.notes):
+                run = run.noting(told)
         result = self._aggregate_results(run, results, seconds, rows)
         once.done(run, result)
         cancelled = stop.is_set() or result.error == stored_runs.CANCELLED

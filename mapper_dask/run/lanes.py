@@ -16,6 +16,10 @@ class Turn:
     chunk: Chunk
     following: Chunk | None = None
     """What the same worker gets next, unless another one is free sooner; None: nobody knows."""
+    handed_on: int = 0
+    """How often it was given to another worker, since one could not reach a database."""
+    lost: int = 0
+    """How often its task was lost with all others, as when a cluster is restarted."""
 
 
 class Lanes:
@@ -43,6 +47,10 @@ class Lanes:
         if self._waiting and worker:
             self._reserved[worker] = self._waiting.popleft()
         return Turn(chunk, self._reserved.get(worker))
+
+    def put_back(self, chunk: Chunk) -> None:
+        """Take back a chunk that nobody has begun: it is dealt out next."""
+        self._waiting.appendleft(chunk)
 
     def _any(self) -> Chunk | None:
         if self._waiting:

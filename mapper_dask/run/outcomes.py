@@ -28,14 +28,6 @@ def shipping(task: ChunkTask, unread: ChunkResult) -> ChunkTask:
     return replace(task, read=replace(task.read, ships=True))
 
 
-def released(future: Any, outcome: Any, chunk: Chunk) -> ChunkResult:
-    """Return what became of a chunk, and let its future go: a lost worker must not run it again."""
-    status = future.status
-    future.release()
-    result: ChunkResult = outcome if status == "finished" else lost(chunk, outcome)
-    return result
-
-
 def lost(chunk: Chunk, outcome: Any) -> ChunkResult:
     """Return the result of a chunk whose task died with its worker too often."""
     error = outcome[1] if isinstance(outcome, tuple) else outcome

@@ -34,6 +34,7 @@ from mapper_dask.retries import Patience
 from mapper_dask.run import stored_runs
 from mapper_dask.run.arguments import require_known, require_seconds, require_workers
 from mapper_dask.run.budget import Budget
+from mapper_dask.run.clients import require_begun, require_waitable
 from mapper_dask.run.handle import RunHandle
 from mapper_dask.run.job_engine import JobEngine
 from mapper_dask.run.progress.watch import ProgressOptions, require_progress
@@ -201,6 +202,8 @@ class ParallelProcessor(JobEngine):
     def start(self, job: MapperJob, *, plan: Plan | None = None) -> RunHandle:
         """Begin a job in the background and return at once; see :class:`RunHandle`.
 
+        In a coroutine, ``await processor.start(job)`` is its result.
+
         What is wrong with it is raised by the handle's ``result()``.
         """
         kept = None if plan is None else saved(plan)
@@ -214,7 +217,14 @@ class ParallelProcessor(JobEngine):
                 with contextlib.suppress(RunNotFoundError):  # not entered yet: it will see the flag
                     self.cancel(run_id, target_conn=job.target_conn, source_conn=job.source_conn)
 
-        return RunHandle(run_id, lambda stop: self._run(named, stop, kept), end)
+        if self.enable_parallel:
+            require_begun(self.client)
+
+        def waitable() -> None:
+            if self.enable_parallel:
+                require_waitable(self.client, self.scheduler_address)
+
+        return RunHandle(run_id, lambda stop: self._run(named, stop, kept), end, waitable)
 
     def prepare(self, job: MapperJob) -> tuple[ChunkPlan, ChunkProcessor]:
         """Return a job's plan, checked, and what processes its chunks here, one by one.

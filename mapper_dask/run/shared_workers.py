@@ -11,13 +11,8 @@ from typing import Self
 from distributed import Client
 
 from mapper_dask.errors import MainGuardError
-from mapper_dask.run.dask_engine import (
-    DaskEngine,
-    Engine,
-    LoopEngine,
-    connected,
-    current_client,
-)
+from mapper_dask.run.clients import connected, current_client
+from mapper_dask.run.dask_engine import DaskEngine, Engine, LoopEngine
 from mapper_dask.run.job_engine import fits_one_chunk
 from mapper_dask.run.main_guard import require_main_guard
 from mapper_dask.run.own_cluster import own_cluster
@@ -51,6 +46,8 @@ class SharedWorkers:
     def __enter__(self) -> Self:
         if self._client is None and self._address is None:
             self._client = current_client()
+        elif self._client is None and self._address is not None:  # at once: it may be dead
+            self._client = self._stack.enter_context(connected(self._address))
         try:  # here: the threads of the jobs do not stand on the script that called
             require_main_guard()
         except MainGuardError as error:
@@ -78,9 +75,7 @@ class SharedWorkers:
 
     def _found(self) -> Client | None:
         with self._lock:
-            if self._client is None and self._address is not None:
-                self._client = self._stack.enter_context(connected(self._address))
-            elif self._client is None and self._max_workers > 1:
+            if self._client is None and self._max_workers > 1:
                 if self._unguarded is not None:
                     raise self._unguarded
                 self._client = self._stack.enter_context(own_cluster(self._max_workers))

@@ -28,7 +28,7 @@ from mapper_dask.errors import (
     RunNotFoundError,
 )
 from mapper_dask.parallel_models import ChunkState
-from mapper_dask.run import dask_engine
+from mapper_dask.run import clients, crew, own_cluster
 from mapper_dask.run.events import RunEvent
 from tests.database import Database, Databases, Server, fresh_databases
 
@@ -416,8 +416,9 @@ def no_cluster(*_: object, **__: object) -> None:
 
 @pytest.fixture
 def no_dask(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask_engine, "LocalCluster", no_cluster)
-    monkeypatch.setattr(dask_engine, "Client", no_cluster)
+    monkeypatch.setattr(own_cluster, "LocalCluster", no_cluster)
+    monkeypatch.setattr(own_cluster, "Client", no_cluster)
+    monkeypatch.setattr(clients, "Client", no_cluster)
 
 
 @pytest.mark.usefixtures("no_dask")
@@ -456,7 +457,7 @@ def _pid() -> int:
 def test_the_current_client_is_used_and_stays_open(
     shop: Databases, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dask_engine, "LocalCluster", no_cluster)
+    monkeypatch.setattr(own_cluster, "LocalCluster", no_cluster)
     with Client(client.scheduler.address, set_as_default=True) as default:
         result = process(shop, unchanged, processor=ParallelProcessor(chunk_size=100))
         assert default.status == "running"
@@ -503,11 +504,16 @@ class Spy:
         return self._client.submit(function, *args, **options)
 
 
-@pytest.mark.parametrize(("workers", "window"), [(None, 4), (1, 2)])
+@pytest.mark.parametrize(("workers", "window"), [(None, 4 + 3), (1, 2)])
 def test_no_more_than_a_window_of_tasks(
-    shop: Databases, client: Client, workers: int | None, window: int
-) -> None:
-    """One task follows each that ended, so the first window is the largest."""
+    shop: Databases, client: Client, workers: int | None, window: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """One task follows each that ended, so the first window is the largest.
+
+    Where more workers may join, some are in line for those.
+    """
+    monkeypatch.setattr(crew, "IN_LINE", 3)
     spy, submitted = Spy(client), []
     processor = ParallelProcessor(
         workers, 20, client=spy, progress=lambda _: submitted.append(spy.submitted)

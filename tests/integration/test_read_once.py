@@ -18,7 +18,7 @@ from mapper_dask.connections import reference
 from mapper_dask.errors import ConfigurationError, DatabaseError, RunStoppedError
 from mapper_dask.parallel_models import ChunkKind
 from mapper_dask.plan.chunk_manager import ChunkManager
-from mapper_dask.run import dask_engine, housekeeping, spooling
+from mapper_dask.run import dask_engine, dispatch, housekeeping, spooling
 from mapper_dask.run.preflight import prepare
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import keep_snapshot
@@ -294,7 +294,7 @@ def test_workers_that_do_not_see_the_folder_get_the_rows_with_their_tasks(
     sees = dask_engine.DaskEngine.sees
     monkeypatch.setattr(dask_engine.DaskEngine, "sees", hide)
     carried: list[int] = []
-    carrying = dask_engine.carrying
+    carrying = dispatch.carrying
 
     def counted(task, chunk):
         made = carrying(task, chunk)
@@ -302,7 +302,7 @@ def test_workers_that_do_not_see_the_folder_get_the_rows_with_their_tasks(
         carried.append(len(made.read.cargo))
         return made
 
-    monkeypatch.setattr(dask_engine, "carrying", counted)
+    monkeypatch.setattr(dispatch, "carrying", counted)
 
     result = processor(hidden, client=client).run(moved(databases))
 

@@ -36,7 +36,7 @@ from mapper_dask.errors import (
 )
 from mapper_dask.masking import secrets_of
 from mapper_dask.parallel_models import ParallelProcessingResult
-from mapper_dask.run import dask_engine
+from mapper_dask.run import own_cluster
 from tests.database import Database, Databases, Server, fresh_databases
 from tests.scripts import run_script
 
@@ -72,7 +72,7 @@ def shop(premises: Databases) -> Databases:
 @pytest.fixture
 def refused(shop: Databases, monkeypatch: pytest.MonkeyPatch) -> Refused:
     """A function that runs a job which must be refused, and returns the error."""
-    monkeypatch.setattr(dask_engine, "LocalCluster", _no_cluster)
+    monkeypatch.setattr(own_cluster, "LocalCluster", _no_cluster)
 
     def run(
         kind: type[MapperError], field: str = "", *, named: str | None = None, **changes: Any

@@ -127,13 +127,13 @@ def test_a_worker_that_cannot_read_the_password_is_found_before_a_row_moves(
     job: MapperJob, databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Another host is played by a process in which the file does not exist.
-    from mapper_dask.run import dask_engine
+    from mapper_dask.run import fit_workers
 
     def elsewhere(_: Any) -> None:
         message = "a worker cannot read the password that was given inline"
         raise MapperError(message)
 
-    monkeypatch.setattr(dask_engine, "_resolve_all", elsewhere)
+    monkeypatch.setattr(fit_workers, "resolve_all", elsewhere)
     with pytest.raises(MapperError, match="the workers cannot use the connections"):
         ParallelProcessor(max_workers=2).run(job)
     assert databases.target.fetch("SELECT to_regclass('mapper_dask_run')") == [(None,)]

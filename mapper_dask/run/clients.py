@@ -1,0 +1,142 @@
+"""The Dask client that a run uses, and where it can be waited for.
+
+Not in the event loop that has to do it; and in a task only where that leaves its thread to others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+from dask.context import thread_state as task_state
+from distributed import Client, get_client, get_worker, rejoin, secede
+from distributed.comm.addressing import get_address_host_port
+from distributed.threadpoolexecutor import thread_state as pool_state
+
+from mapper_dask.errors import ConfigurationError
+
+SCHEDULER_WAIT = 5.0
+"""Seconds for which a scheduler is waited for. One that refuses is not waited for at all."""
+
+AWAIT = "await processor.start(job), or call it in a thread: await asyncio.to_thread(...)"
+
+
+def current_client() -> Client | None:
+    """Return the client this code runs under: a worker's own, or the session's default."""
+    try:
+        found: Client = get_client()
+    except ValueError:
+        return None
+    return found
+
+
+def require_waitable(client: Client | None, scheduler_address: str | None = None) -> None:
+    """Refuse to wait in the thread of an event loop for what that very loop has to do.
+
+    An asynchronous client's calls return coroutines there, which nobody would await. In any other
+    thread they wait, as those of a synchronous one.
+
+    Raises
+    ------
+    ConfigurationError
+        Says how to wait instead.
+    """
+    if client is None and scheduler_address is not None:
+        return
+    found = client if client is not None else current_client()
+    if found is None:
+        return
+    if getattr(found, "asynchronous", False) is True:
+        message = (
+            "client is asynchronous, and to wait here would stop the event loop that it needs: "
+            f"{AWAIT}; or give a synchronous client, or scheduler_address instead"
+        )
+        raise ConfigurationError(message, field="client")
+    require_begun(found)
+
+
+def require_begun(client: Client | None) -> None:
+    """Refuse a client that is connected to nothing: one not awaited yet, or closed.
+
+    Raises
+    ------
+    ConfigurationError
+        Says which.
+    """
+    status = getattr(client, "status", "running")
+    if client is not None and status in ("newly-created", "closed", "closing"):
+        remedy = "await it first" if status == "newly-created" else "make a new one"
+        message = f"client is connected to no scheduler ({status}): {remedy}"
+        raise ConfigurationError(message, field="client")
+
+
+@contextlib.contextmanager
+def stepping_aside() -> Iterator[None]:
+    """Leave a worker's pool of threads while waiting, where this is the thread of a task.
+
+    The chunks need it: with all threads of a cluster waiting, none would be left to work. A task
+    that has left by itself stays outside.
+    """
+    if not _holds_a_thread():
+        yield
+        return
+    secede()
+    try:
+        yield
+    finally:
+        rejoin()
+
+
+def _holds_a_thread() -> bool:
+    if not getattr(pool_state, "proceed", False) or getattr(task_state, "actor", False):
+        return False
+    try:
+        get_worker()
+    except ValueError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def connected(address: str) -> Iterator[Client]:
+    """Lend a client of a scheduler.
+
+    Raises
+    ------
+    ConfigurationError
+        When it does not answer.
+    """
+    try:
+        _knock(address)
+        client = Client(address, set_as_default=False, timeout=SCHEDULER_WAIT)
+    except (OSError, TimeoutError, ValueError) as error:  # a ValueError: it is no address
+        message = (
+            f"scheduler_address {address!r} does not answer: {error}. Start the scheduler there, "
+            "or name the one that runs; without it, workers are started on this machine"
+        )
+        raise ConfigurationError(message, field="scheduler_address") from None
+    with client:
+        yield client
+
+
+def require_scheduler(address: str | None) -> None:
+    """Refuse the address of a scheduler that does not answer.
+
+    Raises
+    ------
+    ConfigurationError
+        When it does not.
+    """
+    if address is not None:
+        with connected(address):
+            pass
+
+
+def _knock(address: str) -> None:
+    """Raise at once where nothing listens: Dask would try again until its time is over."""
+    scheme, _, place = address.rpartition("://")
+    if scheme not in ("", "tcp", "tls") or ":" not in place:
+        return
+    host, port = get_address_host_port(address)
+    socket.create_connection((host, port), SCHEDULER_WAIT).close()
