@@ -20,6 +20,7 @@ from mapper_dask import (
     ExecutionEngine,
     Flow,
     FlowJob,
+    MapperJob,
     ParallelProcessingResult,
     ParallelProcessor,
     RunEvent,
@@ -72,9 +73,8 @@ def empty() -> Iterator[Client]:
 def in_threads(threads: int) -> LocalCluster:
     """Return a worker in this process."""
     return LocalCluster(
-        n_workers=1, threads_per_worker=threads, processes=False, host="127.0.0.1",
-        dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
-    )  # fmt: skip
+        n_workers=1, threads_per_worker=threads, processes=False, dashboard_address=None
+    )
 
 
 def assert_done(result: ParallelProcessingResult, databases: Databases) -> None:
@@ -82,8 +82,12 @@ def assert_done(result: ParallelProcessingResult, databases: Databases) -> None:
     assert_every_row_once(databases)
 
 
-def moved(databases: Databases, **options: object) -> object:
+def moved(databases: Databases, **options: object) -> MapperJob:
     return job(databases.source.url, databases.target.url, chunk_size=CHUNK, **options)
+
+
+def flow_of(work: MapperJob) -> Flow:
+    return Flow(name="f", jobs=(FlowJob(name="j", job=work),))
 
 
 # -- clients that are asynchronous ---------------------------------------------------------------
@@ -112,9 +116,7 @@ def test_an_asynchronous_client_serves_who_awaits_the_run(
             processor = ParallelProcessor(client=None if default else client)
             for waits in (
                 lambda: processor.run(moved(databases)),
-                lambda: ExecutionEngine(client=processor.client).run(
-                    Flow("f", [FlowJob(name="j", job=moved(databases))])
-                ),
+                lambda: ExecutionEngine(client=processor.client).run(flow_of(moved(databases))),
             ):
                 with pytest.raises(ConfigurationError, match=r"await processor\.start"):
                     waits()
@@ -132,7 +134,7 @@ def test_an_asynchronous_client_serves_a_thread_and_a_flow(databases: Databases)
     async def run() -> object:
         async with asynchronous() as client:
             engine = ExecutionEngine(client=client)
-            flow = Flow("f", [FlowJob(name="j", job=moved(databases))])
+            flow = flow_of(moved(databases))
             return (await asyncio.to_thread(engine.run, flow)).raise_for_status()
 
     asyncio.run(run())
@@ -177,6 +179,7 @@ def test_a_client_that_was_never_awaited_is_refused(databases: Databases) -> Non
             late = Client(client.scheduler.address, asynchronous=True, set_as_default=False)
             with pytest.raises(ConfigurationError, match="await it first"):
                 ParallelProcessor(client=late).start(moved(databases))
+            await late
             await late.close()
 
     asyncio.run(run())
@@ -446,7 +449,7 @@ def test_a_dead_scheduler_is_noticed_at_once(databases: Databases, size: int, wh
     stage(databases)
     work = job(databases.source.url, databases.target.url, chunk_size=size)
     address = f"tcp://127.0.0.1:{closed_port()}"
-    flow = Flow("f", [FlowJob(name="j", job=work)])
+    flow = flow_of(work)
     runs = {
         "job": lambda: ParallelProcessor(scheduler_address=address).run(work),
         "flow": lambda: ExecutionEngine(scheduler_address=address).run(flow),
