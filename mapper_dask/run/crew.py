@@ -138,15 +138,16 @@ class Crew:
         """Return whether a chunk can be given to another worker."""
         return any(other != address for other in self.members)
 
-    def refuse(self, address: str, why: str) -> bool:
-        """Give no more chunks to a worker; return whether there are others."""
+    def refuse(self, address: str, why: str) -> None:
+        """Give no more chunks to a worker."""
         if address not in self._unfit:
             self._unfit[address] = why
             self._note(f"worker {address} was passed over: {why}", address)
-        return bool(self.members)
 
     def unfit(self) -> str:
-        """Return what is wrong with every worker there is."""
+        """Return what is wrong with the workers there are, if not one of them is fit."""
+        if any(address not in self._unfit for address in self._known):
+            return ""
         return "; ".join(f"worker {a}: {why}" for a, why in self._unfit.items() if a in self._known)
 
     def pass_over(self, address: str, why: str) -> None:

@@ -17,7 +17,7 @@ from distributed import Client, as_completed
 from mapper_dask.chunk.spooled import carrying
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.errors import ConfigurationError, MapperError, SpoolError
-from mapper_dask.parallel_models import ChunkResult, ChunkState
+from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
 from mapper_dask.run.budget import Share
 from mapper_dask.run.crew import LOOK, Crew
 from mapper_dask.run.door import DOOR, answer, perform, version
@@ -85,6 +85,7 @@ class Dispatch:
                     yield from self._ended(*ended)
                 if self.crew.due and self._running:
                     self._look()
+                    yield from self._stranded()
                     self._fill()
                 yield from emptied(self._unsent)
         finally:
@@ -192,10 +193,12 @@ class Dispatch:
         found = answer(outcome)
         unfit = found.unfit or (found.value if isinstance(found.value, str) else "")
         if unfit:
-            if self.crew.refuse(found.address, unfit):
-                self._again(sent.turn)
+            self.crew.refuse(found.address, unfit)
+            self._look()
+            if hopeless := self.crew.unfit():
+                yield from self._stopped(sent.turn.chunk, hopeless)
             else:
-                yield from self._stopped(sent, self.crew.unfit() or unfit)
+                self._again(sent.turn)
             return
         result: ChunkResult = found.value
         if result.file_unread:
@@ -214,11 +217,19 @@ class Dispatch:
         self._fill(address if address in self.crew.members else "")
         yield result
 
-    def _stopped(self, sent: Sent, why: str) -> Iterator[ChunkResult]:
+    def _stopped(self, chunk: Chunk, why: str) -> Iterator[ChunkResult]:
         """Yield the failure of a chunk that nobody there is can do."""
         self._over = True
         error = ConfigurationError(f"no worker can do the run's chunks: {why}", field="client")
-        yield from self._done("", replace(lost(sent.turn.chunk, error), stops_run=True))
+        yield from self._done("", replace(lost(chunk, error), stops_run=True))
+
+    def _stranded(self) -> Iterator[ChunkResult]:
+        """Yield the failure of each chunk that waits for a worker, where not one is fit."""
+        if hopeless := self.crew.unfit():
+            for key in [key for key, sent in self._running.items() if sent.among is not None]:
+                sent = self._running.pop(key)
+                self.client.cancel([sent.future])
+                yield from self._stopped(sent.turn.chunk, hopeless)
 
     def _handed_on(self, sent: Sent, address: str, result: ChunkResult) -> bool:
         """Give a chunk to another worker whose own cannot reach a database; return whether it is.
@@ -281,7 +292,7 @@ class Dispatch:
             for sent in self._running.values()
             if sent.among is not None and not sent.among & members
         ]
-        if members or self.crew.only is None:
+        if members or not self.crew.unfit():
             self._move(stranded)
         self._recall()
 

@@ -30,7 +30,7 @@ from mapper_dask.errors import ConfigurationError
 from mapper_dask.run import crew as crews
 from mapper_dask.run.door import version
 from tests.database import Databases
-from tests.fault.gate import closed_gate
+from tests.fault.gate import LOCK, closed_gate
 from tests.fault.joining import (
     HIDDEN,
     OLD,
@@ -43,6 +43,7 @@ from tests.fault.joining import (
 )
 from tests.fault.moving import ROWS, assert_every_row_once, job, stage
 from tests.fault.playground import local_cluster
+from tests.fault.watch import connected
 
 CHUNK, CHUNKS = 4_000, 15
 
@@ -385,6 +386,14 @@ def test_a_worker_that_has_not_this_library_is_told_before_a_row_moves(
     assert databases.target.fetch("SELECT count(*)::int FROM d") == [(0,)]
 
 
+@contextlib.contextmanager
+def closed_again(databases: Databases) -> Iterator[None]:
+    """Close a gate that stands there already; its making would alter the target in mid-run."""
+    with contextlib.closing(connected(databases.target)) as holder, holder.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+        yield
+
+
 @pytest.mark.usefixtures("named")
 @pytest.mark.parametrize("left", [True, False], ids=["beside another", "alone"])
 @pytest.mark.parametrize(
@@ -394,20 +403,31 @@ def test_a_worker_that_joins_late_and_is_unfit_does_no_chunk(
     databases: Databases, empty: Client, tmp_path: Path, unfit: dict[str, object], *, left: bool
 ) -> None:  # fmt: skip
     work = job("env:MOVED_FROM", "env:MOVED_TO", chunk_size=CHUNK, run_id="late")
+    begun = threading.Event()
+    with closed_gate(databases.target):
+        pass  # it stands there, and is open
     with contextlib.ExitStack() as stack:
-        well = stack.enter_context(joining(empty, "well", folder=tmp_path))
-        begun = threading.Event()
+        well = stack.enter_context(contextlib.ExitStack())
+        well.enter_context(joining(empty, "well", folder=tmp_path))
 
-        def come(event: RunEvent) -> None:
-            if event.done == 1:
-                stack.enter_context(joining(empty, "late", folder=tmp_path, **unfit))
-                begun.set()
+        def come(_: RunEvent) -> None:
+            """Let it join while the other stands in a chunk: what is in line is sent to it."""
+            if begun.is_set():
+                return
+            begun.set()
+            with closed_again(databases):
+                late = stack.enter_context(joining(empty, "late", folder=tmp_path, **unfit))
+                waited = guarded()
+                while not any(empty.has_what([late]).values()):
+                    assert not waited(), "no chunk was sent to it"
                 if not left:
-                    empty.retire_workers([well])
+                    well.close()
+                    wait_for_workers(empty, 1)
 
         result = ParallelProcessor(client=empty, progress=come).run(work)
     assert begun.is_set()
     assert len({chunk.worker for chunk in result.chunk_results if chunk.succeeded}) == 1
+    assert any("was passed over" in note for note in result.warnings)
     if not left:
         assert not result.succeeded
         assert "no worker can do the run's chunks" in "".join(result.errors)
