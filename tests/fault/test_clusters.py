@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -45,7 +46,15 @@ from tests.fault.moving import ROWS, assert_every_row_once, job, stage
 from tests.fault.playground import local_cluster
 from tests.fault.watch import connected
 
-CHUNK, CHUNKS = 4_000, 15
+CHUNK = 4_000
+
+EVERY = int(os.environ.get("ROUNDS", "1")) > 1
+"""Whether every variation is tried: ``ROUNDS=2 pytest tests/fault/test_clusters.py``."""
+
+
+def some(*variations: object) -> list[object]:
+    """Return variations of which the first does without ``ROUNDS``."""
+    return list(variations if EVERY else variations[:1])
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +73,18 @@ def narrow(cluster: LocalCluster) -> Iterator[Client]:
         yield client
 
 
-@pytest.fixture
-def empty() -> Iterator[Client]:
+@pytest.fixture(scope="module")
+def bare() -> Iterator[LocalCluster]:
     """A scheduler without a worker."""
-    with local_cluster(0) as made, Client(made, set_as_default=False) as client:
+    with local_cluster(0) as made:
+        yield made
+
+
+@pytest.fixture
+def empty(bare: LocalCluster) -> Iterator[Client]:
+    """A client of a scheduler that has no worker yet."""
+    with Client(bare, set_as_default=False) as client:
+        wait_for_workers(client, 0)
         yield client
 
 
@@ -308,8 +325,10 @@ def named(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> dict[str, st
     return right
 
 
-@pytest.mark.parametrize("cut", ["MOVED_FROM", "MOVED_TO"])
-@pytest.mark.parametrize("silent", [False, True], ids=["refused", "not answered"])
+@pytest.mark.parametrize(
+    ("cut", "silent"),
+    [("MOVED_TO", False), *some(("MOVED_FROM", True), ("MOVED_TO", True), ("MOVED_FROM", False))],
+)
 def test_a_worker_cut_off_from_a_database_leaves_its_chunks_to_others(
     databases: Databases, named: dict[str, str], empty: Client, tmp_path: Path,
     cut: str, *, silent: bool,
@@ -395,9 +414,16 @@ def closed_again(databases: Databases) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("named")
-@pytest.mark.parametrize("left", [True, False], ids=["beside another", "alone"])
 @pytest.mark.parametrize(
-    "unfit", [{"preload": OLD}, {"environment": {"MOVED_TO": "no url"}}], ids=["version", "url"]
+    ("unfit", "left"),
+    [
+        ({"preload": OLD}, True),
+        *some(
+            ({"environment": {"MOVED_TO": "no url"}}, False),
+            ({"environment": {"MOVED_TO": "no url"}}, True),
+            ({"preload": OLD}, False),
+        ),
+    ],
 )
 def test_a_worker_that_joins_late_and_is_unfit_does_no_chunk(
     databases: Databases, empty: Client, tmp_path: Path, unfit: dict[str, object], *, left: bool
@@ -463,7 +489,7 @@ def test_a_function_that_is_registered_by_value_goes_along(
 # -- a scheduler that is not there ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [CHUNK, ROWS], ids=["chunks", "one chunk"])
+@pytest.mark.parametrize("size", some(ROWS, CHUNK))
 @pytest.mark.parametrize("what", ["job", "flow"])
 def test_a_dead_scheduler_is_noticed_at_once(databases: Databases, size: int, what: str) -> None:
     stage(databases)
