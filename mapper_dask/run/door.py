@@ -29,7 +29,12 @@ NAME = "mapper-dask"
 
 def version() -> str:
     """Return the version of this library, here."""
-    return str(getattr(mapper_dask, "__version__", None) or metadata.version(NAME))
+    return str(getattr(mapper_dask, "__version__", None) or _installed())
+
+
+@functools.cache
+def _installed() -> str:
+    return metadata.version(NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +101,13 @@ def _made() -> Callable[..., Any]:
         try:
             import mapper_dask
 
-            found = getattr(mapper_dask, "__version__", None)
+            known = vars(mapper_dask)
+            found = getattr(mapper_dask, "__version__", None) or known.get("_installed")
             if found is None:
                 from importlib import metadata
 
-                found = metadata.version("mapper-dask")
+                # Kept: to look it up takes longer than a small chunk's way through the door.
+                found = known["_installed"] = metadata.version("mapper-dask")
         except ImportError as error:
             return address, "missing", f"{type(error).__name__}: {error}"
         if found != version:
