@@ -28,8 +28,9 @@ LOOK = 1.0
 PASSED_OVER = 120.0
 """Seconds for which a worker gets no chunk that could not reach a database."""
 
-IN_LINE = 128
-"""Chunks to have in line at most, beyond the window: the scheduler holds each."""
+IN_LINE, IN_LINE_A_THREAD = 128, 8
+"""Chunks to have in line at most, beyond the window: the scheduler holds each, and what is in line
+is done before a run that fails is stopped."""
 
 UNKNOWN = 0.5
 """Seconds that a chunk is taken to last before one has ended; so does Dask's scheduler."""
@@ -127,8 +128,11 @@ class Crew:
             return 0
         room = self.share.room() - self._threads
         duration = float(parse_timedelta(dask.config.get(DURATION, "5s")))
-        wanted = duration * (1.5 * self.threads + 1) / max(self.seconds, 0.001)
-        return max(0, min(max(1, math.ceil(wanted) - WINDOW * self.threads), IN_LINE, room))
+        lasting = duration * (1.5 * self.threads + 1) / max(self.seconds, 0.001)
+        wanted = max(1, math.ceil(lasting) - WINDOW * self.threads)
+        if wanted > IN_LINE + IN_LINE_A_THREAD * self.threads:
+            wanted = self.threads  # chunks so small that none would call for another worker
+        return max(0, min(wanted, room))
 
     def ended(self, seconds: float) -> None:
         """Take note of how long a chunk has lasted."""

@@ -24,6 +24,8 @@ event                    level    fields beside ``run``; in a flow ``flow``, ``f
 ``chunk_failed``         WARNING  the same, error
 ``rows_refused``         WARNING  table
 ``run_restarted``        WARNING  note
+``worker_passed_over``   WARNING  worker, note: it lacks something, or cannot reach a database
+``chunks_sent_again``    WARNING  note: the cluster was restarted, or had forgotten its tasks
 ``run_published``        INFO     target, rows
 ``run_succeeded``        INFO     chunks, failed, rows_read, rows_loaded, rows_rejected, seconds
 ``run_failed``           ERROR    the same, error

@@ -519,4 +519,4 @@ def test_the_scheduler_never_holds_more_than_a_bounded_number(
     work = job(databases.source.url, databases.target.url, chunk_size=1_000)
     result = ParallelProcessor(client=narrow, progress=count).run(work)
     assert_done(result, databases)
-    assert 2 < max(held) <= 2 + 5 + 1
+    assert 2 < max(held) <= 2 + 5 + crews.IN_LINE_A_THREAD + 1

@@ -12,7 +12,7 @@ import pytest
 import mapper_dask
 from mapper_dask.run import crew as crews
 from mapper_dask.run.budget import Share, unbounded
-from mapper_dask.run.crew import IN_LINE, Crew
+from mapper_dask.run.crew import IN_LINE, IN_LINE_A_THREAD, Crew
 from mapper_dask.run.door import DOOR, answer, packed, take, version
 
 
@@ -43,9 +43,10 @@ def test_more_is_in_line_than_in_hand_and_never_more_than_a_bounded_number(threa
 
     in_line = crew.window(spare=True) - 2 * threads
 
-    assert 1 <= in_line <= IN_LINE
+    assert 1 <= in_line <= IN_LINE + IN_LINE_A_THREAD * threads
     enough = seconds * (2 * threads + in_line) > 5.0 * threads  # what Dask asks another worker for
-    assert enough or in_line == IN_LINE
+    assert enough or seconds < 0.1
+    assert enough or in_line == threads
 
 
 def test_with_no_worker_something_is_in_line_for_the_first():
