@@ -514,6 +514,7 @@ def test_no_more_than_a_window_of_tasks(
     Where more workers may join, some are in line for those.
     """
     monkeypatch.setattr(crew, "IN_LINE", 0)
+    monkeypatch.setattr(crew, "IN_LINE_A_THREAD", 0)
     spy, submitted = Spy(client), []
     processor = ParallelProcessor(
         workers, 20, client=spy, progress=lambda _: submitted.append(spy.submitted)
