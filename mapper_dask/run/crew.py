@@ -28,7 +28,7 @@ LOOK = 1.0
 PASSED_OVER = 120.0
 """Seconds for which a worker gets no chunk that could not reach a database."""
 
-IN_LINE, IN_LINE_A_THREAD = 128, 8
+IN_LINE, IN_LINE_A_THREAD = 64, 8
 """Chunks to have in line at most, beyond the window: the scheduler holds each, and what is in line
 is done before a run that fails is stopped."""
 
@@ -59,6 +59,7 @@ class Crew:
     """Until when, by the monotonic clock."""
     _threads: int = 0
     _looked: float = 0.0
+    _any_ended: bool = False
 
     def look(self) -> None:
         """Ask the scheduler which workers there are now."""
@@ -136,7 +137,8 @@ class Crew:
 
     def ended(self, seconds: float) -> None:
         """Take note of how long a chunk has lasted."""
-        self.seconds += (seconds - self.seconds) / 4
+        self.seconds = seconds if not self._any_ended else (self.seconds + seconds) / 2
+        self._any_ended = True
 
     def others(self, address: str) -> bool:
         """Return whether a chunk can be given to another worker."""

@@ -45,7 +45,7 @@ def test_more_is_in_line_than_in_hand_and_never_more_than_a_bounded_number(threa
 
     assert 1 <= in_line <= IN_LINE + IN_LINE_A_THREAD * threads
     enough = seconds * (2 * threads + in_line) > 5.0 * threads  # what Dask asks another worker for
-    assert enough or seconds < 0.1
+    assert enough or seconds < 0.2
     assert enough or in_line == threads
 
 
