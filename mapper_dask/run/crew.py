@@ -28,7 +28,7 @@ LOOK = 1.0
 PASSED_OVER = 120.0
 """Seconds for which a worker gets no chunk that could not reach a database."""
 
-IN_LINE, IN_LINE_A_THREAD = 64, 8
+IN_LINE, IN_LINE_A_THREAD = 64, 12
 """Chunks to have in line at most, beyond the window: the scheduler holds each, and what is in line
 is done before a run that fails is stopped."""
 
