@@ -28,6 +28,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool
 
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError
+from mapper_dask.halting import cancelled_with
 from mapper_dask.masking import hidden, masked, redact, secrets_of, shown_url
 from mapper_dask.urls import parse_url, url_of_engine
 
@@ -375,7 +376,8 @@ def raw_connection(engine: sa.Engine, field: str = "") -> Iterator[Any]:
     """
     pooled = _pooled(engine, field)
     try:
-        yield pooled.driver_connection
+        with cancelled_with(pooled.driver_connection):
+            yield pooled.driver_connection
     except BaseException:
         pooled.invalidate()
         raise

@@ -133,8 +133,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _terminable():
             return _answered(cli.main(typed, prog_name=PROGRAM, standalone_mode=False), as_json)
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        return _interrupted(as_json=as_json)
+    except (KeyboardInterrupt, click.exceptions.Abort) as error:
+        return _interrupted(str(error), as_json=as_json)
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
@@ -172,31 +172,33 @@ def _here_on_path() -> None:
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM cancel as Ctrl-C does."""
+    """Let SIGTERM, and a terminal that is closed, cancel as Ctrl-C does."""
 
     def interrupt(number: int, frame: Any) -> None:
         del number, frame
         raise KeyboardInterrupt
 
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not in the main thread, where a program calls us
-        yield
-        return
+    before = {}
+    with contextlib.suppress(ValueError):  # not in the main thread, where a program calls us
+        for heard in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(heard) is not signal.SIG_IGN:  # as under nohup
+                before[heard] = signal.signal(heard, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for heard, handler in before.items():
+            signal.signal(heard, handler)
 
 
-def _interrupted(*, as_json: bool) -> int:
-    message = "cancelled; what is committed stays, and resume goes on"
+def _interrupted(line: str, *, as_json: bool) -> int:
+    message = line or "cancelled; what is committed stays, and resume goes on"
     if as_json:
         document = {"error": {"kind": "Cancelled", "message": message, "field": None,
                               "file": None, "line": None, "column": None}}  # fmt: skip
         say(Reply(document, ""), as_json=True)
     else:
-        _complain(message)
+        with contextlib.suppress(OSError):  # the terminal was closed
+            sys.stderr.write(f"{harmless(message)}\n")
     return CANCELLED
 
 

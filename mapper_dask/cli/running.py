@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +63,38 @@ def run(
     flow = job_file.flow(only=names or tuple(plans or ()), run_id=run_id, settings=known)
     if sequential:
         flow = _one_by_one(flow)
-    return _moved(flow, known, {k: p for k, p in (plans or {}).items() if p is not None})
+    with _resumable(*_place_of(file, flow)):
+        return _moved(flow, known, {k: p for k, p in (plans or {}).items() if p is not None})
+
+
+@contextlib.contextmanager
+def _resumable(*words: str) -> Iterator[None]:
+    """Let an interruption be told with the command that resumes, which such words end."""
+    from mapper_dask.run.interrupts import worded
+
+    with worded(lambda run_id: shlex.join(["mapper-dask", "resume", run_id, *words])) as wording:
+        try:
+            yield
+        except KeyboardInterrupt as error:
+            if wording.begun:
+                raise
+            raise KeyboardInterrupt(*error.args or (NOTHING,)) from None
+
+
+NOTHING = "interrupted before anything began: nothing was moved, nothing is to be resumed"
+
+
+def _place_of(file: str, flow: Any) -> tuple[str, ...]:
+    """Return what tells ``resume`` where the ledger of a flow is; it takes no plan for that."""
+    from mapper_dask.cli import plan_files
+
+    return _ledger_words(flow_ledger(flow)) if plan_files.is_plan(file) else (file,)
+
+
+def _ledger_words(conn: Any) -> tuple[str, ...]:
+    from mapper_dask.connections import reference
+
+    return () if conn is None else ("--ledger", reference(conn, "ledger").portable or "…")
 
 
 def _read(file: str) -> tuple[Any, dict[str, Any] | None, dict[str, Any]]:
@@ -242,12 +276,23 @@ def resume(
 
     options = _options(scheduler, workers, changes, sequential=sequential, quiet=quiet)
     conn = ledger_of(ledger, file)
-    stored = _stored(conn, run_id)
-    if stored is None:
-        given = as_given(file, conn, run_id, source, trust_ledger=trust_ledger)
-        return _resumed_alone(run_id, conn, given, options)
-    if file is None and not trust_ledger:
-        require_trusted_flow(conn, run_id)
+    words = (*((file,) if file else ()), *(_ledger_words(conn) if ledger or not file else ()))
+    words += ("--source", source) if source else ()
+    with _resumable(*words, *(("--trust-ledger",) if trust_ledger else ())):
+        stored = _stored(conn, run_id)
+        if stored is None:
+            given = as_given(file, conn, run_id, source, trust_ledger=trust_ledger)
+            return _resumed_alone(run_id, conn, given, options)
+        if file is None and not trust_ledger:
+            require_trusted_flow(conn, run_id)
+        return _resumed(run_id, conn, stored, file, options, sequential=sequential)
+
+
+def _resumed(
+    run_id: str, conn: Any, stored: Any, file: str | None, options: dict[str, Any], *,
+    sequential: bool,
+) -> Reply:  # fmt: skip
+    """Finish a flow's run."""
     job_file = _kept(stored) if file is None else _read(file)[0]
     known = settings_of(job_file, options)
     flow = job_file.flow(only=_jobs_of(conn, run_id, job_file), settings=known)

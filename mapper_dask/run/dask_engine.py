@@ -20,6 +20,7 @@ from mapper_dask.chunk.chunk_processor import process_chunk
 from mapper_dask.chunk.spooled import sees
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections import close_idle
+from mapper_dask.halting import current as current_halt
 from mapper_dask.parallel_models import Chunk, ChunkResult
 from mapper_dask.run.budget import Share, unbounded
 from mapper_dask.run.clients import connected, current_client
@@ -53,6 +54,10 @@ class Engine(Protocol):
         """Close the connections that idle in other processes."""
         ...
 
+    def halt(self) -> None:
+        """Let nobody wait any longer for the chunks that are at work in other processes."""
+        ...
+
     def sees(self, folder: str, reading: str) -> bool:
         """Return whether whoever runs a chunk can read the files of a reading."""
         ...
@@ -76,6 +81,9 @@ class LoopEngine:
 
     def close_idle(self) -> None:
         """Do nothing: no other process is at work."""
+
+    def halt(self) -> None:
+        """Do nothing: what works here is broken off itself."""
 
     def sees(self, folder: str, reading: str) -> bool:
         """Return True: this process has written them."""
@@ -103,6 +111,7 @@ class DaskEngine:
     notes: list[str] = field(default_factory=list)
     """What became of workers."""
     remote: bool = field(default=True, init=False)
+    _dispatch: Dispatch | None = field(default=None, init=False)
 
     @property
     def threads(self) -> int:
@@ -125,7 +134,13 @@ class DaskEngine:
         """Yield what became of each chunk as it ends, in any order."""
         run_id = None if task.load is None else task.load.run_id
         crew = Crew(self.client, self.share, self.max_workers, self.own, run_id, self.notes)
-        return Dispatch(self.client, crew, self.share, task, Lanes(chunks)).results()
+        self._dispatch = Dispatch(self.client, crew, self.share, task, Lanes(chunks))
+        return self._dispatch.results()
+
+    def halt(self) -> None:
+        """Let go of the chunks that are handed out: whoever waits for their results gets none."""
+        if self._dispatch is not None:
+            self._dispatch.halt()
 
 
 @contextlib.contextmanager
@@ -161,7 +176,7 @@ def open_engine(
     elif max_workers == 1:
         yield LoopEngine()
     else:
-        with own_cluster(max_workers) as own:
+        with own_cluster(max_workers, current_halt()) as own:
             yield DaskEngine(own, max_workers, own=True)
 
 

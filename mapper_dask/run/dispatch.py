@@ -70,6 +70,8 @@ class Dispatch:
     """When each worker last did a chunk."""
     _sent_again: int = 0
     _over: bool = False
+    """Whether no further chunk is handed out."""
+    _halted: bool = False
     _completed: Any = None
 
     def results(self) -> Generator[ChunkResult]:
@@ -79,7 +81,7 @@ class Dispatch:
         try:
             self._fill()
             yield from emptied(self._unsent)
-            while self._running:
+            while self._running and not self._halted:
                 ended = self._next()
                 if ended is not None:
                     yield from self._ended(*ended)
@@ -92,11 +94,16 @@ class Dispatch:
             self.client.cancel([sent.future for sent in self._running.values()])
             self._tell()
 
+    def halt(self) -> None:
+        """Let go of what is handed out, from any thread: who waits for results gets no more."""
+        self._over = self._halted = True
+        self.client.cancel([sent.future for sent in list(self._running.values())])
+
     def _next(self) -> tuple[Any, Any] | None:
         """Return the next task that has ended; None when it is time for a look."""
         until = time.monotonic() + LOOK
         while not self._completed.has_ready():
-            if time.monotonic() >= until:
+            if self._halted or time.monotonic() >= until:
                 return None
             with self._completed.thread_condition:
                 self._completed.thread_condition.wait(WAKE)

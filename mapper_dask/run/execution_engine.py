@@ -17,6 +17,7 @@ from mapper_dask.connections import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.flow import Flow, FlowJob, FlowJobResult, FlowResult, JobState
+from mapper_dask.halting import Halt
 from mapper_dask.ledger_flows import StoredFlow
 from mapper_dask.ledger_runs import RunState
 from mapper_dask.retries import Patience
@@ -27,8 +28,10 @@ from mapper_dask.run.clients import require_waitable, stepping_aside
 from mapper_dask.run.events import log_flow_event
 from mapper_dask.run.fit_workers import require_picklable
 from mapper_dask.run.flow_course import Course
+from mapper_dask.run.flow_ending import FlowEnding
 from mapper_dask.run.flow_job import Means, from_ledger
 from mapper_dask.run.flow_ledger import FlowLedger, all_runs
+from mapper_dask.run.interrupts import attended, require_going
 from mapper_dask.run.parallel_processor import Plan
 from mapper_dask.run.progress.watch import ProgressOptions, require_progress
 from mapper_dask.run.run_ledger import RunLedger
@@ -154,6 +157,13 @@ class ExecutionEngine:
         ledger = FlowLedger(
             ledger_of(flow), flow.run_id or uuid.uuid4().hex[:16], self.patience.lock_timeout
         )
+        ending, halt = FlowEnding(flow, ledger), Halt()
+        return attended(lambda: self._run(flow, plans or {}, ending, halt), halt, ending)
+
+    def _run(
+        self, flow: Flow, plans: Mapping[str, Plan], ending: FlowEnding, halt: Halt
+    ) -> FlowResult:
+        ledger = ending.ledger
         ledger.prepare()
         for job in flow.jobs:
             if job.incremental is not None:
@@ -172,11 +182,14 @@ class ExecutionEngine:
                 settings=self.settings,
                 plans=plans,
             )
+            require_going(ledger.run_id, halt)
+            ending.entering = True
             stored = ledger.open(flow)  # last: what was refused before has changed nothing there
             name, jobs = flow.name, len(flow.jobs)
             log_flow_event("flow_started", flow=name, flow_run=ledger.run_id, jobs=jobs)
-            course = Course(means, stored, limit)
+            course = ending.course = Course(means, stored, limit)
             try:
+                require_going(ledger.run_id, halt)
                 course.run()
             except BaseException as error:
                 course.cancel(error)

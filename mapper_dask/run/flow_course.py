@@ -26,6 +26,8 @@ class Course:
         self._reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
         self._threads: dict[str, JobThread] = {}
         self._results: dict[str, FlowJobResult] = {}
+        self.interrupted = False
+        """Whether it was told to stop."""
 
     def run(self) -> None:
         """Run every job that can be; return when none is left."""
@@ -40,6 +42,11 @@ class Course:
                 self._hear(self._reports.get())
         state = FlowState.SUCCEEDED if self.result(0.0).succeeded else FlowState.FAILED
         self._means.ledger.end(state)
+
+    def interrupt(self) -> None:
+        """Let ``run`` raise KeyboardInterrupt, in whichever thread it is at work."""
+        self.interrupted = True
+        self._report("", KeyboardInterrupt())
 
     def cancel(self, error: BaseException) -> None:
         """Stop every job that runs, and note that those that have not ended are cancelled.

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self
 
+from mapper_dask.halting import Halt, current
 from mapper_dask.parallel_models import ParallelProcessingResult
 from mapper_dask.run.clients import stepping_aside
+from mapper_dask.run.main_guard import seen_from_here
+
+
+@contextlib.contextmanager
+def _also_broken_off(halt: Halt) -> Iterator[None]:
+    """Let what halts the work that this run is a part of break off what the run waits for, too."""
+    whole = current()
+    if whole is None:
+        yield
+        return
+    with whole.breaks(lambda: halt.is_set() and halt.break_off()):
+        yield
 
 
 class RunHandle:
@@ -25,28 +39,31 @@ class RunHandle:
     def __init__(
         self,
         run_id: str,
-        work: Callable[[threading.Event], ParallelProcessingResult],
+        work: Callable[[Halt], ParallelProcessingResult],
         end: Callable[[], None],
         require_waitable: Callable[[], None] = lambda: None,
     ) -> None:
         self.run_id = run_id
         self._end = end
         self._require_waitable = require_waitable
-        self._stop = threading.Event()
+        self._stop = Halt()
         self._future: Future[ParallelProcessingResult] = Future()
         self._future.set_running_or_notify_cancel()  # who stops waiting for it does not end it
         # In the caller's context: what it is a part of, a trace or a flow, goes on there.
+        with seen_from_here():
+            context = contextvars.copy_context()
         self._thread = threading.Thread(
-            target=contextvars.copy_context().run,
+            target=context.run,
             args=(self._work, work),
             name=f"mapper_dask-{run_id}",
             daemon=True,
         )
         self._thread.start()
 
-    def _work(self, work: Callable[[threading.Event], ParallelProcessingResult]) -> None:
+    def _work(self, work: Callable[[Halt], ParallelProcessingResult]) -> None:
         try:
-            self._future.set_result(work(self._stop))
+            with _also_broken_off(self._stop), self._stop.current():
+                self._future.set_result(work(self._stop))
         except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
             self._future.set_exception(error)
 

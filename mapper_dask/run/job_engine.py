@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -17,6 +16,7 @@ from distributed import Client
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections import ConnectionRef, reference
 from mapper_dask.errors import MapperError
+from mapper_dask.halting import Halt
 from mapper_dask.ledger_lost import lost
 from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.mapper_job import MapperJob
@@ -38,7 +38,9 @@ from mapper_dask.run.dask_engine import (
 from mapper_dask.run.events import Counter
 from mapper_dask.run.evidence import accepted, require_still_there
 from mapper_dask.run.fit_workers import require_picklable, require_reachable
+from mapper_dask.run.interrupts import attended, require_going
 from mapper_dask.run.one_state import rest_of
+from mapper_dask.run.own_cluster import telling
 from mapper_dask.run.preflight import prepare
 from mapper_dask.run.progress.watch import ProgressOptions, Watch
 from mapper_dask.run.run import (
@@ -49,6 +51,7 @@ from mapper_dask.run.run import (
     require_same_columns,
     started_event,
 )
+from mapper_dask.run.run_ending import RunEnding
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import Keeper, keep_snapshot
 from mapper_dask.run.staged_again import publication_again
@@ -74,10 +77,22 @@ class JobEngine:
     """The connections it may hold; jobs that run at a time may share one."""
 
     def _run(
-        self, job: MapperJob, stop: threading.Event, plan: SavedPlan | None = None
+        self, job: MapperJob, stop: Halt, plan: SavedPlan | None = None
     ) -> ParallelProcessingResult:
-        with Watch(self.progress, job) as watch, self._apart():
-            return self._begin(job, stop, plan, watch)
+        return self._watched(job, stop, lambda watch: self._begin(job, stop, plan, watch))
+
+    def _watched(
+        self, job: MapperJob, stop: Halt, work: Callable[[Watch], ParallelProcessingResult]
+    ) -> ParallelProcessingResult:
+        """Do some work on a run that its hooks are told of, and that Ctrl-C stops."""
+        watch = Watch(self.progress, job)
+
+        def done() -> ParallelProcessingResult:
+            with watch, telling(watch.preparing):
+                return work(watch)
+
+        with self._apart():  # in the thread of the caller, which may be a task's
+            return attended(done, stop, RunEnding(job, watch))
 
     @contextlib.contextmanager
     def _apart(self) -> Iterator[None]:
@@ -97,7 +112,7 @@ class JobEngine:
             yield
 
     def _begin(
-        self, job: MapperJob, stop: threading.Event, plan: SavedPlan | None, watch: Watch
+        self, job: MapperJob, stop: Halt, plan: SavedPlan | None, watch: Watch
     ) -> ParallelProcessingResult:
         job = job.validated()
         if self.enable_parallel:
@@ -109,16 +124,18 @@ class JobEngine:
         if stored is not None:
             return self._go_on(job, stored, stop, plan, watch)
         named = job.evolve(run_id=job.run_id or uuid.uuid4().hex)
+        watch.run_id = named.run_id
 
         def planned(keeper: Keeper) -> once.Taken | None:
             run = self._planned(named, keeper, source, target, plan)
             inlet = once.Inlet(self.spool_parent, stop, watch.reading)
+            watch.entering = run.plan.read_once
             return once.taken_in(run, keeper, inlet, new=True)
 
         return self._in_budget(named, planned, stop, watch, new=True)
 
     def _stored(
-        self, target: ConnectionRef | None, run_id: str | None, stop: threading.Event
+        self, target: ConnectionRef | None, run_id: str | None, stop: Halt
     ) -> StoredRun | None:
         """Return a run that the ledger knows by that name."""
         if target is None or not run_id:
@@ -128,7 +145,7 @@ class JobEngine:
                 return RunLedger(target, run_id, connection_wait=0).find()
         raise AssertionError  # pragma: no cover - attempts return or raise
 
-    def _attempts(self, run_id: str, stop: threading.Event) -> Any:
+    def _attempts(self, run_id: str, stop: Halt) -> Any:
         """Return attempts at what comes before the first row: all of it waits for connections."""
 
         def tidy() -> None:
@@ -141,7 +158,7 @@ class JobEngine:
         self,
         job: MapperJob,
         planned: Callable[[Keeper], once.Taken | None],
-        stop: threading.Event,
+        stop: Halt,
         watch: Watch,
         *,
         new: bool,
@@ -199,21 +216,21 @@ class JobEngine:
         self,
         job: MapperJob,
         stored: StoredRun,
-        stop: threading.Event,
+        stop: Halt,
         saved: SavedPlan | None = None,
     ) -> ParallelProcessingResult:
         """Do the chunks of a stored plan that are not committed. It is never planned again."""
-        with Watch(self.progress, job) as watch, self._apart():
-            return self._go_on(job, stored, stop, saved, watch)
+        return self._watched(job, stop, lambda watch: self._go_on(job, stored, stop, saved, watch))
 
     def _go_on(
         self,
         job: MapperJob,
         stored: StoredRun,
-        stop: threading.Event,
+        stop: Halt,
         saved: SavedPlan | None,
         watch: Watch,
     ) -> ParallelProcessingResult:
+        watch.run_id = stored.run_id
         source = reference(job.source_conn, "source_conn")
         target = reference(job.target_conn, "target_conn")
         job_record.require_same(job, source, stored)
@@ -229,6 +246,7 @@ class JobEngine:
         if all(result.succeeded for _, result in known):
             require_chunks(stored, [chunk for chunk, _ in known])
             publication = publication_again(job, target, stored)
+            watch.entering = True
             results = [result for _, result in known]
             result = stored_runs.result_of(ledger, stored, results, publication)
             once.forget(self.spool_parent, stored.run_id, result)
@@ -251,6 +269,7 @@ class JobEngine:
                 return run.from_files(again.spool), once.put_away(again.spool)
             inlet = once.Inlet(self.spool_parent, stop, watch.reading)
             run = replace(run, note=again.note)
+            watch.entering = run.plan.read_once
             broken_off = not any(result.attempts for _, result in known)
             return once.taken_in(run, keeper, inlet, new=False, broken_off=broken_off)
 
@@ -262,7 +281,7 @@ class JobEngine:
         share: Share,
         kept: contextlib.ExitStack,
         keeper: Keeper,
-        stop: threading.Event,
+        stop: Halt,
         watch: Watch,
         *,
         new: bool,
@@ -273,11 +292,14 @@ class JobEngine:
         if keeper.snapshot is None or run.spool is not None:
             keeper.done = True
             kept.close()  # nothing to keep: planning is done, or the rows are here
+        require_going(run.run_id, stop)
         with self._engine(run) as engine, within(engine, share) as note:
             run = run.bounded(share, note)
             refs = [ref for ref in (run.source, run.target) if ref is not None]
             require_reachable(engine, refs, run.job.transformation_logic)
             run = once.shared(run, engine)
+            require_going(run.run_id, stop)
+            watch.entering = True
             if run.entry is None and not (run.enter if new else run.reenter)(keeper.snapshot):
                 return None
             run.begins()
@@ -319,7 +341,7 @@ class JobEngine:
         run: Run,
         kept: contextlib.ExitStack,
         keeper: Keeper,
-        stop: threading.Event,
+        stop: Halt,
         started: float,
         watch: Watch,
     ) -> tuple[Run, list[ChunkResult], int]:
@@ -344,7 +366,7 @@ class JobEngine:
         engine: Engine,
         run: Run,
         keeper: Keeper,
-        stop: threading.Event,
+        stop: Halt,
         started: float,
         watch: Watch,
         *,
@@ -364,9 +386,11 @@ class JobEngine:
             if not engine.remote
             else engine.results(run.prepared.task, run.chunks)
         )
-        with contextlib.closing(ended):
+        halted = stop.breaks(engine.halt) if engine.remote else stop.interrupts()
+        with contextlib.closing(ended), halted:
             for result in ended:
-                if result.state is ChunkState.UNASSIGNED:  # somebody stopped the run
+                stopped = result.state is ChunkState.UNASSIGNED  # by somebody else
+                if stopped or (stop.is_set() and result.error is not None):
                     break
                 results.append(result)
                 if restart and result.snapshot_lost:
@@ -375,7 +399,7 @@ class JobEngine:
                     break
                 watch.chunk(run.run_id, counter.event(result, time.perf_counter() - started))
                 keeper.check()
-                if run.breaks_off(result) or stop.is_set():
+                if stop.is_set() or run.breaks_off(result):
                     break
         return results, counter.rows
 

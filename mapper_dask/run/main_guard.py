@@ -8,9 +8,28 @@ line nor the remedy. So the script's own syntax tree is asked first, before anyt
 from __future__ import annotations
 
 import ast
+import contextlib
 import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
+
+Place = tuple[str, int]
+"""A file and a line of it."""
+
+_caller: ContextVar[Place | None] = ContextVar("mapper_dask_caller", default=None)
+
+
+@contextlib.contextmanager
+def seen_from_here() -> Iterator[None]:
+    """Let who asks in a thread that gets a copy of this context see the script's line, too."""
+    token = _caller.set(_caller.get() or _top_level_call())
+    try:
+        yield
+    finally:
+        _caller.reset(token)
+
 
 from mapper_dask.errors import MainGuardError
 
@@ -23,7 +42,7 @@ def require_main_guard() -> None:
     MainGuardError
         Two lines: where, and what to write.
     """
-    place = _top_level_call()
+    place = _caller.get() or _top_level_call()
     if place is None:
         return
     path, line = place
@@ -40,7 +59,7 @@ def require_main_guard() -> None:
         raise MainGuardError(message)
 
 
-def _top_level_call() -> tuple[str, int] | None:
+def _top_level_call() -> Place | None:
     """Return file and line of the running script's top level, None in a notebook or a prompt."""
     main = sys.modules.get("__main__")
     if main is None or not getattr(main, "__file__", None):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from mapper_dask.errors import (
     ConfigurationError,
     RunNotFoundError,
 )
+from mapper_dask.halting import Halt
 from mapper_dask.mapper_job import MapperJob, is_chunk_size
 from mapper_dask.parallel_models import (
     ChunkSize,
@@ -197,7 +197,7 @@ class ParallelProcessor(JobEngine):
         FingerprintError
             When the job, or the columns of its query, are not what was planned.
         """
-        return self._run(job, threading.Event(), None if plan is None else saved(plan))
+        return self._run(job, Halt(), None if plan is None else saved(plan))
 
     def start(self, job: MapperJob, *, plan: Plan | None = None) -> RunHandle:
         """Begin a job in the background and return at once; see :class:`RunHandle`.
@@ -290,7 +290,7 @@ class ParallelProcessor(JobEngine):
         job, stored = recall.of(run_id, target_conn)
         if reject_limit is not None:
             job = job.evolve(reject_limit=reject_limit).validated()
-        return self._continue(job, stored, threading.Event())
+        return self._continue(job, stored, Halt())
 
     def cancel(self, run_id: str, *, target_conn: Any, source_conn: Any = None) -> None:
         """Stop a run of this or another process at once; ``resume`` goes on with it.
@@ -428,6 +428,6 @@ class ParallelProcessor(JobEngine):
         if not repair or not found.differences:
             return found
         counting.clear(found.differences)
-        self._continue(job, stored, threading.Event()).raise_for_status()
+        self._continue(job, stored, Halt()).raise_for_status()
         mended = reconciler(job, stored).run(checksum=checksum)
         return replace(mended, repaired=tuple(check.chunk_id for check in found.differences))

@@ -11,6 +11,7 @@ from typing import Self
 from distributed import Client
 
 from mapper_dask.errors import MainGuardError
+from mapper_dask.halting import Halt, current
 from mapper_dask.run.clients import connected, current_client
 from mapper_dask.run.dask_engine import DaskEngine, Engine, LoopEngine
 from mapper_dask.run.job_engine import fits_one_chunk
@@ -42,8 +43,10 @@ class SharedWorkers:
         self._lock = threading.Lock()
         self._stack = contextlib.ExitStack()
         self._unguarded: MainGuardError | None = None
+        self._halt: Halt | None = None
 
     def __enter__(self) -> Self:
+        self._halt = current()  # the whole flow's: it is not for one of its jobs to end them
         if self._client is None and self._address is None:
             self._client = current_client()
         elif self._client is None and self._address is not None:  # at once: it may be dead
@@ -78,7 +81,7 @@ class SharedWorkers:
             if self._client is None and self._max_workers > 1:
                 if self._unguarded is not None:
                     raise self._unguarded
-                self._client = self._stack.enter_context(own_cluster(self._max_workers))
+                self._client = self._stack.enter_context(own_cluster(self._max_workers, self._halt))
             return self._client
 
 

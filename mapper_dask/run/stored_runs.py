@@ -11,6 +11,7 @@ from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, s
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.facts import Publication
 from mapper_dask.errors import LedgerLostError, MapperError, RowsGoneError
+from mapper_dask.halting import is_halted
 from mapper_dask.ledger_lost import lost
 from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.parallel_models import ChunkResult, ParallelProcessingResult
@@ -77,6 +78,8 @@ def finish(ledger: RunLedger, publication: Publication | None, chunks: int) -> O
             f"all chunks are staged, and the target did not take them: {unpublished}. It is as it "
             "was; mend what stands against it and resume"
         )
+    if is_halted():
+        ledger.stop(RunState.CANCELLED)
     ledger.set_state(RunState.FAILED)  # does nothing to a run that has ended
     stored = ledger.find()
     if stored is None:

@@ -16,6 +16,7 @@ MODULES = sorted(LIBRARY.rglob("*.py"))
 LAYERS = (
     "errors",
     "bounds",
+    "halting",
     "retries",
     "rendering",
     "stored",

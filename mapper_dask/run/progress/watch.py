@@ -112,6 +112,10 @@ class Watch:
 
     progress: ProgressOptions
     job: MapperJob
+    run_id: str | None = None
+    """The run's name, as soon as it has one."""
+    entering: bool = False
+    """Whether this process may have entered the run in the ledger, or let it go on."""
     _hooks: list[Any] = field(default_factory=list)
     _complained: set[int] = field(default_factory=set)
     _began: float = field(default_factory=time.time)
@@ -151,11 +155,15 @@ class Watch:
     def reading(self, rows: int, size: int) -> None:
         """Tell how much of a query is here that is read before its run begins."""
         log("query_read", run=self.job.run_id, rows=rows, mb=size >> 20)
+        self.preparing(f"reading once: {rows:,} rows, {size >> 20:,} MB")
+
+    def preparing(self, said: str) -> None:
+        """Show what is done before the run's first chunk can begin."""
         place = current_place()
         name = self.job.target_table or "a dry run" if place is None else place.job
         for hook in self._hooks:
             if isinstance(hook, (Bar, Cell, Lines)):
-                hook.reading(name, f"reading once: {rows:,} rows, {size >> 20:,} MB")
+                hook.reading(name, said)
 
     def chunk(self, run_id: str, event: RunEvent) -> None:
         """Tell what became of a chunk."""

@@ -1,0 +1,85 @@
+"""How a flow is ended that was interrupted, and the line that tells how far it came."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mapper_dask.connections import ConnectionRef, reference
+from mapper_dask.errors import MapperError, RunNotFoundError
+from mapper_dask.flow import Flow, JobState
+from mapper_dask.ledger_flows import FlowState, StoredJob
+from mapper_dask.ledger_runs import RunState
+from mapper_dask.run.flow_course import Course
+from mapper_dask.run.flow_ledger import FlowLedger
+from mapper_dask.run.run_ledger import RunLedger
+
+
+@dataclass(slots=True)
+class FlowEnding:
+    """One run of a flow in this process, as the ledger has it."""
+
+    flow: Flow
+    ledger: FlowLedger
+    course: Course | None = None
+    """Where it is under way; None: it has not been entered."""
+    entering: bool = False
+    """Whether this process may have entered it, or let it go on."""
+
+    def stop(self) -> None:
+        """Cancel it. What the course does not come to, the second time, is done here."""
+        if self.course is not None and not self.course.interrupted:
+            self.course.interrupt()
+            return
+        if not self.entering:
+            return
+        with contextlib.suppress(RunNotFoundError):
+            if self.ledger.find().state is not FlowState.RUNNING:
+                return
+            for job in self.ledger.jobs():
+                if job.state is JobState.RUNNING:
+                    self._cancel(job)
+            self.ledger.end(FlowState.CANCELLED)
+
+    def _cancel(self, job: StoredJob) -> None:
+        error = "the flow was interrupted"
+        if job.run_id is not None:
+            with contextlib.suppress(RunNotFoundError):
+                RunLedger(self._target_of(job), job.run_id).stop(RunState.CANCELLED)
+        self.ledger.end_job(job.name, JobState.CANCELLED, error)
+
+    def _target_of(self, job: StoredJob) -> ConnectionRef:
+        given = {one.name: one.job.target_conn for one in self.flow.jobs}.get(job.name)
+        return reference(given or self.ledger.conn, "target_conn")
+
+    def told(self, command: Callable[[str], str] | None) -> str:
+        """Return one line: how far it came, and the command that resumes it."""
+        try:
+            stored = self.ledger.find()
+        except RunNotFoundError:
+            return "interrupted before the flow began: nothing was moved, nothing is to be resumed"
+        name = f"flow {stored.name!r}, run {stored.run_id!r},"
+        jobs = self.ledger.jobs()
+        ended = [job for job in jobs if job.state is JobState.SUCCEEDED]
+        rows = f"{sum(self._rows(job) for job in jobs):,} rows"
+        if stored.state is FlowState.SUCCEEDED:
+            return f"interrupted when {name} was done: {rows} loaded, nothing is to be resumed"
+        how = "cancelled" if stored.state is FlowState.CANCELLED else f"left {stored.state.value}"
+        counts = f"{len(ended)} of {len(jobs)} jobs done, {rows} done by their chunks"
+        resume = (command or self._call)(stored.run_id)
+        return f"interrupted: {name} is {how}, {counts}; resume it: {resume}"
+
+    def _rows(self, job: StoredJob) -> int:
+        """Return the rows of a job's committed chunks; of one that never began, none."""
+        if job.run_id is None or job.state is JobState.SUCCEEDED:
+            return job.rows or 0
+        with contextlib.suppress(MapperError):
+            ledger = RunLedger(self._target_of(job), job.run_id)
+            return sum(result.rows_loaded for _, result in ledger.chunks() if result.succeeded)
+        return 0
+
+    def _call(self, run_id: str) -> str:
+        conn = self.ledger.conn.portable
+        shown = repr(conn) if conn else "…"
+        return f"ExecutionEngine().resume({run_id!r}, ledger_conn={shown}, flow=…)"

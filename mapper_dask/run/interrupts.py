@@ -1,0 +1,210 @@
+"""Ctrl-C: work that its caller waits for is stopped, what became of it is written and told.
+
+The main thread alone hears Ctrl-C, between two steps of Python: not while a driver waits for a
+database, and in the midst of anything else. So it only waits here, and another thread works.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from mapper_dask.errors import MapperError, RunStoppedError
+from mapper_dask.halting import Halt
+from mapper_dask.run.main_guard import seen_from_here
+
+LOOK = 0.1
+"""Seconds after which what still goes on is broken off once more."""
+
+LIMIT = 10.0
+"""Seconds for which the end is waited for: a database that does not answer keeps nobody longer.
+What still waits then commits nothing: a chunk first asks the ledger, which says CANCELLED or gets
+no answer."""
+
+T = TypeVar("T")
+
+
+class Ending(Protocol):
+    """How some work is ended from outside, and what is told of it then."""
+
+    def stop(self) -> None:
+        """Write that it is cancelled; nothing of it commits afterwards. May be called again."""
+        ...
+
+    def told(self, command: Callable[[str], str] | None) -> str:
+        """Return one line: how far it came, and the command that resumes it.
+
+        Parameters
+        ----------
+        command
+            Returns the command for a run's name; None: what a Python program calls.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class Wording:
+    """How a program that is no user's own has the end of its work told."""
+
+    command: Callable[[str], str]
+    begun: bool = False
+    """Whether any of it has begun."""
+
+
+_wording: ContextVar[Wording | None] = ContextVar("mapper_dask_wording", default=None)
+
+
+@contextlib.contextmanager
+def worded(command: Callable[[str], str]) -> Iterator[Wording]:
+    """Let an interruption carry its line, with such a command in it, instead of printing it."""
+    wording = Wording(command)
+    token = _wording.set(wording)
+    try:
+        yield wording
+    finally:
+        _wording.reset(token)
+
+
+def attended(work: Callable[[], T], halt: Halt, ending: Ending) -> T:
+    """Return what some work returns; an interruption stops it first, and tells how far it came.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C, when the work has stopped.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return work()  # no signal is heard here
+    wording = _wording.get()
+    if wording is not None:
+        wording.begun = True
+    task = _Task(work, halt)
+    try:
+        task.start()
+        task.ended.wait()
+    except BaseException as error:  # noqa: BLE001 - what a handler of signals raises is anything
+        line = _stopped(task, halt, ending, wording)
+        raise _short(error, line if wording is not None else "") from None
+    return task.outcome()
+
+
+def require_going(run_id: str, halt: Halt) -> None:
+    """Begin nothing for somebody who is gone.
+
+    Raises
+    ------
+    RunStoppedError
+        When the program was interrupted meanwhile.
+    """
+    if halt.abandoned:
+        message = f"run {run_id!r} was stopped before it began; no row of it is loaded"
+        raise RunStoppedError(message, run_id=run_id)
+
+
+def _short(error: BaseException, line: str) -> BaseException:
+    """Return an error without the places where it was met, which are of no use to anybody."""
+    if isinstance(error, KeyboardInterrupt):
+        return KeyboardInterrupt(line) if line else KeyboardInterrupt()
+    return error.with_traceback(None)
+
+
+@dataclass(slots=True)
+class _Task(Generic[T]):
+    """Some work in a thread of its own."""
+
+    work: Callable[[], T]
+    halt: Halt
+    ended: threading.Event = field(default_factory=threading.Event)
+    _result: list[T] = field(default_factory=list)
+    _error: BaseException | None = None
+
+    def start(self) -> None:
+        with seen_from_here(), self.halt.current():
+            context = contextvars.copy_context()
+        threading.Thread(
+            target=context.run, args=(self._run,), name="mapper_dask-run", daemon=True
+        ).start()
+
+    def _run(self) -> None:
+        try:
+            self._result.append(self.work())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            trace = error.__traceback__
+            self._error = error.with_traceback(trace and trace.tb_next)  # without this frame
+        finally:
+            self.ended.set()
+
+    def outcome(self) -> T:
+        if self._error is not None:
+            try:
+                raise self._error
+            finally:
+                self._error = None  # else it and this frame would keep each other
+        return self._result[0]
+
+
+def _stopped(task: _Task[Any], halt: Halt, ending: Ending, wording: Wording | None) -> str:
+    """Stop some work and return the line that tells of it; a second Ctrl-C changes nothing."""
+    command = None if wording is None else wording.command
+    lines: list[str] = []
+    with _undisturbed():
+        closer = threading.Thread(
+            target=lambda: lines.append(_closed(task, halt, ending, command)),
+            name="mapper_dask-interrupted",
+            daemon=True,
+        )
+        closer.start()
+        closer.join(LIMIT)
+        line = lines[0] if lines else _unwritten(f"no answer within {LIMIT:.0f} s")
+        if wording is None:
+            with contextlib.suppress(OSError, ValueError):  # nobody sees it any more
+                sys.stderr.write(f"{line}\n")
+                sys.stderr.flush()
+    return line
+
+
+def _closed(
+    task: _Task[Any], halt: Halt, ending: Ending, command: Callable[[str], str] | None
+) -> str:
+    halt.abandoned = True
+    halt.set()
+    deadline = time.monotonic() + LIMIT / 2
+    with contextlib.suppress(MapperError):  # it may not be entered yet; once more below
+        ending.stop()
+    while not task.ended.wait(LOOK) and time.monotonic() < deadline:
+        halt.break_off()
+    try:
+        ending.stop()
+        return ending.told(command)
+    except MapperError as error:
+        return _unwritten(f"{type(error).__name__}")
+
+
+def _unwritten(why: str) -> str:
+    return (
+        f"interrupted; the ledger could not be asked ({why}), so it may still say RUNNING: what is "
+        "committed stays, and resume goes on"
+    )
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hear no second Ctrl-C; a process that SIGTERM ends at once still is."""
+    before = {}
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        handler = signal.getsignal(number)
+        if callable(handler) and handler is not signal.SIG_DFL:
+            before[number] = signal.signal(number, lambda *_: None)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

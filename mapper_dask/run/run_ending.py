@@ -1,0 +1,76 @@
+"""How a run is ended that was interrupted, and the line that tells how far it came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mapper_dask.connections import reference
+from mapper_dask.ledger_runs import RunState
+from mapper_dask.mapper_job import MapperJob
+from mapper_dask.run import job_record, stored_runs
+from mapper_dask.run.progress.watch import Watch
+from mapper_dask.run.run_ledger import RunLedger
+
+WAIT = 3.0
+"""Seconds for which a connection is waited for while others hold all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnding:
+    """One run of this process, as the ledger has it."""
+
+    job: MapperJob
+    watch: Watch
+
+    @property
+    def _run_id(self) -> str | None:
+        return self.watch.run_id
+
+    @property
+    def _ledger(self) -> RunLedger | None:
+        """The run in its ledger; None for a dry run, and before it has a name."""
+        if self.job.target_conn is None or self._run_id is None:
+            return None
+        target = reference(self.job.target_conn, "target_conn")
+        return RunLedger(target, self._run_id, connection_wait=WAIT)
+
+    def stop(self) -> None:
+        """Cancel the run, if it is this process that has it under way."""
+        ledger = self._ledger
+        source = reference(self.job.source_conn, "source_conn")
+        if ledger is not None and self.watch.entering and ledger.is_known():
+            ledger.stop(RunState.CANCELLED)
+        if self._run_id is not None:
+            stored_runs.end_reading(source, self._run_id)
+
+    def told(self, command: Callable[[str], str] | None) -> str:
+        """Return one line: how far it came, and the command that resumes it."""
+        ledger = self._ledger
+        if self.job.target_conn is None:
+            return "interrupted: a dry run loads nothing, so there is nothing to resume"
+        stored = None if ledger is None else ledger.find()
+        if ledger is None or stored is None:
+            return "interrupted before the run began: nothing was moved, nothing is to be resumed"
+        name = f"run {stored.run_id!r}"
+        results = [result for _, result in ledger.chunks()]
+        done = [result for result in results if result.succeeded]
+        rows = f"{sum(result.rows_loaded for result in done):,} rows"
+        if stored.state is RunState.SUCCEEDED:
+            return f"interrupted when {name} was done: {rows} loaded, nothing is to be resumed"
+        where = "loaded" if stored.publication is None else "staged, none published"
+        how = "cancelled" if stored.state is RunState.CANCELLED else f"left {stored.state.value}"
+        resume = (command or self._call)(stored.run_id)
+        chunks = f"{len(done)} of {len(results)} chunks done"
+        return f"interrupted: {name} is {how}, {chunks}, {rows} {where}; resume it: {resume}"
+
+    def _call(self, run_id: str) -> str:
+        """Return what a program calls to resume the run, without a secret."""
+        target = reference(self.job.target_conn, "target_conn").portable
+        given = [repr(run_id), "target_conn=" + (repr(target) if target else "…")]
+        if reference(self.job.source_conn, "source_conn").portable is None:
+            given.append("source_conn=…")
+        name = job_record.function_name(self.job.transformation_logic)
+        if name is not None and ("<" in name or not job_record.is_users_own(name.split(":")[0])):
+            given.append("transformation_logic=…")
+        return f"ParallelProcessor().resume({', '.join(given)})"
