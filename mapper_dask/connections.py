@@ -1,32 +1,27 @@
 """From what a user calls a connection to an engine, on whichever process needs it.
 
 A worker never receives a password. What travels is a :class:`ConnectionRef`: a URL without
-secrets, the name of an environment variable or of a profile, or the name of a *vault entry*: a
-file only this user can read, kept by the process that was given the password, gone when it ends.
+secrets, the name of an environment variable or of a profile, or the name of a *vault entry*: what
+only this user can read, kept by the process that was given the password, gone when it ends.
 """
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import hashlib
 import os
 import re
-import secrets
-import shutil
 import socket
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import dask
-import psutil
 import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool
 
+from mapper_dask import vault
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError
 from mapper_dask.halting import cancelled_with
 from mapper_dask.masking import hidden, masked, redact, secrets_of, shown_url
@@ -46,14 +41,11 @@ WIRE = ("client_encoding",)
 """What a dialect opens its connections with, whatever a URL says: it has no part in what a query
 means."""
 
-_VAULT_PREFIX = "mapper-dask-"
 _lock = threading.Lock()
 _closing = threading.local()
 _engines: dict[tuple[int, str, str], sa.Engine] = {}
 _texts: dict[tuple[int, str, str], str] = {}
 """What the references of the engines stood for when these were made."""
-_vault: dict[str, str] = {}
-_vault_directory: dict[int, Path] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +240,7 @@ def _url_reference(url: sa.URL) -> ConnectionRef:
     shown = masked(url)
     if not secrets_of(url):
         return ConnectionRef("url", url.render_as_string(hide_password=False), shown)
-    return ConnectionRef("vault", _vault_entry(url.render_as_string(hide_password=False)), shown)
+    return ConnectionRef("vault", vault.entry(url.render_as_string(hide_password=False)), shown)
 
 
 def _from_environment(name: str) -> str:
@@ -273,11 +265,9 @@ def _from_profile(name: str) -> str:
     return _from_environment(url[4:]) if url.startswith("env:") else str(url)
 
 
-def _from_vault(path: str) -> str:
-    if path in _vault:
-        return _vault[path]
+def _from_vault(entry: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return vault.text(entry)
     except OSError:
         message = (
             "a worker cannot read the password that was given inline, because it "
@@ -286,56 +276,6 @@ def _from_vault(path: str) -> str:
             "'env:NAME' or 'profile:NAME' instead"
         )
         raise ConfigurationError(message, field="source_conn, target_conn") from None
-
-
-def _vault_entry(url: str) -> str:
-    with _lock:
-        for path, known in _vault.items():
-            if known == url and Path(path).exists():
-                return path
-        entry = _private_directory() / secrets.token_hex(16)
-        descriptor = os.open(entry, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(url)
-        _vault[str(entry)] = url
-        return str(entry)
-
-
-def _private_directory() -> Path:
-    """Return this process's own directory (mode 0700), in memory where the system has one."""
-    pid = os.getpid()
-    if pid not in _vault_directory:
-        base = _runtime_directory()
-        _sweep(base)
-        path = Path(tempfile.mkdtemp(prefix=f"{_VAULT_PREFIX}{pid}-", dir=base))
-        _vault_directory[pid] = path
-        atexit.register(_remove_own, pid, path)
-    return _vault_directory[pid]
-
-
-def _remove_own(pid: int, path: Path) -> None:
-    if os.getpid() == pid:  # a forked child must not take its parent's
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _runtime_directory() -> Path:
-    for candidate in (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm"):  # noqa: S108
-        if candidate and os.access(candidate, os.W_OK | os.X_OK):
-            return Path(candidate)
-    return Path(tempfile.gettempdir())
-
-
-def _sweep(base: Path) -> None:
-    """Remove what processes that were killed left behind."""
-    for path in base.glob(f"{_VAULT_PREFIX}*"):
-        owner = path.name.removeprefix(_VAULT_PREFIX).partition("-")[0]
-        with contextlib.suppress(OSError):
-            if (
-                owner.isdigit()
-                and path.stat().st_uid == os.getuid()
-                and not psutil.pid_exists(int(owner))
-            ):
-                shutil.rmtree(path, ignore_errors=True)
 
 
 def fingerprint(*parts: object) -> str:

@@ -30,6 +30,7 @@ LAYERS = (
     "url_values",
     "masking",
     "urls",
+    "vault",
     "connections",
     ("dialects", "references"),
     "ledger_evidence",

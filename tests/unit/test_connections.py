@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mapper_dask import connections
+from mapper_dask import vault as vaults
 from mapper_dask.connections import (
     ConnectionRef,
     dispose_engines,
@@ -64,13 +65,17 @@ NAMED = ["env:WAREHOUSE", "profile:warehouse"]
 
 @pytest.fixture
 def vault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """An empty vault of the test's own."""
+    """An empty vault of the test's own, in files: as where the system has none in memory."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr(connections, "_vault", {})
-    monkeypatch.setattr(connections, "_vault_directory", {})
+    monkeypatch.setattr(vaults, "_known", {})
+    monkeypatch.setattr(vaults, "_directories", {})
+    monkeypatch.setattr(vaults, "_watchers", [])
+    monkeypatch.delattr(os, "memfd_create", raising=False)
     yield tmp_path
-    for pid, directory in connections._vault_directory.items():
-        connections._remove_own(pid, directory)
+    for pid, directory in vaults._directories.items():
+        vaults._remove_own(pid, directory)
+    for watcher in vaults._watchers:
+        watcher.communicate()
 
 
 @pytest.fixture
@@ -341,7 +346,7 @@ def test_the_same_secret_is_kept_once_and_another_apart():
 @pytest.mark.usefixtures("vault")
 def test_another_process_reads_the_entry_from_its_file(monkeypatch):
     ref = reference(URL)
-    monkeypatch.setattr(connections, "_vault", {})
+    monkeypatch.setattr(vaults, "_known", {})
 
     assert ref.resolve() == parse_url(URL)
 
@@ -350,7 +355,7 @@ def test_another_process_reads_the_entry_from_its_file(monkeypatch):
 def test_an_entry_that_is_gone_says_what_to_pass_instead(monkeypatch):
     ref = reference(URL)
     Path(ref.value).unlink()
-    monkeypatch.setattr(connections, "_vault", {})
+    monkeypatch.setattr(vaults, "_known", {})
 
     with pytest.raises(ConfigurationError, match="'env:NAME' or 'profile:NAME'") as caught:
         ref.resolve()
@@ -370,6 +375,7 @@ def test_an_entry_that_was_removed_is_written_anew_for_the_next_reference():
 def test_a_process_that_ends_takes_its_entries_along(tmp_path, ending):
     script = tmp_path / "script.py"
     script.write_text(
+        "import os; del os.memfd_create\n"
         "from mapper_dask.connections import reference\n"
         f"print(reference({URL!r}).value, flush=True)\n{ending}\n"
     )
@@ -384,10 +390,10 @@ def test_a_process_that_ends_takes_its_entries_along(tmp_path, ending):
 def test_a_forked_child_leaves_its_parents_entries(vault):
     entry = Path(reference(URL).value)
 
-    connections._remove_own(os.getpid() + 1, entry.parent)
+    vaults._remove_own(os.getpid() + 1, entry.parent)
     assert entry.exists()
 
-    connections._remove_own(os.getpid(), entry.parent)
+    vaults._remove_own(os.getpid(), entry.parent)
     assert list(vault.iterdir()) == []
 
 
@@ -407,8 +413,8 @@ def test_what_a_killed_process_left_is_swept_and_nothing_else(vault):
 
 def test_without_a_runtime_directory_the_entry_is_private_all_the_same(vault, monkeypatch):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(vault / "missing"))
-    monkeypatch.setattr(connections.os, "access", lambda *_: False)
-    monkeypatch.setattr(connections.tempfile, "tempdir", str(vault))
+    monkeypatch.setattr(vaults.os, "access", lambda *_: False)
+    monkeypatch.setattr(vaults.tempfile, "tempdir", str(vault))
 
     entry = Path(reference(URL).value)
 
