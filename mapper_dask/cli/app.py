@@ -134,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _terminable():
             return _answered(cli.main(typed, prog_name=PROGRAM, standalone_mode=False), as_json)
     except (KeyboardInterrupt, click.exceptions.Abort) as error:
-        return _interrupted(str(error), as_json=as_json)
+        return _interrupted(str(error.__cause__ or error), as_json=as_json)
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
