@@ -68,7 +68,7 @@ def text(name: str) -> str:
 
 def _is(place: str, token: str) -> bool:
     """Return whether an open file is the one of that name in memory."""
-    return os.readlink(place).startswith(f"/memfd:{PREFIX}{token}")
+    return str(Path(place).readlink()).startswith(f"/memfd:{PREFIX}{token}")
 
 
 def _stands(name: str) -> bool:
@@ -122,7 +122,7 @@ def _private_directory() -> Path:
         atexit.register(_remove_own, pid, path)
         with contextlib.suppress(OSError):  # no shell here: the next such process sweeps
             _watchers.append(
-                subprocess.Popen(
+                subprocess.Popen(  # noqa: S603 - the path is our own
                     ["/bin/sh", "-c", WATCHER, str(path)],
                     stdin=subprocess.PIPE,
                     start_new_session=True,

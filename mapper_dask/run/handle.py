@@ -24,7 +24,12 @@ def _also_broken_off(halt: Halt) -> Iterator[None]:
     if whole is None:
         yield
         return
-    with whole.breaks(lambda: halt.is_set() and halt.break_off()):
+
+    def break_off() -> None:
+        if halt.is_set():
+            halt.break_off()
+
+    with whole.breaks(break_off):
         yield
 
 

@@ -201,7 +201,7 @@ def _undisturbed() -> Iterator[None]:
     before = {}
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         handler = signal.getsignal(number)
-        if callable(handler) and handler is not signal.SIG_DFL:
+        if callable(handler) and not isinstance(handler, signal.Handlers):
             before[number] = signal.signal(number, lambda *_: None)
     try:
         yield

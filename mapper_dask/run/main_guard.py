@@ -15,6 +15,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
 
+from mapper_dask.errors import MainGuardError
+
 Place = tuple[str, int]
 """A file and a line of it."""
 
@@ -29,9 +31,6 @@ def seen_from_here() -> Iterator[None]:
         yield
     finally:
         _caller.reset(token)
-
-
-from mapper_dask.errors import MainGuardError
 
 
 def require_main_guard() -> None:

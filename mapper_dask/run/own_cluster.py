@@ -140,7 +140,7 @@ class OwnCluster(LocalCluster):
     def __init__(self, halt: Halt, stack: contextlib.ExitStack, **options: Any) -> None:
         self._halt, self._complete = halt, False
         stack.enter_context(halt.breaks(self.kill))
-        super().__init__(**options)
+        super().__init__(**options)  # type: ignore[no-untyped-call]
         self._complete = True
 
     def kill(self) -> None:

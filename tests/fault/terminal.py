@@ -43,7 +43,9 @@ class Terminal:
         try:
             self._master, slave = pty.openpty()
         except OSError as error:
-            pytest.skip(f"no terminal can be opened here, such as where /dev/pts is missing: {error}")
+            pytest.skip(
+                f"no terminal can be opened here, such as where /dev/pts is missing: {error}"
+            )
         self._shown = bytearray()
         self.process = subprocess.Popen(
             list(command), cwd=folder, env={**(environment or os.environ), "TERM": "xterm"},
