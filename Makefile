@@ -14,7 +14,7 @@ ARGS ?=
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos queries bench bench-peers oracle-standin lint format notebooks setup clean
+.PHONY: help demo test chaos interrupts queries bench bench-peers oracle-standin lint format notebooks setup clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test: $(VENV)/.dev ## Run every test; ARGS="-k name" is passed to pytest
 
 chaos: $(VENV)/.dev ## Kill what moves and writes rows: none may be lost or doubled; ARGS="--seed 2"
 	@$(BIN)/python -m tests.fault.chaos $(ARGS)
+
+interrupts: $(VENV)/.dev ## Press Ctrl-C at random moments, resume and count; ARGS="--rounds 10 --check"
+	@$(BIN)/python -m tests.fault.interrupts $(ARGS)
 
 queries: $(VENV)/.dev ## Plan 5,000 random queries: what is cut must give the rows of one statement
 	@MAPPER_DASK_TEST_QUERIES=5000 $(BIN)/python -m pytest tests/property/test_random_queries.py $(ARGS)

@@ -73,7 +73,7 @@ class Halt(threading.Event):
             with self._lock:  # never once the block is left
                 if self.abandoned and going[0] and time.monotonic() - last[0] > AGAIN:
                     last[0] = time.monotonic()
-                    _raise_in(thread, KeyboardInterrupt)
+                    raise_in(thread, KeyboardInterrupt)
 
         try:
             with self.breaks(interrupt):
@@ -92,7 +92,8 @@ class Halt(threading.Event):
             _CURRENT.reset(token)
 
 
-def _raise_in(thread: int, kind: type[BaseException]) -> None:
+def raise_in(thread: int, kind: type[BaseException]) -> None:
+    """Raise an exception in another thread, at its next step of Python."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(kind))
 
 

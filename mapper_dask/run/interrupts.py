@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from mapper_dask.errors import MapperError, RunStoppedError
-from mapper_dask.halting import Halt
+from mapper_dask.halting import Halt, raise_in
 from mapper_dask.run.main_guard import seen_from_here
 
 LOOK = 0.1
@@ -92,7 +92,8 @@ def attended(work: Callable[[], T], halt: Halt, ending: Ending) -> T:
         task.ended.wait()
     except BaseException as error:  # noqa: BLE001 - what a handler of signals raises is anything
         line = _stopped(task, halt, ending, wording)
-        raise _short(error, line if wording is not None else "") from None
+        short = _short(error, line if wording is not None else "")
+        raise short from None
     return task.outcome()
 
 
@@ -111,9 +112,11 @@ def require_going(run_id: str, halt: Halt) -> None:
 
 def _short(error: BaseException, line: str) -> BaseException:
     """Return an error without the places where it was met, which are of no use to anybody."""
-    if isinstance(error, KeyboardInterrupt):
-        return KeyboardInterrupt(line) if line else KeyboardInterrupt()
-    return error.with_traceback(None)
+    if not isinstance(error, KeyboardInterrupt):
+        return error.with_traceback(None)
+    short = KeyboardInterrupt(line) if line else KeyboardInterrupt()
+    vars(short)["_render_traceback_"] = lambda: ["KeyboardInterrupt"]  # what IPython asks for
+    return short
 
 
 @dataclass(slots=True)
@@ -123,15 +126,19 @@ class _Task(Generic[T]):
     work: Callable[[], T]
     halt: Halt
     ended: threading.Event = field(default_factory=threading.Event)
+    thread: int = 0
+    """Which it is."""
     _result: list[T] = field(default_factory=list)
     _error: BaseException | None = None
 
     def start(self) -> None:
         with seen_from_here(), self.halt.current():
             context = contextvars.copy_context()
-        threading.Thread(
+        thread = threading.Thread(
             target=context.run, args=(self._run,), name="mapper_dask-run", daemon=True
-        ).start()
+        )
+        thread.start()
+        self.thread = thread.ident or 0
 
     def _run(self) -> None:
         try:
@@ -181,6 +188,8 @@ def _closed(
         ending.stop()
     while not task.ended.wait(LOOK) and time.monotonic() < deadline:
         halt.break_off()
+    if not task.ended.is_set():  # a function that computes for ever, called for its columns
+        raise_in(task.thread, KeyboardInterrupt)
     try:
         ending.stop()
         return ending.told(command)

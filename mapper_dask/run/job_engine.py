@@ -91,8 +91,11 @@ class JobEngine:
             with watch, telling(watch.preparing):
                 return work(watch)
 
-        with self._apart():  # in the thread of the caller, which may be a task's
-            return attended(done, stop, RunEnding(job, watch))
+        try:
+            with self._apart():  # in the thread of the caller, which may be a task's
+                return attended(done, stop, RunEnding(job, watch))
+        except KeyboardInterrupt as interrupt:
+            raise interrupt.with_traceback(None)  # noqa: B904 - it is the same, in fewer lines
 
     @contextlib.contextmanager
     def _apart(self) -> Iterator[None]:

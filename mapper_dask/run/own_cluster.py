@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from multiprocessing import resource_tracker
 from typing import Any
 
 import dask
@@ -99,6 +100,8 @@ def _undisturbed_loop() -> Iterator[Any]:
     runner = LoopRunner()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, OF_TERMINALS)
     try:
+        resource_tracker.ensure_running()  # who begins it has SIGINT unblocked afterwards
+        signal.pthread_sigmask(signal.SIG_BLOCK, OF_TERMINALS)
         runner.start()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -67,7 +67,7 @@ class Terminal:
     def text(self) -> str:
         """What was shown, a line each, without colours; a line that was drawn anew stands once."""
         plain = CONTROLS.sub("", self._shown.decode(errors="replace"))
-        lines = [line.strip() for line in re.split(r"[\r\n]+|(?=\S+ ━)", plain)]
+        lines = [line.strip() for line in re.split(r"[\r\n]+|(?<!\S)(?=\S+ ━)", plain)]
         said = dict.fromkeys(CLOCK.sub("", line) for line in lines if line)
         return "\n".join(said)
 
