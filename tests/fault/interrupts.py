@@ -2,8 +2,9 @@
 
 ``python -m tests.fault.interrupts --rounds 50`` presses Ctrl-C at a moment that the seed chooses,
 in the command line with one job or a flow, a script and a notebook's kernel by turns; then it
-resumes, and counts the rows. ``--check`` also asks that each had stopped within a second, once its workers
-were there: for a machine that has nothing else to do. ``test_random_interrupts`` does a few rounds.
+resumes, and counts the rows. ``--check`` also asks that each had stopped within a second, once its
+workers were there: for a machine that has nothing else to do. ``test_random_interrupts`` does a few
+rounds.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class Stopped:
     """From Ctrl-C to the program's end."""
     code: int
     lines: int
-    """Of its output."""
+    """Of its output, from where it says that it was interrupted."""
     text: str
     states: tuple[str, ...]
     """Of runs and flows, in the ledger."""
@@ -106,9 +107,9 @@ class Stopped:
 
     def __str__(self) -> str:
         how = "exact" if self.exact else "NOT EXACT"
-        where = "after" if self.begun else "before"
+        where = "with" if self.begun else "before"
         return (
-            f"{self.way:7} at {self.after:4.1f} s: {self.seconds:5.2f} s {where} workers are there, "
+            f"{self.way:7} at {self.after:4.1f} s: {self.seconds:5.2f} s {where} workers, "
             f"exit {self.code}, {self.lines} lines, {' '.join(self.states) or 'not begun'}: {how}"
         )
 
@@ -210,7 +211,7 @@ def played(shop: Workshop, way: str, after: float) -> Stopped:
         "SELECT coalesce(sum(rows_loaded), 0)::int FROM mapper_dask_chunk "
         "WHERE run_id IN ('r', 'r.goods')"
     )
-    lines = len(text.splitlines())
+    lines = len(text[text.find("interrupted") :].splitlines())
     return Stopped(
         way, after, seconds, code, lines, text, found, begun, left, rows, distinct, booked
     )  # fmt: skip
