@@ -153,7 +153,7 @@ def test_while_it_is_published(shop: Workshop) -> None:
     head, _, tail = FLOW.rpartition("  names:\n")
     shop.write("shop.yaml", head.rstrip() + "\n      write_disposition: replace\n  names:\n" + tail)
     who = "application_name ~ '^mapper_dask:.*:coordinator$'"
-    locked = held(shop.target, "LOCK TABLE goods IN ACCESS SHARE MODE")
+    locked = held(shop.target, "LOCK TABLE goods IN EXCLUSIVE MODE")
     with locked, cli(shop, *RUN_GOODS) as running:
         running.wait_for(waiting(shop.target, who))
         assert running.press(CTRL_C) == 130
