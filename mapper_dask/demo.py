@@ -139,22 +139,24 @@ def _delay_category(minutes: pd.Series) -> pd.Series:
 def load_flights(url: str, *, rows: int | None = None) -> int:
     """Create the table ``flights`` and fill it from the installed package by one COPY.
 
+    One that an earlier call has made stays as it is.
+
     Parameters
     ----------
     url
-        SQLAlchemy URL of a PostgreSQL database without such a table.
+        SQLAlchemy URL of a PostgreSQL database.
     rows
         How many flights, the year's first; all 336,776 by default.
 
     Returns
     -------
     int
-        Rows loaded.
+        Rows it holds.
 
     Raises
     ------
     ConfigurationError
-        When the extra ``demo`` is not installed.
+        When the extra ``demo`` is not installed, or the database has another table of that name.
     """
     with zipfile.ZipFile(_archive()) as archive, archive.open("flights.csv") as file:
         csv = file if rows is None else _head(file, rows)
@@ -165,24 +167,25 @@ def load_nycflights(url: str, *, rows: int | None = None) -> dict[str, int]:
     """Create and fill all five tables of the package: airlines, airports, planes, weather, flights.
 
     Each has its primary key. ``flights`` refers to the others by ``carrier``, ``origin``, ``dest``,
-    ``tailnum``, and to the weather by ``(origin, time_hour)``; not every flight finds one.
+    ``tailnum``, and to the weather by ``(origin, time_hour)``; not every flight finds one. A table
+    that an earlier call has made stays as it is.
 
     Parameters
     ----------
     url
-        SQLAlchemy URL of a PostgreSQL database without such tables.
+        SQLAlchemy URL of a PostgreSQL database.
     rows
         How many flights, the year's first; all 336,776 by default. The other tables are whole.
 
     Returns
     -------
     dict
-        Rows loaded, by table.
+        Rows they hold, by table.
 
     Raises
     ------
     ConfigurationError
-        When the extra ``demo`` is not installed.
+        When the extra ``demo`` is not installed, or the database has another table of such a name.
     """
     folder = _archive().parent
     loaded = {}
@@ -197,12 +200,35 @@ def _copied(url: str, table: str, create: str, copy: str, csv: IO[bytes]) -> int
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with closing(engine.raw_connection()) as connection:
         cursor: Any = connection.cursor()  # the driver's own, for its COPY
+        cursor.execute("SELECT pg_catalog.to_regclass(%s)", (table,))
+        if cursor.fetchone() != (None,):
+            return _kept(cursor, table, csv)
         cursor.execute(create)
         cursor.copy_expert(copy, csv)
         loaded = int(cursor.rowcount)
         cursor.execute(f"ANALYZE {table}")
         connection.commit()
     return loaded
+
+
+def _kept(cursor: Any, table: str, csv: IO[bytes]) -> int:
+    """Return how many rows a table holds that was made here before.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is somebody else's.
+    """
+    cursor.execute(f"SELECT * FROM {table} LIMIT 0")
+    found = {column.name for column in cursor.description} - {"id"}
+    if found != set(csv.readline().decode().replace('"', "").strip().split(",")):
+        message = (
+            f"url: a table {table} stands there already, and has other columns than the demo's; "
+            "name an empty database, or drop the table"
+        )
+        raise ConfigurationError(message, field="url")
+    cursor.execute(f"SELECT pg_catalog.count(*) FROM {table}")
+    return int(cursor.fetchone()[0])
 
 
 def _archive() -> Path:

@@ -17,7 +17,8 @@ import pytest
 from mapper_dask import retries
 from mapper_dask.embedded import EmbeddedPostgres, embedded_postgres
 from tests.database import TEST_SETTINGS, Databases, ExternalServer, Server, fresh_databases
-from tests.leftovers import processes_left, public_listeners
+from tests.leftovers import in_the_home, processes_left, public_listeners
+from tests.machine import SIGNS, folders_of_their_own, no_workers
 from tests.oracle import real_url, standin_on
 from tests.oracle_standin import Running, gate
 from tests.oracle_standin.npm import NoPackageError
@@ -39,13 +40,15 @@ hypothesis.settings.load_profile("mapper_dask")
 
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_left_behind() -> Iterator[None]:
-    """Fail a session that leaves a process or a public listener behind, naming each.
+    """Fail a session that leaves a process, a public listener or a folder behind, naming each.
 
     It is made before every other fixture, and so ends after them; when the tests are spread over
     processes, each of those looks after its own.
     """
+    before = in_the_home()
     yield
-    offenders = [*processes_left(), *public_listeners()]
+    new = [folder for folder in in_the_home() if folder not in before]
+    offenders = [*processes_left(), *public_listeners(), *new]
     assert not offenders, "left behind: " + "; ".join(offenders)
 
 
@@ -109,12 +112,33 @@ def _no_waits_without_server(
         monkeypatch.setattr(retries, "FIRST_WAIT", 0)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let nothing be left in the home of whoever runs the tests."""
+    folders = folders_of_their_own()
+    folders.__enter__()
+    config.add_cleanup(lambda: folders.__exit__(None, None, None))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         folder = item.path.relative_to(here).parts[0]
         if folder in MARKED_FOLDERS:
             item.add_marker(MARKED_FOLDERS[folder])
+        if (folder == "fault" or item.get_closest_marker("workers")) and no_workers():
+            item.add_marker(pytest.mark.skip(reason=no_workers()))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[pytest.TestReport]:
+    """Make a skip of what failed for want of worker processes, on a machine that can have none."""
+    report = yield
+    if report.failed and no_workers() and any(sign in report.longreprtext for sign in SIGNS):
+        report.outcome = "skipped"
+        report.longrepr = (str(item.path), item.location[1] or 0, f"Skipped: {no_workers()}")
+    return report
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,6 +7,7 @@ above it says otherwise:
 ``<!-- not run: reason -->`` is looked at only, as far as that can tell
 ``<!-- exit 3 -->``          ends with that code
 ``<!-- on source -->``       SQL for the source; ``on target`` for the target
+``<!-- shows: a | b -->``    prints these, however it is spaced; behind ``exit 3; `` too
 
 A block of Python or YAML whose first line is ``# name.ext`` is a file of that name. Port 8786
 stands for a free one.
@@ -74,7 +75,14 @@ class Block:
 
     @property
     def exit_code(self) -> int:
-        return int(self.mark.split()[1]) if self.mark.startswith("exit ") else 0
+        found = re.match(r"exit (\d+)", self.mark)
+        return int(found[1]) if found else 0
+
+    @property
+    def shows(self) -> list[str]:
+        """What its reader is promised to see, each on one line."""
+        found = re.search(r"(?:^|; )shows: (.*)", self.mark)
+        return found[1].split(" | ") if found else []
 
     @property
     def file(self) -> str | None:
@@ -84,6 +92,12 @@ class Block:
 
 def pages() -> list[Path]:
     return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def in_order() -> list[str]:
+    """Return the names of the guide's pages behind its first, in the order it lists them."""
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    return list(dict.fromkeys(f"docs/{name}" for name in re.findall(r"\]\(([\w-]+\.md)\)", index)))
 
 
 def blocks(page: Path) -> list[Block]:
@@ -176,7 +190,11 @@ class Reader:
             )  # fmt: skip
             self.groups.append(process.pid)
             returned = process.wait(SECONDS)
-        assert returned == block.exit_code, f"{block}: ended with {returned}\n{told.read_text()}"
+        text = told.read_text(encoding="utf-8")
+        assert returned == block.exit_code, f"{block}: ended with {returned}\n{text}"
+        lines = " ".join(text.split())
+        for promised in block.shows:
+            assert promised in lines, f"{block}: does not show {promised!r}\n{text}"
 
     def leave(self) -> list[int]:
         """End what the blocks have left running; return its process groups."""

@@ -1,10 +1,11 @@
-"""What a test session must not leave behind: processes, and sockets open to the network."""
+"""What a test session must not leave behind: processes, sockets open to the network, folders."""
 
 from __future__ import annotations
 
 import contextlib
 import ipaddress
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 
@@ -13,6 +14,22 @@ GRACE_SECONDS = 5
 
 INTERPRETER_OWN = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 """Helpers of Python's own, which end with the interpreter that started them."""
+
+
+HOME = (
+    ".cache/matplotlib",
+    ".config/dask",
+    ".config/matplotlib",
+    ".ipython",
+    ".jupyter",
+    ".local/share/jupyter",
+)
+"""What libraries that are used here are known to leave in a user's home."""
+
+
+def in_the_home() -> list[str]:
+    """Return which of those folders are there."""
+    return [f"~/{folder}" for folder in HOME if (Path.home() / folder).exists()]
 
 
 def public_listeners() -> list[str]:

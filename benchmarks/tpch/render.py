@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from benchmarks.tpch.results import Results
 from benchmarks.tpch.ways import LIMIT, PEERS, STRATEGIES, Way, ours
 
 DOCUMENT = "benchmarks.md"
+FONTS = Path(".bench-cache", "matplotlib")
+"""Where Matplotlib keeps what it knows of fonts, unless the user says otherwise; not in the home."""
 WAYS_PLOT, SCALING_PLOT = "benchmarks-ways.svg", "benchmarks-scaling.svg"
 
 INTRODUCTION = """# Benchmarks
@@ -40,6 +43,7 @@ small run; *chunk* is the largest chunk's bytes as binary COPY.
 
 def render(results: Results, folder: Path) -> None:
     """Write the document and its plots."""
+    os.environ.setdefault("MPLCONFIGDIR", str(FONTS.absolute()))
     from benchmarks.tpch import plots  # matplotlib is not for the worker processes
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -56,7 +56,7 @@ def check(
     "plan",
     epilog='\b\nJSON: {"file", "output", "jobs": [{"job", "sql", "columns", "keys", "strategy",\n'
     '       "chunk_size", "total_rows", "reason", "consistent", "target", "warnings",\n'
-    '       "incremental", "incremental_notes",\n'
+    '       "wire", "incremental", "incremental_notes",\n'
     '       "chunks": [{"chunk_id", "kind", "lower", "upper", "offset", "limit",\n'
     '       "estimated_rows"}]}]}',
 )
@@ -125,6 +125,7 @@ def _data(job: Any, made: Any, told: tuple[str, ...]) -> dict[str, Any]:
     return {
         "job": job.name,
         **made.to_json(),
+        "wire": made.transport,
         "incremental": job.incremental is not None,
         "incremental_notes": told,
         "chunks": [plain(chunk.to_json()) for chunk in made.chunks],

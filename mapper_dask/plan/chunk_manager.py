@@ -22,6 +22,7 @@ from mapper_dask.parallel_models import (
     ChunkKind,
     ChunkSize,
 )
+from mapper_dask.plan import wire
 from mapper_dask.plan.burden import Burden
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.plan.chunk_size import wanted
@@ -79,7 +80,8 @@ class ChunkManager:
         source = reference(job.source_conn)
         job = bound(job, source)
         with _planning(source) as (dialect, conn):
-            return self.plan_on(dialect, conn, job)
+            plan = self.plan_on(dialect, conn, job)
+            return plan.evolve(transport=wire.foreseen(job, plan, dialect))
 
     def plan_on(
         self, dialect: Dialect, conn: Any, job: MapperJob, snapshot: str | None = None

@@ -29,6 +29,7 @@ from mapper_dask.run.dispatch import Dispatch
 from mapper_dask.run.events import log_assigned
 from mapper_dask.run.lanes import Lanes
 from mapper_dask.run.own_cluster import own_cluster
+from mapper_dask.run.startable import why_not_startable
 
 
 class Engine(Protocol):
@@ -43,7 +44,7 @@ class Engine(Protocol):
     own: bool
     """Whether no other run, and no worker that is still to come, uses its processes."""
     notes: list[str]
-    """What became of its workers, for the result of the run."""
+    """What became of its workers, or that there are none, for the result of the run."""
 
     @property
     def threads(self) -> int:
@@ -75,9 +76,9 @@ class LoopEngine:
     own = True
     threads = 1
 
-    def __init__(self) -> None:
+    def __init__(self, note: str = "") -> None:
         self.share = unbounded()
-        self.notes: list[str] = []
+        self.notes = [note] if note else list[str]()
 
     def close_idle(self) -> None:
         """Do nothing: no other process is at work."""
@@ -160,7 +161,8 @@ def open_engine(
         Whether more than one chunk is to run at a time.
     client, scheduler_address
         Whose workers to use. Without either the current Dask client is used, and without one of
-        those a cluster of ``max_workers`` processes is started here and closed at the end.
+        those a cluster of ``max_workers`` processes is started here and closed at the end. Where
+        no process can be started, chunks run one after the other, and the report says why.
     asked_workers
         What the user asked for; None where ``max_workers`` is a default.
     """
@@ -175,6 +177,8 @@ def open_engine(
             yield DaskEngine(lent, asked_workers)
     elif max_workers == 1:
         yield LoopEngine()
+    elif why := why_not_startable():
+        yield LoopEngine(why)
     else:
         with own_cluster(max_workers, current_halt()) as own:
             yield DaskEngine(own, max_workers, own=True)

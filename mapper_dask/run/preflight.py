@@ -39,6 +39,7 @@ from mapper_dask.dialects.facts import (
 from mapper_dask.errors import ConfigurationError, DatabaseError, MapperError, TargetError
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkKind
+from mapper_dask.plan import wire
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.references import opened_query
 from mapper_dask.retries import Patience
@@ -121,10 +122,9 @@ def prepare(
         job, table, names, run_id, quote, task.keys, lambda: unfit_keys(target, table)
     )
     plan = plan.evolve(warnings=(*plan.warnings, *standing(job, target, table, publication)))
-    in_files = plan.spooled or (plan.read_once and plan.many_expected)
-    relay = None if in_files else _relay(job, plan, keeper, target, table)
-    wire = _transport(job, keeper.dialect, relay, target, table, names, in_files=in_files)
-    plan = plan.evolve(transport=wire)
+    ends = keeper.dialect, dialect_for(target)
+    relay = wire.relay(job, plan, *ends, table)
+    plan = plan.evolve(transport=wire.transport(job, plan, *ends, table, names))
     if publication is None and names:
         _require_taken(target, table, names)
     if publication is not None:
@@ -166,30 +166,6 @@ def _task(
         job.reject_limit,
         connection_wait=patience.connection_wait,
     )
-
-
-def _transport(
-    job: MapperJob,
-    source: Dialect,
-    relay: str | None,
-    target: ConnectionRef,
-    table: TargetTable,
-    names: Sequence[str] | None,
-    *,
-    in_files: bool,
-) -> str:
-    """Return how rows pass, as the plan shows it."""
-    if relay is not None:
-        return f"COPY {relay} → COPY {relay}, bytes undecoded"
-    columns = [column for name in names or () if (column := table.column(name)) is not None]
-    load = dialect_for(target).load_wire(columns) if names else "what each chunk needs"
-    steps = [
-        source.read_wire,
-        *(["files"] if in_files else []),
-        "Arrow" if job.transformation_logic is None else f"pandas ({job.dtype_backend})",
-        "direct path" if job.direct_path else load,
-    ]
-    return " → ".join(steps)
 
 
 def restarts(dialect: Dialect, snapshot: str | None, publication: Publication | None) -> bool:
@@ -375,14 +351,3 @@ def _unfilled(column: Column, names: Sequence[str]) -> bool:
         and not column.generated
         and column.name not in names
     )
-
-
-def _relay(
-    job: MapperJob, plan: ChunkPlan, keeper: Keeper, target: ConnectionRef, table: TargetTable
-) -> str | None:
-    """Return the wire format of a run that decodes nothing: no function, same types."""
-    same = dialect_for(target).name == keeper.dialect.name and keeper.dialect.capabilities.relay
-    if job.transformation_logic is not None or job.reject_limit or job.direct_path or not same:
-        return None
-    columns = [table.column(column.name) for column in plan.query.columns]
-    return keeper.dialect.relay_format(plan.query.columns, [c for c in columns if c is not None])

@@ -19,6 +19,7 @@ from mapper_dask.run.main_guard import require_main_guard
 from mapper_dask.run.own_cluster import own_cluster
 from mapper_dask.run.parallel_processor import ParallelProcessor
 from mapper_dask.run.run import Run
+from mapper_dask.run.startable import why_not_startable
 
 
 class SharedWorkers:
@@ -44,6 +45,7 @@ class SharedWorkers:
         self._stack = contextlib.ExitStack()
         self._unguarded: MainGuardError | None = None
         self._halt: Halt | None = None
+        self._why = ""
 
     def __enter__(self) -> Self:
         self._halt = current()  # the whole flow's: it is not for one of its jobs to end them
@@ -74,14 +76,18 @@ class SharedWorkers:
             Workers to keep busy at most; None: all there are.
         """
         client = self._found()
-        return LoopEngine() if client is None else DaskEngine(client, asked_workers)
+        return LoopEngine(self._why) if client is None else DaskEngine(client, asked_workers)
 
     def _found(self) -> Client | None:
         with self._lock:
             if self._client is None and self._max_workers > 1:
                 if self._unguarded is not None:
                     raise self._unguarded
-                self._client = self._stack.enter_context(own_cluster(self._max_workers, self._halt))
+                self._why = why_not_startable()
+                if not self._why:
+                    self._client = self._stack.enter_context(
+                        own_cluster(self._max_workers, self._halt)
+                    )
             return self._client
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ LEAST_PRIVILEGE = [
     for name in ("least_privilege", "flow_privileges")
 ]
 """Run the SQL of docs/privileges.md, which they find by its comments."""
+ALONE = os.environ.get("MAPPER_DASK_TEST_PAGES") == "alone"
+"""Whether each page of the guide finds the databases as its first page left them."""
 
 
 def free_port() -> int:
@@ -41,23 +44,35 @@ def name_of(database: Database) -> str:
 def stocked(
     postgres_server: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Databases]:
-    """Databases with the tables of the pages in docs/, made as the guide says."""
+    """One database with the tables of the pages in docs/, made as the guide says, twice."""
     with fresh_databases(postgres_server) as fresh:
-        Reader(tmp_path_factory.mktemp("setup"), fresh, free_port()).follow(docs.setup())
+        one = Databases(fresh.source, fresh.source)
+        for _ in range(2):
+            Reader(tmp_path_factory.mktemp("setup"), one, free_port()).follow(docs.setup())
+        yield one
+
+
+@pytest.fixture
+def databases_of_a_page(postgres_server: Server, stocked: Databases) -> Iterator[Databases]:
+    """The database that all pages before have worked on, or one that none has."""
+    if not ALONE:
+        yield stocked
+        return
+    admin = Database(postgres_server.url())
+    with fresh_databases(postgres_server) as fresh:
+        for empty in fresh:
+            admin.execute(f'DROP DATABASE "{name_of(empty)}"')
+            full = name_of(stocked.source)
+            admin.execute(f'CREATE DATABASE "{name_of(empty)}" TEMPLATE "{full}"')
         yield fresh
 
 
 @pytest.fixture
-def reader(postgres_server: Server, stocked: Databases, tmp_path: Path) -> Iterator[Reader]:
-    admin = Database(postgres_server.url())
-    with fresh_databases(postgres_server) as fresh:
-        for empty, full in zip(fresh, stocked, strict=True):
-            admin.execute(f'DROP DATABASE "{name_of(empty)}"')
-            admin.execute(f'CREATE DATABASE "{name_of(empty)}" TEMPLATE "{name_of(full)}"')
-        reader = Reader(tmp_path, fresh, free_port())
-        yield reader
-        left = reader.leave()
-    assert not left, "a page that starts something ends it, too"
+def reader(databases_of_a_page: Databases, tmp_path: Path) -> Iterator[Reader]:
+    """Somebody who follows the guide from its first page on, each in a folder of its own."""
+    reader = Reader(tmp_path, databases_of_a_page, free_port())
+    yield reader
+    assert not reader.leave(), "a page that starts something ends it, too"
 
 
 @pytest.fixture
@@ -70,27 +85,30 @@ def starter(postgres_server: Server, tmp_path: Path) -> Iterator[Reader]:
     assert not left
 
 
-FIRST = ("README.md", "docs/README.md")
-"""Pages that make their tables themselves."""
+@pytest.mark.slow
+def test_the_readme_runs_in_its_order_and_again(starter: Reader) -> None:
+    """What its examples promise is shown, by the second time too, in the same database."""
+    for _ in range(2):
+        follow("README.md", starter)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FIRST)
-def test_every_block_runs_from_the_start(name: str, starter: Reader) -> None:
-    follow(name, starter)
+def test_the_guide_begins_with_nothing(starter: Reader) -> None:
+    follow("docs/README.md", starter)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in PAGES if name not in FIRST])
-def test_every_block_runs(name: str, reader: Reader) -> None:
+@pytest.mark.parametrize("name", docs.in_order())
+def test_every_block_runs_behind_the_pages_before(name: str, reader: Reader) -> None:
     follow(name, reader)
 
 
 def follow(name: str, reader: Reader) -> None:
     found = [block for block in docs.blocks(PAGES[name]) if not runs_elsewhere(block)]
+    before = len(reader.ran)
     for block in found:
         reader.follow(block)
-    assert len(reader.ran) == docs.shares_of(found)["run"]
+    assert len(reader.ran) - before == docs.shares_of(found)["run"]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -101,7 +119,8 @@ def test_no_block_escapes(name: str) -> None:
     assert not re.findall(r"^(?: {4}|\t)(?! *[-*\d])", docs.FENCE.sub("", text), re.MULTILINE), (
         "code that is indented would not be found; fence it"
     )
-    known = re.compile(r"|run first|not run: .{8,}|exit \d+|on (source|target)")
+    shown = r"((^|; )shows: [^|;]+( \| [^|;]+)*)?"
+    known = re.compile(rf"|run first|not run: .{{8,}}|(exit \d+)?{shown}|on (source|target)")
     for block in found:
         assert runs_elsewhere(block) or known.fullmatch(block.mark), f"{block}: {block.mark}"
 
@@ -138,6 +157,13 @@ def test_links_lead_somewhere(name: str) -> None:
 def anchors(page: Path) -> set[str]:
     heads = re.findall(r"^#+ (.*)$", docs.FENCE.sub("", page.read_text("utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def test_the_examples_of_the_readme_promise_what_is_shown() -> None:
+    """A merge that merges rows, rejects that are there: each example, but for those of one line."""
+    found = [block for block in docs.blocks(PAGES["README.md"]) if block.not_run is None]
+    silent = [str(b) for b in found if not (b.shows or b.file or b.mark == "run first")]
+    assert silent == []
 
 
 def test_every_page_is_in_the_index() -> None:

@@ -1,0 +1,102 @@
+"""How rows pass from one database to the other, as a plan shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mapper_dask.connections import engine_for, raw_connection, reference
+from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.facts import Column, TargetTable
+from mapper_dask.errors import MapperError
+from mapper_dask.mapper_job import MapperJob
+from mapper_dask.plan.chunk_plan import ChunkPlan
+
+AS_NEEDED = "what each chunk needs"
+"""Where the columns that a function returns decide."""
+
+
+def relay(
+    job: MapperJob, plan: ChunkPlan, source: Dialect, target: Dialect, table: TargetTable
+) -> str | None:
+    """Return the wire format of a run that decodes nothing: no function, same types, no files."""
+    same = target.name == source.name and source.capabilities.relay
+    if job.transformation_logic is not None or job.reject_limit or job.direct_path or not same:
+        return None
+    if in_files(plan):
+        return None
+    columns = [table.column(column.name) for column in plan.query.columns]
+    return source.relay_format(plan.query.columns, [c for c in columns if c is not None])
+
+
+def in_files(plan: ChunkPlan) -> bool:
+    """Return whether the rows wait in files between the databases."""
+    return plan.spooled or (plan.read_once and plan.many_expected)
+
+
+def transport(
+    job: MapperJob,
+    plan: ChunkPlan,
+    source: Dialect,
+    target: Dialect,
+    table: TargetTable,
+    names: Sequence[str] | None,
+) -> str:
+    """Return how rows pass.
+
+    Parameters
+    ----------
+    names
+        The columns that are loaded; None where a function has not told them.
+    """
+    passed = relay(job, plan, source, target, table)
+    if passed is not None:
+        return f"COPY {passed} → COPY {passed}, bytes undecoded"
+    load = target.load_wire(_columns(table, names)) if names else AS_NEEDED
+    steps = [
+        source.read_wire,
+        *(["files"] if in_files(plan) else []),
+        "Arrow" if job.transformation_logic is None else f"pandas ({job.dtype_backend})",
+        "direct path" if job.direct_path else load,
+    ]
+    return " → ".join(steps)
+
+
+def foreseen(job: MapperJob, plan: ChunkPlan, source: Dialect) -> str:
+    """Return how a job's rows are going to pass, asked of its target; empty for a dry run.
+
+    A function is not called for it, so where it decides what is loaded, that is said. Empty also
+    where the target does not answer or there is none: what is wrong with it is a run's to tell,
+    and a plan is to be had before the target is.
+    """
+    if job.target_conn is None:
+        return ""
+    try:
+        target, table = _looked_at(job)
+    except MapperError:
+        return ""
+    if table is None:
+        return ""
+    return transport(job, plan, source, target, table, _loaded(job, plan, target, table))
+
+
+def _loaded(
+    job: MapperJob, plan: ChunkPlan, target: Dialect, table: TargetTable
+) -> list[str] | None:
+    """Return columns that go in as all that are loaded do; None where a function decides."""
+    if job.transformation_logic is None:
+        return [column.name for column in plan.query.columns]
+    ways = {target.load_wire([column]) for column in table.columns}
+    return [column.name for column in table.columns] if len(ways) == 1 else None
+
+
+def _looked_at(job: MapperJob) -> tuple[Dialect, TargetTable | None]:
+    ref = reference(job.target_conn, "target_conn")
+    dialect = dialect_for(ref, "target_conn")
+    engine = engine_for(ref, connect_args=dialect.connect_args())
+    with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
+        return dialect, dialect.target_table(conn, job.target_schema, str(job.target_table))
+
+
+def _columns(table: TargetTable, names: Sequence[str]) -> list[Column]:
+    return [column for name in names if (column := table.column(name)) is not None]

@@ -1,0 +1,30 @@
+"""Whether worker processes can be started on this machine at all.
+
+Dask starts them by Python's multiprocessing, whose queues need named semaphores. On Linux those
+are files in ``/dev/shm``, which some containers and functions-as-a-service mount for reading only,
+or not at all, or which is full. Dask's own word for it is sixty lines that end in "Nanny failed to
+start".
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+
+IN_LINE = "the chunks run one after the other, in this process"
+
+
+def why_not_startable() -> str:
+    """Return why no worker process can be started here, and what helps; empty where one can."""
+    try:
+        multiprocessing.get_context("spawn").Lock()
+    except (ImportError, OSError) as error:
+        return (
+            f"{IN_LINE}: no worker process can be started here, since Python cannot make a "
+            f"semaphore in /dev/shm ({_told(error)}). Mount a writable /dev/shm (Docker: "
+            "--tmpfs /dev/shm), or pass client= or scheduler_address= for a Dask cluster"
+        )
+    return ""
+
+
+def _told(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
