@@ -130,9 +130,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[pytest.TestReport]:
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[pytest.TestReport]:
     """Make a skip of what failed for want of worker processes, on a machine that can have none."""
     report = yield
     if report.failed and no_workers() and any(sign in report.longreprtext for sign in SIGNS):

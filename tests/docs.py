@@ -32,11 +32,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
+import psutil
 import yaml
 
 from mapper_dask import jobfile
 from mapper_dask.cli.app import cli
 from tests.database import Databases
+from tests.leftovers import public_listeners
 from tests.scripts import ROOT
 
 FENCE = re.compile(
@@ -195,6 +197,11 @@ class Reader:
         lines = " ".join(text.split())
         for promised in block.shows:
             assert promised in lines, f"{block}: does not show {promised!r}\n{text}"
+        assert not public_listeners(self._left()), f"{block}: is open to the network"
+
+    def _left(self) -> list[psutil.Process]:
+        """Return what the blocks have left running in the background."""
+        return [p for p in psutil.process_iter() if _group(p) in self.groups]
 
     def leave(self) -> list[int]:
         """End what the blocks have left running; return its process groups."""
@@ -203,6 +210,12 @@ class Reader:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)
         return left
+
+
+def _group(process: psutil.Process) -> int | None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        return os.getpgid(process.pid)
+    return None
 
 
 def _ends(group: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import psutil
@@ -32,12 +32,13 @@ def in_the_home() -> list[str]:
     return [f"~/{folder}" for folder in HOME if (Path.home() / folder).exists()]
 
 
-def public_listeners() -> list[str]:
-    """Return this process's and its children's listening sockets beyond the loopback."""
+def public_listeners(processes: Iterable[psutil.Process] | None = None) -> list[str]:
+    """Return listening sockets beyond the loopback, of this process and its children or others."""
     me = psutil.Process()
+    asked = (me, *me.children(recursive=True)) if processes is None else processes
     return [
         f"{process.pid} {_name(process)} listens on {host}:{port}"
-        for process in (me, *me.children(recursive=True))
+        for process in asked
         for host, port in _listening(process)
         if not ipaddress.ip_address(host).is_loopback
     ]

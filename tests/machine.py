@@ -28,7 +28,11 @@ NO_TERMINAL = (
 NO_GIT = "NO GIT: needs git, and a clone of the repository (apt-get install git; git clone)"
 
 SIGNS = ("Nanny failed to start", "no worker process can be started here", "SemLock")
-"""One of these stands in the failure of a test that needs worker processes, where there are none."""
+"""One of these stands in the failure of a test that needs workers, where there are none."""
+
+NO_DASHBOARD = ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")
+"""For `dask scheduler` and `dask worker`: both options, since without the second they listen for
+HTTP on every address all the same, the scheduler on port 8787."""
 
 FOLDERS = {"IPYTHONDIR": "ipython", "MPLCONFIGDIR": "matplotlib"}
 """Variables that say where programs which the tests start keep what is theirs; else in the home."""

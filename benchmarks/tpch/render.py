@@ -13,7 +13,7 @@ from benchmarks.tpch.ways import LIMIT, PEERS, STRATEGIES, Way, ours
 
 DOCUMENT = "benchmarks.md"
 FONTS = Path(".bench-cache", "matplotlib")
-"""Where Matplotlib keeps what it knows of fonts, unless the user says otherwise; not in the home."""
+"""Where Matplotlib keeps what it knows of fonts, if nobody says otherwise; not in the home."""
 WAYS_PLOT, SCALING_PLOT = "benchmarks-ways.svg", "benchmarks-scaling.svg"
 
 INTRODUCTION = """# Benchmarks

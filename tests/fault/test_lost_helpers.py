@@ -16,6 +16,7 @@ from mapper_dask import MapperError, ParallelProcessor
 from mapper_dask.run.events import RunEvent
 from tests.database import Databases
 from tests.fault.moving import ROWS, assert_every_row_once, committed, job, stage
+from tests.machine import NO_DASHBOARD
 
 RUN = "left-alone"
 WORKERS = 2
@@ -57,7 +58,7 @@ class Cluster:
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     file = tmp_path / "scheduler.json"
-    here = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(file)]
+    here = ["--host", "127.0.0.1", *NO_DASHBOARD, "--scheduler-file", str(file)]
     with ExitStack() as stack:
 
         def start(program: str, *options: str) -> subprocess.Popen[bytes]:

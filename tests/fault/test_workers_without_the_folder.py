@@ -29,6 +29,7 @@ from tests.fault.reading_once import (
     stage,
     states,
 )
+from tests.machine import NO_DASHBOARD
 
 pytestmark = pytest.mark.skipif(not MAY_MOUNT, reason=WHY_NOT)
 
@@ -54,7 +55,7 @@ def blind_worker(client: Client, folder: Path, workers: int) -> Iterator[int]:
     """Let a worker join that sees another folder in that place; lend its process's number."""
     command = [
         *mounting(folder), sys.executable, "-m", "distributed.cli.dask_worker",
-        client.scheduler.address, "--nthreads", "1", "--no-nanny", "--no-dashboard",
+        client.scheduler.address, "--nthreads", "1", "--no-nanny", *NO_DASHBOARD,
         "--name", "blind", "--local-directory", str(folder.parent),
     ]  # fmt: skip
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as worker:

@@ -20,6 +20,7 @@ from nbclient import NotebookClient
 
 from mapper_dask import MapperJob, ParallelProcessor, reject
 from tests.database import Databases
+from tests.machine import NO_DASHBOARD
 from tests.scripts import ROOT
 
 ROWS, CHUNK, LIMIT = 3000, 250, 300
@@ -152,10 +153,10 @@ def cluster(folder: Path) -> Iterator[str]:
     dask = [sys.executable, "-m", "dask"]
     file = folder / "scheduler.json"
     place = ["--host", "127.0.0.1", "--scheduler-file", str(file)]
-    options = ["--no-dashboard", "--nthreads", "1", "--local-directory", str(folder)]
+    options = [*NO_DASHBOARD, "--nthreads", "1", "--local-directory", str(folder)]
     with contextlib.ExitStack() as stack:
         starts = [
-            [*dask, "scheduler", *place, "--port", "0", "--no-dashboard"],
+            [*dask, "scheduler", *place, "--port", "0", *NO_DASHBOARD],
             *([*dask, "worker", *place, *options] for _ in range(2)),
         ]
         for start in starts:

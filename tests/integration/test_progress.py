@@ -22,6 +22,7 @@ from mapper_dask.ledger_runs import RunState
 from mapper_dask.parallel_models import ParallelProcessingResult
 from mapper_dask.run.events import flow_job
 from tests.database import Databases
+from tests.machine import no_terminal
 
 ROWS, SIZE = 1000, 100
 MENDED: list[bool] = []
@@ -264,6 +265,8 @@ for thread in threads: thread.join()
 
 def on_a_terminal(shop: Databases, folder: Path, *names: str, progress: bool | None) -> str:
     """Return what a program writes to a terminal of its own."""
+    if why := no_terminal():
+        pytest.skip(why)
     script = folder / "script.py"
     script.write_text(f"NAMES, PROGRESS = {names!r}, {progress!r}\n{ON_A_TERMINAL}")
     ours, theirs = pty.openpty()

@@ -22,7 +22,7 @@ def require_packages(folder: Path, wanted: str) -> None:
         When node or npm is missing, or npm fails.
     """
     if shutil.which("node") is None or shutil.which("npm") is None:
-        message = "node and npm are not installed"
+        message = "node and npm are not installed (apt-get install nodejs npm)"
         raise NoPackageError(message)
     if (folder / "node_modules" / wanted).exists():
         return

@@ -12,6 +12,7 @@ import pytest
 
 import mapper_dask
 from mapper_dask.dialects.postgresql import PostgreSQL
+from tests.machine import no_git
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "mapper_dask"
@@ -71,6 +72,7 @@ def test_the_wheel_is_the_whole_folder():
     assert all(extension["optional"] for extension in build["ext-modules"])
 
 
+@pytest.mark.skipif(bool(no_git(ROOT)), reason=no_git(ROOT))
 def test_no_file_the_library_reads_is_left_out_of_the_wheel():
     # The build leaves out what git ignores, and nothing else of the folder.
     data = [p for p in LIBRARY.rglob("*") if p.suffix in {".sql", ".yaml", ".typed"}]
