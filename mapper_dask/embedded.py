@@ -42,6 +42,9 @@ READ_AND_ENTER = 0o005
 START_SECONDS = 60
 """A start takes 0.05 s, and recovery after a crash a little more; this is for a busy machine."""
 
+SHARED_MEMORY = 64 << 20
+"""Bytes that parallel queries may want of it; what Docker gives a container."""
+
 GUARD = """
 while read -r command; do
   case $command in
@@ -231,7 +234,8 @@ def _give_to_server(folder: Path) -> None:
 def _initialise(programs: Path, directory: Path, settings: Mapping[str, str]) -> None:
     """Make the cluster: UTF-8, C collation and UTC, so that a run is the same on any machine."""
     fixed = {"listen_addresses": "", "unix_socket_directories": str(directory), "port": "5432"}
-    chosen = {"timezone": "UTC", **settings, **fixed, "unix_socket_permissions": "0700"}
+    usual = {"timezone": "UTC", **_shared_memory()}
+    chosen = {**usual, **settings, **fixed, "unix_socket_permissions": "0700"}
     options = [f"--set={name}={value}" for name, value in chosen.items()]
     command: list[str | Path] = [
         programs / "initdb",
@@ -253,6 +257,19 @@ def _initialise(programs: Path, directory: Path, settings: Mapping[str, str]) ->
     if done.returncode:
         message = f"PostgreSQL's initdb refused in {directory}: {done.stderr.strip()}"
         raise ConfigurationError(message, field="path, settings")
+
+
+def _shared_memory() -> dict[str, str]:
+    """Return where else shared memory is kept, where the system's has little room left.
+
+    The server's own choice is made by a segment of a few bytes, which a full one still takes.
+    """
+    try:
+        found = os.statvfs("/dev/shm")  # noqa: S108 - where Linux has it
+    except OSError:
+        return {}
+    enough = found.f_bavail * found.f_frsize >= SHARED_MEMORY
+    return {} if enough else {"dynamic_shared_memory_type": "mmap"}
 
 
 def _environment() -> dict[str, str]:

@@ -116,6 +116,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let nothing be left in the home of whoever runs the tests."""
     folders = folders_of_their_own()
     folders.__enter__()
+    no_workers()  # asked now: a test may let it seem so
     config.add_cleanup(lambda: folders.__exit__(None, None, None))
 
 

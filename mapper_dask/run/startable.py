@@ -8,7 +8,7 @@ start".
 
 from __future__ import annotations
 
-import multiprocessing
+from distributed.utils import get_mp_context
 
 IN_LINE = "the chunks run one after the other, in this process"
 
@@ -16,7 +16,7 @@ IN_LINE = "the chunks run one after the other, in this process"
 def why_not_startable() -> str:
     """Return why no worker process can be started here, and what helps; empty where one can."""
     try:
-        multiprocessing.get_context("spawn").Lock()
+        get_mp_context().Lock()
     except (ImportError, OSError) as error:
         return (
             f"{IN_LINE}: no worker process can be started here, since Python cannot make a "

@@ -100,8 +100,8 @@ EXACT = [
 REFUSED = [
     (pd.NaT, "give None where NULL is meant"),
     (pd.NA, "give None where NULL is meant"),
-    (np.datetime64("NaT"), "give None where NULL is meant"),
-    (np.timedelta64("NaT"), "give None where NULL is meant"),
+    (np.datetime64("NaT", "ns"), "give None where NULL is meant"),
+    (np.timedelta64("NaT", "ns"), "give None where NULL is meant"),
     (pd.Timestamp(1), "round it, as by .round('us')"),
     (pd.Timedelta(1), "round it, as by .round('us')"),
     (np.datetime64(1, "ns"), "round it, as by .round('us')"),

@@ -98,7 +98,7 @@ WHOLE = pd.Timestamp("2020-01-01 00:00:00.123456")
 KEPT = {
     "Timestamp": (objects([[WHOLE, pd.NaT]]), PLAIN, '{{"2020-01-01 00:00:00.123456",NULL}}'),
     "datetime64": (
-        objects([np.datetime64(WHOLE, "ns"), np.datetime64("NaT")]),
+        objects([np.datetime64(WHOLE, "ns"), np.datetime64("NaT", "ns")]),
         PLAIN,
         '{"2020-01-01T00:00:00.123456",NULL}',
     ),
@@ -128,7 +128,7 @@ def test_a_json_holds_every_digit(value, nest):
 
 
 def test_a_json_holds_a_missing_time_as_null():
-    [text] = encoded(objects([pd.NaT, pd.NA, np.datetime64("NaT")]), "json")
+    [text] = encoded(objects([pd.NaT, pd.NA, np.datetime64("NaT", "ns")]), "json")
     assert json.loads(text) == [None, None, None]
 
 
