@@ -27,7 +27,7 @@
     ├── RunStoppedError           the run was stopped; this chunk must not commit
     ├── RunNotFoundError          the ledger does not know the run_id
     ├── LedgerLostError           the ledger, or the run in it, is gone in mid-run
-    └── RunFailedError            raised by ``raise_for_status()``; carries the result's errors
+    └── RunFailedError            a run did not do all it was to do; carries its result
 
 All of them pickle, because Dask sends them between processes: they hold their message and
 keyword details only. ``transient`` says whether trying again can help; it is decided once, where
@@ -36,6 +36,7 @@ the driver's error is first seen.
 
 from __future__ import annotations
 
+from types import TracebackType
 from typing import Any
 
 
@@ -54,6 +55,21 @@ class MapperError(Exception):
         """What else is known: ``run_id``, ``chunk_id``, ``bounds``, ``sqlstate``, ``position``."""
         self.transient = bool(details.get("transient", type(self).transient))
         self.stops_run = bool(details.get("stops_run", type(self).stops_run))
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython prints of it: as ever, but for frames of this library."""
+        from IPython import get_ipython
+
+        own, trace = [], self.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] != "mapper_dask":
+                own.append(trace)
+            trace = trace.tb_next
+        kept = None
+        for one in reversed(own):
+            kept = TracebackType(kept, one.tb_frame, one.tb_lasti, one.tb_lineno)
+        told: list[str] = get_ipython().InteractiveTB.structured_traceback(type(self), self, kept)
+        return told
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_rebuild, (type(self), self.message, self.details))
@@ -173,4 +189,12 @@ class LedgerLostError(MapperError):
 
 
 class RunFailedError(MapperError):
-    """A run ended with failed or missing chunks; raised by ``raise_for_status()``."""
+    """A run, or a flow, ended with failed or missing chunks; ``result`` holds all of its counts.
+
+    Its ``__cause__`` is what the user's function raised, where that failed the first chunk.
+    """
+
+    @property
+    def result(self) -> Any:
+        """The ``ParallelProcessingResult``, or a flow's ``FlowResult``."""
+        return self.details.get("result")

@@ -19,7 +19,7 @@ from mapper_dask.incremental import (
     is_overlap,
 )
 from mapper_dask.mapper_job import MapperJob
-from mapper_dask.parallel_models import ParallelProcessingResult
+from mapper_dask.parallel_models import TRACEBACK, ParallelProcessingResult
 from mapper_dask.rendering import Line, as_html, as_text
 
 LONGEST_NAME = 200
@@ -178,11 +178,18 @@ class FlowResult:
         """
         if self.succeeded:
             return self
+        cause = self._cause()
+        first = self.errors[0] if cause is None else self.errors[0].partition(TRACEBACK)[0]
         message = (
             f"{len(self.errors)} of {len(self.jobs)} jobs did not succeed; finish with "
-            f"resume({self.run_id!r}). First: {self.errors[0]}"
+            f"resume({self.run_id!r}). First: {first}"
         )
-        raise RunFailedError(message, run_id=self.run_id)
+        raise RunFailedError(message, run_id=self.run_id, result=self) from cause
+
+    def _cause(self) -> BaseException | None:
+        """Return what a function of the user's raised in the first job that did not succeed."""
+        first = next(job for job in self.jobs if job.state is not JobState.SUCCEEDED)
+        return None if first.result is None else first.result.cause
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a job: name, state, run_id, rows, seconds, error."""

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import pandas as pd
 
 from mapper_dask.errors import ConfigurationError, RunFailedError
+from mapper_dask.raised import Raised
 from mapper_dask.rendering import Line, as_html, as_text
 from mapper_dask.stored import Stored
 
@@ -58,6 +59,9 @@ class ChunkState(enum.Enum):
     PROCESSED = "PROCESSED"
     PROCESSED_WITH_ERROR = "PROCESSED_WITH_ERROR"
 
+
+TRACEBACK = "\nTraceback (most recent call last):\n"
+"""Stands between what failed a chunk and the user's lines that led to it."""
 
 ERRORS_SHOWN = 3
 """Failures printed with a result; the first ones say what is wrong."""
@@ -229,6 +233,8 @@ class ChunkResult:
     """Whether its worker could not read the file of its rows, as where it sees no such folder."""
     unreached: bool = field(default=False, repr=False, compare=False)
     """Whether its worker could not reach a database, which others may."""
+    raised: Raised | None = field(default=None, repr=False, compare=False)
+    """What the user's function raised, on its way from the worker; the ledger has its text only."""
     began: float | None = field(default=None, repr=False, compare=False)
     """When the work that ended it began, by its worker's clock: seconds since 1970. The ledger has
     times of its own."""
@@ -237,6 +243,13 @@ class ChunkResult:
     def succeeded(self) -> bool:
         """Whether the chunk's rows are committed."""
         return self.state is ChunkState.PROCESSED
+
+
+NOT_BEGUN = ChunkResult(-1, ChunkState.UNASSIGNED)
+
+
+def _told(chunk: ChunkResult) -> str:
+    return f"chunk {chunk.chunk_id} {chunk.bounds}: {chunk.error}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,8 +345,8 @@ class ParallelProcessingResult:
     def errors(self) -> tuple[str, ...]:
         """What ended the run, and a text for each failed chunk: its id, its bounds and why."""
         whole = () if self.error is None else (self.error,)
-        failed = (c for c in self.chunk_results if c.error)
-        return (*whole, *(f"chunk {c.chunk_id} {c.bounds}: {c.error}" for c in failed))
+        failed = [c for c in self.chunk_results if c.error]
+        return (*whole, *map(_told, failed))
 
     @property
     def rows_per_second(self) -> float:
@@ -351,11 +364,30 @@ class ParallelProcessingResult:
         if self.succeeded:
             return self
         missing = self.chunks_total - self.chunks_succeeded
-        first = self.errors[0] if self.errors else "not begun"
+        first, cause = self._first()
         how = f"; finish with resume({self.run_id!r})" if self.run_id else ""
         what = f"{missing} of {self.chunks_total} chunks are not committed" if missing else "failed"
         message = f"{what}{how}. First: {first}"
-        raise RunFailedError(message, run_id=self.run_id)
+        raise RunFailedError(message, run_id=self.run_id, result=self) from cause
+
+    @property
+    def cause(self) -> BaseException | None:
+        """What the user's function raised in the first chunk that tells; a ledger never does."""
+        raised = None if self.error is not None else self._telling().raised
+        return None if raised is None else raised.revived()
+
+    def _telling(self) -> ChunkResult:
+        """Return the failed chunk whose exception was seen here, else the first that failed."""
+        failed = [c for c in self.chunk_results if c.error] or [NOT_BEGUN]
+        return next((c for c in failed if c.raised is not None), failed[0])
+
+    def _first(self) -> tuple[str, BaseException | None]:
+        """Return a failure as a text, and its cause; its lines stand in one of them only."""
+        chunk, cause = self._telling(), self.cause
+        if cause is None or chunk.raised is None:
+            return (self.errors[0] if self.errors else "not begun"), None
+        where = f" ({chunk.raised.place})" if chunk.raised.place else ""
+        return f"{_told(chunk).partition(TRACEBACK)[0]}{where}", cause
 
     def to_frame(self) -> pd.DataFrame:
         """Return the chunk results as a pandas frame, one row a chunk."""

@@ -97,6 +97,11 @@ ON_ERROR = Kind(
     lambda value: value in ("abort", "continue"),
     {"enum": ["abort", "continue"]},
 )
+ON_FAILURE = Kind(
+    "'raise' or 'return'",
+    lambda value: value in ("raise", "return"),
+    {"enum": ["raise", "return"]},
+)
 ADDRESS = Kind(
     "an address such as tcp://host:8786, or null",
     lambda value: value is None or (isinstance(value, str) and value != ""),
@@ -127,6 +132,7 @@ KINDS: Mapping[str, Kind] = {
     "lock-timeout": SECONDS,
     "progress": FLAG_OR_NULL,
     "on-error": ON_ERROR,
+    "on-failure": ON_FAILURE,
     "reject-limit": WHOLE,
     "scheduler-address": ADDRESS,
     "spool-folder": FOLDER,

@@ -339,6 +339,7 @@ class ChunkProcessor:
             rows_loaded=0,
             rows_rejected=0,
             error=_text(error),
+            raised=error.details.get("origin") if isinstance(error, MapperError) else None,
             stops_run=isinstance(error, MapperError) and (error.stops_run or lost),
             snapshot_lost=lost,
             file_unread=isinstance(error, SpoolError) and self.task.read.cargo is None,

@@ -90,7 +90,7 @@ def _transformed(
     assert function is not None  # noqa: S101 - for the type checker
     frame = transform.to_frame(rows, task.read.query.columns, task.dtype_backend)
     try:
-        return transform.apply(function, frame), []
+        return transform.apply(function, frame, task.code), []
     except TransformError as error:
         if room <= 0 or "raised" not in error.details:
             raise
@@ -100,9 +100,9 @@ def _transformed(
         bad = sieve.refused_by_function(function, frame, room)
     except RejectLimitError as beyond:  # more likely a fault of the function than of the rows
         message = f"{beyond.message}\nWith all rows, {whole.message}"
-        raise RejectLimitError(message) from None
+        raise RejectLimitError(message, origin=whole.details.get("origin")) from None
     passed = sieve.without(frame, bad, len(frame))
-    kept = transform.apply(function, passed) if len(passed) else None
+    kept = transform.apply(function, passed, task.code) if len(passed) else None
     named = [(why, rows.slice(place, 1).to_pylist()[0]) for place, why in sorted(bad.items())]
     return kept, rejects.as_rejects("transform", named, task.keys)
 

@@ -13,6 +13,7 @@ from mapper_dask.retries import (
     DEFAULT_CONNECTION_WAIT,
     DEFAULT_LOCK_TIMEOUT,
 )
+from mapper_dask.users_code import NO_CODE, Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class ChunkTask:
     """None for a dry run."""
     function: Transformation | None = None
     dtype_backend: DtypeBackend = "pyarrow"
+    code: Code = field(default_factory=lambda: NO_CODE, repr=False)
+    """The text of the function and of those it calls, where they are sent by value."""
     retries: int = DEFAULT_ATTEMPTS
     """Attempts at a chunk whose error may pass."""
     reject_limit: int = 0

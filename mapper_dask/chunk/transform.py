@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -13,7 +12,10 @@ import pyarrow.compute as pc
 
 from mapper_dask.dialects.facts import Column, TypeFamily
 from mapper_dask.errors import SchemaDriftError, TransformError
+from mapper_dask.mapping.steps import StepError
 from mapper_dask.parallel_models import DtypeBackend, Transformation
+from mapper_dask.raised import kept
+from mapper_dask.users_code import NO_CODE, Code, failures, told
 
 _NULLABLE = {
     pa.int16(): pd.Int16Dtype(),
@@ -58,23 +60,29 @@ def _decimals(values: pa.ChunkedArray) -> list[Decimal | None]:
     return [None if text is None else Decimal(text) for text in values.to_pylist()]
 
 
-def apply(function: Transformation, frame: pd.DataFrame) -> pd.DataFrame:
+def apply(function: Transformation, frame: pd.DataFrame, code: Code = NO_CODE) -> pd.DataFrame:
     """Return what the function makes of a frame, checked.
 
     A level of the index that has a name, as ``groupby`` leaves it, becomes a column; others go.
 
+    Parameters
+    ----------
+    code
+        The text of functions that were sent here by value.
+
     Raises
     ------
     TransformError
-        When the function raises (its traceback is in the message), returns anything but a
-        DataFrame, or returns columns that no table could have.
+        When the function raises (the user's lines of its traceback are in the message), returns
+        anything but a DataFrame, or returns columns that no table could have.
     """
     try:
         result: Any = function(frame)
+    except StepError as error:  # of a job file: no function of the user's is to blame
+        message, raised = f"{error.field}: {error}", f"ValueError: {error}"
+        raise TransformError(message, raised=raised, field=error.field) from None
     except Exception as error:
-        raised = f"{type(error).__name__}: {error}"
-        message = f"the function raised {raised}\n{_own_traceback(error)}"
-        raise TransformError(message, raised=raised) from error
+        raise _raised(error, code) from error
     if not isinstance(result, pd.DataFrame):
         message = (
             f"the function returned {type(result).__name__}, it must return a pandas DataFrame"
@@ -83,12 +91,12 @@ def apply(function: Transformation, frame: pd.DataFrame) -> pd.DataFrame:
     return _with_plain_columns(result)
 
 
-def _own_traceback(error: BaseException) -> str:
-    """Return the traceback from the user's function on, without the frame of this file."""
-    trace = error.__traceback__
-    return "".join(
-        traceback.format_exception(type(error), error, trace.tb_next if trace else None)
-    ).rstrip()
+def _raised(error: Exception, code: Code) -> TransformError:
+    """Return what a function raised as a chunk tells it, with the exception on its way."""
+    raised, found = f"{type(error).__name__}: {error}", failures(error, code)
+    message = f"the function raised {raised}\n{told(found)}".rstrip()
+    place = found[0].lines[-1].place if found[0].lines else ""
+    return TransformError(message, raised=raised, place=place, origin=kept(found))
 
 
 def _with_plain_columns(frame: pd.DataFrame) -> pd.DataFrame:

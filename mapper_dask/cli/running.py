@@ -152,7 +152,7 @@ def _engine(known: Any, refusals: Refusals) -> Any:
     from mapper_dask.run.execution_engine import ExecutionEngine
 
     shown = [known.value("progress"), refusals]
-    return ExecutionEngine(settings=known, progress=shown)
+    return ExecutionEngine(settings=known, progress=shown, on_failure="return")
 
 
 def _moved(flow: Any, known: Any, plans: dict[str, Any]) -> Reply:
@@ -170,7 +170,10 @@ def _counted(flow: Any, known: Any, plans: dict[str, Any]) -> Any:
     results = []
     for job in flow.validated().jobs:
         processor = ParallelProcessor(
-            job.max_workers, enable_parallel=None if job.parallel else False, settings=known
+            job.max_workers,
+            enable_parallel=None if job.parallel else False,
+            on_failure="return",
+            settings=known,
         )
         done = processor.run(job.job, plan=plans.get(job.name))
         state = JobState.SUCCEEDED if done.succeeded else JobState.FAILED
@@ -377,7 +380,8 @@ def _resumed_alone(run_id: str, conn: Any, given: dict[str, Any], options: dict[
     from mapper_dask.flow import FlowResult, JobState
 
     known = settings_of(None, options)
-    done = ParallelProcessor(settings=known).resume(run_id, target_conn=conn, **given)
+    processor = ParallelProcessor(settings=known, on_failure="return")
+    done = processor.resume(run_id, target_conn=conn, **given)
     state = JobState.SUCCEEDED if done.succeeded else JobState.FAILED
     if not done.succeeded and done.error is None and done.chunks_failed:
         stopped = done.chunks_succeeded + done.chunks_failed < done.chunks_total

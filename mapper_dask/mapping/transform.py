@@ -23,6 +23,7 @@ import pyarrow as pa
 from mapper_dask.mapping.casts import CastError, cast, to_arrow, to_series
 from mapper_dask.mapping.evaluate import evaluate
 from mapper_dask.mapping.expressions import parse
+from mapper_dask.mapping.steps import StepError, no_column
 from mapper_dask.mapping.types import type_named
 
 MARKED = "_reject_reason"
@@ -121,7 +122,7 @@ class Transform:
         twice = sorted(renamed.columns[renamed.columns.duplicated()])
         if twice:
             message = f"rename gives two columns the name {twice[0]!r}"
-            raise ValueError(message)
+            raise StepError(message)
         return renamed
 
     def _constant(self, value: Any, frame: pd.DataFrame) -> pd.Series:
@@ -159,8 +160,7 @@ def _name_of(function: Callable[..., Any]) -> str:
 
 def _column(frame: pd.DataFrame, name: str, step: str) -> pd.Series:
     if name not in frame.columns:
-        message = f"{step}: there is no column {name!r}, only {', '.join(map(repr, frame.columns))}"
-        raise ValueError(message)
+        raise no_column(step, name, frame.columns)
     return frame[name]
 
 
@@ -176,7 +176,7 @@ class _told:  # noqa: N801 - reads as a word in a with statement
         if not isinstance(error, (CastError, pa.ArrowException)):
             return
         what = _without_values(error) if isinstance(error, pa.ArrowException) else str(error)
-        raise ValueError(f"{self.step}: {what}") from None
+        raise StepError(f"{self.step}: {what}") from None
 
 
 def _without_values(error: pa.ArrowException) -> str:

@@ -32,6 +32,13 @@ def _told(value: object) -> str:
     return f", at most {MOST:,}" if large else f", got {shown(value)}"
 
 
+def require_on_failure(value: object) -> None:
+    """Refuse what is no answer to the question what a call does when its run has failed."""
+    if value not in ("raise", "return", None):
+        message = f"on_failure must be 'raise' or 'return', got {shown(value)}"
+        raise ConfigurationError(message, field="on_failure")
+
+
 def require_known(options: Iterable[str], known: Iterable[str]) -> None:
     """Refuse options of a name that nothing has."""
     unknown = sorted(set(options) - set(known))

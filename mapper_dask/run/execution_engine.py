@@ -21,8 +21,7 @@ from mapper_dask.halting import Halt
 from mapper_dask.ledger_flows import StoredFlow
 from mapper_dask.ledger_runs import RunState
 from mapper_dask.retries import Patience
-from mapper_dask.run import report, stored_runs, watermarks
-from mapper_dask.run.arguments import require_count, require_seconds, require_workers
+from mapper_dask.run import arguments, report, stored_runs, watermarks
 from mapper_dask.run.budget import Budget
 from mapper_dask.run.clients import require_waitable, stepping_aside
 from mapper_dask.run.events import log_flow_event
@@ -36,6 +35,7 @@ from mapper_dask.run.parallel_processor import Plan
 from mapper_dask.run.progress.watch import ProgressOptions, require_progress
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.shared_workers import SharedWorkers
+from mapper_dask.run.told import OnFailure, judged, told_plainly
 from mapper_dask.run.trust import require_trusted_flow
 from mapper_dask.settings import Settings, resolve
 
@@ -70,6 +70,9 @@ class ExecutionEngine:
         Attempts at a chunk whose error may pass, where the job does not say: 10.
     lock_timeout
         Seconds an attempt waits for a lock in the target, where the job does not say: 30.
+    on_failure
+        As for :class:`~mapper_dask.ParallelProcessor`: ``"raise"`` raises what failed a job, once
+        all jobs have ended; the error's ``result`` is the :class:`~mapper_dask.FlowResult`.
     progress
         As for :class:`~mapper_dask.ParallelProcessor`. Jobs that run at a time call it from
         threads of their own.
@@ -92,10 +95,11 @@ class ExecutionEngine:
         scheduler_address: str | None = None,
         retries: int | None = None,
         lock_timeout: float | None = None,
+        on_failure: OnFailure | None = None,
         progress: ProgressOptions = None,
         settings: Settings | None = None,
     ) -> None:
-        require_workers(
+        arguments.require_workers(
             client,
             scheduler_address,
             max_workers=max_workers,
@@ -103,7 +107,8 @@ class ExecutionEngine:
             retries=retries,
         )
         if lock_timeout is not None:
-            require_seconds("lock_timeout", lock_timeout)
+            arguments.require_seconds("lock_timeout", lock_timeout)
+        arguments.require_on_failure(on_failure)
         require_progress(progress)
         self.settings = known = settings if settings is not None else resolve()
 
@@ -119,6 +124,7 @@ class ExecutionEngine:
         self.patience = Patience(
             settled(retries, "retries"), float(settled(lock_timeout, "lock-timeout"))
         )
+        self.on_failure: OnFailure = settled(on_failure, "on-failure")
         self.progress: ProgressOptions = settled(progress, "progress")
 
     @property
@@ -126,6 +132,7 @@ class ExecutionEngine:
         """Processes of a cluster that is started here."""
         return self.asked_workers or max(1, (os.cpu_count() or 2) - 1)
 
+    @told_plainly
     def run(self, flow: Flow, *, plans: Mapping[str, Plan] | None = None) -> FlowResult:
         """Run a flow, or go on with it when its ledger knows its ``run_id``.
 
@@ -139,10 +146,12 @@ class ExecutionEngine:
         Returns
         -------
         FlowResult
-            Also when jobs failed: call its ``raise_for_status()`` to have that raised.
+            With ``on_failure="return"`` also when jobs failed.
 
         Raises
         ------
+        RunFailedError
+            When a job did not succeed; its ``result`` is what would have been returned.
         ConfigurationError
             What was wrong, before a row moved: with ``job`` in its details where it was a job's.
         DatabaseError
@@ -194,8 +203,9 @@ class ExecutionEngine:
             except BaseException as error:
                 course.cancel(error)
                 raise
-        return _told(course.result(time.perf_counter() - started))
+        return judged(_told(course.result(time.perf_counter() - started)), self.on_failure)
 
+    @told_plainly
     def resume(
         self,
         run_id: str,
@@ -360,7 +370,7 @@ def _validated(flow: Flow) -> Flow:
         raise ConfigurationError(message, field="flow")
     flow = flow.validated()
     if flow.max_parallel_jobs is not None:
-        require_count("max_parallel_jobs", flow.max_parallel_jobs)
+        arguments.require_count("max_parallel_jobs", flow.max_parallel_jobs)
     for job in flow.jobs:
         try:
             _require_usable(job)
@@ -374,9 +384,9 @@ def _validated(flow: Flow) -> Flow:
 def _require_usable(job: FlowJob) -> None:
     for name in ("max_workers", "retries"):
         if getattr(job, name) is not None:
-            require_count(name, getattr(job, name))
+            arguments.require_count(name, getattr(job, name))
     if job.lock_timeout is not None:
-        require_seconds("lock_timeout", job.lock_timeout)
+        arguments.require_seconds("lock_timeout", job.lock_timeout)
     for name in ("source_conn", "target_conn"):
         connection = getattr(job.job, name)
         if connection is not None:

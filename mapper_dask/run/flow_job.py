@@ -60,6 +60,7 @@ class Means:
             enable_parallel=None if job.parallel else False,
             retries=job.retries or self.patience.attempts,
             lock_timeout=job.lock_timeout or self.patience.lock_timeout,
+            on_failure="return",  # the flow's result tells of it
             progress=self.progress,
             budget=self.budget,
             settings=self.settings,

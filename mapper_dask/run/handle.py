@@ -15,6 +15,7 @@ from mapper_dask.halting import Halt, current
 from mapper_dask.parallel_models import ParallelProcessingResult
 from mapper_dask.run.clients import stepping_aside
 from mapper_dask.run.main_guard import seen_from_here
+from mapper_dask.run.told import told_plainly
 
 
 @contextlib.contextmanager
@@ -76,6 +77,7 @@ class RunHandle:
         """Return whether the run has ended."""
         return self._future.done()
 
+    @told_plainly
     def result(self, timeout: float | None = None) -> ParallelProcessingResult:
         """Wait for the run and return its result.
 
@@ -83,8 +85,10 @@ class RunHandle:
         ------
         TimeoutError
             When it has not ended after so many seconds; it goes on.
+        RunFailedError
+            When chunks failed, unless the processor says ``on_failure="return"``.
         MapperError
-            What the run raised; or that to wait here would stop the event loop it needs.
+            What else the run raised; or that to wait here would stop the event loop it needs.
         """
         if self.done():
             return self._future.result()

@@ -55,6 +55,7 @@ from mapper_dask.run.run_ending import RunEnding
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import Keeper, keep_snapshot
 from mapper_dask.run.staged_again import publication_again
+from mapper_dask.run.told import OnFailure
 
 RESTARTS = 2
 """How often a run is read anew: a source that forgets three times keeps too little."""
@@ -73,6 +74,8 @@ class JobEngine:
     progress: ProgressOptions
     spool_parent: Path
     """Where the rows of a query wait that is read once."""
+    on_failure: OnFailure
+    """Whether a run that has failed is raised, or returned."""
     budget: Budget
     """The connections it may hold; jobs that run at a time may share one."""
 

@@ -34,6 +34,8 @@ event                    level    fields beside ``run``; in a flow ``flow``, ``f
 ``snapshot_lost``        WARNING  snapshot, error, note
 ``reading_goes_on``      INFO     note: why the reading of what was cancelled is not broken off
 ``staging_dropped``      WARNING  table: left behind by a run that died
+``error_told``           DEBUG    error, cause, passed, cause_passed: lines of code that its traceback
+                                  leaves out
 ``hook_failed``          WARNING  hook, error, note, and the traceback of a user's hook
 =======================  =======  ==================================================================
 

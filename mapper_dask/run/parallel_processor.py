@@ -16,10 +16,7 @@ from mapper_dask.bounds import shown
 from mapper_dask.chunk.chunk_processor import ChunkProcessor
 from mapper_dask.chunk.spooled import SETTING
 from mapper_dask.connections import reference
-from mapper_dask.errors import (
-    ConfigurationError,
-    RunNotFoundError,
-)
+from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.halting import Halt
 from mapper_dask.mapper_job import MapperJob, is_chunk_size
 from mapper_dask.parallel_models import (
@@ -31,8 +28,7 @@ from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.plan.params import bound
 from mapper_dask.plan.saved_plan import SavedPlan, saved
 from mapper_dask.retries import Patience
-from mapper_dask.run import stored_runs
-from mapper_dask.run.arguments import require_known, require_seconds, require_workers
+from mapper_dask.run import arguments, stored_runs
 from mapper_dask.run.budget import Budget
 from mapper_dask.run.clients import require_begun, require_waitable
 from mapper_dask.run.handle import RunHandle
@@ -45,6 +41,7 @@ from mapper_dask.run.retry_result import RetryResult
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import keep_snapshot
 from mapper_dask.run.spool_folder import parent_of, remove_of
+from mapper_dask.run.told import OnFailure, judged, told_plainly
 from mapper_dask.run.trust import REPAIR_FIELDS, REPAIR_GIVEN, require_trusted
 from mapper_dask.settings import Settings, resolve
 
@@ -80,6 +77,10 @@ class ParallelProcessor(JobEngine):
     lock_timeout
         Seconds an attempt waits for a lock in the target, 30. A worker that froze while it held a
         chunk is found after that time, and its session ended.
+    on_failure
+        ``"raise"``: a run that has failed, was cancelled or left chunks behind raises
+        :class:`~mapper_dask.RunFailedError`, whose ``result`` has all counts; so a script that does
+        not look ends with an error. ``"return"``: its result is returned; look at ``succeeded``.
     progress
         True to show progress, False not to, None to show it on a terminal or in a notebook; or a
         function that takes each :class:`~mapper_dask.RunEvent`, or an object with methods of
@@ -108,17 +109,21 @@ class ParallelProcessor(JobEngine):
         scheduler_address: str | None = None,
         retries: int | None = None,
         lock_timeout: float | None = None,
+        on_failure: OnFailure | None = None,
         progress: ProgressOptions = None,
         budget: Budget | None = None,
         settings: Settings | None = None,
     ) -> None:
-        require_workers(client, scheduler_address, max_workers=max_workers, retries=retries)
+        arguments.require_workers(
+            client, scheduler_address, max_workers=max_workers, retries=retries
+        )
         if chunk_size is not None and not is_chunk_size(chunk_size):
             got = shown(chunk_size)
             message = f"chunk_size must be an integer of at least 1 or 'auto', got {got}"
             raise ConfigurationError(message, field="chunk_size")
         if lock_timeout is not None:
-            require_seconds("lock_timeout", lock_timeout)
+            arguments.require_seconds("lock_timeout", lock_timeout)
+        arguments.require_on_failure(on_failure)
         require_progress(progress)
         known = settings if settings is not None else resolve()
 
@@ -139,10 +144,12 @@ class ParallelProcessor(JobEngine):
             float(settled(lock_timeout, "lock-timeout")),
             self.budget.wait,
         )
+        self.on_failure: OnFailure = settled(on_failure, "on-failure")
         self.spool_parent = parent_of(known.value(SETTING))
         self.progress: ProgressOptions = settled(progress, "progress")
         self._job_fields = {**known.job_fields, "chunk_size": self.chunk_size}
 
+    @told_plainly
     def process_mapper_job(
         self,
         source_conn: Any,
@@ -158,16 +165,18 @@ class ParallelProcessor(JobEngine):
         Returns
         -------
         ParallelProcessingResult
-            Also when chunks failed: call its ``raise_for_status()`` to have that raised.
+            With ``on_failure="return"`` also when chunks failed.
 
         Raises
         ------
+        RunFailedError
+            When chunks failed; its ``result`` is what would have been returned.
         ConfigurationError
             What was wrong, before a row moved.
         DatabaseError
             What a database answered before a row moved: unreachable, or bad SQL.
         """
-        require_known(options, MapperJob.__dataclass_fields__)
+        arguments.require_known(options, MapperJob.__dataclass_fields__)
         options = {**self._job_fields, **options}
         return self.run(
             MapperJob(
@@ -181,6 +190,7 @@ class ParallelProcessor(JobEngine):
             )
         )
 
+    @told_plainly
     def run(self, job: MapperJob, *, plan: Plan | None = None) -> ParallelProcessingResult:
         """Run one job, or go on with it when the target's ledger knows its ``run_id``.
 
@@ -194,17 +204,20 @@ class ParallelProcessor(JobEngine):
 
         Raises
         ------
+        RunFailedError
+            When chunks failed, unless ``on_failure="return"``.
         FingerprintError
             When the job, or the columns of its query, are not what was planned.
         """
-        return self._run(job, Halt(), None if plan is None else saved(plan))
+        kept = None if plan is None else saved(plan)
+        return judged(self._run(job, Halt(), kept), self.on_failure)
 
     def start(self, job: MapperJob, *, plan: Plan | None = None) -> RunHandle:
         """Begin a job in the background and return at once; see :class:`RunHandle`.
 
         In a coroutine, ``await processor.start(job)`` is its result.
 
-        What is wrong with it is raised by the handle's ``result()``.
+        What is wrong with it, or failed it, is raised by the handle's ``result()``.
         """
         kept = None if plan is None else saved(plan)
         run_id = job.run_id or uuid.uuid4().hex
@@ -224,8 +237,12 @@ class ParallelProcessor(JobEngine):
             if self.enable_parallel:
                 require_waitable(self.client, self.scheduler_address)
 
-        return RunHandle(run_id, lambda stop: self._run(named, stop, kept), end, waitable)
+        def work(stop: Halt) -> ParallelProcessingResult:
+            return judged(self._run(named, stop, kept), self.on_failure)
 
+        return RunHandle(run_id, work, end, waitable)
+
+    @told_plainly
     def prepare(self, job: MapperJob) -> tuple[ChunkPlan, ChunkProcessor]:
         """Return a job's plan, checked, and what processes its chunks here, one by one.
 
@@ -246,6 +263,7 @@ class ParallelProcessor(JobEngine):
             raise ConfigurationError(message, field="run_id")
         return run.plan, ChunkProcessor(run.prepared.task)
 
+    @told_plainly
     def resume(
         self,
         run_id: str,
@@ -279,6 +297,8 @@ class ParallelProcessor(JobEngine):
 
         Raises
         ------
+        RunFailedError
+            When chunks failed again, unless ``on_failure="return"``.
         RunNotFoundError
             When the ledger has no such run.
         ConfigurationError
@@ -290,8 +310,9 @@ class ParallelProcessor(JobEngine):
         job, stored = recall.of(run_id, target_conn)
         if reject_limit is not None:
             job = job.evolve(reject_limit=reject_limit).validated()
-        return self._continue(job, stored, Halt())
+        return judged(self._continue(job, stored, Halt()), self.on_failure)
 
+    @told_plainly
     def cancel(self, run_id: str, *, target_conn: Any, source_conn: Any = None) -> None:
         """Stop a run of this or another process at once; ``resume`` goes on with it.
 
@@ -348,6 +369,7 @@ class ParallelProcessor(JobEngine):
         """
         return stored_runs.rejects(reference(target_conn, "target_conn"), run_id)
 
+    @told_plainly
     def retry_rejects(
         self,
         run_id: str,
@@ -381,6 +403,7 @@ class ParallelProcessor(JobEngine):
         job, stored = recall.of(run_id, target_conn)
         return retry(job, stored, self.patience)
 
+    @told_plainly
     def reconcile(
         self,
         run_id: str,

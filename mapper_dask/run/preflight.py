@@ -52,6 +52,7 @@ from mapper_dask.run.staging import publication_for
 from mapper_dask.run.standing import standing
 from mapper_dask.run.unfit_keys import unfit_keys
 from mapper_dask.run.unlearned import Unlearned
+from mapper_dask.users_code import code_of
 
 SAMPLE_ROWS = 100
 """Rows the function is shown beforehand: it tells its columns by what it does to them."""
@@ -106,7 +107,7 @@ def prepare(
     table = target_table(job, target, plan.query)
     learned = _outgoing(job, plan, keeper, table)
     if isinstance(learned, Unlearned) and job.staged:
-        raise learned.refusal(job)
+        raise learned.refusal(job) from learned.cause
     outgoing = None if isinstance(learned, Unlearned) else learned
     same = dialect_for(target).name == keeper.dialect.name
 
@@ -162,6 +163,7 @@ def _task(
         None,
         job.transformation_logic,
         job.dtype_backend,
+        code_of(job.transformation_logic),
         patience.attempts,
         job.reject_limit,
         connection_wait=patience.connection_wait,

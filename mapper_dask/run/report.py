@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, ParallelProcessingResult
 
@@ -67,9 +68,15 @@ def with_unbegun(results: Iterable[ChunkResult], chunks: Sequence[Chunk]) -> lis
 
 
 def with_errors(known: Iterable[ChunkResult], seen: Iterable[ChunkResult]) -> list[ChunkResult]:
-    """Return results as the ledger holds them, with the errors that no worker could enter there."""
+    """Return results as the ledger holds them, with what it could not.
+
+    That is errors that no worker could enter there, and what the user's function raised.
+    """
     told = {result.chunk_id: result for result in seen if result.error}
-    return [
-        result if result.succeeded or result.error else told.get(result.chunk_id, result)
-        for result in known
-    ]
+    return [_with_error(result, told.get(result.chunk_id)) for result in known]
+
+
+def _with_error(result: ChunkResult, told: ChunkResult | None) -> ChunkResult:
+    if result.succeeded or told is None:
+        return result
+    return replace(result, raised=told.raised) if result.error else told

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from mapper_dask.errors import DatabaseError, MapperError, TargetError
 from mapper_dask.mapper_job import MapperJob
-from mapper_dask.mapping.transform import Transform
 
-_STEP = re.compile(r"^ValueError: (rename|cast|constant|expression|drop)\b")
-"""How an error of a job file's step begins; it names the column, too."""
+FUNCTION = "transformation_logic"
 
 EMPTY = "let it take an empty frame"
 
@@ -27,31 +24,37 @@ class Unlearned:
     def refusal(self, job: MapperJob) -> MapperError:
         """Return the error that a job is refused with whose columns must be known.
 
-        It begins with the function's own failure, as a chunk would tell it.
+        It begins with the function's own failure, as a chunk would tell it, and the user's line;
+        the exception itself is its cause (see ``cause``).
         """
         if isinstance(self.first, DatabaseError):
             return self.first
-        head, _, trace = self.first.message.partition("\n")
-        field, head = _place(job, self.first, head)
+        field = str(self.first.details.get("field", FUNCTION))
+        place = self.first.details.get("place")
+        where = f" ({place})" if place else ""
+        head = f"{self._head(field)}{where}"
         needed = f"to {job.write_disposition} rows all at once its columns must be known"
         over = f"over the first {self.rows} rows" if self.rows else "over no rows"
         message = f"{head}, {over}; {needed}{self._remedy(job, field)}"
-        return TargetError(f"{message}\n{trace}" if trace else message, field=field)
+        return TargetError(message, field=field)
+
+    @property
+    def cause(self) -> BaseException | None:
+        """What the user's function raised; or the driver."""
+        return self.first.__cause__
+
+    def _head(self, field: str) -> str:
+        """Return the failure as it is told of a field: all of the exception's own text."""
+        text, raised = self.first.message, self.first.details.get("raised")
+        if field != FUNCTION:
+            return text
+        head = f"the function raised {raised}" if raised else text
+        return f"{FUNCTION}: {head}"
 
     def _remedy(self, job: MapperJob, field: str) -> str:
         """Return what is to be done where the failure itself does not tell."""
-        if field != "transformation_logic":
+        if field != FUNCTION:
             return ""
         if not self.rows:
             return f": {EMPTY}"
         return f": {EMPTY}, if single rows are to be set aside" if job.reject_limit else ""
-
-
-def _place(job: MapperJob, error: MapperError, head: str) -> tuple[str, str]:
-    """Return the field that failed, and the failure as it is told of it."""
-    function, raised = job.transformation_logic, str(error.details.get("raised") or "")
-    found = _STEP.match(raised) if isinstance(function, Transform) else None
-    if found is None:
-        return "transformation_logic", f"transformation_logic: {head}"
-    step = f"transform.{found[1]}"
-    return step, f"{step}: {raised.partition(': ')[2]}"

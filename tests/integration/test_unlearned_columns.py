@@ -104,7 +104,8 @@ def test_it_is_what_a_chunk_tells(shop: Databases) -> None:
 
     head, *trace = str(appended.errors[0]).partition("the function raised")[2].splitlines()
     assert f"the function raised{head}" in told
-    assert told.splitlines()[1:] == trace
+    assert f"{unknown_key.__code__.co_filename}, line " in told.splitlines()[0]
+    assert any(unknown_key.__code__.co_filename in line for line in trace)
 
 
 @pytest.mark.parametrize(("steps", "field", "why"), STEPS, ids=[s[1] + s[2][:9] for s in STEPS])
@@ -129,7 +130,7 @@ def test_what_only_values_do_not_fit_is_told_by_a_chunk(shop: Databases, steps: 
     moved = job(shop, steps, write_disposition="replace")
     result = ParallelProcessor(enable_parallel=False).run(moved)
 
-    assert "ValueError: " in str(result.errors[0])
+    assert ": transform." in str(result.errors[0])
     assert "empty frame" not in str(result.errors[0])
 
 

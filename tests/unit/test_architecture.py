@@ -15,6 +15,8 @@ MODULES = sorted(LIBRARY.rglob("*.py"))
 
 LAYERS = (
     "errors",
+    "users_code",
+    "raised",
     "bounds",
     "halting",
     "retries",

@@ -274,6 +274,14 @@ def test_no_rows_have_the_same_columns():
     ("steps", "said"),
     [
         ({"rename": {"x": "y"}}, "rename: there is no column 'x', only 'a', 'b', 'day'"),
+        (
+            {"rename": {"dya": "y"}},
+            "rename: there is no column 'dya', only 'a', 'b', 'day'; did you mean 'day'?",
+        ),
+        (
+            {"expression": {"e": "da + 1"}},
+            "expression e: there is no column 'da', only 'a', 'b', 'day'; did you mean 'day'?",
+        ),
         ({"rename": {"a": "b"}}, "rename gives two columns the name 'b'"),
         ({"cast": {"x": "int64"}}, "cast: there is no column 'x'"),
         ({"drop": ["x"]}, "drop: there is no column 'x'"),

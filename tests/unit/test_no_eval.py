@@ -40,8 +40,9 @@ WRITES = (".dumps", ".register_pickle_by_value")
 """May write: a function is tried before it is sent, and goes along where no worker has it. Reading
 is the workers' affair."""
 
-READS_ITS_OWN = ("mapping/transform.py",)
-"""A job file's function pickles its parts inside the pickle it is in already."""
+READS_ITS_OWN = ("mapping/transform.py", "raised.py")
+"""A job file's function pickles its parts inside the pickle it is in already; so does what a
+worker's function raised, in the result that Dask brings."""
 
 PROGRAM_STARTERS = {"subprocess", "multiprocessing"}
 STARTS_PROGRAMS = ("embedded.py",)

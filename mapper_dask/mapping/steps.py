@@ -1,0 +1,24 @@
+"""What a step of a column mapping fails for: which it is, and which column. No value is shown."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class StepError(ValueError):
+    """A step that does not fit the frame; the text begins with the step's name."""
+
+    @property
+    def field(self) -> str:
+        """The field of the job file, such as ``transform.rename``."""
+        return f"transform.{str(self).partition(' ')[0].rstrip(':')}"
+
+
+def no_column(step: str, name: str, columns: Iterable[str]) -> StepError:
+    """Return the error of a step that names a column which the frame has not."""
+    known = [str(column) for column in columns]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    there = f"there is no column {name!r}, only {', '.join(map(repr, known))}"
+    return StepError(f"{step}: {there}{hint}")

@@ -1,0 +1,262 @@
+"""What of a traceback is the user's own: the lines of their code, wherever it was run. Pure.
+
+A function of a script or a notebook is sent to its workers by value, and cloudpickle leaves out of
+which file it is (since 3.1). So its text goes along: what fails there is told as if it had been
+here.
+"""
+
+from __future__ import annotations
+
+import functools
+import linecache
+import sysconfig
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType, TracebackType
+from typing import Any
+
+DYNAMIC = "<dynamic-code>"
+"""What cloudpickle calls the file of a function that it sends by value."""
+
+INSTALLED = {"site-packages", "dist-packages"}
+"""Folders of packages that were installed."""
+
+MOST_FUNCTIONS = 50
+"""Functions whose text goes along; more would weigh on every task."""
+
+LINES_SHOWN = 6
+"""Lines of one exception that are told, from both ends: recursion has a thousand."""
+
+LINKS_SHOWN = 3
+"""Exceptions told of a chain."""
+
+LONGEST_LINE = 160
+
+CAUSE = "The above exception was the direct cause of the following exception:"
+CONTEXT = "During handling of the above exception, another exception occurred:"
+
+_LIBRARY = str(Path(__file__).parent)
+_PYTHON = sysconfig.get_path("stdlib")
+
+
+@dataclass(frozen=True, slots=True)
+class CodeLine:
+    """A line of code at which an exception passed."""
+
+    file: str
+    number: int
+    function: str
+    text: str
+    """As it is written there; empty where nobody has it."""
+
+    def __str__(self) -> str:
+        where = f'  File "{self.file}", line {self.number}, in {self.function}'
+        return f"{where}\n    {self.text}" if self.text else where
+
+    @property
+    def place(self) -> str:
+        """Where it is, in a line."""
+        return f"{self.file}, line {self.number}, in {self.function}"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The text of a function that is sent by value."""
+
+    file: str
+    first: int
+    """Number of its first line."""
+    lines: tuple[str, ...]
+
+    def line(self, number: int, function: str) -> CodeLine:
+        """Return a line of it."""
+        place = number - self.first
+        text = self.lines[place] if 0 <= place < len(self.lines) else ""
+        return CodeLine(self.file, number, function, _short(text))
+
+
+Code = Mapping[tuple[str, int], Source]
+"""By the name of a function, and the number of its first line."""
+
+NO_CODE: Code = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An exception with the lines of the user's that it passed."""
+
+    error: BaseException
+    lines: tuple[CodeLine, ...]
+    caused: bool = False
+    """Whether it is the cause of the one that is told after it, and not only before it."""
+
+
+def failures(error: BaseException, code: Code = NO_CODE) -> list[Failure]:
+    """Return an exception, then those that led to it; not what other people's code raised within.
+
+    Parameters
+    ----------
+    code
+        The text of functions that were sent here by value.
+    """
+    found = [Failure(error, _lines(error, code) or _outer(error))]
+    while len(found) < LINKS_SHOWN:
+        last = found[-1].error
+        before = last.__cause__ or (None if last.__suppress_context__ else last.__context__)
+        if before is None or any(before is one.error for one in found):
+            break
+        lines = _lines(before, code)
+        if not lines and before.__traceback__ is not None:
+            break
+        found.append(Failure(before, lines, caused=last.__cause__ is not None))
+    return found
+
+
+def told(found: list[Failure]) -> str:
+    """Return exceptions as Python tells them, with the user's lines only; empty without such."""
+    if not found[0].lines:
+        return ""
+    parts = []
+    for one in reversed(found):
+        head = ["Traceback (most recent call last):"] if one.lines else []
+        parts += [*head, *_shown(one.lines)]
+        parts += ["".join(traceback.format_exception_only(one.error)).rstrip()]
+        if one is not found[0]:
+            parts += ["", CAUSE if one.caused else CONTEXT, ""]
+    return "\n".join(parts)
+
+
+def ends(lines: tuple[CodeLine, ...]) -> tuple[CodeLine, ...]:
+    """Return the first and the last of many lines."""
+    half = LINES_SHOWN // 2
+    return lines if len(lines) <= LINES_SHOWN else (*lines[:half], *lines[-half:])
+
+
+def _shown(lines: tuple[CodeLine, ...]) -> list[str]:
+    told, more = [str(line) for line in ends(lines)], len(lines) - LINES_SHOWN
+    if more > 0:
+        told.insert(LINES_SHOWN // 2, f"  … {more:,} more lines")
+    return told
+
+
+def _lines(error: BaseException, code: Code) -> tuple[CodeLine, ...]:
+    walked = traceback.walk_tb(error.__traceback__)
+    return tuple(_line(frame, number, code) for frame, number in walked if is_own(frame))
+
+
+def _outer(error: BaseException) -> tuple[CodeLine, ...]:
+    """Return the first and the last line of a function that was installed."""
+    walked = list(traceback.walk_tb(error.__traceback__))
+    theirs = [one for one in walked if not one[0].f_code.co_filename.startswith(_LIBRARY)]
+    ends = theirs if len(theirs) < 2 else [theirs[0], theirs[-1]]  # noqa: PLR2004 - both ends
+    return tuple(_line(frame, number, NO_CODE) for frame, number in ends)
+
+
+def _line(frame: FrameType, number: int, code: Code) -> CodeLine:
+    made = frame.f_code
+    if made.co_filename == DYNAMIC:
+        sent = code.get((made.co_name, made.co_firstlineno))
+        if sent is not None:
+            return sent.line(number, made.co_name)
+    text = linecache.getline(made.co_filename, number, frame.f_globals)
+    return CodeLine(made.co_filename, number, made.co_name, _short(text))
+
+
+def _short(text: str) -> str:
+    text = text.strip()
+    return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 1]}…"
+
+
+def is_own(frame: FrameType) -> bool:
+    """Return whether a frame is of the user's own code: not Python's, installed, or this library's.
+
+    A notebook's cells, a prompt and what was sent by value are.
+    """
+    return _is_own_file(frame.f_code.co_filename)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_own_file(name: str) -> bool:
+    if name.startswith(("<frozen", _LIBRARY, _PYTHON)) or name.endswith((".pyx", ".pxi")):
+        return False
+    return not INSTALLED & set(Path(name).parts)
+
+
+def cut(error: BaseException) -> None:
+    """Leave of an exception's own traceback, and of those before it, only what is the user's."""
+    found = failures(error)
+    for one in found:
+        one.error.__traceback__ = _of_own(one.error.__traceback__)
+    last = found[-1].error
+    if last.__cause__ is None or last.__cause__.__traceback__ is not None:
+        last.__cause__ = None
+        last.__suppress_context__ = True
+
+
+def _of_own(trace: TracebackType | None) -> TracebackType | None:
+    own: list[TracebackType] = []
+    while trace is not None:
+        if is_own(trace.tb_frame):
+            own.append(trace)
+        trace = trace.tb_next
+    kept = None
+    for one in reversed(own if len(own) <= LINES_SHOWN else [own[0], *own[1 - LINES_SHOWN :]]):
+        kept = TracebackType(kept, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return kept
+
+
+def code_of(function: Callable[..., Any] | None) -> Code:
+    """Return the text of a function, and of those it calls, where they are sent by value."""
+    found: dict[tuple[str, int], Source] = {}
+    seen: set[int] = set()
+    waiting: list[Any] = [function]
+    while waiting and len(found) < MOST_FUNCTIONS:
+        thing = waiting.pop(0)
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        waiting += _within(thing)
+        if isinstance(thing, FunctionType) and _by_value(thing):
+            found |= {(c.co_name, c.co_firstlineno): _source(c) for c in _codes(thing.__code__)}
+            named = {name for c in _codes(thing.__code__) for name in c.co_names}
+            waiting += [thing.__globals__[name] for name in named if name in thing.__globals__]
+    return {key: source for key, source in found.items() if source.lines}
+
+
+def _within(thing: Any) -> list[Any]:
+    """Return what a callable holds that it may call."""
+    if isinstance(thing, FunctionType):
+        cells = thing.__closure__ or ()
+        return [c.cell_contents for c in cells if callable(_content(c))]
+    if isinstance(thing, type):
+        return list(vars(thing).values()) if thing.__module__ == "__main__" else []
+    held = [getattr(thing, name, None) for name in ("__func__", "func", "function")]
+    kind = type(thing)
+    return [*filter(callable, held), *([kind] if kind.__module__ == "__main__" else [])]
+
+
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not bound yet
+        return None
+
+
+def _by_value(function: FunctionType) -> bool:
+    return function.__module__ == "__main__" or "<" in function.__qualname__
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _codes(inner)
+
+
+def _source(code: CodeType) -> Source:
+    numbers = [number for _, _, number in code.co_lines() if number is not None]
+    first, last = code.co_firstlineno, max(numbers, default=code.co_firstlineno)
+    lines = linecache.getlines(code.co_filename)[first - 1 : last]
+    return Source(code.co_filename, first, tuple(line.rstrip("\n") for line in lines))
