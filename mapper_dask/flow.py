@@ -20,7 +20,7 @@ from mapper_dask.incremental import (
 )
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import TRACEBACK, ParallelProcessingResult
-from mapper_dask.rendering import Line, as_html, as_text
+from mapper_dask.rendering import Line, as_html, as_text, seconds, set_aside
 
 LONGEST_NAME = 200
 """Characters of a flow's, a job's and a run's name: they are keys of the ledger."""
@@ -203,8 +203,10 @@ class FlowResult:
 
     @property
     def _headline(self) -> str:
-        how = "succeeded" if self.succeeded else "FAILED"
-        return f"flow {self.name} {how} in {self.seconds:.1f} s, run {self.run_id}"
+        results = [job.result for job in self.jobs if job.result is not None]
+        aside = set_aside(sum(result.total_rows_rejected for result in results))
+        how = f"succeeded{aside}" if self.succeeded else "FAILED"
+        return f"flow {self.name} {how} in {seconds(self.seconds)}, run {self.run_id}"
 
     def _lines(self) -> list[Line]:
         return [(job.name, _said(job)) for job in self.jobs]
@@ -219,7 +221,8 @@ def _said(job: FlowJobResult) -> str:
     rows = "" if job.rows is None else f", {job.rows:,} rows"
     why = "" if job.error is None else f": {job.error}"
     warned = "".join(f"; {warning}" for warning in job.warnings)
-    return f"{job.state.value}{rows}{why}{warned}"
+    aside = "" if job.result is None else set_aside(job.result.total_rows_rejected)
+    return f"{job.state.value}{rows}{aside}{why}{warned}"
 
 
 def _require_name(what: str, name: object) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mapper_dask.errors import ConfigurationError, RunFailedError
 from mapper_dask.raised import Raised
-from mapper_dask.rendering import Line, as_html, as_text
+from mapper_dask.rendering import Line, as_html, as_text, chunks, set_aside, taken
 from mapper_dask.stored import Stored
 
 Transformation = Callable[[pd.DataFrame], pd.DataFrame]
@@ -284,6 +284,9 @@ class ParallelProcessingResult:
     """Whether all rows were read from one snapshot of the source."""
     warnings: tuple[str, ...] = ()
     """What the plan warned of, and every conversion with a loss."""
+    total_time: float = 0.0
+    """Seconds of the whole call: with planning, the start of workers and publication; 0.0 where a
+    ledger tells of it."""
     rows_this_run: int = 0
     """Rows read in this process: a resumed run does not count what was done before."""
     error: str | None = None
@@ -350,7 +353,7 @@ class ParallelProcessingResult:
 
     @property
     def rows_per_second(self) -> float:
-        """Rows read a second by this process."""
+        """Rows read a second by this process while chunks were at work; see ``processing_time``."""
         return self.rows_this_run / self.processing_time if self.processing_time else 0.0
 
     def raise_for_status(self) -> ParallelProcessingResult:
@@ -403,7 +406,9 @@ class ParallelProcessingResult:
 
     @property
     def _headline(self) -> str:
-        return "run succeeded" if self.succeeded else "run FAILED"
+        if not self.succeeded:
+            return "run FAILED"
+        return f"run succeeded{set_aside(self.total_rows_rejected)}"
 
     def _lines(self) -> list[Line]:
         return [
@@ -411,11 +416,24 @@ class ParallelProcessingResult:
             ("chunks", f"{self.chunks_succeeded:,} of {self.chunks_total:,} {self._done}"),
             ("rows read", f"{self.total_rows_processed:,}"),
             ("rows successful", f"{self.total_rows_successful:,}{self._waiting}"),
-            ("rows failed", f"{self.total_rows_failed:,}"),
+            ("rows failed", f"{self.total_rows_failed:,}{self._not_counted}"),
             ("rows rejected", f"{self.total_rows_rejected:,}"),
-            ("time", f"{self.processing_time:.2f} s, {self.rows_per_second:,.0f} rows/s"),
-            ("one snapshot", "yes" if self.consistent else "no"),
+            ("time", taken(self.processing_time, self.total_time, self.rows_this_run)),
+            ("one snapshot", self._snapshot),
         ]
+
+    @property
+    def _snapshot(self) -> str:
+        if not self.chunks_succeeded and self.chunks_total:
+            return "not known: no chunk is committed"
+        return "yes" if self.consistent else "no"
+
+    @property
+    def _not_counted(self) -> str:
+        """What the rows of chunks that are not committed may be, whose number nobody knows."""
+        missing = self.chunks_total - self.chunks_succeeded
+        unread = missing - sum(not c.succeeded and c.rows_read > 0 for c in self.chunk_results)
+        return f", and those of {chunks(unread)} that were not read to their end" if unread else ""
 
     @property
     def _waiting(self) -> str:
@@ -424,7 +442,11 @@ class ParallelProcessingResult:
 
     @property
     def _done(self) -> str:
-        return "committed" if self.run_id else "read"
+        missing = self.chunks_total - self.chunks_succeeded
+        unbegun = missing - self.chunks_failed
+        parts = [f"{self.chunks_failed:,} failed"] if self.chunks_failed else []
+        parts += [f"{unbegun:,} not done"] if unbegun else []
+        return ", ".join(["committed" if self.run_id else "read", *parts])
 
     def _notes(self) -> list[Line]:
         errors = [("error", text) for text in self.errors[:ERRORS_SHOWN]]

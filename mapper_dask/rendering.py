@@ -24,3 +24,38 @@ def as_html(headline: str, lines: Iterable[Line]) -> str:
         for label, value in lines
     )
     return f"<b>{html.escape(headline)}</b><table>{''.join(cells)}</table>"
+
+
+def chunks(number: int) -> str:
+    """Return a number of chunks in words: one is "1 chunk"."""
+    return f"{number:,} chunk{'' if number == 1 else 's'}"
+
+
+def set_aside(rows: int) -> str:
+    """Return what stands behind "succeeded" where rows were set aside; nothing where none were."""
+    return f", {rows:,} row{'' if rows == 1 else 's'} set aside" if rows else ""
+
+
+def seconds(number: float) -> str:
+    """Return a time as a person reads it: a short one in milliseconds."""
+    return f"{number:.2f} s" if number >= 1 else f"{number * 1000:,.0f} ms"
+
+
+def taken(moving: float, whole: float, rows: int) -> str:
+    """Return how long a run took, with the rate of each time that is told.
+
+    Parameters
+    ----------
+    moving
+        Seconds while chunks were at work.
+    whole
+        Seconds with all that comes before and after; 0.0 where nobody knows.
+    """
+    text = f"moved in {seconds(moving)}{_rate(rows, moving)}"
+    if not whole:
+        return text
+    return f"{text}; {seconds(whole)}{_rate(rows, whole)} with start-up, planning and publication"
+
+
+def _rate(rows: int, time: float) -> str:
+    return f" ({rows / time:,.0f} rows/s)" if time and rows else ""

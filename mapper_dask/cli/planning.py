@@ -99,10 +99,11 @@ def _planned(job: Any) -> Any:
     from mapper_dask.plan.chunk_manager import ChunkManager
 
     try:
-        return ChunkManager().plan(job.job)
+        made = ChunkManager().plan(job.job)
     except MapperError as error:
         message = f"job {job.name!r}: {error}"
         raise type(error)(message, **{**error.details, "job": job.name}) from None
+    return made if job.incremental is None else made.evolve(again="")  # each reads what is new
 
 
 def _told(job: Any) -> tuple[str, ...]:

@@ -112,6 +112,7 @@ def _looked_at(target: Any, run_id: str) -> tuple[Reply, bool]:
 
 def _run_status(target: Any, run: Any) -> tuple[Reply, bool]:
     from mapper_dask.cli.reply import plain
+    from mapper_dask.rendering import set_aside
     from mapper_dask.run.run_ledger import RunLedger
 
     ledger = RunLedger(target, run.run_id)
@@ -119,7 +120,7 @@ def _run_status(target: Any, run: Any) -> tuple[Reply, bool]:
     known = [result for _, result in chunks]
     errors = [f"chunk {r.chunk_id} {r.bounds}: {r.error}" for r in known if r.error]
     lines = [
-        f"run {run.run_id} {run.state}",
+        f"run {run.run_id} {run.state}{set_aside(run.rows_rejected)}",
         f"  into      {run.target}",
         f"  chunks    {run.chunks_done:,} of {run.chunks:,}, {run.chunks_failed:,} failed",
         f"  read      {run.rows_read:,}",

@@ -80,7 +80,7 @@ class ChunkManager:
         source = reference(job.source_conn)
         job = bound(job, source)
         with _planning(source) as (dialect, conn):
-            plan = self.plan_on(dialect, conn, job)
+            plan = self.plan_on(dialect, conn, job).evolve(again=_again(job))
             return plan.evolve(transport=wire.foreseen(job, plan, dialect))
 
     def plan_on(
@@ -231,6 +231,18 @@ def _one_state(seen: Survey, chunks: Sequence[Chunk]) -> bool:
 
 def _strategy(job: MapperJob) -> ChunkingStrategy | None:
     return job.strategy if isinstance(job.strategy, ChunkingStrategy) else None
+
+
+AGAIN = (
+    "a second run appends the same rows again; under one run_id it goes on with the first, or "
+    "reports it"
+)
+
+
+def _again(job: MapperJob) -> str:
+    """Return what a plan says of running its job twice: only an append without a name doubles."""
+    appends = job.target_table is not None and job.write_disposition == "append"
+    return AGAIN if appends and job.run_id is None else ""
 
 
 def _target_name(job: MapperJob) -> str | None:

@@ -15,6 +15,7 @@ from mapper_dask.errors import ConfigurationError
 from mapper_dask.parallel_models import Chunk, ChunkConfig, ChunkingStrategy, ChunkKind
 from mapper_dask.plan.strategy import LOST_OR_DOUBLED
 from mapper_dask.rendering import Line, as_html, as_text
+from mapper_dask.rendering import chunks as chunks_
 
 CHUNKS_SHOWN = 4
 """Chunks printed from each end of a long plan."""
@@ -45,6 +46,8 @@ class ChunkPlan:
     """How rows pass from one database to the other."""
     one_state: bool = False
     """Whether the chunks cover the query only when all of them read one state of it."""
+    again: str = ""
+    """What a second run does to the rows of the first; empty where it does nothing to them."""
     of_cost: tuple[str, ...] = ()
     """Those among the warnings that tell of time and memory; the others tell of rows."""
 
@@ -106,6 +109,7 @@ class ChunkPlan:
             *(("warning", note) for note in first),
             ("read", _one_line(self.query.sql)),
             ("into", self.target or "nowhere: a dry run counts only"),
+            *([("again", self.again)] if self.again else []),
             ("rows", f"about {self.config.total_rows:,}"),
             ("cut", self.cut),
             ("why", self.config.reason),
@@ -132,7 +136,7 @@ class ChunkPlan:
             )
         if self.read_once:
             return "read once, by one statement: about one chunk"
-        return f"{config.strategy.name} into {chunks:,} chunks of about {config.chunk_size:,} rows"
+        return f"{config.strategy.name} into {chunks_(chunks)} of about {config.chunk_size:,} rows"
 
     def _snapshot_text(self) -> str:
         if not self.consistent:

@@ -157,7 +157,8 @@ def costs(survey: Survey, choice: Choice, burden: Burden, *, asked: bool = True)
     if not burden.is_notable:
         return []
     if choice.strategy is ChunkingStrategy.ROWID_BASED:
-        return [f"{burden}: this server has no way to read a range of row addresses alone"]
+        found = "finds all of the query's rows, as by an index for its WHERE"
+        return [f"{burden}: each {found}, and drops those of other row addresses"]
     key = choice.keys[0]
     if not survey.is_table or survey.shape.limited:
         cause = (

@@ -327,6 +327,7 @@ class JobEngine:
             for told in dict.fromkeys(engine.notes):
                 run = run.noting(told)
         result = self._aggregate_results(run, results, seconds, rows)
+        result = replace(result, total_time=time.time() - watch.began)
         once.done(run, result)
         cancelled = stop.is_set() or result.error == stored_runs.CANCELLED
         watch.ended(result, cancelled=cancelled)

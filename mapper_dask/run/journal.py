@@ -11,6 +11,7 @@ event                    level    fields beside ``run``; in a flow ``flow``, ``f
 ``plan_note``            WARNING  note
 ``connections_awaited``  WARNING  why, seconds_left
 ``commits_awaited``      INFO     transactions, first, seconds: what an incremental job waits for
+``appended_before``      WARNING  before: the run that has appended the same query
 ``rows_held_back``       WARNING  note: why rows come in a later run, or might be missed
 ``query_read``           INFO     rows, mb: so much is here of a query that is read once
 ``rows_spooled``         INFO     rows, chunks: all of it is here, in local files
@@ -34,8 +35,8 @@ event                    level    fields beside ``run``; in a flow ``flow``, ``f
 ``snapshot_lost``        WARNING  snapshot, error, note
 ``reading_goes_on``      INFO     note: why the reading of what was cancelled is not broken off
 ``staging_dropped``      WARNING  table: left behind by a run that died
-``error_told``           DEBUG    error, cause, passed, cause_passed: lines of code that its traceback
-                                  leaves out
+``error_told``           DEBUG    error, cause, passed, cause_passed: lines of code that its
+                                  traceback leaves out
 ``hook_failed``          WARNING  hook, error, note, and the traceback of a user's hook
 =======================  =======  ==================================================================
 

@@ -43,6 +43,7 @@ from mapper_dask.plan import wire
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.references import opened_query
 from mapper_dask.retries import Patience
+from mapper_dask.run.appended_twice import doubled
 from mapper_dask.run.evidence import caveats
 from mapper_dask.run.misfits import remedy
 from mapper_dask.run.misread import misread
@@ -122,7 +123,9 @@ def prepare(
     publication = publication_for(
         job, table, names, run_id, quote, task.keys, lambda: unfit_keys(target, table)
     )
-    plan = plan.evolve(warnings=(*plan.warnings, *standing(job, target, table, publication)))
+    twice = doubled(job, plan.query, source, target, table, run_id)
+    about = (*standing(job, target, table, publication), *twice)
+    plan = plan.evolve(warnings=(*plan.warnings, *about))
     ends = keeper.dialect, dialect_for(target)
     relay = wire.relay(job, plan, *ends, table)
     plan = plan.evolve(transport=wire.transport(job, plan, *ends, table, names))

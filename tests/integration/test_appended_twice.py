@@ -1,0 +1,137 @@
+"""An append that doubles rows says so: before it runs, and when it has been there before."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from mapper_dask import (
+    ChunkManager,
+    ExecutionEngine,
+    Flow,
+    FlowJob,
+    Incremental,
+    MapperJob,
+    ParallelProcessor,
+)
+from tests.database import Databases
+
+ROWS = 30
+
+
+@pytest.fixture
+def shop(databases: Databases) -> Databases:
+    databases.source.execute(f"CREATE TABLE s AS SELECT g AS id FROM generate_series(1, {ROWS}) g")
+    databases.source.execute("ALTER TABLE s ADD PRIMARY KEY (id)")
+    databases.target.execute("CREATE TABLE d (id int)")
+    return databases
+
+
+def job(shop: Databases, **options: Any) -> MapperJob:
+    return MapperJob(
+        **{"source_conn": shop.source.url, "source_sql": "SELECT * FROM s",
+           "target_conn": shop.target.url, "target_table": "d", **options},
+    )  # fmt: skip
+
+
+def notes(made: MapperJob) -> list[str]:
+    result = ParallelProcessor(enable_parallel=False).run(made).raise_for_status()
+    return [note for note in result.warnings if "twice" in note or "runs before" in note]
+
+
+def test_the_plan_says_what_a_second_run_does(shop: Databases) -> None:
+    assert "again" in str(ChunkManager().plan(job(shop)))
+    for other in (
+        {"run_id": "r"},
+        {"write_disposition": "replace"},
+        {"write_disposition": "merge", "primary_key": ["id"]},
+        {"target_conn": None, "target_table": None},
+    ):
+        assert "second run" not in str(ChunkManager().plan(job(shop, **other))), other
+
+
+@pytest.mark.parametrize("options", [{}, {"atomic": True}], ids=["append", "atomic"])
+def test_the_second_append_warns(
+    shop: Databases, caplog: pytest.LogCaptureFixture, options: dict[str, Any]
+) -> None:
+    assert notes(job(shop, run_id="first", **options)) == []
+    with caplog.at_level(logging.WARNING, logger="mapper_dask"):
+        [note] = notes(job(shop, **options))
+
+    assert note.startswith('run \'first\' has appended the same query to "public"."d"')
+    assert "run_id" in note
+    assert "appended_before" in [record.mapper["event"] for record in caplog.records]
+    assert shop.target.fetch("SELECT count(*) FROM d") == [(2 * ROWS,)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"run_id": "first"},
+        {"source_sql": "SELECT * FROM s WHERE id > 3"},
+        {"target_table": "e"},
+        {"write_disposition": "replace"},
+        {"write_disposition": "merge", "primary_key": ["id"]},
+    ],
+    ids=["the same run", "another query", "another target", "replace", "merge"],
+)
+def test_no_other_run_is_warned_of(shop: Databases, other: dict[str, Any]) -> None:
+    shop.target.execute("CREATE TABLE e (id int)")
+    if "primary_key" in other:
+        shop.target.execute("ALTER TABLE d ADD PRIMARY KEY (id)")
+    notes(job(shop, run_id="first"))
+
+    assert notes(job(shop, **other)) == []
+
+
+def test_a_failed_run_and_an_emptied_table_are_no_reason(shop: Databases) -> None:
+    def bad(_frame: Any) -> Any:
+        raise ValueError
+
+    failing = job(shop, transformation_logic=bad)
+    ParallelProcessor(enable_parallel=False, on_failure="return").run(failing)
+    assert notes(job(shop)) == []
+    shop.target.execute("TRUNCATE d")
+    assert notes(job(shop)) == []
+
+
+def test_an_incremental_job_is_not_warned_of(shop: Databases) -> None:
+    one = FlowJob(name="j", job=job(shop), incremental=Incremental(column="id"), parallel=False)
+    for first in (0, ROWS):
+        shop.source.execute("INSERT INTO s SELECT g + 100 + %s FROM generate_series(1, 5) g", first)
+        [done] = ExecutionEngine().run(Flow(name="f", jobs=(one,))).raise_for_status().jobs
+        assert done.result is not None
+        assert not [note for note in done.result.warnings if "twice" in note]
+
+
+@pytest.mark.parametrize(
+    ("sql", "reads"),
+    [
+        ("SELECT id FROM d", True),
+        ("SELECT id + 1 AS id FROM public.d", True),
+        ("SELECT * FROM through", True),
+        ("SELECT * FROM twice_through", True),
+        ("SELECT s.id FROM s JOIN d ON s.id = d.id", True),
+        ("SELECT * FROM s", False),
+        ("SELECT id FROM other.d", False),
+    ],
+)
+def test_a_query_that_reads_its_target_is_told(shop: Databases, sql: str, reads: bool) -> None:  # noqa: FBT001
+    shop.source.execute("CREATE TABLE d (id int)")
+    shop.source.execute("CREATE SCHEMA other CREATE TABLE d (id int)")
+    shop.source.execute("CREATE VIEW through AS SELECT id FROM d WHERE id > 0")
+    shop.source.execute("CREATE VIEW twice_through AS SELECT id FROM through")
+    here = {"source_sql": sql, "target_conn": shop.source.url, "target_schema": "public"}
+
+    told = notes(job(shop, **here))
+    assert bool(told) is reads
+    assert all(note.startswith('the query reads "public"."d"') for note in told)
+    assert notes(job(shop, **here, write_disposition="replace")) == []
+
+
+def test_a_table_of_the_same_name_elsewhere_is_another(shop: Databases) -> None:
+    shop.source.execute("CREATE TABLE d (id int)")
+
+    assert notes(job(shop, source_sql="SELECT * FROM d")) == []
