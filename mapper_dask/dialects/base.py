@@ -21,6 +21,7 @@ from mapper_dask.dialects.facts import (
     Histogram,
     KeyMark,
     Loaded,
+    Needs,
     Publication,
     Relation,
     Settings,
@@ -328,6 +329,13 @@ class Dialect(OwnSettings, Protocol):
 
     def target_definition(self, conn: Any, quoted: str) -> Definition:
         """Return how a table of that name is defined now; empty when there is none."""
+        ...
+
+    def missing_grants(self, conn: Any, needs: Needs) -> list[str]:
+        """Return each GRANT that this login lacks for a job, as a statement; all of them at once.
+
+        Empty where none is missing, or the database is not asked.
+        """
         ...
 
     def load(self, conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:

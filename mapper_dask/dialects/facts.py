@@ -75,6 +75,23 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Needs:
+    """What a job does to its target, and to the ledger beside it."""
+
+    schema: str | None
+    """The target's; None: the search path finds it."""
+    table: str
+    rights: tuple[str, ...]
+    """On the table, such as INSERT."""
+    staged: bool
+    """Whether rows wait in a table beside it."""
+    rejects: bool
+    """Whether rows may be set aside."""
+    names: tuple[str, ...] | None = None
+    """Columns that are filled; the sequences of others are asked for values. None: not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class TargetTable:
     """A table that receives rows."""
 

@@ -38,6 +38,7 @@ from mapper_dask.run.dask_engine import (
 from mapper_dask.run.events import Counter
 from mapper_dask.run.evidence import accepted, require_still_there
 from mapper_dask.run.fit_workers import require_picklable, require_reachable
+from mapper_dask.run.grants import lacking_grants
 from mapper_dask.run.interrupts import attended, require_going
 from mapper_dask.run.one_state import rest_of
 from mapper_dask.run.own_cluster import telling
@@ -126,7 +127,7 @@ class JobEngine:
         source = reference(job.source_conn, "source_conn")
         job = bound(job, source)
         target = None if job.target_conn is None else reference(job.target_conn, "target_conn")
-        stored = self._stored(target, job.run_id, stop)
+        stored = self._stored(job, target, stop)
         if stored is not None:
             return self._go_on(job, stored, stop, plan, watch)
         named = job.evolve(run_id=job.run_id or uuid.uuid4().hex)
@@ -140,14 +141,13 @@ class JobEngine:
 
         return self._in_budget(named, planned, stop, watch, new=True)
 
-    def _stored(
-        self, target: ConnectionRef | None, run_id: str | None, stop: Halt
-    ) -> StoredRun | None:
-        """Return a run that the ledger knows by that name."""
+    def _stored(self, job: MapperJob, target: ConnectionRef | None, stop: Halt) -> StoredRun | None:
+        """Return a job's run that the ledger knows by its name."""
+        run_id = job.run_id
         if target is None or not run_id:
             return None
         for attempt in self._attempts(run_id, stop):
-            with attempt:
+            with attempt, lacking_grants(job, target):
                 return RunLedger(target, run_id, connection_wait=0).find()
         raise AssertionError  # pragma: no cover - attempts return or raise
 

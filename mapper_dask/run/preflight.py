@@ -45,6 +45,7 @@ from mapper_dask.references import opened_query
 from mapper_dask.retries import Patience
 from mapper_dask.run.appended_twice import doubled
 from mapper_dask.run.evidence import caveats
+from mapper_dask.run.grants import require_grants
 from mapper_dask.run.misfits import remedy
 from mapper_dask.run.misread import misread
 from mapper_dask.run.missing import missing
@@ -105,6 +106,8 @@ def prepare(
     if target is None:
         return Prepared(plan, task)
     _require_direct_path(job, target)
+    known = plan.query.columns if job.transformation_logic is None else None
+    require_grants(job, target, None if known is None else tuple(c.name for c in known))
     table = target_table(job, target, plan.query)
     learned = _outgoing(job, plan, keeper, table)
     if isinstance(learned, Unlearned) and job.staged:
@@ -136,11 +139,11 @@ def prepare(
         told = dialect_for(target).staged_rows.chunk_column(name) if name else None
         table = replace(table, staging=publication.staging, chunk_column=told)
     load = LoadTask(run_id, target, table, names, relay, patience.lock_timeout, job.direct_path)
-    known = frozenset(plan.notes)
+    noted = frozenset(plan.notes)
     read = task.read
     if restarts(keeper.dialect, keeper.snapshot, publication):
         read = replace(read, needs_snapshot=True)
-    return Prepared(plan, replace(task, read=read, load=load, known_notes=known), publication)
+    return Prepared(plan, replace(task, read=read, load=load, known_notes=noted), publication)
 
 
 def _task(

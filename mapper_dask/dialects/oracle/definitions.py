@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mapper_dask.dialects.definition import COLUMN, TABLE, Definition, Relied, Trait
-from mapper_dask.dialects.facts import Column
+from mapper_dask.dialects.facts import Column, Needs
 from mapper_dask.dialects.oracle import session
 from mapper_dask.dialects.oracle.names import folded
 
@@ -46,6 +46,11 @@ class Definitions:
         """Return None: the database refuses to read a state before its table was altered."""
         del conn, columns
         return None
+
+    def missing_grants(self, conn: Any, needs: Needs) -> list[str]:
+        """Return none: the dictionary does not show a login all that it has by roles."""
+        del conn, needs
+        return []
 
     def source_definition(self, conn: Any, relied: Relied) -> Definition:
         """Raise: ``relied`` never offers it."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from mapper_dask.dialects.definition import COLUMN, HOOK, TABLE, Definition, Relied, Trait
-from mapper_dask.dialects.facts import Column
+from mapper_dask.dialects.facts import Column, Needs
 
 NOTED, NOTHING_NOTED = "mapper_dask.read", "mapper_dask.nothing"
 """Settings of a session: the first is what a read has left for the statement after it."""
@@ -54,6 +55,14 @@ class Definitions:
         definition = self._whole(conn, self.run(conn, "definition", asked), types)
         foreign = tuple(sorted(name for _, name, kind, _ in read if kind == FOREIGN))
         return Relied(relations, types, definition, foreign)
+
+    def missing_grants(self, conn: Any, needs: Needs) -> list[str]:
+        """Return each GRANT that this login lacks for a job, as a statement."""
+        values = asdict(needs)
+        told = {"rights": list(needs.rights), "names": list(needs.names or ())}
+        known = {"known": needs.names is not None}
+        rows = self.run(conn, "missing_grants", {**values, **told, **known})
+        return [str(statement) for (statement,) in rows]
 
     def source_definition(self, conn: Any, relied: Relied) -> Definition:
         """End a read's transaction; return how what was planned, and what it read, is defined now.

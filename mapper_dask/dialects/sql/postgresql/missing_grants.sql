@@ -1,0 +1,78 @@
+-- GRANTs that this login lacks to load a table and to keep the ledger, each as a statement; in an order
+-- in which they can be run.
+WITH path AS (
+    SELECT n.oid, n.nspname, e.place,
+           EXISTS (SELECT FROM pg_catalog.pg_class c
+                   WHERE c.relnamespace OPERATOR(pg_catalog.=) n.oid
+                     AND c.relname OPERATOR(pg_catalog.=) 'mapper_dask_run') AS ledger
+    FROM pg_catalog.unnest(pg_catalog.string_to_array(
+             pg_catalog.current_setting('search_path'), ',')) WITH ORDINALITY e(name, place)
+    JOIN pg_catalog.pg_namespace n ON n.nspname OPERATOR(pg_catalog.=)
+         pg_catalog.replace(pg_catalog.btrim(e.name, ' "'), '$user', current_user::pg_catalog.text)
+), home AS (
+    SELECT p.oid, p.nspname, p.ledger FROM path p
+    ORDER BY p.ledger DESC,
+             coalesce(p.nspname OPERATOR(pg_catalog.=) current_schema, false) DESC, p.place
+    LIMIT 1
+), target AS (
+    SELECT c.oid, n.oid AS room, n.nspname, c.relname
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+    LEFT JOIN path p ON p.oid OPERATOR(pg_catalog.=) n.oid
+    WHERE c.relname OPERATOR(pg_catalog.=) %(table)s
+      AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,f}'::pg_catalog."char"[])
+      AND (n.nspname OPERATOR(pg_catalog.=) %(schema)s
+           OR %(schema)s::pg_catalog.text IS NULL AND p.place IS NOT NULL)
+    ORDER BY p.place LIMIT 1
+), lacking(place, rights, thing) AS (
+    SELECT 1, 'USAGE', pg_catalog.concat('SCHEMA ', pg_catalog.quote_ident(t.nspname)) FROM target t
+    WHERE NOT pg_catalog.has_schema_privilege(t.room, 'USAGE')
+    UNION ALL
+    SELECT 2, 'CREATE', pg_catalog.concat('SCHEMA ', pg_catalog.quote_ident(t.nspname)) FROM target t
+    WHERE %(staged)s AND NOT pg_catalog.has_schema_privilege(t.room, 'CREATE')
+    UNION ALL
+    SELECT 3, pg_catalog.string_agg(w.privilege, ', '),
+           pg_catalog.concat(pg_catalog.quote_ident(t.nspname), '.', pg_catalog.quote_ident(t.relname))
+    FROM target t CROSS JOIN pg_catalog.unnest(%(rights)s::pg_catalog.text[]) w(privilege)
+    WHERE NOT pg_catalog.has_table_privilege(t.oid, w.privilege)
+      AND NOT CASE WHEN w.privilege OPERATOR(pg_catalog.=) 'DELETE' THEN false
+                   ELSE pg_catalog.has_any_column_privilege(t.oid, w.privilege) END
+    GROUP BY t.nspname, t.relname
+    UNION ALL
+    SELECT DISTINCT 4, 'USAGE', pg_catalog.concat('SEQUENCE ', pg_catalog.quote_ident(n.nspname), '.',
+                                         pg_catalog.quote_ident(s.relname))
+    FROM target t
+    JOIN pg_catalog.pg_attrdef f ON f.adrelid OPERATOR(pg_catalog.=) t.oid
+    JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) f.adrelid
+                                  AND a.attnum OPERATOR(pg_catalog.=) f.adnum
+    JOIN pg_catalog.pg_depend d ON d.objid OPERATOR(pg_catalog.=) f.oid
+         AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_attrdef'::pg_catalog.regclass
+         AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+    JOIN pg_catalog.pg_class s ON s.oid OPERATOR(pg_catalog.=) d.refobjid
+                              AND s.relkind OPERATOR(pg_catalog.=) 'S'
+    JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) s.relnamespace
+    WHERE %(known)s AND a.attname OPERATOR(pg_catalog.<>) ALL (%(names)s::pg_catalog.text[])
+      AND CASE WHEN s.relkind OPERATOR(pg_catalog.=) 'S'  -- others are no sequences, and asked first
+               THEN NOT pg_catalog.has_sequence_privilege(s.oid, 'USAGE') ELSE false END
+    UNION ALL
+    SELECT 5, 'USAGE', pg_catalog.concat('SCHEMA ', pg_catalog.quote_ident(h.nspname)) FROM home h
+    WHERE NOT pg_catalog.has_schema_privilege(h.oid, 'USAGE')
+    UNION ALL
+    SELECT 6, 'CREATE', pg_catalog.concat('SCHEMA ', pg_catalog.quote_ident(h.nspname)) FROM home h
+    WHERE NOT h.ledger AND NOT pg_catalog.has_schema_privilege(h.oid, 'CREATE')
+    UNION ALL
+    SELECT 7, pg_catalog.string_agg(w.privilege, ', '),
+           pg_catalog.concat(pg_catalog.quote_ident(h.nspname), '.', pg_catalog.quote_ident(c.relname))
+    FROM home h
+    JOIN pg_catalog.pg_class c ON c.relnamespace OPERATOR(pg_catalog.=) h.oid
+    CROSS JOIN pg_catalog.unnest('{SELECT,INSERT,UPDATE}'::pg_catalog.text[]) w(privilege)
+    WHERE h.ledger
+      AND CASE WHEN c.relname OPERATOR(pg_catalog.=) 'mapper_dask_reject'
+               THEN %(rejects)s AND w.privilege OPERATOR(pg_catalog.<>) 'UPDATE'
+               ELSE c.relname OPERATOR(pg_catalog.=) ANY ('{mapper_dask_run,mapper_dask_chunk}') END
+      AND NOT pg_catalog.has_table_privilege(c.oid, w.privilege)
+    GROUP BY h.nspname, c.relname
+)
+SELECT DISTINCT ON (place, thing) pg_catalog.concat('GRANT ', rights, ' ON ', thing, ' TO ',
+                                                    pg_catalog.quote_ident(current_user))
+FROM lacking ORDER BY place, thing

@@ -1,0 +1,69 @@
+"""The rights a job needs on its target and its ledger: what is missing is told at once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
+from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.facts import Needs
+from mapper_dask.errors import DatabaseError, TargetError
+from mapper_dask.mapper_job import MapperJob
+
+RIGHTS = {
+    "append": ("INSERT",),
+    "replace": ("SELECT", "INSERT", "DELETE"),
+    "merge": ("SELECT", "INSERT", "UPDATE"),
+}
+"""On the target, by write disposition; docs/privileges.md has them with their reasons."""
+
+
+@contextlib.contextmanager
+def lacking_grants(job: MapperJob, target: ConnectionRef) -> Iterator[None]:
+    """Tell what rights a job lacks where the ledger may not be read, and not only the first."""
+    try:
+        yield
+    except DatabaseError as error:
+        if not error.transient:
+            require_grants(job, target, None)
+        raise
+
+
+def require_grants(job: MapperJob, target: ConnectionRef, names: tuple[str, ...] | None) -> None:
+    """Refuse a job whose login lacks rights, naming each GRANT.
+
+    Parameters
+    ----------
+    names
+        Columns that the job fills; None: nobody knows yet.
+
+    Raises
+    ------
+    TargetError
+        Holds the statements, to be run as they stand by whoever may grant these rights.
+    """
+    rights = RIGHTS[job.write_disposition]
+    if job.staged and "SELECT" not in rights:
+        rights = ("SELECT", *rights)
+    needs = Needs(
+        job.target_schema,
+        str(job.target_table),
+        rights,
+        job.staged,
+        job.reject_limit > 0,
+        names,
+    )
+    dialect = dialect_for(target, "target_conn")
+    engine = engine_for(target, connect_args=dialect.connect_args())
+    with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
+        missing = dialect.missing_grants(conn, needs)
+        conn.rollback()
+    if missing:
+        statements = "".join(f"\n  {statement};" for statement in missing)
+        message = (
+            "target_conn: its login lacks rights for this job and its ledger (mapper_dask_run, "
+            "mapper_dask_chunk, mapper_dask_reject). Let somebody who may grant them run, all at "
+            f"once:{statements}"
+        )
+        raise TargetError(message, field="target_conn")
