@@ -93,6 +93,7 @@ def test_what_is_printed_is_all_it_takes(poor: Poor, how: str) -> None:
     poor.run(**{**WAYS[how], "run_id": "again", "source_sql": "SELECT id + 100 AS id FROM s"})
 
 
+@pytest.mark.parametrize("poor", ["without"], indirect=True)
 def test_with_a_function_too(poor: Poor) -> None:
     def filled(frame: pd.DataFrame) -> pd.DataFrame:
         return frame.assign(n=frame.id, t="x")
@@ -105,6 +106,7 @@ def test_with_a_function_too(poor: Poor) -> None:
     assert done.total_rows_successful == ROWS
 
 
+@pytest.mark.parametrize("poor", ["with a ledger"], indirect=True)
 def test_a_sequence_is_asked_for_only_where_it_gives_values(poor: Poor) -> None:
     with pytest.raises(MapperError, match="SEQUENCE") as caught:
         poor.run()
@@ -115,8 +117,9 @@ def test_a_sequence_is_asked_for_only_where_it_gives_values(poor: Poor) -> None:
     assert "SEQUENCE" not in str(filled.value)
 
 
-@pytest.mark.parametrize("how", ["append", "replace"])
-def test_each_that_lacks_is_named_alone(poor: Poor, how: str) -> None:
+@pytest.mark.parametrize("poor", ["with a ledger"], indirect=True)
+def test_each_that_lacks_is_named_alone(poor: Poor) -> None:
+    how = "replace"
     with pytest.raises(MapperError) as caught:
         poor.run(**WAYS[how])
     for statement in granted(poor, caught.value):
