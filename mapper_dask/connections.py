@@ -14,7 +14,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import dask
@@ -25,6 +25,7 @@ from mapper_dask import vault
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError
 from mapper_dask.halting import cancelled_with
 from mapper_dask.masking import hidden, masked, redact, secrets_of, shown_url
+from mapper_dask.places import no_connection, no_profile, remedy_of, unset
 from mapper_dask.urls import parse_url, url_of_engine
 
 POOL_SIZE = 2
@@ -58,6 +59,8 @@ class ConnectionRef:
     """The URL itself, the variable's or profile's name, or the vault entry's path."""
     shown: str
     """What a person may read: the URL with its secrets masked, or the reference."""
+    field: str = field(default="", compare=False)
+    """The argument it was given as, for errors; empty where nobody gave one."""
 
     def __str__(self) -> str:
         return self.shown
@@ -91,13 +94,13 @@ class ConnectionRef:
 
     def text(self) -> str:
         """Return what it stands for at this moment, as text; raises as ``resolve`` does."""
-        finders: dict[str, Callable[[str], str]] = {
-            "url": str,
+        finders: dict[str, Callable[[str, str], str]] = {
+            "url": _as_it_is,
             "env": _from_environment,
             "profile": _from_profile,
             "vault": _from_vault,
         }
-        return finders[self.kind](self.value)
+        return finders[self.kind](self.value, self.field)
 
 
 def reference(connection: Any, field: str = "source_conn") -> ConnectionRef:
@@ -118,22 +121,18 @@ def reference(connection: Any, field: str = "source_conn") -> ConnectionRef:
     """
     match connection:
         case ConnectionRef():
-            return connection
+            return connection if connection.field else replace(connection, field=field)
         case sa.Engine():
-            return _url_reference(url_of_engine(connection, field))
+            return _url_reference(url_of_engine(connection, field), field)
         case sa.URL():
-            return _url_reference(connection)
+            return _url_reference(connection, field)
         case str() if connection.startswith(("env:", "profile:")):
             kind, _, name = connection.partition(":")
             _require_name(kind, name, field)
-            return ConnectionRef("env" if kind == "env" else "profile", name, connection)
+            return ConnectionRef("env" if kind == "env" else "profile", name, connection, field)
         case str() if "://" in connection:
-            return _url_reference(parse_url(connection, field))
-    message = (
-        f"{field} must be a URL such as postgresql+psycopg2://host/database, a SQLAlchemy URL or "
-        f"Engine, 'env:NAME' or 'profile:NAME'; got {type(connection).__name__}"
-    )
-    raise ConfigurationError(message, field=field)
+            return _url_reference(parse_url(connection, field), field)
+    raise ConfigurationError(no_connection(connection, field, _profiles()), field=field)
 
 
 def _require_name(kind: str, name: str, field: str) -> None:
@@ -236,36 +235,40 @@ def idle_connections(*refs: ConnectionRef) -> int:
     return sum(pool.checkedin() for pool in pools if isinstance(pool, QueuePool))
 
 
-def _url_reference(url: sa.URL) -> ConnectionRef:
-    shown = masked(url)
+def _url_reference(url: sa.URL, field: str) -> ConnectionRef:
+    shown, text = masked(url), url.render_as_string(hide_password=False)
     if not secrets_of(url):
-        return ConnectionRef("url", url.render_as_string(hide_password=False), shown)
-    return ConnectionRef("vault", vault.entry(url.render_as_string(hide_password=False)), shown)
+        return ConnectionRef("url", text, shown, field)
+    return ConnectionRef("vault", vault.entry(text), shown, field)
 
 
-def _from_environment(name: str) -> str:
+def _as_it_is(text: str, field: str) -> str:
+    del field
+    return text
+
+
+def _from_environment(name: str, field: str) -> str:
     try:
         return os.environ[name]
     except KeyError:
-        message = (
-            f"environment variable {name} is not set in process {os.getpid()}; set it "
-            "where the workers start"
-        )
-        raise ConfigurationError(message, field=f"env:{name}") from None
+        raise ConfigurationError(unset(name, field), field=field or f"env:{name}") from None
 
 
-def _from_profile(name: str) -> str:
+def _profiles() -> list[str]:
+    """Return the names of the profiles that this process knows."""
+    known = dask.config.get("mapper-dask.profiles", None)
+    return sorted(map(str, known)) if isinstance(known, dict) else []
+
+
+def _from_profile(name: str, field: str) -> str:
     url = dask.config.get(f"mapper-dask.profiles.{name}.url", None)
     if url is None:
-        message = (
-            f"the Dask configuration has no mapper-dask.profiles.{name}.url in process "
-            f"{os.getpid()}"
-        )
-        raise ConfigurationError(message, field=f"profile:{name}")
-    return _from_environment(url[4:]) if url.startswith("env:") else str(url)
+        message = no_profile(name, field, _profiles())
+        raise ConfigurationError(message, field=field or f"profile:{name}")
+    return _from_environment(url[4:], field) if url.startswith("env:") else str(url)
 
 
-def _from_vault(entry: str) -> str:
+def _from_vault(entry: str, field: str) -> str:
     try:
         return vault.text(entry)
     except OSError:
@@ -275,7 +278,8 @@ def _from_vault(entry: str) -> str:
             "or as another user, or the session that held it has ended; pass "
             "'env:NAME' or 'profile:NAME' instead"
         )
-        raise ConfigurationError(message, field="source_conn, target_conn") from None
+        named = f"{field}: {message}" if field else message
+        raise ConfigurationError(named, field=field or "source_conn, target_conn") from None
 
 
 def fingerprint(*parts: object) -> str:
@@ -330,9 +334,9 @@ def _pooled(engine: sa.Engine, field: str) -> Any:
         return engine.raw_connection()
     except (sa.exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error, OSError) as error:
         cause = getattr(error, "orig", None) or error
-        message = (
-            f"cannot connect to {masked(engine.url)}: {redact(str(cause).strip(), engine.url)}"
-        )
+        said = redact(NEEDLESS.sub("", str(cause)).strip(), engine.url)
+        remedy = remedy_of(said)
+        message = f"cannot connect to {masked(engine.url)}: {said}" + (remedy and f"; {remedy}")
         details = {
             "sqlstate": getattr(cause, "pgcode", None),
             "transient": _may_pass(message),
@@ -363,6 +367,9 @@ PERMANENT = re.compile(
 )
 """Login refusals that no retry mends; everything else may be a server that is starting."""
 
+
+NEEDLESS = re.compile(r"\s+Is the server running [^?]*\?")
+"""What libpq asks of a refused connection; the remedy says it."""
 
 TAKEN = re.compile(
     r"too many clients|too many connections|connection slots are reserved|no more connections"

@@ -4,6 +4,7 @@
 
     MapperError
     ├── ConfigurationError        bad input, refused before a row moves (also a ValueError)
+    │   ├── UnknownOptionError    an argument of a name that nothing has (also a TypeError)
     │   ├── MainGuardError        a script starts worker processes without a __main__ guard
     │   ├── JobFileError          a job file is wrong; names file, line and column
     │   ├── PlanError             the query cannot be cut as asked
@@ -81,6 +82,10 @@ def _rebuild(kind: type[MapperError], message: str, details: dict[str, Any]) -> 
 
 class ConfigurationError(MapperError, ValueError):
     """Bad input, refused before a row moves; names the field and the remedy."""
+
+
+class UnknownOptionError(ConfigurationError, TypeError):
+    """A keyword argument of a name that nothing has; names the one that was meant."""
 
 
 class MainGuardError(ConfigurationError):

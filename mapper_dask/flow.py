@@ -19,6 +19,8 @@ from mapper_dask.incremental import (
     is_overlap,
 )
 from mapper_dask.mapper_job import MapperJob
+from mapper_dask.near import did_you_mean
+from mapper_dask.options import with_known_options
 from mapper_dask.parallel_models import TRACEBACK, ParallelProcessingResult
 from mapper_dask.rendering import Line, as_html, as_text, seconds, set_aside
 
@@ -26,6 +28,7 @@ LONGEST_NAME = 200
 """Characters of a flow's, a job's and a run's name: they are keys of the ledger."""
 
 
+@with_known_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowJob:
     """One job of a flow."""
@@ -48,6 +51,7 @@ class FlowJob:
     """Seconds an attempt waits for a lock in the target; None: the flow's."""
 
 
+@with_known_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
     """A directed acyclic graph of jobs."""
@@ -85,7 +89,7 @@ class Flow:
         if self.run_id is not None:
             _require_name("run_id", self.run_id)
         if not self.jobs:
-            _refuse("jobs", "a flow needs at least one job")
+            _refuse("jobs", "jobs is empty: a flow needs at least one job")
         names = [job.name for job in self.jobs]
         for name in names:
             _require_name("job", name)
@@ -248,12 +252,16 @@ def _require_known(job: FlowJob, names: Sequence[str]) -> None:
     given: object = job.depends_on
     if isinstance(given, str) or not isinstance(given, Sequence):
         _refuse(
-            "depends_on", f"must be a list of names of jobs, got {shown(job.depends_on)}", job.name
+            "depends_on",
+            f"must be a list of names of jobs, as in ('customers',), got {shown(job.depends_on)}",
+            job.name,
         )
     for name in job.depends_on:
         if name not in names:
-            known = ", ".join(other for other in names if other != job.name) or "no other"
-            _refuse("depends_on", f"knows no job {name!r}; the flow has {known}", job.name)
+            others = [other for other in names if other != job.name]
+            known = f"; the flow has {', '.join(others) or 'no other'}"
+            meant = did_you_mean(name, others, otherwise=known)
+            _refuse("depends_on", f"knows no job {name!r}{meant}", job.name)
 
 
 def _require_no_cycle(depends_on: Mapping[str, Sequence[str]]) -> None:

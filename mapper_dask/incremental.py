@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from mapper_dask.options import with_known_options
+
 MOST_DIGITS = 1_000
 """Digits of an overlap or a start, before and behind the point: no column holds values that need
 more, and all of them are written out."""
@@ -22,6 +24,7 @@ LONGEST_COMMIT_WAIT = 86_400
 """Seconds for which transactions in progress are waited for at most: a day."""
 
 
+@with_known_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incremental:
     """Which rows of a query are new since the last run of the same job."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numbers
 import operator
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from mapper_dask.bounds import MOST, shown
+from mapper_dask.bounds import LONGEST, MOST, shown
 from mapper_dask.errors import ConfigurationError
+from mapper_dask.near import did_you_mean
+from mapper_dask.options import with_known_options
 from mapper_dask.parallel_models import (
     AUTO,
     DEFAULT_CHUNK_SIZE,
@@ -24,6 +27,7 @@ OnError = Literal["abort", "continue"]
 WriteDisposition = Literal["append", "replace", "merge"]
 
 
+@with_known_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapperJob:
     """One job as a value: what to read, what to do to it, where it goes."""
@@ -107,30 +111,21 @@ class MapperJob:
         ConfigurationError
             When a field has a value that no run could use; names the field and the remedy.
         """
-        _require(
-            isinstance(self.source_sql, str) and self.source_sql.strip() != "",  # type: ignore[redundant-expr]
-            "source_sql",
-            "must be a query text",
-        )
+        _require_query(self.source_sql)
         _require(
             is_chunk_size(self.chunk_size),
             "chunk_size",
-            f"must be an integer of at least 1 or 'auto', got {shown(self.chunk_size)}",
+            f"must be an integer of at least 1 or 'auto', got {shown(self.chunk_size)}"
+            f"{_as_count(self.chunk_size)}",
         )
-        _require(
-            self.on_error in ("abort", "continue"),
-            "on_error",
-            f"must be 'abort' or 'continue', got {shown(self.on_error)}",
-        )
-        _require(
-            self.dtype_backend in ("pyarrow", "numpy_nullable"),
-            "dtype_backend",
-            f"must be 'pyarrow' or 'numpy_nullable', got {shown(self.dtype_backend)}",
-        )
+        _require_word("on_error", self.on_error, get_args(OnError))
+        _require_word("dtype_backend", self.dtype_backend, get_args(DtypeBackend))
         _require(
             self.transformation_logic is None or callable(self.transformation_logic),
             "transformation_logic",
-            "must be a function DataFrame → DataFrame or None",
+            "must be a function DataFrame → DataFrame or None, got "
+            f"{type(self.transformation_logic).__name__}; give the function itself, not its name "
+            "or what it returns",
         )
         _require(
             (self.target_conn is None) == (self.target_table is None),
@@ -140,14 +135,14 @@ class MapperJob:
         _require(
             _is_whole(self.reject_limit),
             "reject_limit",
-            f"must be an integer of at least 0, got {shown(self.reject_limit)}",
+            f"must be an integer of at least 0, a number of rows, got {shown(self.reject_limit)}",
         )
         self._require_texts()
         self._require_a_disposition()
         _require(
             self.columns is None or _are_names(self.columns),
             "columns",
-            "must be a list of column names, each once, or None for all",
+            f"must be a list of column names, each once, or None for all{_as_list(self.columns)}",
         )
         _require(
             self.key_column is None
@@ -159,7 +154,8 @@ class MapperJob:
         _require(
             self.params is None or _are_params(self.params),
             "params",
-            "must map names of letters, digits and _ to values, or be None",
+            "must map names of letters, digits and _ (without a colon) to values, as in "
+            "params={'name': …}, or be None",
         )
         return self.evolve(
             strategy=_strategy(self.strategy),
@@ -191,12 +187,7 @@ class MapperJob:
             "direct_path",
             "loads all rows of a chunk or none; it goes with reject_limit=0 only",
         )
-        known = get_args(WriteDisposition)
-        _require(
-            self.write_disposition in known,
-            "write_disposition",
-            f"must be one of {', '.join(known)}, got {shown(self.write_disposition)}",
-        )
+        _require_word("write_disposition", self.write_disposition, get_args(WriteDisposition))
         _require(
             self.write_disposition == "append" or self.target_table is not None,
             "target_table",
@@ -214,6 +205,63 @@ class MapperJob:
             "newest_by",
             "says which of several rows with one key is merged; it needs write_disposition='merge'",
         )
+
+
+def _require_query(sql: object) -> None:
+    what = "must be a query text"
+    if isinstance(sql, os.PathLike):
+        what += f"; of a file give Path({os.fspath(sql)!r}).read_text(encoding='utf-8')"
+    elif not isinstance(sql, str):
+        what += f", got {type(sql).__name__}"
+    else:
+        what += ", and this one is empty; write SELECT …"
+    _require(isinstance(sql, str) and sql.strip() != "", "source_sql", what)
+
+
+OTHER_WORDS = {
+    **dict.fromkeys(("upsert", "update", "insert_or_update"), "merge"),
+    **dict.fromkeys(("overwrite", "truncate", "replace_all", "full"), "replace"),
+    **dict.fromkeys(("insert", "add"), "append"),
+    **dict.fromkeys(("raise", "fail", "stop"), "abort"),
+    **dict.fromkeys(("ignore", "skip", "pass"), "continue"),
+    **dict.fromkeys(("numpy", "pandas", "nullable"), "numpy_nullable"),
+    "arrow": "pyarrow",
+}
+"""What others call a word of ours."""
+
+
+def _require_word(name: str, value: object, known: Sequence[str]) -> None:
+    """Refuse what is none of some words; say which was meant."""
+    if value in known:
+        return
+    meant = ""
+    if isinstance(value, str):
+        other = OTHER_WORDS.get(value.lower())
+        meant = f"; did you mean {other!r}?" if other in known else did_you_mean(value, known)
+    words = ", ".join(map(repr, known[:-1]))
+    _require(False, name, f"must be {words} or {known[-1]!r}, got {shown(value)}{meant}")  # noqa: FBT003
+
+
+def _as_count(value: object) -> str:
+    """Return how a number of rows is written that was given as a text or a float; or nothing."""
+    text = str(value).strip().lower().replace("_", "").replace(",", "")
+    factor = {"k": 1_000, "m": 1_000_000}.get(text[-1:], 1)
+    try:
+        rows = float(text.rstrip("km")) * factor
+    except ValueError:
+        return ""
+    whole = rows.is_integer() and 1 <= rows <= MOST and not isinstance(value, (bool, int))
+    return f"; write {int(rows):_}" if whole else ""
+
+
+def _as_list(value: object) -> str:
+    """Return how names are written that were given otherwise; or nothing."""
+    if isinstance(value, str):
+        names = [name.strip() for name in value.split(",")]
+        return f"; write {names!r}" if len(value) <= LONGEST and all(names) else ""
+    if isinstance(value, Mapping):
+        return "; to call them otherwise, write … AS … in source_sql"
+    return ""
 
 
 def _is_storable(text: str) -> bool:
@@ -237,9 +285,11 @@ def _strategy(value: ChunkingStrategy | str | None) -> ChunkingStrategy | None:
     if value is None or isinstance(value, ChunkingStrategy):
         return value
     names = {s.value: s for s in ChunkingStrategy} | {s.name: s for s in ChunkingStrategy}
-    known = ", ".join(s.name for s in ChunkingStrategy)
+    known = [s.name for s in ChunkingStrategy]
     good = isinstance(value, str) and value in names  # type: ignore[redundant-expr]
-    _require(good, "strategy", f"must be one of {known} or None, got {shown(value)}")
+    what = f"must be one of {', '.join(known)} or None, got {shown(value)}"
+    meant = did_you_mean(value, known) if isinstance(value, str) and not good else ""  # type: ignore[redundant-expr]
+    _require(good, "strategy", what + meant)
     return names[value]
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 
 from mapper_dask.dialects.facts import SourceQuery
 from mapper_dask.errors import ConfigurationError
+from mapper_dask.near import variable_like
+from mapper_dask.places import here
 
 Literal = Callable[[str], str]
 
@@ -112,10 +114,13 @@ def _changed(query: SourceQuery, change: Callable[[str], str]) -> SourceQuery:
 def _value(name: str) -> str:
     value = os.environ.get(name)
     if value is None:
-        message = (
-            f"params: the environment variable {name} is not set in process {os.getpid()}; set it "
-            "where this runs, and where the workers start"
+        like = variable_like(name)
+        remedy = (
+            f"did you mean env:{like}?"
+            if like
+            else "set it where this runs, and where the workers start"
         )
+        message = f"params: the environment variable {name} is not set in {here()}; {remedy}"
         raise ConfigurationError(message, field="params")
     if HEAD in value or "\0" in value:
         message = f"params: the value of {name} cannot stand in a query"

@@ -33,8 +33,25 @@ def parse_url(text: str, field: str = "connection") -> sa.URL:
     with contextlib.suppress(sa.exc.ArgumentError, ValueError):
         return _with_driver(sa.make_url(text))
     # Raised after the parser's error has ended: that quotes the text, and would pickle along.
-    message = f"{field} is not a URL that SQLAlchemy can read (not shown: it may hold a password)"
+    message = (
+        f"{field} is not a URL that SQLAlchemy can read (not shown: it may hold a password); "
+        f"{_remedy(text)}"
+    )
     raise ConfigurationError(message, field=field)
+
+
+def _remedy(text: str) -> str:
+    """Return what is to be done about a text that is no URL, without showing it."""
+    if text.lower().startswith("jdbc:"):
+        return "leave jdbc: out, and write postgresql+psycopg2://user@host:port/database"
+    _, _, place = text.partition("://")
+    port = place.partition("?")[0].partition("/")[0].rpartition("@")[2].rpartition(":")[2]
+    if ":" in place and not port.isdecimal():
+        return (
+            "behind the host's colon stands a port, which is a number; a :, / or # in the password "
+            "is written %3A, %2F or %23"
+        )
+    return "write postgresql+psycopg2://user@host:port/database"
 
 
 def _with_driver(url: sa.URL) -> sa.URL:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mapper_dask.chunk.blame import of_query
 from mapper_dask.chunk.task import ReadTask
 from mapper_dask.connections import engine_for, keeper_name, raw_connection
 from mapper_dask.dialects import dialect_for
@@ -68,7 +69,10 @@ def _told(task: ReadTask) -> Iterator[None]:
     except DatabaseError as error:
         why = _in_the_way(task) if error.details.get("waited_for_lock") and task.snapshot else ""
         if not why:
-            raise
+            blamed = of_query(error, dialect_for(task.source))
+            if blamed is error:
+                raise
+            raise blamed from None
         details = {**error.details, "costs": WAITING_COSTS, "stops_run": True}
         raise DatabaseError(f"{error.message}: {why}", **details) from None
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mapper_dask.chunk.blame import of_load
 from mapper_dask.chunk.task import LoadTask
 from mapper_dask.connections import engine_for, raw_connection, session_tag
 from mapper_dask.dialects import dialect_for
@@ -56,7 +57,10 @@ def target_session(task: LoadTask, chunk_id: int) -> Iterator[TargetSession]:
         if error.details.get("missing_table"):  # the target's, or the ledger's
             with _session(task, tag) as session:
                 session.ledger.require_kept(session.conn, task.run_id)
-        raise
+        blamed = of_load(error, dialect_for(task.target), task.table)
+        if blamed is error:
+            raise
+        raise blamed from None
 
 
 @contextlib.contextmanager

@@ -88,6 +88,7 @@ def _incremental(job: Any) -> Any:
 def _prepared(mapper: Any) -> Any:
     """Return a job's plan, after all that a run checks before it enters the ledger."""
     from mapper_dask.connections import reference
+    from mapper_dask.plan.blame import in_users_text
     from mapper_dask.plan.chunk_manager import ChunkManager
     from mapper_dask.plan.params import bound
     from mapper_dask.retries import Patience
@@ -95,8 +96,9 @@ def _prepared(mapper: Any) -> Any:
     from mapper_dask.run.snapshot import keep_snapshot
 
     source = reference(mapper.source_conn, "source_conn")
-    job = bound(mapper, source)
-    with keep_snapshot(source, consistent=job.consistent) as keeper:
+    consistent = mapper.consistent
+    with in_users_text(mapper, source), keep_snapshot(source, consistent=consistent) as keeper:
+        job = bound(mapper, source)
         keeper.give_up_for(job.source_sql)
         plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, job, keeper.snapshot)
         if mapper.target_conn is None:

@@ -8,7 +8,8 @@ from mapper_dask.connections import ConnectionRef
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError
 
-KNOWN = ("oracle", "postgresql")
+KNOWN = {"postgresql": "psycopg2", "oracle": "oracledb"}
+"""The databases there are, each with the driver that it is spoken to by."""
 
 
 @functools.cache
@@ -42,8 +43,11 @@ def dialect_for(ref: ConnectionRef, field: str = "") -> Dialect:
     named = f"{field}: " if field else ""
     name = url.get_backend_name()
     if name not in KNOWN:
-        known = ", ".join(KNOWN)
-        message = f"{named}{ref} is a {name} database; this version knows {known}"
+        begins = " or ".join(f"{known}+{driver}://" for known, driver in KNOWN.items())
+        message = (
+            f"{named}{ref} begins with {name}://, and this version knows no such database; a URL "
+            f"begins with {begins}"
+        )
         raise ConfigurationError(message, field=field)
     dialect = _dialect(name)
     if url.get_driver_name() not in dialect.drivers:

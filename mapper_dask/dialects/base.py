@@ -31,8 +31,10 @@ from mapper_dask.dialects.facts import (
 )
 from mapper_dask.dialects.own_settings import OwnSettings
 from mapper_dask.dialects.pouring import Pool
+from mapper_dask.dialects.refusals import Refusal
 from mapper_dask.dialects.staged_rows import StagedRows
 from mapper_dask.dialects.watermarks import Holdings, Watermarks
+from mapper_dask.errors import DatabaseError
 from mapper_dask.parallel_models import Bound, Chunk
 
 
@@ -108,6 +110,18 @@ class Dialect(OwnSettings, Protocol):
     @property
     def staged_rows(self) -> StagedRows:
         """What it does with rows that wait, where the target refuses some."""
+        ...
+
+    def remedy(self, conn: Any, sql: str, error: DatabaseError) -> Refusal:
+        """Return what is told of a query that was refused; ends the session's transaction."""
+        ...
+
+    def advice(self, code: str) -> str:
+        """Return what to do about an error of that code, whatever the query; empty for most."""
+        ...
+
+    def is_duplicate(self, code: str) -> bool:
+        """Return whether a row was refused for its key, which another row has."""
         ...
 
     def connect_args(self) -> dict[str, Any]:

@@ -110,6 +110,8 @@ class TargetTable:
     """Table that takes its rows until they are published, quoted; None: it takes them itself."""
     chunk_column: Column | None = None
     """Column of the former that tells a row's chunk; None where nobody will ask."""
+    staged_key: tuple[str, ...] = ()
+    """Columns by which staged rows are merged, each key once; empty where none need be."""
     definition: Definition = field(default=(), repr=False, compare=False)
     """How it was defined just before all of this was asked; empty where nobody looked."""
     hazards: Hazards = NONE_KNOWN

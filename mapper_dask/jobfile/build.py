@@ -204,7 +204,7 @@ class _Builder:
         if parts is None:
             self._refuse(path, "must be a name or schema.name; a name with a dot goes in quotes")
         try:
-            dialect = dialect_for(reference(self.connection(source.connection)))
+            dialect = dialect_for(reference(self.connection(source.connection), ""))
             quoted = ".".join(dialect.quote(part) for part in parts)
         except ValueError as error:
             self._refuse(path, str(error))

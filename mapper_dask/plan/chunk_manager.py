@@ -23,6 +23,7 @@ from mapper_dask.parallel_models import (
     ChunkSize,
 )
 from mapper_dask.plan import wire
+from mapper_dask.plan.blame import in_users_text
 from mapper_dask.plan.burden import Burden
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.plan.chunk_size import wanted
@@ -78,8 +79,8 @@ class ChunkManager:
         """
         job = job.validated()
         source = reference(job.source_conn)
-        job = bound(job, source)
-        with _planning(source) as (dialect, conn):
+        with in_users_text(job, source), _planning(source) as (dialect, conn):
+            job = bound(job, source)
             plan = self.plan_on(dialect, conn, job).evolve(again=_again(job))
             return plan.evolve(transport=wire.foreseen(job, plan, dialect))
 

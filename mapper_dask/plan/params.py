@@ -99,6 +99,29 @@ def with_values(sql: str, params: Mapping[str, Any], grammar: str, literal: Lite
     return made
 
 
+def origin(
+    sql: str, params: Mapping[str, Any], grammar: str, literal: Literal, place: int
+) -> int | None:
+    """Return where a place in a query with values lies in the user's text; None: in a value.
+
+    Parameters
+    ----------
+    place
+        Characters before it in the text that was sent, references filled in.
+    """
+    tokens = _tokens(sql, grammar)
+    behind = 0  # how much longer the sent text has become so far
+    for mark in _marks(sql, tokens, subscripts.colons(sql, tokens).of_slices):
+        if place - behind < mark.start:
+            return place - behind
+        written = _spaced(sql, mark, _written(mark, params[mark.name], literal))
+        length = len(references.opened(written, literal).sql)
+        if place < mark.start + behind + length:
+            return None
+        behind += length - (mark.end - mark.start)
+    return place - behind
+
+
 def _tokens(sql: str, grammar: str) -> list[Token]:
     try:
         return list(sqlglot.tokenize(sql, read=grammar))

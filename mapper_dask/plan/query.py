@@ -17,6 +17,7 @@ from sqlglot import exp
 
 from mapper_dask.dialects import doubts, lexers
 from mapper_dask.dialects.facts import Splice
+from mapper_dask.dialects.refusals import no_query
 from mapper_dask.errors import PlanError
 
 T = TypeVar("T")
@@ -154,7 +155,7 @@ def analyse(sql: str, grammar: str, fold: Fold = _lower_case) -> QueryShape:
     if isinstance(tree, (exp.Command, exp.Values)):
         return _unread(text, "")
     if not isinstance(tree, exp.Expression) or not isinstance(tree, exp.Query):
-        return _unread(text, f"source_sql must be a query, found {tree.key.upper()}")
+        return _unread(text, no_query(text, tree.key.upper()))
     for identifier in tree.find_all(exp.Identifier):
         quoted = bool(identifier.args.get("quoted"))
         identifier.meta["folded"] = fold(identifier.name, quoted=quoted)
@@ -187,7 +188,7 @@ def _unread(text: str, problem: str) -> QueryShape:
 def _too_many(statements: int) -> str:
     if statements == 1:
         return ""
-    return f"source_sql must hold one query, found {statements} statements"
+    return f"source_sql must hold one query, found {statements} statements; leave the others out"
 
 
 def _semicolons(text: str, grammar: str) -> int:

@@ -17,6 +17,8 @@ from mapper_dask.dialects.facts import (
     SourceQuery,
 )
 from mapper_dask.errors import ConfigurationError, DatabaseError, PlanError
+from mapper_dask.near import did_you_mean
+from mapper_dask.plan.blame import blamed
 from mapper_dask.plan.query import QueryShape, analyse
 
 
@@ -98,8 +100,8 @@ class Survey:
         for column in self.columns:
             if column.name == name:
                 return column
-        known = ", ".join(c.name for c in self.columns)
-        message = f"{field} {name!r} is not a column of the query; it has: {known}"
+        names = [column.name for column in self.columns]
+        message = f"{field} {name!r} is not a column of the query{_meant(field, name, names)}"
         raise ConfigurationError(message, field=field)
 
     def selected(self, names: Sequence[str] | None) -> tuple[Column, ...]:
@@ -123,6 +125,14 @@ class Survey:
         return tuple(passed[column] for column in key) if all(c in passed for c in key) else None
 
 
+def _meant(field: str, name: str, names: Sequence[str]) -> str:
+    """Return what to say of a name that is no column: which was meant, and which there are."""
+    several = [part.strip() for part in name.split(",")]
+    if len(several) > 1 and set(several) <= set(names):
+        return f"; for several give a list: {field}={several!r}"
+    return f", which has {', '.join(names)}{did_you_mean(name, names)}"
+
+
 def _is_link(function: str) -> bool:
     """Return whether a function of this name fetches rows from another database."""
     return function.rpartition(".")[2].lower().startswith("dblink")
@@ -140,6 +150,15 @@ def survey(dialect: Dialect, conn: Any, sql: str) -> Survey:
     """
     shape, columns = described(dialect, conn, sql)
     _require_names(columns)
+    try:
+        return _surveyed(dialect, conn, shape, columns)
+    except DatabaseError as error:
+        raise blamed(dialect, conn, sql, error) from None
+
+
+def _surveyed(
+    dialect: Dialect, conn: Any, shape: QueryShape, columns: tuple[Column, ...]
+) -> Survey:
     with dialect.errors():
         estimate = dialect.estimate(conn, shape.sql)
         facts = dialect.functions(conn, sorted({*shape.functions, *estimate.calls}))
@@ -176,7 +195,7 @@ def described(dialect: Dialect, conn: Any, sql: str) -> tuple[QueryShape, tuple[
         return shape, dialect.describe_query(conn, indent + shape.sql)
     except DatabaseError as error:
         if not shape.problem or error.transient:
-            raise
+            raise blamed(dialect, conn, indent + shape.sql, error) from None
         raise PlanError(shape.problem, field="source_sql") from error
 
 

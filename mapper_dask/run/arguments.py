@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from mapper_dask.bounds import MOST, MOST_SECONDS, shown
 from mapper_dask.errors import ConfigurationError
+from mapper_dask.options import unknown as unknown_option
 
 
 def require_count(name: str, value: object) -> None:
@@ -39,12 +40,30 @@ def require_on_failure(value: object) -> None:
         raise ConfigurationError(message, field="on_failure")
 
 
+_OTHERS = {
+    **dict.fromkeys(
+        ("if_exists", "mode", "write_mode"),
+        "; give write_disposition='append', 'replace' or 'merge'",
+    ),
+    **dict.fromkeys(
+        ("max_workers", "enable_parallel", "client", "scheduler_address", "retries", "lock_timeout",
+         "progress", "budget", "settings"),
+        "; give it to ParallelProcessor(…)",
+    ),
+    **dict.fromkeys(("table", "name"), "; give target_table='…'"),
+    **dict.fromkeys(("schema",), "; give target_schema='…'"),
+    **dict.fromkeys(("sql", "query", "source_table"), "; give source_sql='SELECT …'"),
+    **dict.fromkeys(("con", "url", "engine"), "; give source_conn and target_conn"),
+}  # fmt: skip
+"""Options that are no job's, and what to give instead: the processor's, and other libraries'."""
+
+
 def require_known(options: Iterable[str], known: Iterable[str]) -> None:
     """Refuse options of a name that nothing has."""
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        message = f"unknown option {', '.join(unknown)}; known are {', '.join(sorted(known))}"
-        raise ConfigurationError(message, field=unknown[0])
+    misspelt = sorted(set(options) - set(known))
+    if misspelt:
+        owner, name = "a job", misspelt[0]
+        raise unknown_option(owner, name, [*known], _OTHERS.get(name, ""))
 
 
 def require_workers(client: object, scheduler_address: str | None, **counts: int | None) -> None:

@@ -20,6 +20,7 @@ from mapper_dask.flow import Flow, FlowJob, FlowJobResult, FlowResult, JobState
 from mapper_dask.halting import Halt
 from mapper_dask.ledger_flows import StoredFlow
 from mapper_dask.ledger_runs import RunState
+from mapper_dask.options import with_known_options
 from mapper_dask.retries import Patience
 from mapper_dask.run import arguments, report, stored_runs, watermarks
 from mapper_dask.run.budget import Budget
@@ -43,6 +44,7 @@ MakesFlow = Callable[[StoredFlow], Flow]
 """What makes a flow of what the ledger has kept of it."""
 
 
+@with_known_options
 class ExecutionEngine:
     """Runs flows: jobs that do not depend on each other at a time, each exactly once.
 

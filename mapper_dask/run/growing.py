@@ -17,6 +17,7 @@ from mapper_dask.dialects.watermarks import Watermarks
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.flow import FlowJob
 from mapper_dask.incremental import MOST_DIGITS, Incremental, is_counted
+from mapper_dask.near import did_you_mean
 from mapper_dask.plan.survey import described
 from mapper_dask.run.snapshot import keep_snapshot
 
@@ -59,8 +60,10 @@ def looking(job: FlowJob, incremental: Incremental, run_id: str) -> Iterator[See
 def _column(job: FlowJob, incremental: Incremental, columns: Sequence[Column]) -> Column:
     found = next((column for column in columns if column.name == incremental.column), None)
     if found is None:
-        known = ", ".join(column.name for column in columns)
-        refuse(job, "incremental.column", f"{incremental.column!r} is no column; it has: {known}")
+        names = [column.name for column in columns]
+        meant = did_you_mean(incremental.column, names)
+        what = f"{incremental.column!r} is no column of the query, which has {', '.join(names)}"
+        refuse(job, "incremental.column", f"{what}{meant}")
     if found.family not in (*TIMES, *NUMBERS) or not found.key_type:
         refuse(
             job,

@@ -21,6 +21,7 @@ from mapper_dask.ledger_lost import lost
 from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, ParallelProcessingResult
+from mapper_dask.plan.blame import in_users_text
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.params import bound
 from mapper_dask.plan.saved_plan import SavedPlan, require_same_chunks, restored
@@ -125,7 +126,17 @@ class JobEngine:
         if self.enable_parallel:
             require_picklable(job.transformation_logic)
         source = reference(job.source_conn, "source_conn")
-        job = bound(job, source)
+        with in_users_text(job, source):
+            return self._begin_bound(bound(job, source), source, stop, plan, watch)
+
+    def _begin_bound(
+        self,
+        job: MapperJob,
+        source: ConnectionRef,
+        stop: threading.Event,
+        plan: SavedPlan | None,
+        watch: Watch,
+    ) -> ParallelProcessingResult:
         target = None if job.target_conn is None else reference(job.target_conn, "target_conn")
         stored = self._stored(job, target, stop)
         if stored is not None:

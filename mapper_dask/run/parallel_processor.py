@@ -19,11 +19,13 @@ from mapper_dask.connections import reference
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.halting import Halt
 from mapper_dask.mapper_job import MapperJob, is_chunk_size
+from mapper_dask.options import with_known_options
 from mapper_dask.parallel_models import (
     ChunkSize,
     ParallelProcessingResult,
     Transformation,
 )
+from mapper_dask.plan.blame import in_users_text
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.plan.params import bound
 from mapper_dask.plan.saved_plan import SavedPlan, saved
@@ -49,6 +51,7 @@ Plan = ChunkPlan | SavedPlan | str | Path
 """A plan to run: one at hand, or where it was saved."""
 
 
+@with_known_options
 class ParallelProcessor(JobEngine):
     """Moves the result of a query through a pandas function into a table.
 
@@ -252,10 +255,9 @@ class ParallelProcessor(JobEngine):
         """
         job = job.validated().evolve(consistent=False)
         source = reference(job.source_conn, "source_conn")
-        job = bound(job, source)
         target = None if job.target_conn is None else reference(job.target_conn, "target_conn")
-        with keep_snapshot(source, consistent=False) as keeper:
-            run = self._planned(job, keeper, source, target)
+        with in_users_text(job, source), keep_snapshot(source, consistent=False) as keeper:
+            run = self._planned(bound(job, source), keeper, source, target)
         if not run.enter(None):
             message = (
                 f"run_id {run.run_id!r} stands in the ledger already; use resume, or a new run_id"

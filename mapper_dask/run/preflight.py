@@ -62,6 +62,8 @@ SAMPLE_ROWS = 100
 ASKING_LOCK_TIMEOUT = 1.0
 """Seconds to wait for a locked target when it is only asked."""
 
+ADD = ": leave it out of source_sql or of what the function returns, or add it to the table"
+
 PIECES = 2
 """A chunk up to this many times its size goes through the function whole: bounds are inexact."""
 
@@ -137,7 +139,9 @@ def prepare(
     if publication is not None:
         name = publication.chunk_column
         told = dialect_for(target).staged_rows.chunk_column(name) if name else None
-        table = replace(table, staging=publication.staging, chunk_column=told)
+        table = replace(
+            table, staging=publication.staging, chunk_column=told, staged_key=publication.key
+        )
     load = LoadTask(run_id, target, table, names, relay, patience.lock_timeout, job.direct_path)
     noted = frozenset(plan.notes)
     read = task.read
@@ -338,14 +342,15 @@ def _checked(
 def _missing(names: Sequence[str], table: TargetTable) -> list[str]:
     faults = [f"it has no column {name!r}" for name in names if table.column(name) is None]
     if faults:
-        faults[-1] += f" (it has {', '.join(c.name for c in table.columns)})"
+        faults[-1] += f" (it has {', '.join(c.name for c in table.columns)}){ADD}"
     faults += [
         f"{c.name!r} is computed by the database and takes no values"
         for c in table.columns
         if c.generated and c.name in names
     ]
     faults += [
-        f"{c.name!r} is NOT NULL without a default and nothing fills it"
+        f"{c.name!r} is NOT NULL without a default and nothing fills it: add it to source_sql, or "
+        "to what the function returns"
         for c in table.columns
         if _unfilled(c, names)
     ]

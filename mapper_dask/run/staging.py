@@ -12,6 +12,7 @@ from mapper_dask.dialects.unfit import DEFERRABLE, UnfitKey, no_key
 from mapper_dask.errors import TargetError
 from mapper_dask.ledger_staged import staging_of
 from mapper_dask.mapper_job import MapperJob
+from mapper_dask.near import did_you_mean
 
 KEPT_SECONDS = 7 * 24 * 3600.0
 """How long staged rows wait for somebody to resume their run, before another run removes them."""
@@ -119,7 +120,10 @@ def _found_for(job: MapperJob, table: TargetTable) -> str:
 
 def _newest_by(job: MapperJob, columns: Sequence[str]) -> str | None:
     if job.newest_by is not None and job.newest_by not in columns:
-        message = f"newest_by {job.newest_by!r} is not among the columns: {', '.join(columns)}"
+        meant = did_you_mean(job.newest_by, columns)
+        message = (
+            f"newest_by {job.newest_by!r} is not among the columns: {', '.join(columns)}{meant}"
+        )
         raise TargetError(message, field="newest_by")
     return job.newest_by
 

@@ -66,7 +66,7 @@ def test_a_name_given_twice_is_refused():
 
 def test_an_unknown_dependency_is_named_with_the_known_ones():
     text, details = refusal(flow(job("a"), job("b", "aa")))
-    assert text == "job 'b': depends_on knows no job 'aa'; the flow has a"
+    assert text == "job 'b': depends_on knows no job 'aa'; did you mean 'a'?"
     assert details == {"field": "depends_on", "job": "b"}
 
 
@@ -192,7 +192,7 @@ def test_an_overlap_merges(overlap):
         ({"retries": 0}, "retries"),
         ({"lock_timeout": -1}, "lock_timeout"),
         ({"job": move(source_conn="nowhere")}, "source_conn"),
-        ({"job": move(source_conn="env:MAPPER_DASK_NO_SUCH")}, "env:MAPPER_DASK_NO_SUCH"),
+        ({"job": move(source_conn="env:MAPPER_DASK_NO_SUCH")}, "source_conn"),
         ({"job": move(target_conn="mysql://h/d")}, "target_conn"),
     ],
 )

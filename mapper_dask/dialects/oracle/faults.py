@@ -120,6 +120,7 @@ def _rewritten(error: oracledb.Error, url: sa.URL | None, prefix: int) -> Databa
         "missing_table": MISSING_TABLE in codes,
         "refused_rows": getattr(error, REFUSED_ROWS, False),
     }
+    details["said"] = text
     offset = getattr(error.args[0], "offset", 0) if error.args else 0
     if offset and offset >= prefix:
         details["position"] = offset - prefix + 1

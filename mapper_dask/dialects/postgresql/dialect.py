@@ -40,6 +40,7 @@ from mapper_dask.dialects.postgresql import (
     proof,
     publishing,
     queries,
+    remedies,
     session,
     shapes,
     staging,
@@ -96,6 +97,10 @@ class PostgreSQL(Definitions, SessionSettings, WithoutDirectPath, WithStagedRows
     def errors(self, url: sa.URL | None = None, *, prefix: int = 0) -> AbstractContextManager[None]:
         """Return a context in which the driver's errors become this library's."""
         return faults.translated(url, prefix)
+
+    remedy = staticmethod(remedies.remedy)
+    advice = staticmethod(remedies.advice)
+    is_duplicate = staticmethod(remedies.is_duplicate)
 
     def quote(self, identifier: str) -> str:
         """Return an identifier as SQL writes it."""

@@ -94,6 +94,7 @@ def _rewritten(error: psycopg2.Error, url: sa.URL | None, prefix: int) -> Databa
     }
     if sqlstate == NO_CHARACTER and "UTF8" in text:
         text = f"{text}; {OF_NO_ENCODING}"
+    details["said"] = text
     position = getattr(error, POSITION, None) or error.diag.statement_position
     if position is not None:
         details["position"] = max(1, int(position) - prefix)

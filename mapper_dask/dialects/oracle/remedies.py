@@ -1,0 +1,124 @@
+"""What to do about what Oracle refuses of a query: its dictionary is asked, once it has refused.
+
+The dictionary shows what the login may see, and no more. So of a table that is there and may not be
+read it tells nothing, and neither does Oracle: it answers that there is none.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from mapper_dask.dialects.oracle import flashback, session
+from mapper_dask.dialects.oracle.names import folded, quote
+from mapper_dask.dialects.refusals import (
+    PARAMS,
+    Named,
+    Refusal,
+    comma_before,
+    misspelt_beginning,
+    tables_of,
+    unclosed,
+    unfilled,
+)
+from mapper_dask.errors import DatabaseError
+from mapper_dask.near import nearest
+
+ENDS_EARLY = frozenset({"ORA-00907", "ORA-00936", "ORA-00921", "ORA-01756"})
+SYNTAX = ENDS_EARLY | {"ORA-00900", "ORA-00911", "ORA-00923", "ORA-00933", "ORA-00903", "ORA-01008"}
+
+DATES = "write a date as DATE 'YYYY-MM-DD', a time as TIMESTAMP 'YYYY-MM-DD HH24:MI:SS'"
+
+KNOWN = {
+    "ORA-00904": "check how the column is spelt, and its table's alias",
+    "ORA-00918": "write the table's name or alias before the column",
+    "ORA-00932": "cast one of the two, as in CAST(… AS VARCHAR2(4000))",
+    "ORA-01031": "let the owner of what the query reads grant the login READ on it",
+    "ORA-01427": "let the subquery give one row, by an aggregate or FETCH FIRST 1 ROW ONLY",
+    "ORA-01476": "divide by NULLIF(…, 0)",
+    "ORA-01722": "compare it with a value of its own type, or cast the column to text",
+    "ORA-01830": DATES,
+    "ORA-01858": DATES,
+    "ORA-01861": DATES,
+}
+"""What to do about a code, whatever the query."""
+
+
+OF_VALUES = frozenset(
+    {"ORA-01427", "ORA-01476", "ORA-01722", "ORA-01830", "ORA-01858", "ORA-01861"}
+)
+"""Those that a query may be refused for at any of its rows."""
+
+DUPLICATE = "ORA-00001"
+
+
+def advice(code: str) -> str:
+    """Return what to do about an error that a row of a query may lead to."""
+    return KNOWN[code] if code in OF_VALUES else ""
+
+
+def is_duplicate(code: str) -> bool:
+    """Return whether a row was refused for its key."""
+    return code == DUPLICATE
+
+
+def remedy(conn: Any, sql: str, error: DatabaseError) -> Refusal:
+    """Return what is told of a refused query."""
+    said, position, code = str(error.details["said"]), error.details.get("position"), error.sqlstate
+    if code in SYNTAX:
+        return _syntax(sql, said, str(code), position)
+    if code == "ORA-00942":
+        return Refusal(said, _relation(conn, sql))
+    return Refusal(said, KNOWN.get(str(code), ""))
+
+
+def _syntax(sql: str, said: str, code: str, position: int | None) -> Refusal:
+    found = unfilled(sql, position)
+    if found is not None and (code == "ORA-01008" or found.field == PARAMS):
+        return found
+    if beginning := misspelt_beginning(sql):
+        return Refusal(said, beginning)
+    opened = unclosed(sql, flashback.GRAMMAR) if code in ENDS_EARLY else ""
+    if opened:
+        return Refusal(said, f"{opened} is never closed")
+    if position is not None and comma_before(sql, position):
+        return Refusal(said, "take out the comma before it")
+    return Refusal(said, "look at what stands before it" if position is not None else "")
+
+
+def _relation(conn: Any, sql: str) -> str:
+    """Return which table was meant: of those that the query names, the first that is not there."""
+    for table in tables_of(sql, flashback.GRAMMAR, upper=True):
+        rows = _near(conn, table)
+        there = [(str(place), str(name), bool(reachable)) for place, name, kind, reachable in rows
+                 if kind == "table"]  # fmt: skip
+        if any(_is(table, *one) for one in there):
+            continue
+        for place, name, reachable in there:
+            if name.lower() == table.name.lower():
+                return f"did you mean {_shown(place, name, reachable)}?"
+        names = {name: (place, reachable) for place, name, reachable in reversed(there)}
+        found = nearest(table.name, names, cutoff=0.75)
+        if found is not None:
+            place, reachable = names[found]
+            return f"did you mean {_shown(place, found, reachable)}?"
+        return f"{table} is not there, or the login may not read it: GRANT READ ON {table} TO it"
+    return "a view of the query reads what is not there, or may not be read with its owner's rights"
+
+
+def _near(conn: Any, table: Named) -> list[tuple[Any, ...]]:
+    values = {"schema": table.schema, "name": table.name, "part": table.name, "names": None}
+    return session.run(conn, "near_targets", values)
+
+
+def _is(table: Named, place: str, name: str, reachable: bool) -> bool:  # noqa: FBT001
+    return table.name == name and (table.schema == place or (table.schema is None and reachable))
+
+
+def _shown(place: str, name: str, reachable: bool) -> str:  # noqa: FBT001 - the dictionary's word
+    return _name(name) if reachable else f"{_name(place)}.{_name(name)}"
+
+
+def _name(name: str) -> str:
+    plain = re.fullmatch(r"[A-Z][A-Z0-9_$#]*", name)
+    return name.lower() if plain else quote(folded(name))

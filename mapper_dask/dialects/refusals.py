@@ -1,0 +1,234 @@
+"""What a database has refused of a query: which field it came from, and what to do. Pure.
+
+What databases have in common of it: places for values that nobody gave, texts that end too early,
+and the names that a query's text holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mapper_dask.near import listed, nearest
+
+SOURCE_SQL, PARAMS = "source_sql", "params"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refusal as it is told."""
+
+    said: str
+    """What the database said, in its words."""
+    remedy: str = ""
+    """What to do; empty where nothing is known."""
+    field: str = SOURCE_SQL
+    """The argument to mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A table as a query's text names it, as the database folds it."""
+
+    schema: str | None
+    name: str
+    alias: str = ""
+
+    def __str__(self) -> str:
+        return ".".join(part for part in (self.schema, self.name) if part)
+
+    @property
+    def called(self) -> str:
+        """What stands before its columns."""
+        return self.alias or self.name
+
+
+def tables_of(sql: str, grammar: str, *, upper: bool = False) -> list[Named]:
+    """Return the tables that a text names; none where it is not understood."""
+    import sqlglot  # here: a worker holds no parser
+    from sqlglot import exp
+
+    try:
+        tree = sqlglot.parse_one(sql, read=grammar)
+    except (sqlglot.errors.SqlglotError, RecursionError):
+        return []
+    own = {cte.alias_or_name.lower() for cte in tree.find_all(exp.CTE)}
+
+    def folded(part: Any) -> str:
+        if not isinstance(part, exp.Identifier):
+            return ""
+        if part.args.get("quoted"):
+            return part.name
+        return part.name.upper() if upper else part.name.lower()
+
+    found = (
+        Named(folded(t.args.get("db")) or None, folded(t.this), t.alias)
+        for t in tree.find_all(exp.Table)
+    )
+    return [table for table in found if table.name and table.name.lower() not in own]
+
+
+# -- places for values -----------------------------------------------------------------------------
+
+_PLACES = (
+    r"(?<![:\w\]\)\"'])(?P<colon>:(?!:))(?P<name>[A-Za-z_]\w*)",
+    r"%\((?P<driver>\w+)\)s",
+    r"(?P<plain>%s|\?)(?!\w)",
+    r"\$(?P<number>\d+)",
+    r"(?<!\{)\{(?P<braces>\w*)\}(?!\})",
+)
+_PLACE = re.compile("|".join(_PLACES))
+
+_TEMPLATE = re.compile(r"\{\{|\{%")
+_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
+
+
+def unfilled(sql: str, position: int | None) -> Refusal | None:
+    """Return what to say where an error was met at a place for a value, None where it was not.
+
+    Parameters
+    ----------
+    sql
+        The text that was refused.
+    position
+        The character the database names, from 1; one that it knows nothing about is looked for.
+    """
+    bare = _QUOTED.sub(lambda found: " " * len(found[0]), sql)
+    places = list(_PLACE.finditer(bare))
+    at = None if position is None else position - 1
+    if at is not None and not any(p.start() - 1 <= at <= p.end() + 1 for p in places):
+        places = [p for p in places if p["plain"] == "?" and p.end() <= at]
+        if not places or bare[places[-1].end() : at].strip(" \n\t)"):
+            places = []
+    if _TEMPLATE.search(bare) and (at is None or _TEMPLATE.match(bare[at : at + 2])):
+        remedy = (
+            "source_sql is sent as it is, and no template is filled in: fill it before, or write "
+            ":name for a value and give params={'name': …}"
+        )
+        return Refusal("a template's braces stand in source_sql", remedy)
+    if not places:
+        return None
+    return _to_fill(list(_PLACE.finditer(bare)))
+
+
+def _to_fill(places: Sequence[re.Match[str]]) -> Refusal:
+    names = list(dict.fromkeys(filter(None, (_name(place) for place in places))))
+    given = ", ".join(f"{name!r}: …" for name in names) or "'name': …"
+    shown = places[0].group()
+    if all(place["colon"] for place in places):
+        said = f"{_and(f':{name}' for name in names)} in source_sql {_are(names)} given no value"
+        return Refusal(said, f"give params={{{given}}}", PARAMS)
+    wanted = _and(f":{name}" for name in names) or ":name"
+    said = f"{shown} in source_sql is no place for a value here"
+    return Refusal(said, f"write {wanted} and give params={{{given}}}", PARAMS)
+
+
+def _name(place: re.Match[str]) -> str:
+    return place["name"] or place["driver"] or (place["braces"] or "")
+
+
+def _and(names: Iterator[str] | Sequence[str]) -> str:
+    *others, last = [*names] or [""]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _are(names: Sequence[str]) -> str:
+    return "are" if len(names) > 1 else "is"
+
+
+# -- texts that are no query -----------------------------------------------------------------------
+
+_BEGINNINGS = ("SELECT", "WITH", "VALUES", "TABLE")
+_FILE = re.compile(r"[^\s;'\"()]*[\w)]\.(sql|txt|ddl|pgsql|plsql)", re.IGNORECASE)
+_NAME = re.compile(r'(?:[\w$]+|"[^"]+")(?:\.(?:[\w$]+|"[^"]+")){0,2}')
+
+
+def no_query(sql: str, found: str) -> str:
+    """Return what is wrong with a text that is something else than a query.
+
+    Parameters
+    ----------
+    found
+        What it is, as SQL.
+    """
+    if meant := _looks_like(sql) or misspelt_beginning(sql):
+        return f"source_sql must be a query: {meant}"
+    return f"source_sql must be a query, found {found}; begin it with SELECT or WITH"
+
+
+def _looks_like(sql: str) -> str:
+    text = sql.strip()
+    if _FILE.fullmatch(text):
+        return (
+            f"{text} looks like a file's name: give source_sql=Path({text!r}).read_text(), in a "
+            f"job file sql_file: {text}"
+        )
+    if _NAME.fullmatch(text) and text.upper() not in _BEGINNINGS:
+        return f"for all rows of a table write SELECT * FROM {text}"
+    return ""
+
+
+def misspelt_beginning(sql: str) -> str:
+    """Return what a query's first word was meant to be, as a question; or nothing."""
+    first = re.match(r"[\s(]*([A-Za-z]+)", sql)
+    if first is None or first[1].upper() in _BEGINNINGS:
+        return ""
+    found = nearest(first[1], _BEGINNINGS, cutoff=0.7)
+    return f"did you mean {found} in place of {first[1]}?" if found else ""
+
+
+def unclosed(sql: str, grammar: str) -> str:
+    """Return which bracket, or CASE, a text opens and does not close; or nothing."""
+    import sqlglot
+    from sqlglot import TokenType
+
+    try:
+        tokens = sqlglot.tokenize(sql, read=grammar)
+    except sqlglot.errors.SqlglotError:
+        return "a quote or a comment"
+    kinds = [token.token_type for token in tokens]
+    if kinds.count(TokenType.L_PAREN) > kinds.count(TokenType.R_PAREN):
+        return "a bracket"
+    if kinds.count(TokenType.CASE) > kinds.count(TokenType.END):
+        return "a CASE, which ends in END,"
+    return ""
+
+
+def comma_before(sql: str, position: int) -> bool:
+    """Return whether a comma stands before a place, where a comma leads to nothing."""
+    return sql[: position - 1].rstrip().endswith(",")
+
+
+# -- columns ---------------------------------------------------------------------------------------
+
+
+def column_meant(name: str, columns: Sequence[tuple[str, str]], tables: Sequence[Named]) -> str:
+    """Return what to do about a column that is not there.
+
+    Parameters
+    ----------
+    name
+        As the database names it, with what stands before it.
+    columns
+        Table and name of those there are.
+    tables
+        As the query calls them.
+    """
+    before, _, bare = name.rpartition(".")
+    calls: dict[str, list[str]] = {}
+    for table in tables:
+        calls.setdefault(table.name, []).append(table.called)
+    known = [(call, column) for table, column in columns for call in calls.get(table, [])]
+    own = [column for call, column in known if not before or call == before]
+    found = nearest(bare, own)
+    if found is not None:
+        whose = next(call for call, column in known if column == found and before in ("", call))
+        return f"did you mean {whose}.{found}?"
+    elsewhere = [f"{call}.{column}" for call, column in known if column.lower() == bare.lower()]
+    if elsewhere:
+        return f"did you mean {elsewhere[0]}?"
+    if not known:
+        return ""
+    return f"{before or 'the query'} has {listed(list(dict.fromkeys(own)))}"

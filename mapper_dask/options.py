@@ -1,0 +1,42 @@
+"""Classes whose unknown options are told with the one that was meant."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any, TypeVar
+
+from mapper_dask.errors import UnknownOptionError
+from mapper_dask.near import did_you_mean, listed
+
+T = TypeVar("T")
+
+
+def with_known_options(cls: type[T]) -> type[T]:
+    """Return a class that says of a misspelt keyword argument which was meant.
+
+    Raises
+    ------
+    UnknownOptionError
+        When it is called with a keyword argument that it has not; a ``TypeError``, too.
+    """
+    plain: Any = cls.__init__
+    known = [name for name in inspect.signature(plain).parameters if name != "self"]
+
+    @functools.wraps(plain)
+    def init(self: T, *args: Any, **options: Any) -> None:
+        for name in options:
+            if name not in known:
+                raise unknown(cls.__name__, name, known)
+        plain(self, *args, **options)
+
+    cls.__init__ = init  # type: ignore[method-assign, assignment]
+    return cls
+
+
+def unknown(owner: str, name: str, known: list[str], remedy: str = "") -> UnknownOptionError:
+    """Return the error about an option that something has not."""
+    rest = f"; it has {listed(sorted(known), 30)}"
+    end = remedy or did_you_mean(name, known, otherwise=rest)
+    message = f"{owner} has no option {name!r}{end}"
+    return UnknownOptionError(message, field=name)

@@ -1,0 +1,113 @@
+"""A database's refusal of a query, as a person is told it: where in their text, and what to do.
+
+A query that was sent is the user's text within text of ours, and with values in the places of its
+marks. A place is named only where it lies in what the user wrote.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from mapper_dask.connections import ConnectionRef
+from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.refusals import SOURCE_SQL, Refusal
+from mapper_dask.errors import DatabaseError
+from mapper_dask.mapper_job import MapperJob
+from mapper_dask.plan import params
+
+LONGEST = 60
+"""Characters of a line that are shown, around the place."""
+
+_LITERAL = re.compile(r"'(?:[^']|'')*'")
+
+
+def blamed(dialect: Dialect, conn: Any, sql: str, error: DatabaseError) -> DatabaseError:
+    """Return a refusal of a query with the field and the remedy; of anything else, as it is.
+
+    Parameters
+    ----------
+    conn
+        Where it was refused. Its transaction ends: nothing more is read in it.
+    sql
+        What was refused, with the values of its params.
+    """
+    if error.transient or error.details.get("interrupted") or "said" not in error.details:
+        return error
+    refusal = Refusal(str(error.details["said"]))
+    with contextlib.suppress(DatabaseError), dialect.errors():
+        refusal = dialect.remedy(conn, sql, error)
+    made = {"field": refusal.field, "said": refusal.said, "remedy": refusal.remedy}
+    details = {**error.details, **made}
+    return type(error)(_told(refusal, "", error.sqlstate), **details)
+
+
+@contextlib.contextmanager
+def in_users_text(job: MapperJob, source: ConnectionRef) -> Iterator[None]:
+    """Tell where in the text that the user gave a refused query was refused.
+
+    Parameters
+    ----------
+    job
+        As it was given: the values of its params are not in its query yet.
+    """
+    try:
+        yield
+    except DatabaseError as error:
+        details = error.details
+        if details.get("field") != SOURCE_SQL or "remedy" not in details:
+            raise
+        where = _where(job, source, details.get("position"))
+        refusal = Refusal(str(details["said"]), str(details["remedy"]))
+        raise type(error)(_told(refusal, where, error.sqlstate), **details) from None
+
+
+def _where(job: MapperJob, source: ConnectionRef, position: int | None) -> str:
+    """Return line and column in the user's text, and the line; empty where they are not known."""
+    if position is None:
+        return ""
+    dialect = dialect_for(source)
+    place = position - 1
+    if job.params is not None:
+        origin = params.origin(job.source_sql, job.params, dialect.grammar, dialect.literal, place)
+        if origin is None:
+            return ""
+        place = origin
+    return placed(job.source_sql, place)
+
+
+def placed(sql: str, place: int) -> str:
+    """Return a place in a text as a person counts: line and column, and the line itself.
+
+    Parameters
+    ----------
+    place
+        Characters before it. One behind the text's end is at its end.
+    """
+    if place >= len(sql.rstrip()):
+        return ", at its end"
+    before = sql[:place]
+    line, column = before.count("\n") + 1, place - (before.rfind("\n") + 1)
+    text = sql.splitlines()[line - 1] if sql.splitlines() else ""
+    shown = _line(text, column) if "\n" in sql.strip() or len(sql) > LONGEST else ""
+    return f", line {line}, column {column + 1}" + (f" ({shown})" if shown else "")
+
+
+def _line(text: str, column: int) -> str:
+    """Return a line around a column, without literals; empty where these are not told apart."""
+    if text.count("'") % 2:
+        return ""
+    masked = _LITERAL.sub(lambda found: "'" + "…" * (len(found[0]) - 2) + "'", text)
+    start = max(0, min(column - LONGEST // 2, len(masked) - LONGEST))
+    part = masked[start : start + LONGEST]
+    part = re.sub("…+", "…", part.strip())
+    head = "… " if start and not part.startswith("…") else ""
+    return f"{head}{part}{' …' if start + LONGEST < len(masked.rstrip()) else ''}"
+
+
+def _told(refusal: Refusal, where: str, sqlstate: str | None) -> str:
+    remedy = f"; {refusal.remedy}" if refusal.remedy else ""
+    return f"{refusal.field}{where}: {refusal.said}{remedy} [{sqlstate}]"

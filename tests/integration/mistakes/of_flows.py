@@ -1,0 +1,83 @@
+"""Mistakes in several jobs, in what is new of one, and in runs that were begun before."""
+
+# ruff: noqa: ARG001, E501, PLW0108 - a mistake reads better on one line
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from mapper_dask import ExecutionEngine, Flow, FlowJob, Incremental, MapperJob, ParallelProcessor
+from tests.integration.mistakes.book import BASE, Mistake, Shop, call
+
+
+def flow(*jobs: FlowJob) -> Any:
+    return ExecutionEngine(progress=False).run(Flow(name="nightly", jobs=jobs)).raise_for_status()
+
+
+def one(name: str = "customers", job: dict[str, Any] | None = None, **options: Any) -> FlowJob:
+    return FlowJob(name=name, job=MapperJob(**{**BASE, **(job or {})}), **options)
+
+
+def new(
+    title: str,
+    remedy: str,
+    field: str = "incremental",
+    *,
+    job: dict[str, Any] | None = None,
+    **what: Any,
+) -> Mistake:
+    written = ", ".join(f"{name}={value!r}" for name, value in what.items())
+    more = "".join(f", {name}={value!r}" for name, value in (job or {}).items())
+    return call(
+        title,
+        field,
+        remedy,
+        lambda _: flow(one(job=job, incremental=Incremental(**what))),
+        given=f"Incremental({written}){more}",
+    )
+
+
+SINCE = {
+    "source_sql": "SELECT id, name, city, since FROM sales.customers",
+    "columns": ["id", "name", "city"],
+}
+
+
+def with_run(shop: Shop, **of: Any) -> Any:
+    return ParallelProcessor(enable_parallel=False).resume(
+        of.pop("run_id", "nightly-2024"), target_conn="env:TARGET", **of
+    )
+
+
+MISTAKES = [
+    new("a column of what is new is misspelt", "did you mean 'id'", column="idd"),
+    new("a column of what is new that is a text", "number|time", column="name"),
+    new("an overlap of an append", "merge", column="id", overlap=10),
+    new("a time's overlap of a number", "number", column="id", overlap=dt.timedelta(hours=1), job={"write_disposition": "merge"}),
+    new("what is new of a replacement", "'append' or 'merge'", column="id", job={"write_disposition": "replace"}),
+    new("a start that is no number", "number", column="id", start="yesterday"),
+    new("a word for what is in progress", "'wait' or 'ignore'", column="id", in_progress="skip"),
+    call("an option of what is new is misspelt", "colum", "did you mean 'column'", lambda _: Incremental(colum="id"), given='Incremental(colum="id")'),
+    call("a job that waits for one that is not there", "depends_on", "did you mean 'customers'", lambda _: flow(one(), one("orders", depends_on=("custmers",))), given='FlowJob(name="orders", depends_on=("custmers",), …)'),
+    call("a job that waits for itself", "depends_on", "take one out", lambda _: flow(one(depends_on=("customers",))), given='FlowJob(name="customers", depends_on=("customers",), …)'),
+    call("a text of jobs to wait for", "depends_on", "list", lambda _: flow(one(), one("orders", depends_on="customers")), given='FlowJob(name="orders", depends_on="customers", …)'),
+    call("two jobs of one name", "name", "its own", lambda _: flow(one(), one()), given='Flow(jobs=(FlowJob(name="customers", …), FlowJob(name="customers", …)))'),
+    call("a flow without jobs", "jobs", "at least one", lambda _: flow(), given="Flow(jobs=())"),
+    call("an option of a flow's job is misspelt", "dependson", "did you mean 'depends_on'", lambda _: one(dependson=("a",)), given='FlowJob(dependson=("a",), …)'),
+    call("a run that nobody knows", "nightly-2024", "status|run_id", with_run, given='processor.resume("nightly-2024", target_conn="env:TARGET")'),
+    call("a run of another job", "run_id", "new run_id|another", lambda shop: other_job(shop), given='run(job.evolve(run_id="done"))  # "done" is the run of another query'),
+]  # fmt: skip
+
+
+def other_job(shop: Shop) -> Any:
+    processor = ParallelProcessor(enable_parallel=False, progress=False)
+    first = MapperJob(
+        **{
+            **BASE,
+            "source_sql": "SELECT id, name, city FROM sales.customers WHERE id < 0",
+            "run_id": "done",
+        }
+    )
+    processor.run(first).raise_for_status()
+    return processor.run(MapperJob(**BASE, run_id="done"))

@@ -1,0 +1,76 @@
+"""Mistakes in the function that rows go through."""
+
+# ruff: noqa: ARG001, ARG005, E501 - a mistake reads better on one line, and uses what it needs not
+
+from __future__ import annotations
+
+import threading
+
+import pandas as pd
+
+from mapper_dask import MapperJob, ParallelProcessor
+from tests.integration.mistakes.book import BASE, call, job
+
+
+def forgets_to_return(frame: pd.DataFrame) -> None:
+    frame["name"] = frame["name"].str.upper()
+
+
+def returns_a_column(frame: pd.DataFrame) -> object:
+    return frame["name"]
+
+
+def returns_a_list(frame: pd.DataFrame) -> object:
+    return frame.to_dict("records")
+
+
+def adds_a_column(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(rank=1)
+
+
+def forgets_a_column(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[["id", "city"]]
+
+
+def misspells_a_column(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(name=frame["nmae"].str.upper())
+
+
+def takes_two(frame: pd.DataFrame, factor: int) -> pd.DataFrame:
+    return frame
+
+
+def numbers_its_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.set_axis(range(len(frame.columns)), axis=1)
+
+
+def makes_texts_of_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(id=frame["id"].astype(str) + "x")
+
+
+def empties_a_column(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(name=None)
+
+
+lock = threading.Lock()
+
+
+def function(title: str, remedy: str, made: object, field: str = "transformation_logic", **more):
+    return job(title, field, remedy, transformation_logic=made, **more)
+
+
+MISTAKES = [
+    function("a function that returns nothing", "return", forgets_to_return),
+    function("a function that returns a column", "DataFrame", returns_a_column),
+    function("a function that returns a list", "DataFrame", returns_a_list),
+    function("a function that adds a column", "rank", adds_a_column, "target_table"),
+    function("a function that forgets a column", "name", forgets_a_column, "target_table"),
+    function("a function that misspells a column", "nmae", misspells_a_column),
+    function("a function of two arguments", "factor", takes_two),
+    function("a function that numbers its columns", "texts", numbers_its_columns),
+    function("a function that makes texts of numbers", "id", makes_texts_of_numbers, "target_table"),
+    function("a function that empties a column", "name", empties_a_column, "name"),
+    job("a function's name in place of it", "transformation_logic", "function", transformation_logic="clean"),
+    job("a function's result in place of it", "transformation_logic", "function", given="transformation_logic=clean(frame)", transformation_logic=pd.DataFrame({"id": [1]})),
+    call("a function that holds a lock", "transformation_logic", "inside the function", lambda _: ParallelProcessor().run(MapperJob(**BASE, transformation_logic=lambda frame, lock=lock: frame)), given="transformation_logic=lambda frame, lock=threading.Lock(): frame"),
+]  # fmt: skip
