@@ -14,7 +14,7 @@ ARGS ?=
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos interrupts queries bench bench-peers oracle-standin lint format notebooks setup clean
+.PHONY: help demo test mistakes chaos interrupts queries bench bench-peers oracle-standin lint format notebooks setup clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ demo: $(VENV)/.demo ## Move 336,776 flights on a throwaway PostgreSQL and verify
 
 test: $(VENV)/.dev ## Run every test; ARGS="-k name" is passed to pytest
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile $(ARGS)
+
+mistakes: $(VENV)/.dev ## Make 203 mistakes, and write down what is told of each
+	@MAPPER_DASK_WRITE_MISTAKES=1 $(BIN)/python -m pytest -q tests/integration/mistakes $(ARGS)
 
 chaos: $(VENV)/.dev ## Kill what moves and writes rows: none may be lost or doubled; ARGS="--seed 2"
 	@$(BIN)/python -m tests.fault.chaos $(ARGS)

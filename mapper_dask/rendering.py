@@ -19,11 +19,11 @@ def as_text(headline: str, lines: Sequence[Line], *, notes: Iterable[str] = ()) 
 def as_html(headline: str, lines: Iterable[Line]) -> str:
     """Return a headline over a table; both are escaped."""
     cells = (
-        f"<tr><th style='text-align:left'>{html.escape(label)}</th>"
-        f"<td style='text-align:left'><pre style='margin:0'>{html.escape(value)}</pre></td></tr>"
+        f"<tr><th style='text-align:left'>{html.escape(label)}</th><td style='text-align:left'>"
+        f"<pre style='margin:0;color:inherit;background:none'>{html.escape(value)}</pre></td></tr>"
         for label, value in lines
     )
-    return f"<b>{html.escape(headline)}</b><table>{''.join(cells)}</table>"
+    return f"<b>{html.escape(headline)}</b><table style='color:inherit'>{''.join(cells)}</table>"
 
 
 def chunks(number: int) -> str:

@@ -23,13 +23,13 @@ COLOURS = {
 
 STYLE = """
 body { font: 14px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 1000px; padding: 0 1em;
-       color: #222; background: #fff }
+       color: CanvasText; background: Canvas } :root { color-scheme: light dark }
 h1 { font-size: 1.5em } h2 { font-size: 1.15em; margin-top: 2em }
 table { border-collapse: collapse } td, th { padding: .2em .8em .2em 0; text-align: left;
        vertical-align: top } th { font-weight: 600 } td.n { text-align: right }
 pre { white-space: pre-wrap; margin: 0; font-size: 12px } .bad { color: #c0392b }
-svg { width: 100%; height: auto } svg text { font: 11px system-ui, sans-serif; fill: #222 }
-.chunks td { border-top: 1px solid #eee }
+svg { width: 100%; height: auto } svg text { font: 11px system-ui, sans-serif; fill: currentColor }
+.chunks td { border-top: 1px solid color-mix(in srgb, currentColor 15%, transparent) }
 """
 
 

@@ -45,8 +45,8 @@ def dialect_for(ref: ConnectionRef, field: str = "") -> Dialect:
     if name not in KNOWN:
         begins = " or ".join(f"{known}+{driver}://" for known, driver in KNOWN.items())
         message = (
-            f"{named}{ref} begins with {name}://, and this version knows no such database; a URL "
-            f"begins with {begins}"
+            f"{named}{ref} is a {name} database; this version knows {', '.join(sorted(KNOWN))}: "
+            f"begin the URL with {begins}"
         )
         raise ConfigurationError(message, field=field)
     dialect = _dialect(name)

@@ -122,6 +122,8 @@ def _to_fill(places: Sequence[re.Match[str]]) -> Refusal:
         return Refusal(said, f"give params={{{given}}}", PARAMS)
     wanted = _and(f":{name}" for name in names) or ":name"
     said = f"{shown} in source_sql is no place for a value here"
+    if places[0]["number"]:
+        said = f"there is no parameter {shown}"
     return Refusal(said, f"write {wanted} and give params={{{given}}}", PARAMS)
 
 

@@ -116,10 +116,7 @@ class ChunkPlan:
             ("snapshot", self._snapshot_text()),
         ]
         lines += [("wire", self.transport)] if self.transport else []
-        lines += [
-            ("chunk", f"{c.chunk_id:>5}  {_shortened(c.describe())}{_rows(c)}")
-            for c in _ends(self.chunks)
-        ]
+        lines += [("chunk", text) for text in _chunk_lines(self.chunks)]
         return lines + [("note", note) for note in self.notes if note not in first]
 
     @property
@@ -157,6 +154,15 @@ def _shortened(text: str, width: int = 80) -> str:
 
 def _rows(chunk: Chunk) -> str:
     return "" if chunk.estimated_rows is None else f"  ~{chunk.estimated_rows:,} rows"
+
+
+def _chunk_lines(chunks: Sequence[Chunk]) -> list[str]:
+    """Return a line for each chunk; of many for those at both ends, and how many are between."""
+    lines = [f"{c.chunk_id:>5}  {_shortened(c.describe())}{_rows(c)}" for c in _ends(chunks)]
+    left_out = len(chunks) - len(lines)
+    if left_out:
+        lines.insert(CHUNKS_SHOWN, f"{'…':>5}  {left_out:,} more")
+    return lines
 
 
 def _ends(chunks: Sequence[Chunk]) -> Sequence[Chunk]:

@@ -130,7 +130,7 @@ def _meant(field: str, name: str, names: Sequence[str]) -> str:
     several = [part.strip() for part in name.split(",")]
     if len(several) > 1 and set(several) <= set(names):
         return f"; for several give a list: {field}={several!r}"
-    return f", which has {', '.join(names)}{did_you_mean(name, names)}"
+    return f"; it has: {', '.join(names)}{did_you_mean(name, names)}"
 
 
 def _is_link(function: str) -> bool:

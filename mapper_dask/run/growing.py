@@ -62,7 +62,7 @@ def _column(job: FlowJob, incremental: Incremental, columns: Sequence[Column]) -
     if found is None:
         names = [column.name for column in columns]
         meant = did_you_mean(incremental.column, names)
-        what = f"{incremental.column!r} is no column of the query, which has {', '.join(names)}"
+        what = f"{incremental.column!r} is no column; it has: {', '.join(names)}"
         refuse(job, "incremental.column", f"{what}{meant}")
     if found.family not in (*TIMES, *NUMBERS) or not found.key_type:
         refuse(

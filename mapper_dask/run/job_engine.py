@@ -133,7 +133,7 @@ class JobEngine:
         self,
         job: MapperJob,
         source: ConnectionRef,
-        stop: threading.Event,
+        stop: Halt,
         plan: SavedPlan | None,
         watch: Watch,
     ) -> ParallelProcessingResult:

@@ -33,6 +33,7 @@ from mapper_dask.errors import (
     MapperError,
     PlanError,
     TargetError,
+    UnknownOptionError,
 )
 from mapper_dask.masking import secrets_of
 from mapper_dask.parallel_models import ParallelProcessingResult
@@ -460,7 +461,7 @@ def test_half_a_target(refused: Refused, missing: str) -> None:
         ("SELECT * FROM shops;", "42P01", "shops", 'relation "shops" does not exist'),
         ("SELECT id FRM shop WHERE", "42601", "shop", 'syntax error at or near "shop"'),
         ("SELECT total(id) FROM shop", "42883", "total", "function total(integer) does not exist"),
-        ("SELECT * FROM shop WHERE id = %s", "42601", "%", "syntax error"),
+        ("SELECT * FROM shop WHERE id = %s", "42601", "%", "params: %s in source_sql"),
         ("WITH gone AS (DELETE FROM shop RETURNING *) TABLE gone", "0A000", "gone", "data-modifying"),
         ("SELECT * INTO copied FROM shop", "42601", "copied", "SELECT ... INTO is not allowed"),
     ],
@@ -472,12 +473,15 @@ def test_bad_sql(
 ) -> None:
     """The database's own words, its SQLSTATE, and the place in the text as the user wrote it."""
     dry = {} if target else {"target_conn": None, "target_table": None}
-    error = refused(DatabaseError, source_sql=sql, **dry)
+    field = "params" if "%s" in sql else "source_sql"
+    error = refused(DatabaseError, field, named="", source_sql=sql, **dry)
     assert told in str(error)
     assert error.details["sqlstate"] == sqlstate
     position = error.details["position"]
     assert sql[position - 1 :].startswith(at)
-    assert f"(at character {position})" in str(error)
+    if error.details["field"] == "source_sql":
+        line, column = sql[: position - 1].count("\n") + 1, len(sql[:position].rpartition("\n")[2])
+        assert str(error).startswith(f"source_sql, line {line}, column {column}")
 
 
 @pytest.mark.parametrize(
@@ -586,7 +590,7 @@ def test_a_count_that_is_none(name: str, value: Any) -> None:
         *(("reject_limit", value, "must be an integer of at least 0") for value in (-1, True, "1", 0.5)),
         *(("strategy", value, "must be one of OFFSET_LIMIT, KEY_BASED, ROWID_BASED or None") for value in ("fastest", "", 1, ["KEY_BASED"])),
         *(("on_error", value, "must be 'abort' or 'continue'") for value in ("ignore", "", None, ["abort"])),
-        *(("write_disposition", value, "must be one of append, replace, merge") for value in ("upsert", "", None, ["append"])),
+        *(("write_disposition", value, "must be 'append', 'replace' or 'merge'") for value in ("upsert", "", None, ["append"])),
         *(("dtype_backend", value, "must be 'pyarrow' or 'numpy_nullable'") for value in ("numpy", None)),
         *(("transformation_logic", value, "must be a function DataFrame → DataFrame or None") for value in (5, "lambda f: f", pd.DataFrame())),
         *(("columns", value, "must be a list of column names, each once") for value in ([], "id", ["id", "id"], [1])),
@@ -598,12 +602,13 @@ def test_a_count_that_is_none(name: str, value: Any) -> None:
         *(("run_id", value, "must be a name or None") for value in (5, "", ["r"])),
         *(("atomic", value, "must be True or False") for value in ("no", 1, None)),
         *(("consistent", value, "must be True or False") for value in ("no", 0, None)),
-        ("retires", 3, "known are atomic, chunk_size, "),
+        ("retires", 3, "did you mean 'retries'"),
     ],
     ids=lambda value: repr(value)[:24],
 )  # fmt: skip
 def test_an_option_of_no_use(refused: Refused, field: str, value: Any, remedy: str) -> None:
-    assert remedy in str(refused(ConfigurationError, field, **{field: value}))
+    kind = UnknownOptionError if field == "retires" else ConfigurationError
+    assert remedy in str(refused(kind, field, **{field: value}))
 
 
 @pytest.mark.parametrize(

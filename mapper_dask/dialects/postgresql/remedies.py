@@ -103,7 +103,9 @@ def _syntax(sql: str, said: str, position: int | None) -> Refusal:
     if position is not None and position > len(sql.rstrip()):
         opened = unclosed(sql, GRAMMAR)
         why = "take out the comma at its end" if comma else "look at its last words"
-        return Refusal("the query ends too early", f"{opened} is never closed" if opened else why)
+        return Refusal(
+            "syntax error: the query ends too early", f"{opened} is never closed" if opened else why
+        )
     if comma:
         return Refusal(said, "take out the comma before it")
     return Refusal(said, "look at what stands before it" if "at or near" in said else "")
