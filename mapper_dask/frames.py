@@ -214,7 +214,7 @@ def _own_names() -> Iterator[None]:
     """Let an error name the argument that was passed, not the field of the job made of it."""
     try:
         yield
-    except ConfigurationError as error:
+    except (ConfigurationError, DatabaseError) as error:
         field = error.details.get("field")
         if field not in _ARGUMENTS:
             raise

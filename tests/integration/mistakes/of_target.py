@@ -17,8 +17,8 @@ def reader_of_target(shop: Shop) -> str:
 MISTAKES = [
     job("a table's name is misspelt", "target_table", "did you mean 'customers'", target_table="custmers"),
     job("a schema and a table in one", "target_table", "target_schema='mart', target_table='customers'", target_table="mart.customers"),
-    job("a schema that is misspelt", "target_schema", "did you mean target_schema='mart'", target_schema="matr"),
-    job("a table of another schema", "target_table", "CREATE TABLE", target_schema="mart", target_table="orders"),
+    job("a schema that is misspelt", "target_schema", "target_schema='mart'", target_schema="matr"),
+    job("a table of another schema", "target_table", "target_schema='public'", target_schema="mart", target_table="orders"),
     job("capitals", "target_table", "target_table='customers'", target_table="Customers"),
     job("a table that is not there", "target_table", "CREATE TABLE", target_table="clients"),
     job("a number for a table", "target_table", "name", target_table=5),
