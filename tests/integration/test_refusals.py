@@ -602,7 +602,7 @@ def test_a_count_that_is_none(name: str, value: Any) -> None:
         *(("run_id", value, "must be a name or None") for value in (5, "", ["r"])),
         *(("atomic", value, "must be True or False") for value in ("no", 1, None)),
         *(("consistent", value, "must be True or False") for value in ("no", 0, None)),
-        ("retires", 3, "did you mean 'retries'"),
+        ("retires", 3, "it has atomic, chunk_size, "),
     ],
     ids=lambda value: repr(value)[:24],
 )  # fmt: skip
