@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.database import Database, Databases
-from tests.fault.gate import closed_gate
+from tests.fault.gate import MAKE, closed_gate
 from tests.fault.terminal import CTRL_C, Terminal, terminal
 from tests.fault.watch import connected
 from tests.integration.cli.workshop import JOB_FILE, Workshop, opened
@@ -164,9 +164,9 @@ def test_while_it_is_published(shop: Workshop) -> None:
 
 
 def test_while_several_jobs_of_a_flow_run(shop: Workshop) -> None:
+    shop.target.execute(MAKE.format(table="names"))  # the same gate stands before both
     with (
         closed_gate(shop.target, "goods") as gate,
-        closed_gate(shop.target, "names"),
         cli(shop, "run", "shop.yaml", "--run-id", "r") as running,
     ):
         gate.crowd(2, running.ended)
