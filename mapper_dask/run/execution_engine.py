@@ -160,16 +160,13 @@ class ExecutionEngine:
             What the ledger's database answered.
         """
         require_waitable(self.client, self.scheduler_address)
-        with stepping_aside():
-            return self._run(flow, plans or {})
-
-    def _run(self, flow: Flow, plans: Mapping[str, Plan]) -> FlowResult:
         flow = _validated(flow)
         ledger = FlowLedger(
             ledger_of(flow), flow.run_id or uuid.uuid4().hex[:16], self.patience.lock_timeout
         )
         ending, halt = FlowEnding(flow, ledger), Halt()
-        return attended(lambda: self._run(flow, plans or {}, ending, halt), halt, ending)
+        with stepping_aside():
+            return attended(lambda: self._run(flow, plans or {}, ending, halt), halt, ending)
 
     def _run(
         self, flow: Flow, plans: Mapping[str, Plan], ending: FlowEnding, halt: Halt
