@@ -17,13 +17,8 @@ if TYPE_CHECKING:
     from mapper_dask.frames import read_sql_query
     from mapper_dask.incremental import Incremental
     from mapper_dask.mapper_job import MapperJob
-    from mapper_dask.parallel_models import (
-        Chunk,
-        ChunkConfig,
-        ChunkingStrategy,
-        ChunkResult,
-        ParallelProcessingResult,
-    )
+    from mapper_dask.parallel_models import Chunk, ChunkConfig, ChunkingStrategy, ChunkResult
+    from mapper_dask.parallel_result import ParallelProcessingResult
     from mapper_dask.plan.chunk_manager import ChunkManager
     from mapper_dask.plan.chunk_plan import ChunkPlan
     from mapper_dask.run.events import Progress, RunEnded, RunEvent, RunRefused, RunStarted
@@ -75,7 +70,7 @@ _PLACES = {
     "Incremental": "mapper_dask.incremental",
     "MapperError": "mapper_dask.errors",
     "MapperJob": "mapper_dask.mapper_job",
-    "ParallelProcessingResult": "mapper_dask.parallel_models",
+    "ParallelProcessingResult": "mapper_dask.parallel_result",
     "ParallelProcessor": "mapper_dask.run.parallel_processor",
     "Progress": "mapper_dask.run.events",
     "Reconciliation": "mapper_dask.run.reconcile",

@@ -21,7 +21,7 @@ from mapper_dask.incremental import (
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.near import did_you_mean
 from mapper_dask.options import with_known_options
-from mapper_dask.parallel_models import TRACEBACK, ParallelProcessingResult
+from mapper_dask.parallel_result import TRACEBACK, ParallelProcessingResult
 from mapper_dask.rendering import Line, as_html, as_text, seconds, set_aside
 
 LONGEST_NAME = 200

@@ -5,14 +5,13 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
 import pandas as pd
 
-from mapper_dask.errors import ConfigurationError, RunFailedError
+from mapper_dask.errors import ConfigurationError
 from mapper_dask.raised import Raised
-from mapper_dask.rendering import Line, as_html, as_text, chunks, set_aside, taken
 from mapper_dask.stored import Stored
 
 Transformation = Callable[[pd.DataFrame], pd.DataFrame]
@@ -59,12 +58,6 @@ class ChunkState(enum.Enum):
     PROCESSED = "PROCESSED"
     PROCESSED_WITH_ERROR = "PROCESSED_WITH_ERROR"
 
-
-TRACEBACK = "\nTraceback (most recent call last):\n"
-"""Stands between what failed a chunk and the user's lines that led to it."""
-
-ERRORS_SHOWN = 3
-"""Failures printed with a result; the first ones say what is wrong."""
 
 Bound = tuple[str, ...] | None
 """One value a key column, as the source database writes it as text; None is an open end."""
@@ -245,13 +238,6 @@ class ChunkResult:
         return self.state is ChunkState.PROCESSED
 
 
-NOT_BEGUN = ChunkResult(-1, ChunkState.UNASSIGNED)
-
-
-def _told(chunk: ChunkResult) -> str:
-    return f"chunk {chunk.chunk_id} {chunk.bounds}: {chunk.error}"
-
-
 @dataclass(frozen=True, slots=True)
 class Reject:
     """One row that was set aside."""
@@ -268,188 +254,3 @@ class Reject:
     def to_json(self) -> dict[str, Any]:
         """Return a mapping for JSON."""
         return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class ParallelProcessingResult:
-    """The outcome of a run, summed over its chunks. Never depends on their order."""
-
-    chunk_results: tuple[ChunkResult, ...]
-    """One a chunk of the plan, by chunk_id; those never begun are UNASSIGNED."""
-    run_id: str | None = None
-    """The run in the target's ledger; None for a dry run."""
-    processing_time: float = 0.0
-    """Seconds from the first chunk to the last, in this process."""
-    consistent: bool = False
-    """Whether all rows were read from one snapshot of the source."""
-    warnings: tuple[str, ...] = ()
-    """What the plan warned of, and every conversion with a loss."""
-    total_time: float = 0.0
-    """Seconds of the whole call: with planning, the start of workers and publication; 0.0 where a
-    ledger tells of it."""
-    rows_this_run: int = 0
-    """Rows read in this process: a resumed run does not count what was done before."""
-    error: str | None = None
-    """What ended the run as a whole, beyond its chunks: its rows could not be published, or it was
-    cancelled."""
-    published: bool = True
-    """Whether what is committed is in the target; False while it waits in a staging table."""
-
-    @property
-    def total_rows_processed(self) -> int:
-        """Rows read from the source."""
-        return sum(chunk.rows_read for chunk in self.chunk_results)
-
-    @property
-    def total_rows_successful(self) -> int:
-        """Rows that are in the target for good; for a dry run, rows the function returned."""
-        return self._rows_committed if self.published else 0
-
-    @property
-    def _rows_committed(self) -> int:
-        done = (chunk for chunk in self.chunk_results if chunk.succeeded)
-        return sum(chunk.rows_loaded if self.run_id else chunk.rows_out for chunk in done)
-
-    @property
-    def total_rows_failed(self) -> int:
-        """Rejected rows, and rows read by chunks that failed."""
-        return sum(
-            chunk.rows_rejected if chunk.succeeded else chunk.rows_read
-            for chunk in self.chunk_results
-        )
-
-    @property
-    def total_rows_rejected(self) -> int:
-        """Rows that stand in the reject table."""
-        return sum(chunk.rows_rejected for chunk in self.chunk_results if chunk.succeeded)
-
-    @property
-    def chunks_total(self) -> int:
-        """Chunks of the plan."""
-        return len(self.chunk_results)
-
-    @property
-    def chunks_succeeded(self) -> int:
-        """Chunks whose rows are committed."""
-        return sum(chunk.succeeded for chunk in self.chunk_results)
-
-    @property
-    def chunks_failed(self) -> int:
-        """Chunks that ended in an error."""
-        return sum(c.state is ChunkState.PROCESSED_WITH_ERROR for c in self.chunk_results)
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether every chunk of the plan is committed, and published where that comes after."""
-        complete = self.chunks_succeeded == self.chunks_total
-        return complete and self.published and self.error is None
-
-    @property
-    def errors(self) -> tuple[str, ...]:
-        """What ended the run, and a text for each failed chunk: its id, its bounds and why."""
-        whole = () if self.error is None else (self.error,)
-        failed = [c for c in self.chunk_results if c.error]
-        return (*whole, *map(_told, failed))
-
-    @property
-    def rows_per_second(self) -> float:
-        """Rows read a second by this process while chunks were at work; see ``processing_time``."""
-        return self.rows_this_run / self.processing_time if self.processing_time else 0.0
-
-    def raise_for_status(self) -> ParallelProcessingResult:
-        """Return the result itself when every chunk is committed.
-
-        Raises
-        ------
-        RunFailedError
-            When a chunk failed or was never begun; the message names the first failure.
-        """
-        if self.succeeded:
-            return self
-        missing = self.chunks_total - self.chunks_succeeded
-        first, cause = self._first()
-        how = f"; finish with resume({self.run_id!r})" if self.run_id else ""
-        what = f"{missing} of {self.chunks_total} chunks are not committed" if missing else "failed"
-        message = f"{what}{how}. First: {first}"
-        raise RunFailedError(message, run_id=self.run_id, result=self) from cause
-
-    @property
-    def cause(self) -> BaseException | None:
-        """What the user's function raised in the first chunk that tells; a ledger never does."""
-        raised = None if self.error is not None else self._telling().raised
-        return None if raised is None else raised.revived()
-
-    def _telling(self) -> ChunkResult:
-        """Return the failed chunk whose exception was seen here, else the first that failed."""
-        failed = [c for c in self.chunk_results if c.error] or [NOT_BEGUN]
-        return next((c for c in failed if c.raised is not None), failed[0])
-
-    def _first(self) -> tuple[str, BaseException | None]:
-        """Return a failure as a text, and its cause; its lines stand in one of them only."""
-        chunk, cause = self._telling(), self.cause
-        if cause is None or chunk.raised is None:
-            return (self.errors[0] if self.errors else "not begun"), None
-        where = f" ({chunk.raised.place})" if chunk.raised.place else ""
-        return f"{_told(chunk).partition(TRACEBACK)[0]}{where}", cause
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the chunk results as a pandas frame, one row a chunk."""
-        rows = [{**asdict(c), "state": c.state.value} for c in self.chunk_results]
-        return pd.DataFrame(rows, columns=[f.name for f in fields(ChunkResult) if f.repr])
-
-    def __str__(self) -> str:
-        notes = [f"{label}: {text}" for label, text in self._notes()]
-        return as_text(self._headline, self._lines(), notes=notes)
-
-    def _repr_html_(self) -> str:
-        return as_html(self._headline, [*self._lines(), *self._notes()])
-
-    @property
-    def _headline(self) -> str:
-        if not self.succeeded:
-            return "run FAILED"
-        return f"run succeeded{set_aside(self.total_rows_rejected)}"
-
-    def _lines(self) -> list[Line]:
-        return [
-            ("run", self.run_id or "dry run"),
-            ("chunks", f"{self.chunks_succeeded:,} of {self.chunks_total:,} {self._done}"),
-            ("rows read", f"{self.total_rows_processed:,}"),
-            ("rows successful", f"{self.total_rows_successful:,}{self._waiting}"),
-            ("rows failed", f"{self.total_rows_failed:,}{self._not_counted}"),
-            ("rows rejected", f"{self.total_rows_rejected:,}"),
-            ("time", taken(self.processing_time, self.total_time, self.rows_this_run)),
-            ("one snapshot", self._snapshot),
-        ]
-
-    @property
-    def _snapshot(self) -> str:
-        if not self.chunks_succeeded and self.chunks_total:
-            return "not known: no chunk is committed"
-        return "yes" if self.consistent else "no"
-
-    @property
-    def _not_counted(self) -> str:
-        """What the rows of chunks that are not committed may be, whose number nobody knows."""
-        missing = self.chunks_total - self.chunks_succeeded
-        unread = missing - sum(not c.succeeded and c.rows_read > 0 for c in self.chunk_results)
-        return f", and those of {chunks(unread)} that were not read to their end" if unread else ""
-
-    @property
-    def _waiting(self) -> str:
-        waiting = f" ({self._rows_committed:,} wait in a staging table, not published)"
-        return "" if self.published else waiting
-
-    @property
-    def _done(self) -> str:
-        missing = self.chunks_total - self.chunks_succeeded
-        unbegun = missing - self.chunks_failed
-        parts = [f"{self.chunks_failed:,} failed"] if self.chunks_failed else []
-        parts += [f"{unbegun:,} not done"] if unbegun else []
-        return ", ".join(["committed" if self.run_id else "read", *parts])
-
-    def _notes(self) -> list[Line]:
-        errors = [("error", text) for text in self.errors[:ERRORS_SHOWN]]
-        more = len(self.errors) - ERRORS_SHOWN
-        rest = [("error", f"and {more} more")] if more > 0 else []
-        return [*(("warning", text) for text in self.warnings), *errors, *rest]

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from mapper_dask.parallel_models import ChunkResult, ChunkState, ParallelProcessingResult
+from mapper_dask.parallel_models import ChunkResult, ChunkState
+from mapper_dask.parallel_result import ParallelProcessingResult
 
 WIDTH, LANE, LEFT = 960, 22, 210
 """Pixels: the picture's width, a worker's lane, the room for its name."""

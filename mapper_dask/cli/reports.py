@@ -66,7 +66,7 @@ def _pages(target: Any, run_id: str) -> list[Any]:
 def _job_page(target: Any, job: Any) -> Any:
     """Return what to say of a job; its own run may stand in another database's ledger."""
     from mapper_dask.cli.page import RunPage
-    from mapper_dask.parallel_models import ParallelProcessingResult
+    from mapper_dask.parallel_result import ParallelProcessingResult
 
     try:
         if job.run_id is not None:

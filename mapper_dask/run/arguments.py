@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from mapper_dask.bounds import MOST, MOST_SECONDS, shown
 from mapper_dask.errors import ConfigurationError
+from mapper_dask.mapper_job import is_chunk_size
 from mapper_dask.options import unknown as unknown_option
 
 
@@ -31,6 +32,13 @@ def require_seconds(name: str, value: object) -> float:
 def _told(value: object) -> str:
     large = isinstance(value, int) and abs(value) > MOST
     return f", at most {MOST:,}" if large else f", got {shown(value)}"
+
+
+def require_chunk_size(value: object) -> None:
+    """Refuse what is no size of a chunk; None stands for the setting."""
+    if value is not None and not is_chunk_size(value):
+        message = f"chunk_size must be an integer of at least 1 or 'auto', got {shown(value)}"
+        raise ConfigurationError(message, field="chunk_size")
 
 
 def require_on_failure(value: object) -> None:

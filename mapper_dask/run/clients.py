@@ -88,6 +88,21 @@ def stepping_aside() -> Iterator[None]:
         rejoin()
 
 
+@contextlib.contextmanager
+def waiting(client: Client | None, scheduler_address: str | None) -> Iterator[None]:
+    """Wait for a run where that keeps nobody from doing it, and by what can be reached.
+
+    Raises
+    ------
+    ConfigurationError
+        When to wait here would stop the event loop it needs, or its scheduler does not answer.
+    """
+    require_waitable(client, scheduler_address)
+    require_scheduler(scheduler_address)
+    with stepping_aside():
+        yield
+
+
 def _holds_a_thread() -> bool:
     if not getattr(pool_state, "proceed", False) or getattr(task_state, "actor", False):
         return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 import time
 import uuid
 from collections.abc import Generator, Iterator, Sequence
@@ -175,7 +174,7 @@ class Dispatch:
         else:
             work = self._packed.get(gives_back) or cloudpickle.dumps(task)
             self._packed[gives_back] = work
-        return [PERFORM, work, pickle.dumps((turn.chunk, turn.following))]
+        return [PERFORM, work, cloudpickle.dumps((turn.chunk, turn.following))]
 
     def _again(self, turn: Turn) -> None:
         """Hand out a chunk again that is not done; it has its share already."""

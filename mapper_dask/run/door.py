@@ -8,7 +8,6 @@ behind it goes as bytes, and is unpacked when the versions are the same.
 from __future__ import annotations
 
 import functools
-import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -56,11 +55,11 @@ class Door:
         self._packed = packed
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (pickle.loads, (self._packed,))
+        return (cloudpickle.loads, (self._packed,))
 
     def __call__(self, version: str, parts: list[bytes]) -> tuple[str, str, object]:
         """Do it here, where a worker is a thread of this process."""
-        found: tuple[str, str, object] = pickle.loads(self._packed)(version, parts)  # noqa: S301
+        found: tuple[str, str, object] = cloudpickle.loads(self._packed)(version, parts)
         return found
 
 
@@ -90,8 +89,7 @@ def _made() -> Callable[..., Any]:
     """Return the door; a function of a function pickles by value."""
 
     def enter(version: str, parts: list[bytes]) -> tuple[str, str, object]:
-        import pickle
-
+        import cloudpickle
         from distributed import get_worker
 
         try:
@@ -113,7 +111,7 @@ def _made() -> Callable[..., Any]:
         if found != version:
             return address, "version", str(found)
         try:
-            function, *args = [pickle.loads(part) for part in parts]  # noqa: S301
+            function, *args = [cloudpickle.loads(part) for part in parts]
         except Exception as error:  # noqa: BLE001 - a module may raise anything when it is imported
             return address, "unloadable", f"{type(error).__name__}: {error}"
         return address, "done", function(*args)

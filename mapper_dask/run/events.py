@@ -20,12 +20,8 @@ from mapper_dask.connections import ConnectionRef
 from mapper_dask.dialects.facts import TargetTable
 from mapper_dask.ledger_runs import RunState
 from mapper_dask.mapper_job import WriteDisposition
-from mapper_dask.parallel_models import (
-    Chunk,
-    ChunkResult,
-    ChunkState,
-    ParallelProcessingResult,
-)
+from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
+from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.run.journal import (
     FlowPlace,

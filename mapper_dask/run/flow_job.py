@@ -13,7 +13,8 @@ from mapper_dask.connections import reference
 from mapper_dask.errors import FingerprintError, MainGuardError, MapperError, RunStoppedError
 from mapper_dask.flow import Flow, FlowJob, FlowJobResult, JobState
 from mapper_dask.ledger_flows import StoredJob, job_run_id
-from mapper_dask.parallel_models import ChunkState, ParallelProcessingResult
+from mapper_dask.parallel_models import ChunkState
+from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.plan.params import bound
 from mapper_dask.retries import Patience
 from mapper_dask.run import stored_runs, watermarks

@@ -18,7 +18,7 @@ from mapper_dask.errors import ConfigurationError, DatabaseError, FingerprintErr
 from mapper_dask.flow import Flow, JobState
 from mapper_dask.ledger_flows import FlowsLedger, FlowState, StoredFlow, StoredJob
 from mapper_dask.ledger_lost import lost
-from mapper_dask.parallel_models import ParallelProcessingResult
+from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT, attempts
 from mapper_dask.run import held
 

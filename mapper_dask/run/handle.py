@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mapper_dask.halting import Halt, current
-from mapper_dask.parallel_models import ParallelProcessingResult
+from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.run.clients import stepping_aside
 from mapper_dask.run.main_guard import seen_from_here
 from mapper_dask.run.told import told_plainly

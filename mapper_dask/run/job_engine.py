@@ -6,7 +6,7 @@ import collections
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from mapper_dask.halting import Halt
 from mapper_dask.ledger_lost import lost
 from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.mapper_job import MapperJob
-from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, ParallelProcessingResult
+from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
+from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.plan.blame import in_users_text
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.params import bound
@@ -28,7 +29,7 @@ from mapper_dask.plan.saved_plan import SavedPlan, require_same_chunks, restored
 from mapper_dask.retries import Patience
 from mapper_dask.run import drift, job_record, once, report, stored_runs
 from mapper_dask.run.budget import Budget, Share
-from mapper_dask.run.clients import require_scheduler, require_waitable, stepping_aside
+from mapper_dask.run.clients import waiting
 from mapper_dask.run.dask_engine import (
     Engine,
     LoopEngine,
@@ -55,7 +56,7 @@ from mapper_dask.run.run import (
 )
 from mapper_dask.run.run_ending import RunEnding
 from mapper_dask.run.run_ledger import RunLedger
-from mapper_dask.run.snapshot import Keeper, keep_snapshot
+from mapper_dask.run.snapshot import Keeper, keep_snapshot, kept_again
 from mapper_dask.run.staged_again import publication_again
 from mapper_dask.run.told import OnFailure
 
@@ -97,27 +98,15 @@ class JobEngine:
                 return work(watch)
 
         try:
-            with self._apart():  # in the thread of the caller, which may be a task's
+            with self._waiting():  # in the thread of the caller, which may be a task's
                 return attended(done, stop, RunEnding(job, watch))
         except KeyboardInterrupt as interrupt:
             raise interrupt.with_traceback(None)  # noqa: B904 - it is the same, in fewer lines
 
-    @contextlib.contextmanager
-    def _apart(self) -> Iterator[None]:
-        """Wait for a run where that keeps nobody from doing it, and by what can be reached.
-
-        Raises
-        ------
-        ConfigurationError
-            When to wait here would stop the event loop it needs, or its scheduler does not answer.
-        """
+    def _waiting(self) -> contextlib.AbstractContextManager[None]:
         if not self.enable_parallel:
-            yield
-            return
-        require_waitable(self.client, self.scheduler_address)
-        require_scheduler(self.scheduler_address)
-        with stepping_aside():
-            yield
+            return contextlib.nullcontext()
+        return waiting(self.client, self.scheduler_address)
 
     def _begin(
         self, job: MapperJob, stop: Halt, plan: SavedPlan | None, watch: Watch
@@ -372,7 +361,7 @@ class JobEngine:
                 return run, results, rows
             if not run.restarts:
                 return run, results, rows
-            keeper = _kept_again(run, kept)
+            keeper = kept_again(run.source, run.plan.query.sql, run.run_id, kept)
             again = run.restarted(keeper.snapshot)
             if again is None:
                 return run, results, rows
@@ -450,18 +439,6 @@ class JobEngine:
             error=outcome.error,
             published=outcome.published,
         )
-
-
-def _kept_again(run: Run, kept: contextlib.ExitStack) -> Keeper:
-    """Return what keeps the state of now for a run, in the place of what kept another.
-
-    It looks at the query, so that what that reads is not rewritten meanwhile.
-    """
-    kept.close()  # first: the next may be the last connection that the budget holds
-    keeper = kept.enter_context(keep_snapshot(run.source, consistent=True, run_id=run.run_id))
-    with keeper.dialect.errors():
-        keeper.dialect.describe_query(keeper.conn, run.plan.query.sql)
-    return keeper
 
 
 def fits_one_chunk(run: Run) -> bool:

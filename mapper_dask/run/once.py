@@ -12,7 +12,7 @@ from mapper_dask.chunk.spooled import SETTING
 from mapper_dask.connections import close_idle
 from mapper_dask.errors import ConfigurationError, MapperError, RunStoppedError
 from mapper_dask.ledger_runs import RunState, StoredRun
-from mapper_dask.parallel_models import ParallelProcessingResult
+from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.plan import key_space
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.retries import attempts

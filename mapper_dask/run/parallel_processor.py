@@ -12,25 +12,22 @@ from typing import Any
 import pandas as pd
 from distributed import Client
 
-from mapper_dask.bounds import shown
 from mapper_dask.chunk.chunk_processor import ChunkProcessor
 from mapper_dask.chunk.spooled import SETTING
 from mapper_dask.connections import reference
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.halting import Halt
-from mapper_dask.mapper_job import MapperJob, is_chunk_size
+from mapper_dask.mapper_job import MapperJob
 from mapper_dask.options import with_known_options
-from mapper_dask.parallel_models import (
-    ChunkSize,
-    ParallelProcessingResult,
-    Transformation,
-)
+from mapper_dask.parallel_models import ChunkSize, Transformation
+from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.plan.blame import in_users_text
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.plan.params import bound
 from mapper_dask.plan.saved_plan import SavedPlan, saved
 from mapper_dask.retries import Patience
 from mapper_dask.run import arguments, stored_runs
+from mapper_dask.run.arguments import require_workers
 from mapper_dask.run.budget import Budget
 from mapper_dask.run.clients import require_begun, require_waitable
 from mapper_dask.run.handle import RunHandle
@@ -117,13 +114,8 @@ class ParallelProcessor(JobEngine):
         budget: Budget | None = None,
         settings: Settings | None = None,
     ) -> None:
-        arguments.require_workers(
-            client, scheduler_address, max_workers=max_workers, retries=retries
-        )
-        if chunk_size is not None and not is_chunk_size(chunk_size):
-            got = shown(chunk_size)
-            message = f"chunk_size must be an integer of at least 1 or 'auto', got {got}"
-            raise ConfigurationError(message, field="chunk_size")
+        require_workers(client, scheduler_address, max_workers=max_workers, retries=retries)
+        arguments.require_chunk_size(chunk_size)
         if lock_timeout is not None:
             arguments.require_seconds("lock_timeout", lock_timeout)
         arguments.require_on_failure(on_failure)
@@ -142,11 +134,8 @@ class ParallelProcessor(JobEngine):
             None if client is not None else settled(scheduler_address, "scheduler-address")
         )
         self.budget = budget if budget is not None else Budget.of(known)
-        self.patience = Patience(
-            settled(retries, "retries"),
-            float(settled(lock_timeout, "lock-timeout")),
-            self.budget.wait,
-        )
+        lock_wait = float(settled(lock_timeout, "lock-timeout"))
+        self.patience = Patience(settled(retries, "retries"), lock_wait, self.budget.wait)
         self.on_failure: OnFailure = settled(on_failure, "on-failure")
         self.spool_parent = parent_of(known.value(SETTING))
         self.progress: ProgressOptions = settled(progress, "progress")
@@ -223,15 +212,11 @@ class ParallelProcessor(JobEngine):
         What is wrong with it, or failed it, is raised by the handle's ``result()``.
         """
         kept = None if plan is None else saved(plan)
-        run_id = job.run_id or uuid.uuid4().hex
-        named = job.evolve(run_id=run_id)
+        named = job.evolve(run_id=job.run_id or uuid.uuid4().hex)
 
         def end() -> None:
-            if job.target_conn is None:
-                stored_runs.end_reading(reference(job.source_conn, "source_conn"), run_id)
-            else:
-                with contextlib.suppress(RunNotFoundError):  # not entered yet: it will see the flag
-                    self.cancel(run_id, target_conn=job.target_conn, source_conn=job.source_conn)
+            with contextlib.suppress(RunNotFoundError):  # not entered yet: it will see the flag
+                self._end(named)
 
         if self.enable_parallel:
             require_begun(self.client)
@@ -243,7 +228,15 @@ class ParallelProcessor(JobEngine):
         def work(stop: Halt) -> ParallelProcessingResult:
             return judged(self._run(named, stop, kept), self.on_failure)
 
-        return RunHandle(run_id, work, end, waitable)
+        return RunHandle(str(named.run_id), work, end, waitable)
+
+    def _end(self, job: MapperJob) -> None:
+        """Cancel a run that is named in its job."""
+        if job.target_conn is None:
+            source = reference(job.source_conn, "source_conn")
+            stored_runs.end_reading(source, str(job.run_id))
+        else:
+            self.cancel(str(job.run_id), target_conn=job.target_conn, source_conn=job.source_conn)
 
     @told_plainly
     def prepare(self, job: MapperJob) -> tuple[ChunkPlan, ChunkProcessor]:
@@ -259,9 +252,7 @@ class ParallelProcessor(JobEngine):
         with in_users_text(job, source), keep_snapshot(source, consistent=False) as keeper:
             run = self._planned(bound(job, source), keeper, source, target)
         if not run.enter(None):
-            message = (
-                f"run_id {run.run_id!r} stands in the ledger already; use resume, or a new run_id"
-            )
+            message = f"run_id {run.run_id!r} stands in the ledger; use resume, or a new run_id"
             raise ConfigurationError(message, field="run_id")
         return run.plan, ChunkProcessor(run.prepared.task)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, ParallelProcessingResult
+from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
+from mapper_dask.parallel_result import ParallelProcessingResult
 
 
 def fold(

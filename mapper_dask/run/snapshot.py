@@ -80,3 +80,15 @@ def keep_snapshot(source: ConnectionRef, *, consistent: bool, run_id: str = "") 
             note = "source_conn may not read the database's state number"
             log("no_snapshot", logging.WARNING, note=note)
         yield Keeper(dialect, conn, snapshot)
+
+
+def kept_again(source: ConnectionRef, sql: str, run_id: str, kept: contextlib.ExitStack) -> Keeper:
+    """Return what keeps the state of now for a run, in the place of what kept another.
+
+    It looks at the query, so that what that reads is not rewritten meanwhile.
+    """
+    kept.close()  # first: the next may be the last connection that the budget holds
+    keeper = kept.enter_context(keep_snapshot(source, consistent=True, run_id=run_id))
+    with keeper.dialect.errors():
+        keeper.dialect.describe_query(keeper.conn, sql)
+    return keeper

@@ -14,7 +14,8 @@ from mapper_dask.errors import LedgerLostError, MapperError, RowsGoneError
 from mapper_dask.halting import is_halted
 from mapper_dask.ledger_lost import lost
 from mapper_dask.ledger_runs import RunState, StoredRun
-from mapper_dask.parallel_models import ChunkResult, ParallelProcessingResult
+from mapper_dask.parallel_models import ChunkResult
+from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.run import report
 from mapper_dask.run.evidence import Standing, gone, still_there
 from mapper_dask.run.run_ledger import RunLedger

@@ -47,7 +47,8 @@ def joining(
     """
     command = [
         sys.executable, "-m", "distributed.cli.dask_worker", scheduler or client.scheduler.address,
-        "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", name,
+        "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard",
+        "--dashboard-address", "127.0.0.1:0", "--name", name,
         "--local-directory", str(folder / name),
     ]  # fmt: skip
     if preload:

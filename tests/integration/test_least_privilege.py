@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from mapper_dask import ChunkManager, MapperError, MapperJob, ParallelProcessor
 from mapper_dask.connections import dispose_engines
 from mapper_dask.dialects.postgresql import PostgreSQL
-from mapper_dask.parallel_models import ParallelProcessingResult
+from mapper_dask.parallel_result import ParallelProcessingResult
 from tests.database import Database, Databases, Server, fresh_databases
 
 PAGE = (Path(__file__).parents[2] / "docs" / "privileges.md").read_text(encoding="utf-8")

@@ -36,7 +36,7 @@ from mapper_dask.errors import (
     UnknownOptionError,
 )
 from mapper_dask.masking import secrets_of
-from mapper_dask.parallel_models import ParallelProcessingResult
+from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.run import own_cluster
 from tests.database import Database, Databases, Server, fresh_databases
 from tests.scripts import run_script

@@ -23,7 +23,7 @@ from mapper_dask.chunk.extract import source_session
 from mapper_dask.chunk.task import ReadTask
 from mapper_dask.connections import dispose_engines, reference
 from mapper_dask.dialects.postgresql import decode, lines, types, zones
-from mapper_dask.parallel_models import ParallelProcessingResult
+from mapper_dask.parallel_result import ParallelProcessingResult
 from tests.database import Database, Server
 
 TABLE = """

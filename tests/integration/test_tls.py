@@ -25,7 +25,7 @@ from mapper_dask.connections import dispose_engines, engine_for, raw_connection,
 from mapper_dask.dialects import dialect_for
 from mapper_dask.embedded import EmbeddedPostgres
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError
-from mapper_dask.parallel_models import ParallelProcessingResult
+from mapper_dask.parallel_result import ParallelProcessingResult
 from tests.certificates import Authority, Identity, authority, identity, openssl
 from tests.database import Databases, Server
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from mapper_dask.errors import MapperError
-from mapper_dask.parallel_models import ParallelProcessingResult
+from mapper_dask.parallel_result import ParallelProcessingResult
 from tests.database import Databases, Server, fresh_databases
 from tests.integration.fidelity.tables import connected
 from tests.integration.fidelity.ways import ARROW, NULLABLES, PANDAS, Way

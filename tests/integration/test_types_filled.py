@@ -8,7 +8,7 @@ import pytest
 
 from mapper_dask import ParallelProcessor
 from mapper_dask.errors import TargetError
-from mapper_dask.parallel_models import ParallelProcessingResult
+from mapper_dask.parallel_result import ParallelProcessingResult
 from tests.database import Databases, Server, fresh_databases
 from tests.integration.fidelity.ways import ARROW, NULLABLES, PANDAS, RELAY, Way
 

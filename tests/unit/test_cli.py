@@ -12,7 +12,8 @@ from mapper_dask.cli.page import RunPage, page
 from mapper_dask.cli.plan_files import PlanFile
 from mapper_dask.cli.reply import plain, table, without_urls
 from mapper_dask.errors import ConfigurationError
-from mapper_dask.parallel_models import ChunkResult, ChunkState, ParallelProcessingResult
+from mapper_dask.parallel_models import ChunkResult, ChunkState
+from mapper_dask.parallel_result import ParallelProcessingResult
 
 
 def test_a_table_puts_numbers_to_the_right() -> None:

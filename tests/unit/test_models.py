@@ -9,14 +9,8 @@ import pytest
 
 from mapper_dask.errors import ConfigurationError, RunFailedError
 from mapper_dask.mapper_job import MapperJob
-from mapper_dask.parallel_models import (
-    Chunk,
-    ChunkingStrategy,
-    ChunkKind,
-    ChunkResult,
-    ChunkState,
-    ParallelProcessingResult,
-)
+from mapper_dask.parallel_models import Chunk, ChunkingStrategy, ChunkKind, ChunkResult, ChunkState
+from mapper_dask.parallel_result import ParallelProcessingResult
 
 CHUNKS = [
     Chunk(0, ChunkKind.WHOLE),

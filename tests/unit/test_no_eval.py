@@ -40,12 +40,13 @@ WRITES = (".dumps", ".register_pickle_by_value")
 """May write: a function is tried before it is sent, and goes along where no worker has it. Reading
 is the workers' affair."""
 
-READS_ITS_OWN = ("mapping/transform.py", "raised.py")
+READS_ITS_OWN = ("mapping/transform.py", "raised.py", "run/door.py")
 """A job file's function pickles its parts inside the pickle it is in already; so does what a
-worker's function raised, in the result that Dask brings."""
+worker's function raised, in the result that Dask brings, and what goes to a worker in a task."""
 
 PROGRAM_STARTERS = {"subprocess", "multiprocessing"}
-STARTS_PROGRAMS = ("embedded.py",)
+STARTS_PROGRAMS = ("embedded.py", "run/own_cluster.py", "vault.py")
+"""A server, the workers, and a shell that removes a secret's file when its process has ended."""
 
 IMPORTS_BY_NAME = ("__init__.py", "run/job_record.py", "jobfile/functions.py")
 """The public names come from a table of the library's own; a resumed run finds its function by the
@@ -230,7 +231,7 @@ def test_the_scan_passes(source):
     assert faults(source, "chunk/load.py") == []
 
 
-def test_only_the_embedded_server_starts_programs():
+def test_no_other_files_start_programs():
     starters = {
         name_of(path)
         for path in MODULES

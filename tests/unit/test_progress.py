@@ -23,8 +23,8 @@ from mapper_dask.parallel_models import (
     ChunkKind,
     ChunkResult,
     ChunkState,
-    ParallelProcessingResult,
 )
+from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.run.events import Counter, FlowPlace
 from mapper_dask.run.progress.plain import Lines

@@ -17,7 +17,7 @@ from mapper_dask import observe
 from mapper_dask.errors import ConfigurationError, MapperError
 from mapper_dask.ledger_runs import RunState
 from mapper_dask.mapper_job import MapperJob
-from mapper_dask.parallel_models import ParallelProcessingResult
+from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.run.events import (
     METHODS,
     ProgressOption,

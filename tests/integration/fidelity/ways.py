@@ -12,7 +12,7 @@ import pytest
 
 from mapper_dask import ParallelProcessor
 from mapper_dask.dialects.postgresql import transfer, wire
-from mapper_dask.parallel_models import ParallelProcessingResult
+from mapper_dask.parallel_result import ParallelProcessingResult
 from tests.database import Databases
 
 
