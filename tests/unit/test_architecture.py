@@ -27,6 +27,7 @@ LAYERS = (
     "stored",
     "text_files",
     "parallel_models",
+    "parallel_result",
     "mapping",
     "mapper_job",
     "incremental",
