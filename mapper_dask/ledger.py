@@ -345,6 +345,8 @@ class Ledger:
         [(missing, _)] = self.dialect.run(conn, "ledger_totals", values)
         if state is RunState.SUCCEEDED or missing:
             return state
+        if publication is not None and state is not RunState.RUNNING:
+            return state  # it was cancelled, and who did that was told that nothing enters any more
         if publication is not None:
             require_staged(self.dialect, conn, run_id, publication)
             if first is not None:

@@ -77,14 +77,23 @@ def _stands(name: str) -> bool:
     if found is None:
         return Path(name).exists()
     try:  # a forked child's entries are its own: its parent's may go first
-        return f"/proc/{os.getpid()}/" in found[1] and _is(found[1], found[2])
+        mine = f"/proc/{os.getpid()}/" in found[1] and _others_may_look()
+        return mine and _is(found[1], found[2])
+    except OSError:
+        return False
+
+
+def _others_may_look() -> bool:
+    """Return whether this process's descriptors are its user's; not once it gave up being root."""
+    try:
+        return Path(f"/proc/{os.getpid()}/fd").stat().st_uid == os.geteuid()
     except OSError:
         return False
 
 
 def _in_memory(text: str) -> str | None:
     """Return an entry in memory, None where the system cannot have others read it."""
-    if not hasattr(os, "memfd_create"):
+    if not hasattr(os, "memfd_create") or not _others_may_look():
         return None
     token = secrets.token_hex(16)
     try:

@@ -81,7 +81,8 @@ class Crew:
     @property
     def members(self) -> list[str]:
         """The workers that may be given a chunk now."""
-        fit = [a for a in self._known if a not in self._unfit and a not in self._passed_over]
+        able = [a for a in self._known if a not in self._unfit]
+        fit = [a for a in able if a not in self._passed_over] or able  # better than nobody
         room = self.share.kept_workers
         if self.own or not self.share.counts_workers or not room:
             return fit

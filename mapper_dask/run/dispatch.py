@@ -106,6 +106,8 @@ class Dispatch:
                 return None
             with self._completed.thread_condition:
                 self._completed.thread_condition.wait(WAKE)
+        if self._halted:  # what is ready was cancelled by that
+            return None
         ended: tuple[Any, Any] = next(self._completed)
         return ended
 
@@ -178,6 +180,9 @@ class Dispatch:
 
     def _again(self, turn: Turn) -> None:
         """Hand out a chunk again that is not done; it has its share already."""
+        if self._halted:
+            self.share.give_back()
+            return
         self._submit(replace(turn, following=None))
 
     # -- what comes back --------------------------------------------------------------------------
@@ -271,6 +276,8 @@ class Dispatch:
 
     def _lost(self, sent: Sent) -> Iterator[ChunkResult]:
         """Send a chunk again whose task the cluster has forgotten; the ledger lets it load once."""
+        if self._halted:
+            return
         if self.client.status != "running":
             self._over = True
             where = getattr(self.client.scheduler, "address", "")
@@ -288,6 +295,8 @@ class Dispatch:
 
     def _look(self) -> None:
         """See which workers there are; move what none of them may do any more."""
+        if self._halted:
+            return
         self.crew.look()
         limit = self.crew.memory_limit
         if limit != self.task.read.memory_limit:

@@ -7,7 +7,7 @@ import logging
 import queue
 from collections.abc import Mapping
 
-from mapper_dask.errors import MainGuardError, MapperError
+from mapper_dask.errors import MainGuardError, MapperError, RunStoppedError
 from mapper_dask.flow import FlowJobResult, FlowResult, JobState
 from mapper_dask.ledger_flows import FlowState, StoredJob
 from mapper_dask.run.events import log_flow_event
@@ -64,7 +64,8 @@ class Course:
                 if job.name not in self._threads and job.name not in self._results:
                     result = FlowJobResult(job.name, JobState.CANCELLED, error=CANCELLED)
                     self._end(result, note=True)
-            failed = isinstance(error, MapperError) and not isinstance(error, MainGuardError)
+            stopped = isinstance(error, (MainGuardError, RunStoppedError))
+            failed = isinstance(error, MapperError) and not stopped
             self._means.ledger.end(FlowState.FAILED if failed else FlowState.CANCELLED)
         flow = self._means.flow.name
         log_flow_event(

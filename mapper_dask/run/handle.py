@@ -28,6 +28,7 @@ def _also_broken_off(halt: Halt) -> Iterator[None]:
 
     def break_off() -> None:
         if halt.is_set():
+            halt.abandoned = halt.abandoned or whole.abandoned
             halt.break_off()
 
     with whole.breaks(break_off):

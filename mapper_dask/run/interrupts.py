@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from mapper_dask.errors import MapperError, RunStoppedError
+from mapper_dask.errors import RunStoppedError
 from mapper_dask.halting import Halt, raise_in
 from mapper_dask.run.main_guard import seen_from_here
 
@@ -184,7 +184,7 @@ def _closed(
     halt.abandoned = True
     halt.set()
     deadline = time.monotonic() + LIMIT / 2
-    with contextlib.suppress(MapperError):  # it may not be entered yet; once more below
+    with contextlib.suppress(Exception):  # it may not be entered yet; once more below
         ending.stop()
     while not task.ended.wait(LOOK) and time.monotonic() < deadline:
         halt.break_off()
@@ -193,7 +193,7 @@ def _closed(
     try:
         ending.stop()
         return ending.told(command)
-    except MapperError as error:
+    except Exception as error:  # noqa: BLE001 - some line is always better than none
         return _unwritten(f"{type(error).__name__}")
 
 
@@ -206,14 +206,20 @@ def _unwritten(why: str) -> str:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Hear no second Ctrl-C; a process that SIGTERM ends at once still is."""
+    """Hear no second Ctrl-C; a process that SIGTERM ends at once still is.
+
+    What else comes meanwhile is raised again at the end, for whoever waits for it.
+    """
     before = {}
+    heard: set[int] = set()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         handler = signal.getsignal(number)
         if callable(handler) and not isinstance(handler, signal.Handlers):
-            before[number] = signal.signal(number, lambda *_: None)
+            before[number] = signal.signal(number, lambda got, _: heard.add(got))
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        for number in heard - {signal.SIGINT}:
+            signal.raise_signal(number)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from mapper_dask.connections import reference
+from mapper_dask.errors import MapperError
 from mapper_dask.ledger_runs import RunState
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.run import job_record, stored_runs
@@ -38,17 +41,25 @@ class RunEnding:
     def stop(self) -> None:
         """Cancel the run, if it is this process that has it under way."""
         ledger = self._ledger
-        source = reference(self.job.source_conn, "source_conn")
         if ledger is not None and self.watch.entering and ledger.is_known():
             ledger.stop(RunState.CANCELLED)
-        if self._run_id is not None:
-            stored_runs.end_reading(source, self._run_id)
+        if self._run_id is not None and (ledger is None or self.watch.entering):
+            threading.Thread(target=self._end_reading, daemon=True).start()
+
+    def _end_reading(self) -> None:
+        """End the sessions that read; a source that does not answer keeps nobody."""
+        source = reference(self.job.source_conn, "source_conn")
+        with contextlib.suppress(MapperError):  # what it reads goes nowhere any more
+            stored_runs.end_reading(source, str(self._run_id))
 
     def told(self, command: Callable[[str], str] | None) -> str:
         """Return one line: how far it came, and the command that resumes it."""
         ledger = self._ledger
         if self.job.target_conn is None:
             return "interrupted: a dry run loads nothing, so there is nothing to resume"
+        if ledger is None and self.job.run_id is not None:  # it may be one that is known
+            target = reference(self.job.target_conn, "target_conn")
+            ledger = RunLedger(target, self.job.run_id, connection_wait=WAIT)
         stored = None if ledger is None else ledger.find()
         if ledger is None or stored is None:
             return "interrupted before the run began: nothing was moved, nothing is to be resumed"

@@ -96,6 +96,9 @@ class SharingProcessor(ParallelProcessor):
 
     workers: SharedWorkers
 
+    def _waiting(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()  # the flow has stepped aside for all of its jobs
+
     @contextlib.contextmanager
     def _engine(self, run: Run) -> Iterator[Engine]:
         small = fits_one_chunk(run) or not self.enable_parallel

@@ -109,6 +109,7 @@ def result_of(
     """Return the result of a run all of whose chunks are committed, publishing it if need be."""
     outcome = Outcome(None, published=True, notes=stored.notes)
     if stored.state is not RunState.SUCCEEDED:  # its coordinator died after the last chunk
+        ledger.set_state(RunState.RUNNING)  # whoever asks for it wants it to go on
         outcome = finish(ledger, publication, len(known))
         known = [result for _, result in ledger.chunks()]  # the target may have refused some rows
     return report.fold(
