@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import functools
 import linecache
+import os
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType, TracebackType
+from types import CodeType, FrameType, FunctionType, MethodType, TracebackType
 from typing import Any
 
 DYNAMIC = "<dynamic-code>"
@@ -24,6 +25,14 @@ INSTALLED = {"site-packages", "dist-packages"}
 """Folders of packages that were installed."""
 
 MOST_FUNCTIONS = 50
+
+MOST_THINGS = 10_000
+"""How many objects are looked at for functions, at most."""
+
+_HOLDS: dict[type, str] = {MethodType: "__func__", functools.partial: "func"}
+"""Where callables of Python's own keep the function they call."""
+
+_OURS = ("mapper_dask.mapping.transform",)
 """Functions whose text goes along; more would weigh on every task."""
 
 LINES_SHOWN = 6
@@ -37,7 +46,7 @@ LONGEST_LINE = 160
 CAUSE = "The above exception was the direct cause of the following exception:"
 CONTEXT = "During handling of the above exception, another exception occurred:"
 
-_LIBRARY = str(Path(__file__).parent)
+_LIBRARY = str(Path(__file__).parent) + os.sep
 _PYTHON = sysconfig.get_path("stdlib")
 
 
@@ -208,11 +217,21 @@ def _of_own(trace: TracebackType | None) -> TracebackType | None:
 
 
 def code_of(function: Callable[..., Any] | None) -> Code:
-    """Return the text of a function, and of those it calls, where they are sent by value."""
+    """Return the text of a function, and of those it calls, where they are sent by value.
+
+    Nothing where it cannot be found: it only explains an error that may never come.
+    """
+    try:
+        return _code_of(function)
+    except Exception:  # noqa: BLE001 - what a user's objects answer is anything
+        return NO_CODE
+
+
+def _code_of(function: Callable[..., Any] | None) -> Code:
     found: dict[tuple[str, int], Source] = {}
     seen: set[int] = set()
     waiting: list[Any] = [function]
-    while waiting and len(found) < MOST_FUNCTIONS:
+    while waiting and len(found) < MOST_FUNCTIONS and len(seen) < MOST_THINGS:
         thing = waiting.pop(0)
         if id(thing) in seen:
             continue
@@ -232,9 +251,10 @@ def _within(thing: Any) -> list[Any]:
         return [c.cell_contents for c in cells if callable(_content(c))]
     if isinstance(thing, type):
         return list(vars(thing).values()) if thing.__module__ == "__main__" else []
-    held = [getattr(thing, name, None) for name in ("__func__", "func", "function")]
-    kind = type(thing)
-    return [*filter(callable, held), *([kind] if kind.__module__ == "__main__" else [])]
+    kind = type(thing)  # not what it says of itself: a proxy asks another, a mock has everything
+    inner = "function" if kind.__module__ in _OURS else _HOLDS.get(kind)
+    held = getattr(thing, inner, None) if inner else None
+    return [*([held] if callable(held) else []), *([kind] if kind.__module__ == "__main__" else [])]
 
 
 def _content(cell: Any) -> Any:

@@ -221,5 +221,5 @@ def _undisturbed() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for number in heard - {signal.SIGINT}:
-            signal.raise_signal(number)
+        for missed in heard - {signal.SIGINT}:
+            signal.raise_signal(missed)

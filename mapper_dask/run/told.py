@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ OnFailure = Literal["raise", "return"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-LIBRARY = str(Path(__file__).parents[1])
+LIBRARY = str(Path(__file__).parents[1]) + os.sep
 
 
 class Result(Protocol):
