@@ -166,11 +166,11 @@ class FlowResult:
     @property
     def errors(self) -> tuple[str, ...]:
         """A text for each job that did not succeed."""
-        return tuple(
-            f"{job.name} {job.state.value}: {job.error or 'not begun'}"
-            for job in self.jobs
-            if job.state is not JobState.SUCCEEDED
-        )
+        return tuple(_error_of(job) for job in self._unfinished)
+
+    @property
+    def _unfinished(self) -> list[FlowJobResult]:
+        return [job for job in self.jobs if job.state is not JobState.SUCCEEDED]
 
     def raise_for_status(self) -> FlowResult:
         """Return the result itself when every job succeeded.
@@ -182,18 +182,20 @@ class FlowResult:
         """
         if self.succeeded:
             return self
-        cause = self._cause()
-        first = self.errors[0] if cause is None else self.errors[0].partition(TRACEBACK)[0]
+        job = self._failed_first()
+        cause = None if job.result is None else job.result.cause
+        first = _error_of(job) if cause is None else _error_of(job).partition(TRACEBACK)[0]
         message = (
             f"{len(self.errors)} of {len(self.jobs)} jobs did not succeed; finish with "
             f"resume({self.run_id!r}). First: {first}"
         )
         raise RunFailedError(message, run_id=self.run_id, result=self) from cause
 
-    def _cause(self) -> BaseException | None:
-        """Return what a function of the user's raised in the first job that did not succeed."""
-        first = next(job for job in self.jobs if job.state is not JobState.SUCCEEDED)
-        return None if first.result is None else first.result.cause
+    def _failed_first(self) -> FlowJobResult:
+        """Return the job that explains the others: one that was skipped follows from another."""
+        order = (JobState.FAILED, JobState.PARTIAL, JobState.CANCELLED)
+        rank = {state: place for place, state in enumerate(order)}
+        return min(self._unfinished, key=lambda job: rank.get(job.state, len(order)))
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a job: name, state, run_id, rows, seconds, error."""
@@ -214,6 +216,10 @@ class FlowResult:
 
     def _lines(self) -> list[Line]:
         return [(job.name, _said(job)) for job in self.jobs]
+
+
+def _error_of(job: FlowJobResult) -> str:
+    return f"{job.name} {job.state.value}: {job.error or 'not begun'}"
 
 
 def _row(job: FlowJobResult) -> dict[str, Any]:

@@ -25,6 +25,7 @@ INSTALLED = {"site-packages", "dist-packages"}
 """Folders of packages that were installed."""
 
 MOST_FUNCTIONS = 50
+"""Functions whose text goes along; more would weigh on every task."""
 
 MOST_THINGS = 10_000
 """How many objects are looked at for functions, at most."""
@@ -33,7 +34,7 @@ _HOLDS: dict[type, str] = {MethodType: "__func__", functools.partial: "func"}
 """Where callables of Python's own keep the function they call."""
 
 _OURS = ("mapper_dask.mapping.transform",)
-"""Functions whose text goes along; more would weigh on every task."""
+"""Modules of this library whose objects call a function of the user's."""
 
 LINES_SHOWN = 6
 """Lines of one exception that are told, from both ends: recursion has a thousand."""

@@ -173,7 +173,9 @@ def _looks_like(sql: str) -> str:
 
 
 def misspelt_beginning(sql: str) -> str:
-    """Return what a query's first word was meant to be, as a question; or nothing."""
+    """Return what a query's first word was meant to be; or nothing."""
+    if re.match(r"\s*[\w+]+://", sql):
+        return "it looks like the URL of a connection, which goes into source_conn"
     first = re.match(r"[\s(]*([A-Za-z]+)", sql)
     if first is None or first[1].upper() in _BEGINNINGS:
         return ""
@@ -196,6 +198,18 @@ def unclosed(sql: str, grammar: str) -> str:
     if kinds.count(TokenType.CASE) > kinds.count(TokenType.END):
         return "a CASE, which ends in END,"
     return ""
+
+
+def closed_too_often(sql: str, grammar: str) -> bool:
+    """Return whether a text closes a bracket that it has not opened."""
+    import sqlglot
+    from sqlglot import TokenType
+
+    try:
+        kinds = [token.token_type for token in sqlglot.tokenize(sql, read=grammar)]
+    except sqlglot.errors.SqlglotError:
+        return False
+    return kinds.count(TokenType.L_PAREN) < kinds.count(TokenType.R_PAREN)
 
 
 def comma_before(sql: str, position: int) -> bool:

@@ -22,6 +22,9 @@ from mapper_dask.plan import params
 LONGEST = 60
 """Characters of a line that are shown, around the place."""
 
+_UNTOLD = re.compile(r"://|\$\w*\$|\bq'", re.IGNORECASE)
+"""What may hold a secret, or a literal in another form than between quotes."""
+
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 
 
@@ -91,14 +94,17 @@ def placed(sql: str, place: int) -> str:
         return ", at its end"
     before = sql[:place]
     line, column = before.count("\n") + 1, place - (before.rfind("\n") + 1)
-    text = sql.splitlines()[line - 1] if sql.splitlines() else ""
+    text = sql.split("\n")[line - 1].rstrip("\r")
     shown = _line(text, column) if "\n" in sql.strip() or len(sql) > LONGEST else ""
     return f", line {line}, column {column + 1}" + (f" ({shown})" if shown else "")
 
 
 def _line(text: str, column: int) -> str:
-    """Return a line around a column, without literals; empty where these are not told apart."""
-    if text.count("'") % 2:
+    """Return a line around a column, without literals; empty where these are not told apart.
+
+    Nor is one shown that holds an address, in which a password may stand.
+    """
+    if text.count("'") % 2 or _UNTOLD.search(text):
         return ""
     masked = _LITERAL.sub(lambda found: "'" + "…" * (len(found[0]) - 2) + "'", text)
     start = max(0, min(column - LONGEST // 2, len(masked) - LONGEST))

@@ -12,6 +12,7 @@ from mapper_dask.dialects.refusals import (
     PARAMS,
     Named,
     Refusal,
+    closed_too_often,
     column_meant,
     comma_before,
     misspelt_beginning,
@@ -25,6 +26,9 @@ from mapper_dask.near import listed, nearest
 GRAMMAR = "postgres"
 
 _HINT = re.compile(r"; (?:Perhaps you meant to reference|No \w+ matches|Perhaps you need)[^;]*")
+_BETWEEN = re.compile(r"operator does not exist: (\w.*?) [-+*/<>=~!@#%^&|`?]+ (.+)")
+"""An operator between two types, whose names may be of several words."""
+
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 DATES = "write a date as 'YYYY-MM-DD', a time as 'YYYY-MM-DD HH:MM:SS'"
@@ -97,10 +101,14 @@ def _syntax(sql: str, said: str, position: int | None) -> Refusal:
     said = _of_users(said)
     if beginning := misspelt_beginning(sql):
         return Refusal(said, beginning)
+    if "unterminated /*" in said:
+        return Refusal(said, "end the comment by */")
     if "unterminated" in said:
         return Refusal(said, "close the quote; a quote within a text is written twice ('')")
     comma = position is not None and comma_before(sql, position)
     if position is not None and position > len(sql.rstrip()):
+        if closed_too_often(sql, GRAMMAR):
+            return Refusal("syntax error", "a bracket is closed that was never opened")
         opened = unclosed(sql, GRAMMAR)
         why = "take out the comma at its end" if comma else "look at its last words"
         return Refusal(
@@ -197,8 +205,8 @@ def _is_named(place: str, table: str, tables: Sequence[Named]) -> bool:
 
 def _function(run: Run, said: str) -> Refusal:
     plain = _HINT.sub("", said).partition("; ")[0]
-    if operator := re.search(r"operator does not exist: (.+) (\S+) (.+)", plain):
-        left, _, right = operator.groups()
+    if operator := _BETWEEN.search(plain):
+        left, right = operator.groups()
         return Refusal(plain, f"cast one side: the left with ::{right}, or the right with ::{left}")
     missing = re.search(r"function (?:\w+\.)?(\S+?)\((.*)\) does not exist", plain)
     if missing is None:
