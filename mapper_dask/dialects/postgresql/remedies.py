@@ -101,22 +101,26 @@ def _syntax(sql: str, said: str, position: int | None) -> Refusal:
     said = _of_users(said)
     if beginning := misspelt_beginning(sql):
         return Refusal(said, beginning)
-    if "unterminated /*" in said:
-        return Refusal(said, "end the comment by */")
     if "unterminated" in said:
-        return Refusal(said, "close the quote; a quote within a text is written twice ('')")
+        quote = "close the quote; a quote within a text is written twice ('')"
+        return Refusal(said, "end the comment by */" if "unterminated /*" in said else quote)
     comma = position is not None and comma_before(sql, position)
     if position is not None and position > len(sql.rstrip()):
-        if closed_too_often(sql, GRAMMAR):
-            return Refusal("syntax error", "a bracket is closed that was never opened")
-        opened = unclosed(sql, GRAMMAR)
-        why = "take out the comma at its end" if comma else "look at its last words"
-        return Refusal(
-            "syntax error: the query ends too early", f"{opened} is never closed" if opened else why
-        )
+        return _at_its_end(sql, comma=comma)
     if comma:
         return Refusal(said, "take out the comma before it")
     return Refusal(said, "look at what stands before it" if "at or near" in said else "")
+
+
+def _at_its_end(sql: str, *, comma: bool) -> Refusal:
+    """Return what is told where the database stumbled behind the text: over what encloses it."""
+    if closed_too_often(sql, GRAMMAR):
+        return Refusal("syntax error", "a bracket is closed that was never opened")
+    opened = unclosed(sql, GRAMMAR)
+    why = "take out the comma at its end" if comma else "look at its last words"
+    return Refusal(
+        "syntax error: the query ends too early", f"{opened} is never closed" if opened else why
+    )
 
 
 def _of_users(said: str) -> str:
