@@ -11,7 +11,8 @@ WITH path AS (
          pg_catalog.replace(pg_catalog.btrim(e.name, ' "'), '$user', current_user::pg_catalog.text)
 ), home AS (
     SELECT p.oid, p.nspname, p.ledger FROM path p
-    ORDER BY p.ledger DESC,
+    ORDER BY pg_catalog.has_schema_privilege(p.oid, 'USAGE') DESC,  -- others are not looked into
+             p.ledger DESC,
              coalesce(p.nspname OPERATOR(pg_catalog.=) current_schema, false) DESC, p.place
     LIMIT 1
 ), target AS (
@@ -53,7 +54,7 @@ WITH path AS (
     JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) s.relnamespace
     WHERE %(known)s AND a.attname OPERATOR(pg_catalog.<>) ALL (%(names)s::pg_catalog.text[])
       AND CASE WHEN s.relkind OPERATOR(pg_catalog.=) 'S'  -- others are no sequences, and asked first
-               THEN NOT pg_catalog.has_sequence_privilege(s.oid, 'USAGE') ELSE false END
+               THEN NOT pg_catalog.has_sequence_privilege(s.oid, 'USAGE, UPDATE') ELSE false END
     UNION ALL
     SELECT 5, 'USAGE', pg_catalog.concat('SCHEMA ', pg_catalog.quote_ident(h.nspname)) FROM home h
     WHERE NOT pg_catalog.has_schema_privilege(h.oid, 'USAGE')
