@@ -5,6 +5,11 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+"""Seconds."""
+
+SPANS = ((DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "min"), (MINUTE, "min", 1, "s"))
+
 Line = tuple[str, str]
 """A label and a value."""
 
@@ -26,19 +31,35 @@ def as_html(headline: str, lines: Iterable[Line]) -> str:
     return f"<b>{html.escape(headline)}</b><table style='color:inherit'>{''.join(cells)}</table>"
 
 
+def counted(number: int, thing: str) -> str:
+    """Return a number of things in words: of one there is no plural."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def chunks(number: int) -> str:
     """Return a number of chunks in words: one is "1 chunk"."""
-    return f"{number:,} chunk{'' if number == 1 else 's'}"
+    return counted(number, "chunk")
 
 
 def set_aside(rows: int) -> str:
     """Return what stands behind "succeeded" where rows were set aside; nothing where none were."""
-    return f", {rows:,} row{'' if rows == 1 else 's'} set aside" if rows else ""
+    return f", {counted(rows, 'row')} set aside" if rows else ""
 
 
 def seconds(number: float) -> str:
     """Return a time as a person reads it: a short one in milliseconds."""
-    return f"{number:.2f} s" if number >= 1 else f"{number * 1000:,.0f} ms"
+    return f"{number:.2f} s" if round(number, 3) >= 1 else f"{number * 1000:,.0f} ms"
+
+
+def lasted(number: float) -> str:
+    """Return how long something has taken, in two units where it was a minute and longer."""
+    if number < MINUTE:
+        return seconds(number)
+    whole = int(number)
+    for size, unit, part, smaller in SPANS:
+        if whole >= size:
+            return f"{whole // size:,} {unit} {whole % size // part} {smaller}"
+    raise AssertionError  # pragma: no cover - a minute is the last of them
 
 
 def taken(moving: float, whole: float, rows: int) -> str:

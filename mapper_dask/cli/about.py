@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from mapper_dask.cli import parameters
-from mapper_dask.cli.reply import Reply, as_document, table
+from mapper_dask.cli.reply import Reply, as_document
+from mapper_dask.cli.tables import table
 from mapper_dask.errors import ConfigurationError
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from mapper_dask.cli import parameters
+from mapper_dask.cli.groups import Group
 from mapper_dask.cli.reply import (
     CANCELLED,
     DONE,
@@ -22,11 +23,11 @@ from mapper_dask.cli.reply import (
     as_document,
     code_of,
     error_document,
-    harmless,
     say,
     told,
     without_urls,
 )
+from mapper_dask.cli.tables import harmless
 from mapper_dask.errors import MapperError
 
 PROGRAM = "mapper-dask"
@@ -45,7 +46,7 @@ everything for people on standard error. An error is
 """
 
 
-class Commands(click.Group):
+class Commands(Group):
     """The commands, each imported when it is asked for."""
 
     homes = {  # noqa: RUF012 - never changed

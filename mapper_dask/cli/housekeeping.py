@@ -8,7 +8,10 @@ import click
 
 from mapper_dask.cli import parameters
 from mapper_dask.cli.ledgers import ledger_of
-from mapper_dask.cli.reply import Reply, table
+from mapper_dask.cli.reply import Reply
+from mapper_dask.cli.states import how, moment, table_name
+from mapper_dask.cli.tables import fitted, table
+from mapper_dask.rendering import counted
 
 JSON = """\b
 JSON: {"dry_run", "runs": [{"run_id", "state", "target", "started_at", "ended_at", …}],
@@ -57,14 +60,17 @@ def clean(
         dry_run=dry_run,
         spool_folder=resolve().value("spool-folder"),
     )
-    rows = [(run.run_id, run.state, run.target, run.ended_at, run.chunks) for run in cleaned.runs]
-    parts = [
-        table(("run", "state", "target", "ended", "chunks"), rows) if rows else "",
+    heads = ("run", "state", "into", "ended, UTC", "chunks")
+    rows = [
+        (r.run_id, how(r), table_name(r.target), moment(r.ended_at), r.chunks) for r in cleaned.runs
+    ]
+    names = [
         *(f"staging table {name}" for name in cleaned.tables),
         *(f"folder {name}" for name in cleaned.folders),
         *(f"flow run {name}" for name in cleaned.flows),
         _sum(cleaned, "would remove" if dry_run else "removed"),
     ]
+    parts = [table(heads, rows, stacked=True) if rows else "", *map(fitted, names)]
     data = {
         "dry_run": dry_run,
         "runs": cleaned.runs,
@@ -77,9 +83,13 @@ def clean(
 
 
 def _sum(cleaned: Any, verb: str) -> str:
+    flows = (
+        f"{len(cleaned.flows):,} {'run of a flow' if len(cleaned.flows) == 1 else 'runs of flows'}"
+    )
+    stay = "stays" if cleaned.kept == 1 else "stay"
     return (
-        f"{verb} {len(cleaned.runs):,} runs, {len(cleaned.flows):,} runs of flows and "
-        f"{len(cleaned.tables):,} staging tables; {cleaned.kept:,} runs stay"
+        f"{verb} {counted(len(cleaned.runs), 'run')}, {flows} and "
+        f"{counted(len(cleaned.tables), 'staging table')}; {counted(cleaned.kept, 'run')} {stay}"
     )
 
 

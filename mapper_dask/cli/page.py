@@ -8,6 +8,7 @@ from html import escape
 
 from mapper_dask.parallel_models import ChunkResult, ChunkState
 from mapper_dask.parallel_result import ParallelProcessingResult
+from mapper_dask.rendering import lasted, seconds
 
 WIDTH, LANE, LEFT = 960, 22, 210
 """Pixels: the picture's width, a worker's lane, the room for its name."""
@@ -71,7 +72,7 @@ def _run(run: RunPage) -> str:
         ("rows loaded", f"{sum(c.rows_loaded for c in result.chunk_results):,}"),
         ("rows rejected", f"{result.total_rows_rejected:,}"),
         ("one snapshot", "yes" if result.consistent else "no"),
-        ("seconds", f"{max((end for _, end in run.times.values()), default=0.0):.2f}"),
+        ("time", lasted(max((end for _, end in run.times.values()), default=0.0))),
     ]
     notes = [("warning", text) for text in result.warnings]
     errors = [*([run.error] if run.error else []), *result.errors]
@@ -120,7 +121,7 @@ def _bar(chunk: ChunkResult, start: float, stop: float, *, scale: float, y: int)
     x, width = LEFT + start * scale, max(1.0, (stop - start) * scale - 0.5)
     said = (
         f"chunk {chunk.chunk_id} {chunk.bounds}: {chunk.state.value}, {chunk.rows_loaded:,} rows "
-        f"in {stop - start:.2f} s, attempt {chunk.attempts}"
+        f"in {seconds(stop - start)}, attempt {chunk.attempts}"
     )
     return (
         f"<rect x='{x:.1f}' y='{y + 3}' width='{width:.1f}' height='{LANE - 6}' "
@@ -128,10 +129,10 @@ def _bar(chunk: ChunkResult, start: float, stop: float, *, scale: float, y: int)
     )
 
 
-def _tick(seconds: float, scale: float, height: int) -> str:
-    x = LEFT + seconds * scale
+def _tick(time: float, scale: float, height: int) -> str:
+    x = LEFT + time * scale
     anchor = "end" if x > WIDTH - 40 else "middle"
-    return f"<text x='{x:.1f}' y='{height - 6}' text-anchor='{anchor}'>{seconds:.1f} s</text>"
+    return f"<text x='{x:.1f}' y='{height - 6}' text-anchor='{anchor}'>{seconds(time)}</text>"
 
 
 def _errors(errors: Sequence[str]) -> str:

@@ -77,7 +77,8 @@ class Address(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the address; whether anything listens there is found out when it is used."""
         protocol, _, place = str(value).partition("://")
-        if not protocol.isalnum() or not place or "@" in place:
+        web = protocol in ("http", "https")  # of its page for people
+        if not protocol.isalnum() or web or not place or "@" in place:
             self.fail("must be an address such as tcp://host:8786", param, ctx)
         return str(value)
 

@@ -8,8 +8,10 @@ import click
 
 from mapper_dask.cli import parameters
 from mapper_dask.cli.about import settings_of
-from mapper_dask.cli.reply import DONE, USAGE, Reply, plain, table
+from mapper_dask.cli.reply import DONE, USAGE, Reply, plain
+from mapper_dask.cli.tables import table
 from mapper_dask.errors import MapperError
+from mapper_dask.rendering import counted
 
 Changes = tuple[tuple[str, Any], ...]
 
@@ -42,7 +44,8 @@ def check(
     good = len(flow.jobs) - len({finding.job for finding in errors if finding.job})
     rows = [(f.job or "flow", f.level, f.field, f.message) for f in found]
     parts = [table(("job", "level", "field", "message"), rows)] if rows else []
-    parts.append(f"{good:,} of {len(flow.jobs):,} jobs can run; {len(errors):,} problems")
+    jobs = f"{good:,} of {counted(len(flow.jobs), 'job')} can run"
+    parts.append(f"{jobs}; {counted(len(errors), 'problem')}")
     data = {
         "file": file,
         "ok": not errors,

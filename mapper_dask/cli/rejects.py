@@ -10,9 +10,12 @@ from typing import Any
 import click
 
 from mapper_dask.cli import parameters
+from mapper_dask.cli.groups import Group
 from mapper_dask.cli.ledgers import as_given, ledger_of
-from mapper_dask.cli.reply import PARTIAL, Reply, table, write_file
+from mapper_dask.cli.reply import PARTIAL, Reply, write_file
+from mapper_dask.cli.tables import fitted, table
 from mapper_dask.errors import ConfigurationError
+from mapper_dask.rendering import counted
 
 SHOWN = 20
 """Rows that are shown to people unless asked for more."""
@@ -24,7 +27,7 @@ file_option = click.option(
 )
 
 
-@click.group("rejects")
+@click.group("rejects", cls=Group)
 def rejects() -> None:
     """The rows a run has set aside."""
 
@@ -60,7 +63,7 @@ def show(
         for reject in found[:limit]
     ]
     parts = [
-        f"run {run_id}: {len(found):,} rows are set aside",
+        fitted(f"run {run_id}: {counted(len(found), 'row')} set aside"),
         table(("rows", "stage", "reason"), [tuple(_cells(reason)) for reason in reasons]),
         table(("chunk", "stage", "key", "row"), rows),
     ]

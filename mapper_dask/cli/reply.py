@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from mapper_dask.cli.tables import harmless
 from mapper_dask.errors import ConfigurationError, MapperError, RunNotFoundError
 
 DONE: Final = 0
@@ -43,15 +44,6 @@ def say(reply: Reply, *, as_json: bool) -> None:
     if text:
         sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
         sys.stdout.flush()
-
-
-def harmless(text: str) -> str:
-    """Return a text without what a terminal would obey: names and errors may be anybody's."""
-    return "".join(c if c.isprintable() or c in "\n\t" else _escaped(c) for c in text)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
 def as_document(data: Any) -> str:
@@ -104,33 +96,6 @@ def told(error: BaseException, arguments: Sequence[str]) -> str:
         return message
     place = ":".join(str(part) for part in (file, line, column) if part is not None)
     return f"{place}: {message}"
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return rows under their heads, numbers to the right."""
-    cells = [[_cell(value) for value in row] for row in rows]
-    widths = [max([len(h), *(len(row[n]) for row in cells)]) for n, h in enumerate(heads)]
-    right = [bool(rows) and all(_is_number(row[n]) for row in rows) for n in range(len(heads))]
-    lines = [list(heads), *cells]
-    return "\n".join(
-        "  ".join(
-            text.rjust(width) if numeric else text.ljust(width)
-            for text, width, numeric in zip(line, widths, right, strict=True)
-        ).rstrip()
-        for line in lines
-    )
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else " ".join(str(value).split())
-
-
-def _is_number(value: object) -> bool:
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
 
 
 def write_file(path: str, text: str) -> None:

@@ -9,8 +9,11 @@ import click
 
 from mapper_dask.cli import parameters
 from mapper_dask.cli.ledgers import as_given, ledger_of
-from mapper_dask.cli.reply import CANCELLED, DONE, FAILED, PARTIAL, Reply, table
+from mapper_dask.cli.reply import CANCELLED, DONE, FAILED, PARTIAL, Reply
+from mapper_dask.cli.states import how, moment, state_of, table_name, took
+from mapper_dask.cli.tables import fitted, table
 from mapper_dask.errors import RunNotFoundError
+from mapper_dask.rendering import lasted
 
 BETWEEN_LOOKS = 2.0
 """Seconds between two looks of ``status --watch``."""
@@ -65,21 +68,32 @@ def _listed(target: Any, limit: int) -> Reply:
     from mapper_dask.run.flow_ledger import all_runs
     from mapper_dask.run.housekeeping import every_run
 
-    runs, flows = every_run(target)[:limit], all_runs(target)[:limit]
-    flow_rows = [(f.run_id, f.name, f.state.value, f.started_at, f.ended_at) for f in flows]
+    every = every_run(target)
+    runs, flows = every[:limit], all_runs(target)[:limit]
+    flow_rows = [
+        (f.run_id, f.name, state_of(f.state.value, aside=_aside(f.run_id, every)),
+         moment(f.started_at), took(f.started_at, f.ended_at))
+        for f in flows
+    ]  # fmt: skip
     run_rows = [
-        (r.run_id, r.state, r.target, f"{r.chunks_done:,}/{r.chunks:,}", r.rows_loaded,
-         r.rows_rejected, r.started_at, r.ended_at)
+        (r.run_id, how(r), table_name(r.target), f"{r.chunks_done:,}/{r.chunks:,}", r.rows_loaded,
+         moment(r.started_at), took(r.started_at, r.ended_at))
         for r in runs
     ]  # fmt: skip
     parts = []
     if flow_rows:
-        parts.append(table(("flow run", "flow", "state", "started", "ended"), flow_rows))
+        heads = ("flow run", "flow", "state", "started, UTC", "took")
+        parts.append(table(heads, flow_rows, stacked=True))
     if run_rows:
-        heads = ("run", "state", "target", "chunks", "loaded", "rejected", "started", "ended")
-        parts.append(table(heads, run_rows))
+        names = ("run", "state", "into", "chunks", "loaded", "started, UTC", "took")
+        parts.append(table(names, run_rows, stacked=True))
     data = {"flows": [_flow(flow) for flow in flows], "runs": runs}
     return Reply(data, "\n\n".join(parts) or "the ledger holds no run")
+
+
+def _aside(flow_run_id: str, runs: list[Any]) -> int:
+    """Return the rows that the jobs of a flow's run have set aside, as far as this ledger knows."""
+    return sum(run.rows_rejected for run in runs if run.run_id.startswith(f"{flow_run_id}."))
 
 
 def _flow(flow: Any) -> dict[str, Any]:
@@ -96,6 +110,7 @@ def _looked_at(target: Any, run_id: str) -> tuple[Reply, bool]:
     """Return how one run stands, and whether it is under way."""
     from mapper_dask.run.flow_ledger import FlowLedger
     from mapper_dask.run.housekeeping import every_run
+    from mapper_dask.run.unknown import unknown
 
     try:
         flow = FlowLedger(target, run_id).find()
@@ -105,14 +120,12 @@ def _looked_at(target: Any, run_id: str) -> tuple[Reply, bool]:
         return _flow_status(target, flow)
     run = next((run for run in every_run(target) if run.run_id == run_id), None)
     if run is None:
-        message = f"the ledger at {target} has no run {run_id!r}"
-        raise RunNotFoundError(message, run_id=run_id)
+        raise unknown(target, run_id)
     return _run_status(target, run)
 
 
 def _run_status(target: Any, run: Any) -> tuple[Reply, bool]:
     from mapper_dask.cli.reply import plain
-    from mapper_dask.rendering import set_aside
     from mapper_dask.run.run_ledger import RunLedger
 
     ledger = RunLedger(target, run.run_id)
@@ -120,21 +133,29 @@ def _run_status(target: Any, run: Any) -> tuple[Reply, bool]:
     known = [result for _, result in chunks]
     errors = [f"chunk {r.chunk_id} {r.bounds}: {r.error}" for r in known if r.error]
     lines = [
-        f"run {run.run_id} {run.state}{set_aside(run.rows_rejected)}",
-        f"  into      {run.target}",
+        f"run {run.run_id} {how(run)}",
+        f"  into      {table_name(run.target)}",
         f"  chunks    {run.chunks_done:,} of {run.chunks:,}, {run.chunks_failed:,} failed",
         f"  read      {run.rows_read:,}",
         f"  loaded    {run.rows_loaded:,}",
         f"  rejected  {run.rows_rejected:,}",
-        f"  started   {run.started_at}",
-        f"  ended     {run.ended_at or ''}",
+        f"  started   {moment(run.started_at)} UTC",
+        f"  ended     {_ended(run)}",
         *(f"  read once {why}" for why in _why_once(ledger, chunks)),
         *(f"  error     {error.splitlines()[0]}" for error in errors[:3]),
     ]
     partial = run.rows_rejected or run.chunks_failed
     code = {"RUNNING": DONE, "SUCCEEDED": PARTIAL if partial else DONE, "CANCELLED": CANCELLED}
     data = {**plain(run), "errors": errors}
-    return Reply(data, "\n".join(lines), code.get(run.state, FAILED)), run.state == "RUNNING"
+    return Reply(
+        data, fitted("\n".join(lines)), code.get(run.state, FAILED)
+    ), run.state == "RUNNING"
+
+
+def _ended(run: Any) -> str:
+    if run.ended_at is None:
+        return ""
+    return f"{moment(run.ended_at)} UTC, after {took(run.started_at, run.ended_at)}"
 
 
 def _why_once(ledger: Any, chunks: Any) -> list[str]:
@@ -147,16 +168,21 @@ def _why_once(ledger: Any, chunks: Any) -> list[str]:
 
 def _flow_status(target: Any, flow: Any) -> tuple[Reply, bool]:
     from mapper_dask.run.flow_ledger import FlowLedger
+    from mapper_dask.run.housekeeping import every_run
 
     jobs = FlowLedger(target, flow.run_id).jobs()
+    runs = every_run(target)
+    aside = {run.run_id: run.rows_rejected for run in runs}
     rows = [
-        (j.name, j.state.value, j.rows, None if j.seconds is None else f"{j.seconds:.1f}",
-         (j.error or "").splitlines()[0] if j.error else "")
+        (j.name, state_of(j.state.value, aside=aside.get(j.run_id or "", 0)), j.rows,
+         "" if j.seconds is None else lasted(j.seconds),
+         j.error.splitlines()[0] if j.error else "")
         for j in jobs
     ]  # fmt: skip
-    since = f"{flow.started_at:%Y-%m-%d %H:%M:%S} UTC"
-    head = f"flow {flow.name} {flow.state.value}, run {flow.run_id}, since {since}"
-    text = f"{head}\n{table(('job', 'state', 'rows', 'seconds', 'error'), rows)}"
+    state = state_of(flow.state.value, aside=_aside(flow.run_id, runs))
+    since = f"since {moment(flow.started_at)} UTC"
+    head = fitted(f"flow {flow.name} {state}, run {flow.run_id}, {since}")
+    text = f"{head}\n{table(('job', 'state', 'rows', 'took', 'error'), rows)}"
     states = {job.state.value for job in jobs}
     code = {"RUNNING": DONE, "SUCCEEDED": DONE, "CANCELLED": CANCELLED}.get(
         flow.state.value, FAILED

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from mapper_dask import rendering
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections import ConnectionRef
 from mapper_dask.dialects.facts import TargetTable
@@ -57,6 +58,7 @@ __all__ = [
     "log_refused",
     "log_started",
     "logger",
+    "to_go",
 ]
 
 
@@ -140,9 +142,9 @@ class RunEvent:
     def __str__(self) -> str:
         failed = f", {self.failed} failed" if self.failed else ""
         rejected = f", {self.rejected:,} rejected" if self.rejected else ""
-        eta = f", ETA {clock(self.eta)}" if self.eta else ""
+        eta = f", ETA {to_go(self.eta)}" if self.eta else ""
         return (
-            f"{self.done}/{self.total} chunks{failed}, {self.rows:,} rows{rejected}, "
+            f"{self.done}/{rendering.chunks(self.total)}{failed}, {self.rows:,} rows{rejected}, "
             f"{self.rows_per_second:,.0f} rows/s{eta}"
         )
 
@@ -286,6 +288,11 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def to_go(seconds: float) -> str:
+    """Return the time to the end as a person reads it; less than a second in milliseconds."""
+    return rendering.seconds(seconds) if seconds < 1 else clock(seconds)
 
 
 def log_assigned(task: ChunkTask, chunk: Chunk) -> None:

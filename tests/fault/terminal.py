@@ -21,7 +21,7 @@ import pytest
 CTRL_C, CTRL_Z = b"\x03", b"\x1a"
 
 CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-CLOCK = re.compile(r" [0-9]:[0-9]{2}:[0-9]{2}$")
+CLOCK = re.compile(r" ([0-9]:[0-9]{2}:[0-9]{2}|[0-9]+ ms)$")
 
 HANGS = 60
 """Seconds after which a program hangs that should stop; on a busy machine it may take its time."""

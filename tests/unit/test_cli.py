@@ -10,7 +10,8 @@ import pytest
 from mapper_dask.cli import main, plan_files
 from mapper_dask.cli.page import RunPage, page
 from mapper_dask.cli.plan_files import PlanFile
-from mapper_dask.cli.reply import plain, table, without_urls
+from mapper_dask.cli.reply import plain, without_urls
+from mapper_dask.cli.tables import table
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.parallel_models import ChunkResult, ChunkState
 from mapper_dask.parallel_result import ParallelProcessingResult

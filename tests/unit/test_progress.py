@@ -119,7 +119,7 @@ def test_lines_of_a_flow_name_their_job():
     hook = Lines(stream)
     hook.run_started(started(1, job="airports"))
 
-    assert lines(hook, stream, *events(1))[0].startswith("airports: 1/1 chunks")
+    assert lines(hook, stream, *events(1))[0].startswith("airports: 1/1 chunk,")
 
 
 def terminal() -> tuple[Display, io.StringIO]:
@@ -150,8 +150,8 @@ def test_a_terminal_shows_a_bar_with_counts_and_a_line_a_worker():
     bar.run_ended(ended(start))
 
     assert "4/10 chunks  400 rows, 100 rows/s, 2 rejected, ETA 0:06" in shown
-    assert "one:1  3 chunks, 200 rows/s  r chunk 2: 100 rows in 0.5 s" in shown
-    assert "two:2  1 chunks, 200 rows/s  r chunk 3: 100 rows in 0.5 s" in shown
+    assert "one:1  3 chunks, 200 rows/s  r chunk 2: 100 rows in 500 ms" in shown
+    assert "two:2  1 chunk, 200 rows/s  r chunk 3: 100 rows in 500 ms" in shown
 
 
 def test_workers_beyond_a_screen_are_counted():
@@ -217,7 +217,7 @@ def test_the_display_stays_until_its_last_run_has_ended():
     assert still_open
     assert "first" in shown
     assert "1/5" in shown
-    assert "host:1  1 chunks" in shown
+    assert "host:1  1 chunk," in shown
     assert display._live is None
     assert "1/5" in stream.getvalue().rpartition("first")[2], "the last picture has both"
 

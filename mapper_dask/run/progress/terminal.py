@@ -17,6 +17,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
@@ -25,7 +26,8 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from mapper_dask.ledger_runs import RunState
-from mapper_dask.run.events import Progress, RunEnded, RunEvent, RunRefused, RunStarted, clock
+from mapper_dask.rendering import chunks, counted, seconds
+from mapper_dask.run.events import Progress, RunEnded, RunEvent, RunRefused, RunStarted, to_go
 
 WORKERS_SHOWN = 8
 """Lines of workers at most: those that ended a chunk last. A cluster has more than a screen."""
@@ -54,12 +56,29 @@ class Worker:
             chunks=self.chunks + 1,
             rows=self.rows + chunk.rows_read,
             seconds=self.seconds + chunk.processing_time,
-            last=f"{run} chunk {chunk.chunk_id}: {how} in {chunk.processing_time:.1f} s",
+            last=f"{run} chunk {chunk.chunk_id}: {how} in {seconds(chunk.processing_time)}",
         )
 
     def __str__(self) -> str:
         speed = self.rows / self.seconds if self.seconds else 0.0
-        return f"{self.name}  {self.chunks} chunks, {speed:,.0f} rows/s  {self.last}"
+        return f"{self.name}  {chunks(self.chunks)}, {speed:,.0f} rows/s  {self.last}"
+
+
+class Said(ProgressColumn):
+    """What stands behind the number of chunks."""
+
+    def render(self, task: Task) -> Text:
+        """Return it, in the singular of one."""
+        return Text(f"{'chunk ' if task.total == 1 else 'chunks'}  {task.fields['said']}")
+
+
+class Elapsed(TimeElapsedColumn):
+    """The time so far; what was short is told in milliseconds when it has ended."""
+
+    def render(self, task: Task) -> Text:
+        """Return it."""
+        ended = task.finished_time if task.finished else task.stop_time and task.elapsed
+        return super().render(task) if ended is None or ended >= 1 else Text(seconds(ended))
 
 
 class Display:
@@ -126,15 +145,15 @@ class Display:
         latest = sorted(list(self._workers.values())[-WORKERS_SHOWN:], key=lambda w: w.name)
         lines = [Text(f"  {worker}", no_wrap=True, overflow="ellipsis") for worker in latest]
         more = len(self._workers) - len(latest)
-        return [*lines, Text(f"  and {more} workers more")] if more else lines
+        return [*lines, Text(f"  and {counted(more, 'worker')} more")] if more else lines
 
     def _empty(self) -> Bars:
         columns: list[ProgressColumn] = [
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("chunks  {task.fields[said]}"),
-            TimeElapsedColumn(),
+            Said(),
+            Elapsed(),
         ]
         # Never started: it is drawn inside the display.
         return Bars(*columns, console=self._console)
@@ -145,7 +164,7 @@ def said(event: RunEvent) -> str:
     parts = [f"{event.rows:,} rows", f"{event.rows_per_second:,.0f} rows/s"]
     parts += [f"{event.rejected:,} rejected"] if event.rejected else []
     parts += [f"{event.failed:,} failed"] if event.failed else []
-    parts += [f"ETA {clock(event.eta)}"] if event.eta else []
+    parts += [f"ETA {to_go(event.eta)}"] if event.eta else []
     return ", ".join(parts)
 
 

@@ -101,7 +101,7 @@ def test_status_lists_and_shows(shop: Workshop) -> None:
     assert listed["runs"][0]["rows_loaded"] == 1000
     flow = shop.run("status", "r", *LEDGER)
     assert flow.code == 0
-    assert "SUCCEEDED" in flow.out
+    assert "flow shop succeeded, run r, " in flow.out
     run = shop.run("status", "r.goods", *LEDGER, "--json").data
     assert (run["state"], run["chunks_done"], run["errors"]) == ("SUCCEEDED", 10, [])
     unknown = shop.run("status", "nope", *LEDGER)
