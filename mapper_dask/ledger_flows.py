@@ -17,6 +17,7 @@ from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError, RunNotFoundError, TargetError
 from mapper_dask.flow import JobState
 from mapper_dask.ledger_rows import as_json, notes_of, state_of
+from mapper_dask.near import did_you_mean
 from mapper_dask.stored import of_ledger
 
 FLOWS_VERSION = "1"
@@ -223,8 +224,11 @@ class FlowsLedger:
         values = {"flow_run_id": run_id}
         rows = self.dialect.run(conn, "ledger_flow_run", values) if self._readable(conn) else []
         if not rows:
-            message = f"the ledger has no run {run_id!r} of a flow"
-            raise RunNotFoundError(message, run_id=run_id)
+            names = [run.run_id for run in self.runs(conn)]
+            rest = "; `mapper-dask status` shows those it has, and runs of single jobs"
+            meant = did_you_mean(run_id, names, otherwise=rest)
+            message = f"run_id: the ledger has no run {run_id!r} of a flow{meant}"
+            raise RunNotFoundError(message, run_id=run_id, field="run_id")
         return _stored_flow(rows[0])
 
     def runs(self, conn: Any) -> list[StoredFlow]:

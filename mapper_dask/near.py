@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Collection, Iterable
+from pathlib import Path
 
 LIKE = 0.6
 """Share of letters in common from which on a name may be meant; difflib's own."""
@@ -33,6 +34,21 @@ def did_you_mean(name: str, known: Iterable[str], *, otherwise: str = "") -> str
     """Return the end of a sentence about an unknown name: a question, or what else to say."""
     found = nearest(name, known)
     return otherwise if found is None else f"; did you mean {found!r}?"
+
+
+def file_like(path: Path, endings: Collection[str]) -> str | None:
+    """Return the name of a file beside one that is not there, which was meant; None: nobody knows.
+
+    Where its folder has one file of such an ending only, that is it.
+    """
+    try:
+        beside = sorted(p.name for p in path.parent.iterdir() if p.suffix.lower() in endings)
+    except OSError:
+        return None
+    found = nearest(path.name, beside) or nearest(path.name, [Path(name).stem for name in beside])
+    if found is not None and found not in beside:
+        return next(name for name in beside if Path(name).stem == found)
+    return found or (beside[0] if len(beside) == 1 else None)
 
 
 def listed(names: Collection[str], most: int = 12) -> str:

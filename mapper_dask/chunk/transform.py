@@ -17,6 +17,9 @@ from mapper_dask.parallel_models import DtypeBackend, Transformation
 from mapper_dask.raised import kept
 from mapper_dask.users_code import NO_CODE, Code, failures, told
 
+FUNCTION = "transformation_logic: the function"
+"""How messages begin: the field, and what stands in it."""
+
 _NULLABLE = {
     pa.int16(): pd.Int16Dtype(),
     pa.int32(): pd.Int32Dtype(),
@@ -85,7 +88,8 @@ def apply(function: Transformation, frame: pd.DataFrame, code: Code = NO_CODE) -
         raise _raised(error, code) from error
     if not isinstance(result, pd.DataFrame):
         message = (
-            f"the function returned {type(result).__name__}, it must return a pandas DataFrame"
+            f"{FUNCTION} returned {type(result).__name__}, it must return a pandas DataFrame"
+            f"{'; end it with a return' if result is None else ''}"
         )
         raise TransformError(message)
     return _with_plain_columns(result)
@@ -94,7 +98,7 @@ def apply(function: Transformation, frame: pd.DataFrame, code: Code = NO_CODE) -
 def _raised(error: Exception, code: Code) -> TransformError:
     """Return what a function raised as a chunk tells it, with the exception on its way."""
     raised, found = f"{type(error).__name__}: {error}", failures(error, code)
-    message = f"the function raised {raised}\n{told(found)}".rstrip()
+    message = f"{FUNCTION} raised {raised}\n{told(found)}".rstrip()
     place = found[0].lines[-1].place if found[0].lines else ""
     return TransformError(message, raised=raised, place=place, origin=kept(found))
 
@@ -103,7 +107,7 @@ def _with_plain_columns(frame: pd.DataFrame) -> pd.DataFrame:
     levels = [place for place, name in enumerate(frame.index.names) if name is not None]
     names = [*(frame.index.names[place] for place in levels), *frame.columns]
     if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
-        message = f"the function returned columns {names}; they must be texts, each once"
+        message = f"{FUNCTION} returned columns {names}; they must be texts, each once"
         raise TransformError(message)
     return frame.reset_index(level=levels) if levels else frame
 
@@ -121,6 +125,6 @@ def in_expected_order(frame: pd.DataFrame, expected: Sequence[str] | None) -> pd
     missing = [name for name in expected if name not in frame.columns]
     added = [name for name in frame.columns if name not in expected]
     if missing or added:
-        message = f"the function returned other columns than before: missing {missing}, new {added}"
+        message = f"{FUNCTION} returned other columns than before: missing {missing}, new {added}"
         raise SchemaDriftError(message)
     return frame[list(expected)]

@@ -13,6 +13,7 @@ from mapper_dask.jobfile.places import Node, Source
 from mapper_dask.jobfile.places import Path as KeyPath
 from mapper_dask.jobfile.problems import nearest
 from mapper_dask.jobfile.secrets import has_secret, is_alias, require_reference
+from mapper_dask.near import file_like
 from mapper_dask.settings import checked
 from mapper_dask.text_files import NotTextError, read_text
 
@@ -110,7 +111,10 @@ class Checks:
 
     def _check_job(self, path: KeyPath, job: Job) -> None:
         if job.source is None:
-            self.refuse((*path, "source"), "is missing: a job reads from somewhere")
+            self.refuse(
+                (*path, "source"),
+                "is missing: a job reads from somewhere; write source: with connection and sql",
+            )
         self._check_source(path, job)
         self._check_transform((*path, "transform"), job)
         if job.target is not None:
@@ -121,7 +125,8 @@ class Checks:
         if source is None:
             return
         if source.connection is None:
-            self.refuse((*path, "connection"), "is missing")
+            what = "is missing; write env:NAME, profile:NAME or a name under connections"
+            self.refuse((*path, "connection"), what)
         self._check_connection((*path, "connection"), source.connection)
         named = [key for key in QUERIES if getattr(source, key) is not None]
         if not named:
@@ -138,7 +143,7 @@ class Checks:
         try:
             text = read_text(self.directory / name)
         except FileNotFoundError:
-            self.refuse(path, "names a file that is not there")
+            self.refuse(path, self._not_there(path, name))
         except NotTextError as error:
             self.refuse(path, f"names a file that cannot be read as UTF-8 text: it {error}")
         except (OSError, ValueError) as error:
@@ -147,6 +152,17 @@ class Checks:
         else:
             if not text.strip():
                 self.refuse(path, "names an empty file")
+
+    def _not_there(self, path: KeyPath, name: str) -> str:
+        """Say that a file is not there, and which one is; a name from a variable is not shown."""
+        node = self.tree.get(*path)
+        what = "names a file that is not there"
+        if node is None or node.filled:
+            return what
+        meant = file_like(self.directory / name, (".sql",))
+        if meant is None:
+            return f"{what}: {name!r} begins at the job file's folder; write the path from there"
+        return f"{what}; did you mean {(Path(name).parent / meant).as_posix()!r}?"
 
     def _check_incremental(self, path: KeyPath, job: Job) -> None:
         incremental = job.source.incremental if job.source is not None else None
@@ -170,7 +186,7 @@ class Checks:
             return
         for key in ("connection", "table"):
             if getattr(target, key) is None:
-                self.refuse((*path, key), "is missing; without a target the job is a dry run")
+                self.refuse((*path, key), "is missing; name it, or leave target out for a dry run")
         self._check_connection((*path, "connection"), target.connection)
         if target.newest_by is not None and target.write_disposition != "merge":
             self.refuse((*path, "newest_by"), "needs write_disposition: merge")

@@ -15,6 +15,7 @@ from mapper_dask.jobfile.checks import Checks
 from mapper_dask.jobfile.document import decoded, read_document
 from mapper_dask.jobfile.models import File
 from mapper_dask.jobfile.places import Node, Place, Source, merged
+from mapper_dask.near import file_like
 
 if TYPE_CHECKING:
     from mapper_dask.flow import Flow
@@ -108,9 +109,31 @@ def read(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None)
     try:
         raw = name.read_bytes()
     except OSError as error:
-        source.refuse(Place(1, 1), f"cannot be read: {error.strerror}")
+        source.refuse(Place(1, 1), f"cannot be read: {error.strerror}{_meant(name)}")
+    if name.suffix.lower() in OTHERS:
+        source.refuse(Place(1, 1), OTHERS[name.suffix.lower()].format(name=name.as_posix()))
     text = decoded(raw, source)
     return parse(text, path=source.name, directory=name.resolve().parent, environ=environ)
+
+
+OTHERS = {
+    ".sql": "is a query, not a job file: name it in one, under source, as sql_file: {name}. "
+    "`mapper-dask init` writes a first job file",
+    ".py": "is a program, not a job file: run it with `python {name}`, or name a function of it "
+    "in a job file, under transform",
+    ".ipynb": "is a notebook, not a job file: open it with Jupyter",
+    **dict.fromkeys(
+        (".csv", ".parquet", ".xlsx"),
+        "holds rows, not a job file: jobs read from databases. Load it into one first",
+    ),
+}
+"""What files are that somebody may give in place of a job file, by their names' endings."""
+
+
+def _meant(name: Path) -> str:
+    """Return which job file was meant, as the end of a sentence about one that is not there."""
+    found = None if name.exists() else file_like(name, (".yaml", ".yml"))
+    return "" if found is None else f"; did you mean {(name.parent / found).as_posix()!r}?"
 
 
 def parse(

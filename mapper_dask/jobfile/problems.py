@@ -85,7 +85,7 @@ def _message(error: Any, path: Path, tree: Node) -> str:
     kind, context = error["type"], error.get("ctx", {})
     node = tree.get(*path)
     said: dict[str, Callable[[], str]] = {
-        "missing": lambda: "is missing",
+        "missing": lambda: f"is missing{_ADD.get(str(path[-1]), '')}",
         "extra_forbidden": lambda: f"is not known; {nearest(str(path[-1]), _keys_at(path[:-1]))}",
         "literal_error": lambda: _choice(context["expected"], node),
         "greater_than_equal": lambda: f"must be at least {context['ge']}",
@@ -93,7 +93,7 @@ def _message(error: Any, path: Path, tree: Node) -> str:
         "too_short": lambda: "is empty",
         OURS: lambda: _unless_filled(str(context["text"]), node),
     }
-    return said[kind]() if kind in said else _kind(kind, node)
+    return said[kind]() if kind in said else _kind(kind, node, tree)
 
 
 def _unless_filled(text: str, node: Node | None) -> str:
@@ -103,14 +103,15 @@ def _unless_filled(text: str, node: Node | None) -> str:
     return "is not what can stand here (from a variable, not shown)" if shown else text
 
 
-def _kind(kind: str, node: Node | None) -> str:
+def _kind(kind: str, node: Node | None, tree: Node) -> str:
     """Say what a value of another type should be, and what it is."""
     wanted = _WANTED.get(kind)
     if wanted is None:
         return "is not what can stand here"
     value = None if node is None else node.value
     found = _KINDS.get(type(value), "a day or time")
-    return f"must be {wanted}, is {found}{_quotes(kind, node)}"
+    whole = "; a job file begins with version: 1 and jobs:" if node is tree else ""
+    return f"must be {wanted}, is {found}{_quotes(kind, node)}{whole}"
 
 
 def _quotes(kind: str, node: Node | None) -> str:
@@ -126,6 +127,14 @@ def _choice(expected: str, node: Node | None) -> str:
         return wanted
     near = difflib.get_close_matches(node.value.lower(), options, n=1)
     return f"{wanted}; did you mean {near[0]!r}?" if near else wanted
+
+
+_ADD = {
+    "version": "; write version: 1 in the first line",
+    "jobs": "; write jobs: and below it each job under its name",
+    "column": "; name the column whose values grow",
+}
+"""What to write for a key that has to be there, by its name."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

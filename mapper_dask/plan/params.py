@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +85,8 @@ def with_values(sql: str, params: Mapping[str, Any], grammar: str, literal: Lite
     colons = subscripts.colons(sql, tokens)
     marks = list(_marks(sql, tokens, colons.of_slices))
     _require_told_apart(sql, tokens, colons, params)
-    _require_each(marks, params, {_name_at(sql, tokens[c]) for c in colons.of_slices})
+    in_slices = {_name_at(sql, tokens[c]) for c in colons.of_slices}
+    _require_each(marks, params, in_slices, _texts(sql, tokens))
     parts, at, spans = [], 0, []
     for mark in marks:
         parts.append(sql[at : mark.start])
@@ -180,7 +181,10 @@ def _begins(sql: str, start: int) -> bool:
 
 
 def _require_each(
-    marks: Sequence[Mark], params: Mapping[str, Any], in_slices: Collection[str]
+    marks: Sequence[Mark],
+    params: Mapping[str, Any],
+    in_slices: Collection[str],
+    quoted: Iterable[str],
 ) -> None:
     named = {mark.name for mark in marks}
     missing = sorted(named - set(params))
@@ -189,7 +193,7 @@ def _require_each(
         raise ConfigurationError(message, field="params", param=missing[0])
     unused = sorted(set(params) - named)
     if unused:
-        hint = _hint(unused[0], named, in_slices)
+        hint = _hint(unused[0], named, in_slices) or _in_quotes(unused[0], quoted)
         message = f"params has {unused[0]!r}, and source_sql has no :{unused[0]}{hint}"
         raise ConfigurationError(message, field="params", param=unused[0])
 
@@ -203,6 +207,28 @@ def _hint(unused: str, named: Collection[str], in_slices: Collection[str]) -> st
         )
     near = difflib.get_close_matches(unused, named, n=1)
     return f"; did you mean :{near[0]}?" if near else ""
+
+
+def _texts(sql: str, tokens: Sequence[Token]) -> list[str]:
+    """Return what stands in quotes in a query, quotes included: texts, and names."""
+    return [sql[t.start : t.end + 1] for t in tokens if sql[t.end : t.end + 1] in ("'", '"', "$")]
+
+
+def _in_quotes(unused: str, quoted: Iterable[str]) -> str:
+    """Return that a mark stands in quotes, where it does, as the end of a sentence."""
+    mark = re.compile(rf"(?<!:):{re.escape(unused)}(?!\w)")
+    found = next((text for text in quoted if mark.search(text)), None)
+    if found is None:
+        return ""
+    if found[1:-1] == f":{unused}":
+        return (
+            f": {found} stands in quotes, which make a text of it; write :{unused} without the "
+            "quotes"
+        )
+    return (
+        f": in quotes, where it stands, :{unused} is a part of a text; write it without the "
+        f"quotes, as in 'a text' || :{unused}, or put the whole text into the value"
+    )
 
 
 def _written(mark: Mark, value: Any, literal: Literal) -> str:

@@ -71,11 +71,13 @@ def choose(
     if strategy is None:
         return _chosen(survey, found, source, asked=bool(keys), consistent=consistent)
     if not found:
-        message = f"{strategy.name} needs a key: {source}. Pass key_column, or order the query"
+        message = (
+            f"strategy {strategy.name} needs a key: {source}. Pass key_column, or order the query"
+        )
         raise PlanError(message, field="key_column")
     if strategy is ChunkingStrategy.OFFSET_LIMIT and not consistent:
         message = (
-            "OFFSET_LIMIT needs consistent=True: without one snapshot its windows shift "
+            "strategy OFFSET_LIMIT needs consistent=True: without one snapshot its windows shift "
             f"while they are read{_because(survey)}"
         )
         raise PlanError(message, field="strategy")
@@ -95,15 +97,17 @@ def _by_address(survey: Survey, *, consistent: bool) -> bool:
 def _row_addresses(survey: Survey, *, consistent: bool) -> Choice:
     if survey.has_row_addresses and not _by_address(survey, consistent=consistent):
         message = (
-            "ROWID_BASED needs consistent=True: without one snapshot a row that is updated between "
-            f"two chunks moves, and is lost or doubled{_because(survey)}. Cut by a key_column"
+            "strategy ROWID_BASED needs consistent=True: without one snapshot a row that is "
+            "updated between two chunks moves, and is lost or doubled"
+            f"{_because(survey)}. Cut by a key_column"
         )
         raise PlanError(message, field="strategy")
     if survey.has_row_addresses:
         return Choice(ChunkingStrategy.ROWID_BASED, (), "ROWID_BASED was asked for")
     message = (
-        "ROWID_BASED needs a query that passes on the rows of one plain table: no join, GROUP BY, "
-        "DISTINCT, LIMIT, window or aggregate, no view, no partitions"
+        "strategy ROWID_BASED needs a query that passes on the rows of one plain table: no join, "
+        "GROUP BY, DISTINCT, LIMIT, window or aggregate, no view, no partitions. Leave strategy "
+        "out, or give 'KEY_BASED' and a key_column"
     )
     raise PlanError(message, field="strategy")
 

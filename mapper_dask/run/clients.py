@@ -12,9 +12,13 @@ from collections.abc import Iterator
 from dask.context import thread_state as task_state
 from distributed import Client, get_client, get_worker, rejoin, secede
 from distributed.comm.addressing import get_address_host_port
+from distributed.comm.registry import get_backend
 from distributed.threadpoolexecutor import thread_state as pool_state
 
 from mapper_dask.errors import ConfigurationError
+
+SCHEDULER_PORT, DASHBOARD_PORT = "8786", "8787"
+"""Where Dask's scheduler and its page for people listen if nobody says otherwise."""
 
 SCHEDULER_WAIT = 5.0
 """Seconds for which a scheduler is waited for. One that refuses is not waited for at all."""
@@ -120,12 +124,14 @@ def connected(address: str) -> Iterator[Client]:
     Raises
     ------
     ConfigurationError
-        When it does not answer.
+        When it does not answer, or its address is none.
     """
     try:
         _knock(address)
         client = Client(address, set_as_default=False, timeout=SCHEDULER_WAIT)
-    except (OSError, TimeoutError, ValueError) as error:  # a ValueError: it is no address
+    except ValueError as error:  # Dask's own, of what is no address
+        raise _no_address(address, error) from None
+    except (OSError, TimeoutError) as error:
         message = (
             f"scheduler_address {address!r} does not answer: {error}. Start the scheduler there, "
             "or name the one that runs; without it, workers are started on this machine"
@@ -133,6 +139,20 @@ def connected(address: str) -> Iterator[Client]:
         raise ConfigurationError(message, field="scheduler_address") from None
     with client:
         yield client
+
+
+def _no_address(address: str, error: ValueError) -> ConfigurationError:
+    """Return the error that a scheduler's address is none, with one that could be meant."""
+    place = address.rpartition("://")[2].partition("/")[0]
+    host, _, port = place.partition(":")
+    meant = f"tcp://{host or 'host'}:{port if port.isdecimal() else SCHEDULER_PORT}"
+    if port == DASHBOARD_PORT:
+        meant = f"tcp://{host}:{SCHEDULER_PORT}"
+    message = (
+        f"scheduler_address {address!r} is no address of a scheduler: {error}; write protocol, "
+        f"host and port, as in {meant!r}"
+    )
+    return ConfigurationError(message, field="scheduler_address")
 
 
 def require_scheduler(address: str | None) -> None:
@@ -149,9 +169,13 @@ def require_scheduler(address: str | None) -> None:
 
 
 def _knock(address: str) -> None:
-    """Raise at once where nothing listens: Dask would try again until its time is over."""
-    scheme, _, place = address.rpartition("://")
-    if scheme not in ("", "tcp", "tls") or ":" not in place:
+    """Raise at once where nothing listens, and of what is no address.
+
+    Dask would try again until its time is over, and its client could not be closed.
+    """
+    scheme = address.rpartition("://")[0]
+    if scheme not in ("", "tcp", "tls"):
+        get_backend(scheme)
         return
     host, port = get_address_host_port(address)
     socket.create_connection((host, port), SCHEDULER_WAIT).close()

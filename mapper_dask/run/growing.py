@@ -125,13 +125,24 @@ def start_of(job: FlowJob, incremental: Incremental, seen: Seen) -> str | None:
         return None
     try:
         text = _start_text(incremental.start, seen.column)
-    except (ValueError, InvalidOperation) as error:
+    except ValueError as error:
         refuse(
             job,
             "incremental.start",
-            f"{str(incremental.start)[:100]!r} is no value of {seen.column.type_name}: {error}",
+            f"{str(incremental.start)[:100]!r} is no value of {seen.column.type_name}: {error}; "
+            f"{_as_start(seen.column)}",
         )
     return seen.marks.canonical(seen.column, text)
+
+
+def _as_start(column: Column) -> str:
+    """Return how a start is written that the column could hold."""
+    if column.family in NUMBERS:
+        return "write a number, as in start=1000, or leave start out to begin with every row"
+    return (
+        "write a time, as in start='2024-01-31' or start='2024-01-31 23:59:00', or leave start out "
+        "to begin with every row"
+    )
 
 
 def _start_text(start: Any, column: Column) -> str:
@@ -145,7 +156,10 @@ def _number_text(start: Any, *, whole: bool) -> str:
     what = "it is no number"
     if isinstance(start, (bool, dt.date)):
         raise ValueError(what)  # noqa: TRY004 - of a value, not of an argument
-    number = Decimal(str(start).strip())
+    try:
+        number = Decimal(str(start).strip())
+    except InvalidOperation:
+        raise ValueError(what) from None
     if not number.is_finite():
         raise ValueError(what)
     if not is_counted(number):
@@ -159,7 +173,7 @@ def _time_text(start: Any, column: Column) -> str:
     what = ""
     if isinstance(start, str):
         what = "it has more than six digits of a second" if re.search(r"[.,]\d{7}", start) else ""
-        start = dt.datetime.fromisoformat(start.strip())
+        start = _read_time(start)
     if isinstance(start, dt.date) and not isinstance(start, dt.datetime):
         start = dt.datetime.combine(start, dt.time())
     if not isinstance(start, dt.datetime):
@@ -172,6 +186,14 @@ def _time_text(start: Any, column: Column) -> str:
         start = start.astimezone(dt.UTC).replace(tzinfo=None)
     whole = column.family is TypeFamily.DATE or column.key_type == "date"
     return str(start.isoformat(" ", "seconds" if whole else "microseconds"))
+
+
+def _read_time(text: str) -> dt.datetime:
+    try:
+        return dt.datetime.fromisoformat(text.strip())
+    except ValueError:
+        what = "it is no time"
+        raise ValueError(what) from None
 
 
 def refuse(job: FlowJob, field: str, what: str) -> NoReturn:

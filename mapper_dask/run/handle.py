@@ -41,6 +41,17 @@ class RunHandle:
     As a context manager it leaves nothing running behind: what has not ended at the end of the
     ``with`` block is cancelled. In a coroutine it is awaited, ``result = await handle``, and
     ``async with`` does the same without stopping the event loop.
+
+    Parameters
+    ----------
+    run_id
+        Name of the run in its target's ledger.
+    work
+        What moves the rows, until the :class:`~mapper_dask.halting.Halt` that it is given is set.
+    end
+        What ends the run in its ledger, so that nothing of it commits any more.
+    require_waitable
+        What raises where to wait would stop the event loop that the run needs.
     """
 
     def __init__(

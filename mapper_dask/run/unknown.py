@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 
-from mapper_dask.connections import ConnectionRef
+from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
+from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import MapperError, RunNotFoundError
+from mapper_dask.ledger import Ledger
 from mapper_dask.ledger_flows import StoredJob
-from mapper_dask.run.flow_ledger import FlowLedger
+from mapper_dask.near import did_you_mean
+from mapper_dask.run.flow_ledger import FlowLedger, all_runs
 
 
 def unknown(ledger: ConnectionRef, run_id: str) -> RunNotFoundError:
     """Return the error that a ledger has no run of a name; one of a flow's name names its jobs'."""
-    message = f"the ledger at {ledger} has no run {run_id!r}"
+    message = f"run_id: the ledger at {ledger} has no run {run_id!r}"
+    with contextlib.suppress(MapperError):
+        message += _meant(ledger, run_id)
     with contextlib.suppress(MapperError):
         flow = FlowLedger(ledger, run_id)
         name, jobs = flow.find().name, flow.jobs()
@@ -21,6 +26,22 @@ def unknown(ledger: ConnectionRef, run_id: str) -> RunNotFoundError:
             f"{_runs_of(jobs)}"
         )
     return RunNotFoundError(message, run_id=run_id, field="run_id")
+
+
+def _meant(ledger: ConnectionRef, run_id: str) -> str:
+    """Return which run was meant, else what shows those there are, as the end of a sentence."""
+    names = [*(flow.run_id for flow in all_runs(ledger)), *_runs(ledger)]
+    return did_you_mean(run_id, names, otherwise="; `mapper-dask status` shows those it has")
+
+
+def _runs(conn: ConnectionRef) -> list[str]:
+    """Return the names of a ledger's runs, the latest first."""
+    dialect = dialect_for(conn, "ledger")
+    engine = engine_for(conn, connect_args=dialect.connect_args())
+    with raw_connection(engine, "ledger") as session, dialect.errors(engine.url):
+        if not Ledger(dialect).exists(session):
+            return []
+        return [str(row[0]) for row in dialect.run(session, "ledger_runs")]
 
 
 def _runs_of(jobs: list[StoredJob]) -> str:

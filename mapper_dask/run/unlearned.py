@@ -48,7 +48,7 @@ class Unlearned:
         text, raised = self.first.message, self.first.details.get("raised")
         if field != FUNCTION:
             return text
-        head = f"the function raised {raised}" if raised else text
+        head = f"the function raised {raised}" if raised else text.removeprefix(f"{FUNCTION}: ")
         return f"{FUNCTION}: {head}"
 
     def _remedy(self, job: MapperJob, field: str) -> str:

@@ -251,7 +251,8 @@ def test_columns_that_no_table_has_are_refused_by_name(case, rows):
         apply(function, numbers().iloc[:rows])
 
     assert (
-        str(caught.value) == f"the function returned columns {names}; they must be texts, each once"
+        str(caught.value) == "transformation_logic: the function returned columns "
+        f"{names}; they must be texts, each once"
     )
 
 
@@ -268,7 +269,7 @@ def test_an_exception_keeps_the_functions_traceback_and_no_line_of_the_library()
         apply(divide_by_the_wrong_number, numbers())
 
     told = str(caught.value)
-    assert told.startswith("the function raised ZeroDivisionError: ")
+    assert told.startswith("transformation_logic: the function raised ZeroDivisionError: ")
     assert "in divide_by_the_wrong_number\n    return _divide(frame)" in told
     assert "in _divide\n    return frame.assign(w=1 // " in told
     assert told.splitlines()[-1].startswith("ZeroDivisionError: ")
@@ -289,7 +290,9 @@ def test_an_exception_raised_from_another_tells_both_and_its_notes():
         apply(read, numbers())
 
     told = str(caught.value)
-    assert told.startswith("the function raised LookupError: no such column\n")
+    assert told.startswith(
+        "transformation_logic: the function raised LookupError: no such column\n"
+    )
     assert "KeyError" in told
     assert "column 3 of 4" in told
 
@@ -312,7 +315,7 @@ def test_what_an_error_holds_can_be_sent_when_the_functions_own_cannot():
     sent = rebuild(*pickle.loads(pickle.dumps(held)))
 
     assert str(sent) == str(caught.value)
-    assert str(sent).startswith("the function raised Unsendable: 1 and 2\n")
+    assert str(sent).startswith("transformation_logic: the function raised Unsendable: 1 and 2\n")
     assert isinstance(sent, ChunkError)
     assert not sent.transient
 

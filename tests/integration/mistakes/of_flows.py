@@ -41,6 +41,7 @@ def new(
 SINCE = {
     "source_sql": "SELECT id, name, city, since FROM sales.customers",
     "columns": ["id", "name", "city"],
+    "write_disposition": "merge",
 }
 
 
@@ -56,7 +57,8 @@ MISTAKES = [
     new("an overlap of an append", "merge", column="id", overlap=10),
     new("a time's overlap of a number", "number", column="id", overlap=dt.timedelta(hours=1), job={"write_disposition": "merge"}),
     new("what is new of a replacement", "'append' or 'merge'", column="id", job={"write_disposition": "replace"}),
-    new("a start that is no number", "number", column="id", start="yesterday"),
+    new("a start that is no number", "start=1000", column="id", start="yesterday"),
+    new("a start that is no time", "start='2024-01-31'", column="since", start="yesterday", job=SINCE),
     new("a word for what is in progress", "'wait' or 'ignore'", column="id", in_progress="skip"),
     call("an option of what is new is misspelt", "colum", "did you mean 'column'", lambda _: Incremental(colum="id"), given='Incremental(colum="id")'),
     call("a job that waits for one that is not there", "depends_on", "did you mean 'customers'", lambda _: flow(one(), one("orders", depends_on=("custmers",))), given='FlowJob(name="orders", depends_on=("custmers",), …)'),
@@ -66,6 +68,7 @@ MISTAKES = [
     call("a flow without jobs", "jobs", "at least one", lambda _: flow(), given="Flow(jobs=())"),
     call("an option of a flow's job is misspelt", "dependson", "did you mean 'depends_on'", lambda _: one(dependson=("a",)), given='FlowJob(dependson=("a",), …)'),
     call("a run that nobody knows", "nightly-2024", "status|run_id", with_run, given='processor.resume("nightly-2024", target_conn="env:TARGET")'),
+    call("a run of a flow that nobody knows", "nightly-2024", "status", lambda _: ExecutionEngine(progress=False).resume("nightly-2024", ledger_conn="env:TARGET"), given='engine.resume("nightly-2024", ledger_conn="env:TARGET")'),
     call("a run of another job", "run_id", "new run_id|another", lambda shop: other_job(shop), given='run(job.evolve(run_id="done"))  # "done" is the run of another query'),
 ]  # fmt: skip
 

@@ -50,6 +50,7 @@ MISTAKES = [
     call("workers below one", "max_workers", "at least 1", lambda _: ParallelProcessor(0), given="ParallelProcessor(max_workers=0)"),
     call("an address for a client", "client", "scheduler_address", lambda _: ParallelProcessor(client="tcp://host:8786"), given='ParallelProcessor(client="tcp://host:8786")'),
     call("an address without a protocol", "scheduler_address", "tcp://", lambda _: ParallelProcessor(scheduler_address="host").run(MapperJob(**BASE, chunk_size=5)), given='ParallelProcessor(scheduler_address="host")'),
+    call("an address of a page", "scheduler_address", "tcp://host:8786", lambda _: ParallelProcessor(scheduler_address="http://host:8787/status").run(MapperJob(**BASE, chunk_size=5)), given='ParallelProcessor(scheduler_address="http://host:8787/status")'),
     call("seconds as a text", "lock_timeout", "seconds", lambda _: ParallelProcessor(lock_timeout="30s"), given='ParallelProcessor(lock_timeout="30s")'),
     call("a yes for progress", "progress", "True", lambda _: ParallelProcessor(progress="yes"), given='ParallelProcessor(progress="yes")'),
 ]  # fmt: skip

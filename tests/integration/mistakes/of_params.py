@@ -24,6 +24,7 @@ MISTAKES = [
     values("an empty list", "leave the condition out", {"city": []}, "SELECT id, name FROM sales.customers WHERE city IN :city"),
     values("a value of a kind that no database has", "cannot be written|must be", {"city": {"city 1"}.__class__}),
     values("a place in quotes", "without the quotes", {"city": "city 1"}, "SELECT id, name FROM sales.customers WHERE city = ':city'"),
+    values("a place in a text", "\\|\\| :city", {"city": "city 1"}, "SELECT id, name FROM sales.customers WHERE city LIKE '%:city%'"),
     values("a variable of a value that is not set", "set it where", {"city": "env:CITY_NAM"}),
     job("a misspelt column behind a long value", "source_sql, line 1, column 61", "did you mean", source_sql="SELECT id, name FROM sales.customers WHERE city = :city AND nmae = 'x'", params={"city": "a rather long value of a city"}),
 ]  # fmt: skip

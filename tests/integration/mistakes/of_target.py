@@ -26,5 +26,5 @@ MISTAKES = [
     job("a column that the target lacks", "target_table", "since", source_sql="SELECT id, name, since FROM sales.customers"),
     job("a column that the query forgets", "target_table", "name", source_sql="SELECT id, city FROM sales.customers"),
     job("a text for a number", "target_table", 'AS "id"', source_sql="SELECT city AS id, name FROM sales.customers", target_table="customers"),
-    job("a role that may not write", "target_table", "GRANT INSERT", given='target_conn="env:TARGET" of a role without rights', target_conn=reader_of_target),
+    job("a role that may not write", "target_conn", "GRANT INSERT", given='target_conn="env:TARGET" of a role without rights', target_conn=reader_of_target),
 ]  # fmt: skip

@@ -12,8 +12,9 @@ import dask
 import pytest
 import sqlalchemy as sa
 
+from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.connections import dispose_engines
-from tests.database import Server, fresh_databases
+from tests.database import Databases, Server, fresh_databases
 from tests.integration.mistakes import (
     of_command_line,
     of_connections,
@@ -26,6 +27,7 @@ from tests.integration.mistakes import (
     of_target,
 )
 from tests.integration.mistakes.book import (
+    BASE,
     PASSWORD,
     SOURCE,
     TARGET,
@@ -53,28 +55,6 @@ CHAPTERS = {
     "the command line": of_command_line.MISTAKES,
 }
 
-FALLS_SHORT = {
-    "params: a place in quotes",
-    "transformation_logic: a function that returns nothing",
-    "transformation_logic: a function that returns a column",
-    "transformation_logic: a function that returns a list",
-    "transformation_logic: a function that misspells a column",
-    "transformation_logic: a function of two arguments",
-    "transformation_logic: a function that numbers its columns",
-    "target_table: a role that may not write",
-    "how rows are cut: addresses of rows of a join",
-    "how rows are cut: an address without a protocol",
-    "flows: a start that is no number",
-    "flows: a run that nobody knows",
-    "job files: a file of SQL that is not there",
-    "job files: no version",
-    "the command line: a command is misspelt",
-    "the command line: a file of SQL in place of a job file",
-    "the command line: a run that nobody knows",
-    "the command line: a run to resume that nobody knows",
-}
-"""Messages that lack the field or the remedy still: to be mended, and then taken out of here."""
-
 MISTAKES = [
     pytest.param(mistake, id=f"{chapter.partition(',')[0]}: {mistake.title}")
     for chapter, mistakes in CHAPTERS.items()
@@ -91,10 +71,19 @@ def shop(postgres_server: Server, tmp_path_factory: pytest.TempPathFactory) -> I
             databases.source.execute(SOURCE)
             databases.source.execute(f"GRANT USAGE ON SCHEMA hidden TO {reader}")
             databases.target.execute(TARGET)
+            with_a_ledger(databases)
             yield Shop(databases, tmp_path_factory.mktemp("work"), reader)
         finally:
             dispose_engines()
             databases.source.execute(f"DROP OWNED BY {reader}; DROP ROLE {reader}")
+
+
+def with_a_ledger(databases: Databases) -> None:
+    """Let a run stand there that moved nothing: what is told must not hang on the tests before."""
+    urls = {"source_conn": databases.source.url, "target_conn": databases.target.url}
+    nothing = f"{BASE['source_sql']} WHERE id < 0"
+    processor = ParallelProcessor(enable_parallel=False, progress=False)
+    processor.run(MapperJob(**{**BASE, **urls, "source_sql": nothing}))
 
 
 def with_password(url: str) -> str:
@@ -107,7 +96,7 @@ def _environment(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("SOURCE", with_password(shop.databases.source.url))
     monkeypatch.setenv("TARGET", with_password(shop.databases.target.url))
-    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("COLUMNS", "2000")  # the golden file breaks lines itself
     monkeypatch.chdir(shop.folder)
     with dask.config.set({"mapper-dask.profiles.warehouse.url": "env:TARGET"}):
         yield
@@ -124,7 +113,7 @@ def told() -> Iterator[Told]:
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_told_with_its_field_and_its_remedy(
-    shop: Shop, told: Told, mistake: Mistake, request: pytest.FixtureRequest
+    shop: Shop, told: Told, mistake: Mistake
 ) -> None:
     message = shop.told(mistake.make(shop))
     told.messages[id(mistake)] = message
@@ -133,8 +122,8 @@ def test_a_mistake_is_told_with_its_field_and_its_remedy(
     if WRITE:
         return
     assert section(mistake, message) in GOLDEN.read_text(encoding="utf-8")
-    good = mistake.field in message and re.search(mistake.remedy, message) is not None
-    assert good is not (request.node.callspec.id in FALLS_SHORT), (mistake.field, mistake.remedy)
+    assert mistake.field in message, message
+    assert re.search(mistake.remedy, message), (mistake.remedy, message)
 
 
 def assert_nothing_moved(shop: Shop) -> None:
@@ -148,6 +137,8 @@ def assert_nothing_moved(shop: Shop) -> None:
 
 
 def test_the_golden_file_holds_each_mistake_once_and_nothing_else() -> None:
+    if WRITE:
+        return  # it is written when all are made
     text = GOLDEN.read_text(encoding="utf-8")
     titles = re.findall(r"^  (\S.*)$", text, re.MULTILINE)
     assert titles == [mistake.title for mistakes in CHAPTERS.values() for mistake in mistakes]
