@@ -31,45 +31,78 @@ LONGEST_NAME = 200
 @with_known_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowJob:
-    """One job of a flow."""
+    """One job of a flow.
+
+    Parameters
+    ----------
+    name
+        What the flow's other jobs, its ledger and its report call it.
+    job
+        What is moved. Its ``run_id`` is given by the flow.
+    depends_on
+        Names of the jobs that must have succeeded before it begins.
+    incremental
+        What tells its new rows; None: it reads all of them each time.
+    max_workers
+        Workers it may keep busy; None: what the flow may.
+    parallel
+        False: its chunks run one after the other in the coordinator.
+    retries
+        Attempts at a chunk whose error may pass; None: the flow's.
+    lock_timeout
+        Seconds an attempt waits for a lock in the target; None: the flow's.
+
+    Raises
+    ------
+    UnknownOptionError
+        When an option is misspelt.
+    """
 
     name: str
-    """What the flow's other jobs, its ledger and its report call it."""
     job: MapperJob
-    """What is moved. Its ``run_id`` is given by the flow."""
     depends_on: tuple[str, ...] = ()
-    """Names of the jobs that must have succeeded before it begins."""
     incremental: Incremental | None = None
-    """What tells its new rows; None: it reads all of them each time."""
     max_workers: int | None = None
-    """Workers it may keep busy; None: what the flow may."""
     parallel: bool = True
-    """False: its chunks run one after the other in the coordinator."""
     retries: int | None = None
-    """Attempts at a chunk whose error may pass; None: the flow's."""
     lock_timeout: float | None = None
-    """Seconds an attempt waits for a lock in the target; None: the flow's."""
 
 
 @with_known_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """A directed acyclic graph of jobs."""
+    """A directed acyclic graph of jobs.
+
+    Parameters
+    ----------
+    name
+        What its runs have in common: watermarks are kept under it.
+    jobs
+        Each a :class:`FlowJob`, in the order they are to be told of.
+    ledger_conn
+        Where the flow's own ledger is; None: the target of the first job that has one.
+    run_id
+        Name of the run; one the ledger knows is continued. None: a new one.
+    max_parallel_jobs
+        Independent jobs that run at a time; 1: one after the other. None: the setting's, 4.
+    document
+        The job file as it was written, variables unresolved: what the ledger keeps of it.
+    directory
+        Where the job file's relative paths begin.
+
+    Raises
+    ------
+    UnknownOptionError
+        When an option is misspelt.
+    """
 
     name: str
-    """What its runs have in common: watermarks are kept under it."""
     jobs: tuple[FlowJob, ...]
-    """In the order they were written."""
     ledger_conn: Any = field(default=None, repr=False)
-    """Where the flow's own ledger is; None: the target of the first job that has one."""
     run_id: str | None = None
-    """Name of the run; one the ledger knows is continued. None: a new one."""
     max_parallel_jobs: int | None = None
-    """Independent jobs that run at a time; 1: one after the other. None: the setting's."""
     document: str | None = field(default=None, repr=False)
-    """The job file as it was written, variables unresolved: what the ledger keeps of it."""
     directory: str | None = None
-    """Where the job file's relative paths begin."""
 
     def evolve(self, **changes: Any) -> Flow:
         """Return a copy with some fields changed."""

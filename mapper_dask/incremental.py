@@ -27,27 +27,45 @@ LONGEST_COMMIT_WAIT = 86_400
 @with_known_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incremental:
-    """Which rows of a query are new since the last run of the same job."""
+    """Which rows of a query are new since the last run of the same job.
+
+    Parameters
+    ----------
+    column
+        Column of the query whose values grow: a time, a date or a number.
+    overlap
+        How far below the last high value the next run begins, for rows that came late: a
+        timedelta for times, a number for numbers. It reads rows again, so it needs
+        ``write_disposition="merge"``.
+    start
+        Where the first run begins (excluded), and below which no overlap reaches: a time, a date
+        or a number, or one as text; None: with every row. A time without a zone is UTC.
+    in_progress
+        What is done about transactions of the source that may still commit rows below the
+        column's greatest value: ``"wait"`` waits for their end and stays below those that remain;
+        ``"ignore"`` goes up to the greatest value, and loses what they commit later.
+    commit_wait
+        Seconds for which their end is waited for.
+    range_end
+        ``"closed"``: up to the greatest value; ``"open"``: the greatest value itself is left to
+        the run that finds a greater one, for days and seconds, in which more rows may come
+        meanwhile.
+    check_target
+        Whether a run first looks whether the target still holds what the last one has loaded.
+
+    Raises
+    ------
+    UnknownOptionError
+        When an option is misspelt.
+    """
 
     column: str
-    """Column of the query whose values grow: a time, a date or a number."""
     overlap: dt.timedelta | float | None = None
-    """How far below the last high value the next run begins, for rows that came late: a time for
-    times, a number for numbers. It reads rows again, so it needs ``write_disposition="merge"``."""
     start: Any = None
-    """Where the first run begins (excluded), and below which no overlap reaches: a time, a date or
-    a number, or one as text; None: with every row. A time without a zone is UTC."""
     in_progress: str = "wait"
-    """What is done about transactions of the source that may still commit rows below the column's
-    greatest value: ``"wait"`` waits for their end and stays below those that remain; ``"ignore"``
-    goes up to the greatest value, and loses what they commit later."""
     commit_wait: float = 5.0
-    """Seconds for which their end is waited for."""
     range_end: str = "closed"
-    """``"closed"``: up to the greatest value; ``"open"``: the greatest value itself is left to the
-    run that finds a greater one, for days and seconds, in which more rows may come meanwhile."""
     check_target: bool = True
-    """Whether a run first looks whether the target still holds what the last one has loaded."""
 
     @property
     def overlaps(self) -> bool:

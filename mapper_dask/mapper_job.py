@@ -30,55 +30,98 @@ WriteDisposition = Literal["append", "replace", "merge"]
 @with_known_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapperJob:
-    """One job as a value: what to read, what to do to it, where it goes."""
+    """One job as a value: what to read, what to do to it, where it goes.
+
+    All are given by name. What is wrong with one is told when the job is used, or by
+    :meth:`validated`. ``job.evolve(run_id="…")`` is a copy with some of them changed.
+
+    Parameters
+    ----------
+    source_conn
+        Where rows are read: a URL, a SQLAlchemy URL or Engine, or a reference (``env:NAME``,
+        ``profile:NAME``), which leaves the password where it is.
+    source_sql
+        Any query; it is wrapped, never edited.
+    transformation_logic
+        Function DataFrame → DataFrame, called once a chunk; it may return other rows, fewer or
+        more, and other columns. None moves the rows as they are.
+    target_conn
+        Where they go, as ``source_conn``; None makes a dry run that extracts, transforms and
+        counts.
+    target_schema
+        Schema of the target table; None: the connection's search path decides.
+    target_table
+        Table that receives the rows, and which is there; None only for a dry run.
+    key_column
+        Column(s) to cut by; None: detected.
+    strategy
+        How to cut, ``"KEY_BASED"``, ``"ROWID_BASED"``, ``"OFFSET_LIMIT"`` or a
+        :class:`~mapper_dask.ChunkingStrategy`; None: chosen, and the plan says why.
+    chunk_size
+        Rows wanted a chunk, 50,000; ``"auto"`` for as many as make about 32 MB.
+    columns
+        Columns of the query to read; None: all.
+    write_disposition
+        How the rows enter the target: ``"append"`` adds them, ``"replace"`` puts them in place of
+        all its rows, ``"merge"`` each in place of the row with its key.
+    atomic
+        Whether rows that are appended appear all at once, at the end; the others always do.
+    direct_path
+        Whether an Oracle target is loaded by the direct path, which is faster for large chunks
+        and knows no rejects. It commits, so each attempt fills a table of its own.
+    primary_key
+        Column(s) by which rows are merged; None: the target's primary key.
+    newest_by
+        Column: of several rows with one key to merge, the one with the greatest value here wins.
+        None: they are an error, as is a tie.
+    on_error
+        ``"abort"``: a failed chunk stops the run; ``"continue"``: it is counted and passed over.
+    reject_limit
+        Rows the run may set aside in ``mapper_dask_reject``. 0: the first one fails its chunk.
+    consistent
+        Whether all chunks must read one snapshot.
+    dtype_backend
+        Dtypes the function sees: ``"pyarrow"``, or pandas' own nullable ones,
+        ``"numpy_nullable"``.
+    params
+        Values for the places that the query marks ``:name``, by name, written into it as
+        literals; None: it has none. A list stands behind IN. ``env:NAME`` is a text that stays a
+        reference: it is looked up by the process that reads, and shown nowhere.
+    run_id
+        Name of the run; one the ledger knows is continued, and one that is done is not done
+        again. None: a new one.
+
+    Raises
+    ------
+    UnknownOptionError
+        When an option is misspelt; it names the one that was meant, and is a ``TypeError``, too.
+
+    See Also
+    --------
+    ParallelProcessor : runs a job, on how many workers, with how many attempts.
+    """
 
     source_conn: Any = field(repr=False)
-    """A URL, a SQLAlchemy URL or Engine, or a reference (``env:NAME``, ``profile:NAME``)."""
     source_sql: str
-    """Any query; it is wrapped, never edited."""
     transformation_logic: Transformation | None = None
-    """DataFrame → DataFrame; None moves the rows as they are."""
     target_conn: Any = field(default=None, repr=False)
-    """As ``source_conn``; None makes a dry run that extracts, transforms and counts."""
     target_schema: str | None = None
-    """Schema of the target table; None: the connection's search path decides."""
     target_table: str | None = None
-    """Table that receives the rows."""
     key_column: str | Sequence[str] | None = None
-    """Column(s) to cut by; None: detected."""
     strategy: ChunkingStrategy | str | None = None
-    """How to cut; None: chosen, and the plan says why."""
     chunk_size: ChunkSize = DEFAULT_CHUNK_SIZE
-    """Rows wanted a chunk; ``"auto"`` for as many as make about 32 MB."""
     columns: Sequence[str] | None = None
-    """Columns of the query to read; None: all."""
     write_disposition: WriteDisposition = "append"
-    """How the rows enter the target: added to it, in place of all its rows, or each in place of
-    the row with its key."""
     atomic: bool = False
-    """Whether rows that are appended appear all at once, at the end; the others always do."""
     direct_path: bool = False
-    """Whether an Oracle target is loaded by the direct path, which is faster for large chunks and
-    knows no rejects. It commits, so each attempt fills a table of its own."""
     primary_key: str | Sequence[str] | None = None
-    """Key by which rows are merged; None: the target's primary key."""
     newest_by: str | None = None
-    """For a merge: of several rows with one key, the one with the greatest value here wins. None:
-    they are an error, as is a tie."""
     on_error: OnError = "abort"
-    """Whether a failed chunk stops the run or is counted and passed over."""
     reject_limit: int = 0
-    """Rows the run may set aside in ``mapper_dask_reject``. 0: the first one fails its chunk."""
     consistent: bool = True
-    """Whether all chunks must read one snapshot."""
     dtype_backend: DtypeBackend = "pyarrow"
-    """Dtypes the function sees."""
     params: Mapping[str, Any] | None = field(default=None, repr=False)
-    """Values for the places the query marks ``:name``, written into it as literals; None: it has
-    none. A list stands behind IN. ``env:NAME`` is a text that stays a reference: it is looked up by
-    the process that reads, and shown nowhere."""
     run_id: str | None = None
-    """Name of the run; one the ledger knows is continued. None: a new one."""
 
     @property
     def key_columns(self) -> tuple[str, ...]:
