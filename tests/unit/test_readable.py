@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from importlib.metadata import version
+from pathlib import Path
 
 import mapper_dask
 from mapper_dask.cli.page import STYLE
 from mapper_dask.parallel_models import Chunk, ChunkKind
 from mapper_dask.plan.chunk_plan import CHUNKS_SHOWN, _chunk_lines
 from mapper_dask.rendering import as_html
+
+ROOT = Path(__file__).parents[2]
+LIBRARY = ROOT / "mapper_dask"
 
 
 def test_the_version_is_that_of_the_package():
@@ -38,3 +43,26 @@ def test_a_page_takes_the_colours_of_its_reader():
     assert "color-scheme: light dark" in STYLE
     body = STYLE.partition("}")[0]
     assert re.findall(r"#[0-9a-f]{3,6}\b", body) == []
+
+
+MAP = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+NAMED = set(re.findall(r"`([\w./*-]+)`", MAP))
+
+
+def is_named(path: Path) -> bool:
+    """Return whether the map of files has a name, or a pattern, for one."""
+    return any(fnmatch.fnmatch(path.name, name.rstrip("/")) for name in NAMED)
+
+
+def test_the_map_of_files_has_every_room_of_the_library():
+    rooms = [p for p in LIBRARY.iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()]
+    assert [p.name for p in rooms if not is_named(p) and p.name != "__init__.py"] == []
+
+
+def test_what_the_map_names_is_there():
+    names = {name for name in NAMED if re.fullmatch(r"[\w.*/-]+\.(py|c|txt|yaml)|[\w/]+/", name)}
+    places = ("*", ".ci/*", "docs/*", "benchmarks/*/*", "tests/*", "tests/*/*", "tests/*/*/*")
+    there = {p.name for where in places for p in ROOT.glob(where)}
+    there |= {p.name for p in LIBRARY.rglob("*")}
+    lost = [n for n in names if not fnmatch.filter(there, n.rstrip("/").rpartition("/")[2])]
+    assert lost == []
