@@ -337,16 +337,14 @@ class Ledger:
         LedgerLostError
             When the ledger does not know the run, or one of its ``chunks``, any more.
         """
-        values = {"run_id": run_id}
-        held = self.dialect.run(conn, "ledger_hold_run", values)
+        held = self.dialect.run(conn, "ledger_hold_run", values := {"run_id": run_id})
         if not held or self.dialect.run(conn, "ledger_counted", values) != [(chunks,)]:
             raise lost(run_id)
         state = state_of(run_id, RunState, held[0][0])
         [(missing, _)] = self.dialect.run(conn, "ledger_totals", values)
-        if state is RunState.SUCCEEDED or missing:
+        cancelled = publication is not None and state is not RunState.RUNNING
+        if state is RunState.SUCCEEDED or missing or cancelled:  # nothing enters after a cancel
             return state
-        if publication is not None and state is not RunState.RUNNING:
-            return state  # it was cancelled, and who did that was told that nothing enters any more
         if publication is not None:
             require_staged(self.dialect, conn, run_id, publication)
             if first is not None:
