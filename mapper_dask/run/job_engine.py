@@ -97,11 +97,8 @@ class JobEngine:
             with watch, telling(watch.preparing):
                 return work(watch)
 
-        try:
-            with self._waiting():  # in the thread of the caller, which may be a task's
-                return attended(done, stop, RunEnding(job, watch))
-        except KeyboardInterrupt as interrupt:
-            raise interrupt.with_traceback(None)  # noqa: B904 - it is the same, in fewer lines
+        with self._waiting():  # in the thread of the caller, which may be a task's
+            return attended(done, stop, RunEnding(job, watch))
 
     def _waiting(self) -> contextlib.AbstractContextManager[None]:
         if not self.enable_parallel:

@@ -55,11 +55,14 @@ def told_plainly(method: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(method)
     def told(*args: P.args, **kwargs: P.kwargs) -> T:
         __tracebackhide__ = True  # IPython and pytest leave such a frame out
+        plain: BaseException
         try:
             return method(*args, **kwargs)
         except MapperError as error:
-            plain = error
-        raise plainly(plain)  # outside: the handler's frames stay behind
+            plain = plainly(error)
+        except KeyboardInterrupt as interrupt:
+            plain = interrupt.with_traceback(None)  # the line that tells of it says all there is
+        raise plain  # outside: the handler's frames stay behind
 
     return told
 
