@@ -90,7 +90,7 @@ class ConnectionRef:
         ConfigurationError
             When the variable, profile or vault entry does not exist here.
         """
-        return parse_url(self.text(), self.shown)
+        return _parsed(self, self.text())
 
     def text(self) -> str:
         """Return what it stands for at this moment, as text; raises as ``resolve`` does."""
@@ -155,7 +155,7 @@ def engine_for(ref: ConnectionRef, *, connect_args: dict[str, Any]) -> sa.Engine
         if key in _engines and _texts[key] != text:  # the variable names another database now
             _engines.pop(key).pool.dispose()
         if key not in _engines:
-            url, _texts[key] = parse_url(text, ref.shown), text
+            url, _texts[key] = _parsed(ref, text), text
             _engines[key] = sa.create_engine(
                 url,
                 # What the URL says itself, such as a timeout, is not overruled, but for what the
@@ -240,6 +240,10 @@ def _url_reference(url: sa.URL, field: str) -> ConnectionRef:
     if not secrets_of(url):
         return ConnectionRef("url", text, shown, field)
     return ConnectionRef("vault", vault.entry(text), shown, field)
+
+
+def _parsed(ref: ConnectionRef, text: str) -> sa.URL:
+    return parse_url(text, ref.field, ref.shown) if ref.field else parse_url(text, ref.shown)
 
 
 def _as_it_is(text: str, field: str) -> str:

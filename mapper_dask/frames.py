@@ -203,7 +203,8 @@ def _divided(source: ConnectionRef, plan: ChunkPlan, divisions: Any) -> list[Chu
         if not (error.sqlstate or "").startswith(DATA_EXCEPTION):
             raise
         [key] = plan.query.keys
-        answer = error.message.partition(" (at character")[0]  # a place in our text, not theirs
+        said = str(error.details.get("said", error.message))
+        answer = said.partition(" (at character")[0]  # a place in our text, not theirs
         message = f"divisions must be keys of {key.name} ({key.type_name}): {answer}"
         raise ConfigurationError(message, field="divisions") from error
     return key_space.bounded_chunks(ordered)

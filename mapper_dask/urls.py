@@ -17,24 +17,32 @@ DRIVERS = {
 """What a URL without a driver means here, whatever version of SQLAlchemy reads it."""
 
 
-def parse_url(text: str, field: str = "connection") -> sa.URL:
+def parse_url(text: str, field: str = "connection", reference: str = "") -> sa.URL:
     """Return a URL with its driver named; never shows the text in an error.
 
     A bare ``postgresql://`` is taken as psycopg2, which SQLAlchemy 2.1 would read as psycopg 3.
+
+    Parameters
+    ----------
+    field
+        What was given, for an error.
+    reference
+        What the text was found by there, such as ``env:NAME``.
 
     Raises
     ------
     ConfigurationError
         When the text is no URL, or a bare @ leaves open where its password ends.
     """
+    named = f"{field}: {reference}" if reference else field
     if _ends_openly(text):
-        message = f"{field} has an @ after its password began (not shown); write it as %40"
+        message = f"{named} has an @ after its password began (not shown); write it as %40"
         raise ConfigurationError(message, field=field)
     with contextlib.suppress(sa.exc.ArgumentError, ValueError):
         return _with_driver(sa.make_url(text))
     # Raised after the parser's error has ended: that quotes the text, and would pickle along.
     message = (
-        f"{field} is not a URL that SQLAlchemy can read (not shown: it may hold a password); "
+        f"{named} is not a URL that SQLAlchemy can read (not shown: it may hold a password); "
         f"{_remedy(text)}"
     )
     raise ConfigurationError(message, field=field)

@@ -587,7 +587,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"sql": sa.select(texts).where(texts.c.id == object())}, "sql", "sql cannot be written"),
     ({"con": None}, "con", "con must be a URL"),
     ({"con": "nowhere"}, "con", "con must be a URL"),
-    ({"con": "env:NO_SUCH_VARIABLE"}, "env:NO_SUCH_VARIABLE", "NO_SUCH_VARIABLE is not set"),
+    ({"con": "env:NO_SUCH_VARIABLE"}, "con", "NO_SUCH_VARIABLE is not set"),
     ({"index_col": "missing"}, "index_col", "index_col 'missing' is not a column .* id, k"),
     ({"index_col": ["id", "k"]}, "index_col", "index_col must be the name of one column"),
     ({"index_col": "id", "columns": ["k"]}, "columns", "'id' must be among columns"),
