@@ -324,11 +324,13 @@ def raw_connection(engine: sa.Engine, field: str = "") -> Iterator[Any]:
     """
     pooled = _pooled(engine, field)
     try:
-        with cancelled_with(pooled.driver_connection):
+        with cancelled_with(pooled.driver_connection) as is_cancelled:
             yield pooled.driver_connection
     except BaseException:
         pooled.invalidate()
         raise
+    if is_cancelled():  # that may come to its server yet, and hit who has it next
+        pooled.invalidate()
     else:
         _give_back(pooled)
 

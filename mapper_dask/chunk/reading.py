@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import itertools
 import queue
 import threading
@@ -70,7 +71,9 @@ class Reading:
         self.snapshot: str | None = None
         """The snapshot that is read, once the first rows are here."""
         name = f"mapper-dask-read-{chunk.chunk_id}"
-        threading.Thread(target=self._read, name=name, daemon=True).start()
+        # In the context of who reads: what halts that, breaks this off.
+        read = contextvars.copy_context().run
+        threading.Thread(target=read, args=(self._read,), name=name, daemon=True).start()
 
     def _read(self) -> None:
         try:

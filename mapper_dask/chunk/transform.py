@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from mapper_dask.dialects.facts import Column, TypeFamily
 from mapper_dask.errors import SchemaDriftError, TransformError
+from mapper_dask.halting import interruptible
 from mapper_dask.mapping.steps import StepError
 from mapper_dask.parallel_models import DtypeBackend, Transformation
 from mapper_dask.raised import kept
@@ -80,7 +81,8 @@ def apply(function: Transformation, frame: pd.DataFrame, code: Code = NO_CODE) -
         anything but a DataFrame, or returns columns that no table could have.
     """
     try:
-        result: Any = function(frame)
+        with interruptible():
+            result: Any = function(frame)
     except StepError as error:  # of a job file: no function of the user's is to blame
         message, raised = f"{error.field}: {error}", f"ValueError: {error}"
         raise TransformError(message, raised=raised, field=error.field) from None

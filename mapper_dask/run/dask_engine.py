@@ -9,7 +9,7 @@ chunks run again.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Protocol
@@ -30,6 +30,10 @@ from mapper_dask.run.events import log_assigned
 from mapper_dask.run.lanes import Lanes
 from mapper_dask.run.own_cluster import own_cluster
 from mapper_dask.run.startable import why_not_startable
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 class Engine(Protocol):
@@ -63,8 +67,16 @@ class Engine(Protocol):
         """Return whether whoever runs a chunk can read the files of a reading."""
         ...
 
-    def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Generator[ChunkResult]:
-        """Yield what became of each chunk; closing the iterator gives up what is not done."""
+    def results(
+        self, task: ChunkTask, chunks: Sequence[Chunk], quiet: Callable[[], None] = _nothing
+    ) -> Generator[ChunkResult]:
+        """Yield what became of each chunk; closing the iterator gives up what is not done.
+
+        Parameters
+        ----------
+        quiet
+            Called now and then while chunks are elsewhere, and none has ended for a while.
+        """
         ...
 
 
@@ -91,8 +103,11 @@ class LoopEngine:
         del folder, reading
         return True
 
-    def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Generator[ChunkResult]:
-        """Yield what became of each chunk, in order."""
+    def results(
+        self, task: ChunkTask, chunks: Sequence[Chunk], quiet: Callable[[], None] = _nothing
+    ) -> Generator[ChunkResult]:
+        """Yield what became of each chunk, in order; it is never quiet, for it works itself."""
+        del quiet
         for chunk, following in zip_longest(chunks, chunks[1:]):
             log_assigned(task, chunk)
             yield process_chunk(task, chunk, following)
@@ -131,11 +146,13 @@ class DaskEngine:
         found = list(self.client.run(sees, folder, reading).values())
         return bool(found) and all(found)
 
-    def results(self, task: ChunkTask, chunks: Sequence[Chunk]) -> Generator[ChunkResult]:
+    def results(
+        self, task: ChunkTask, chunks: Sequence[Chunk], quiet: Callable[[], None] = _nothing
+    ) -> Generator[ChunkResult]:
         """Yield what became of each chunk as it ends, in any order."""
         run_id = None if task.load is None else task.load.run_id
         crew = Crew(self.client, self.share, self.max_workers, self.own, run_id, self.notes)
-        self._dispatch = Dispatch(self.client, crew, self.share, task, Lanes(chunks))
+        self._dispatch = Dispatch(self.client, crew, self.share, task, Lanes(chunks), quiet)
         return self._dispatch.results()
 
     def halt(self) -> None:

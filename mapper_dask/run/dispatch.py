@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,6 +34,9 @@ HAND_ONS = 3
 LOSSES = 5
 """How often a chunk is sent again when its task was lost with all others."""
 
+QUIET = 5.0
+"""Seconds without a chunk that ended, after which it is asked elsewhere what became of the run."""
+
 WAKE = 0.1
 """Seconds for which a chunk that ended may wait until it is noticed, at most."""
 
@@ -61,6 +64,8 @@ class Dispatch:
     share: Share
     task: ChunkTask
     lanes: Lanes
+    quiet: Callable[[], None]
+    """Called now and then while none has ended for a while."""
     _running: dict[str, Sent] = field(default_factory=dict)
     _unsent: list[ChunkResult] = field(default_factory=list)
     _packed: dict[bool, bytes] = field(default_factory=dict)
@@ -68,6 +73,8 @@ class Dispatch:
     _worked: dict[str, float] = field(default_factory=dict)
     """When each worker last did a chunk."""
     _sent_again: int = 0
+    _heard: float = field(default_factory=time.monotonic)
+    """When anything was last heard of a chunk, or asked elsewhere."""
     _over: bool = False
     """Whether no further chunk is handed out."""
     _halted: bool = False
@@ -83,20 +90,26 @@ class Dispatch:
             while self._running and not self._halted:
                 ended = self._next()
                 if ended is not None:
+                    self._heard = time.monotonic()
                     yield from self._ended(*ended)
+                elif time.monotonic() - self._heard >= QUIET:
+                    self.quiet()
+                    self._heard = time.monotonic()
                 if self.crew.due and self._running:
                     self._look()
                     yield from self._stranded()
                     self._fill()
-                yield from emptied(self._unsent)
+                while self._unsent:
+                    yield from emptied(self._unsent)
+                    self._fill()  # a chunk that could not be sent leaves room for the next
         finally:
-            self.client.cancel([sent.future for sent in self._running.values()])
+            self._forget(list(self._running.values()))
             self._tell()
 
     def halt(self) -> None:
         """Let go of what is handed out, from any thread: who waits for results gets no more."""
         self._over = self._halted = True
-        self.client.cancel([sent.future for sent in list(self._running.values())])
+        self._forget(list(self._running.values()))
 
     def _next(self) -> tuple[Any, Any] | None:
         """Return the next task that has ended; None when it is time for a look."""
@@ -191,8 +204,8 @@ class Dispatch:
         """Yield the result of a task that has ended, unless its chunk is handed out again."""
         sent, status = self._running.pop(str(future.key), None), future.status
         future.release()  # a lost worker must not run it again
-        if sent is None:
-            return  # its chunk was given to another worker
+        if sent is None or self._halted:
+            return  # its chunk was given to another worker, or to nobody
         if status == "finished":
             yield from self._answered(sent, outcome)
         elif status == "error":
@@ -237,9 +250,7 @@ class Dispatch:
     def _stranded(self) -> Iterator[ChunkResult]:
         """Yield the failure of each chunk that waits for a worker, where not one is fit."""
         if hopeless := self.crew.unfit():
-            for key in [key for key, sent in self._running.items() if sent.among is not None]:
-                sent = self._running.pop(key)
-                self.client.cancel([sent.future])
+            for sent in self._withdrawn([s for s in self._running.values() if s.among is not None]):
                 yield from self._stopped(sent.turn.chunk, hopeless)
 
     def _handed_on(self, sent: Sent, address: str, result: ChunkResult) -> bool:
@@ -268,16 +279,26 @@ class Dispatch:
         self._move([sent for key, sent in self._running.items() if key in keys])
 
     def _move(self, moved: Sequence[Sent]) -> None:
-        for sent in moved:
-            del self._running[str(sent.future.key)]
-        self.client.cancel([sent.future for sent in moved])
-        for sent in moved:
+        for sent in self._withdrawn(moved):
             self._again(sent.turn)
+
+    def _withdrawn(self, sents: Sequence[Sent]) -> Sequence[Sent]:
+        """Take back what is handed out, and return it; once halted, that is done for all of it."""
+        if self._halted:
+            return ()
+        for sent in sents:
+            del self._running[str(sent.future.key)]
+        self._forget(sents)
+        return sents
+
+    def _forget(self, sents: Sequence[Sent]) -> None:
+        """Let the cluster forget tasks; not waiting for it, whose event loop may be this thread."""
+        futures, loop = [sent.future for sent in sents], self.client.loop
+        if futures and loop is not None:
+            loop.add_callback(self.client.cancel, futures, asynchronous=True)
 
     def _lost(self, sent: Sent) -> Iterator[ChunkResult]:
         """Send a chunk again whose task the cluster has forgotten; the ledger lets it load once."""
-        if self._halted:
-            return
         if self.client.status != "running":
             self._over = True
             where = getattr(self.client.scheduler, "address", "")
@@ -319,11 +340,8 @@ class Dispatch:
             return
         at_work = {str(key) for keys in self.client.processing().values() for key in keys}
         waiting = [sent for sent in spare if str(sent.future.key) not in at_work][-surplus:]
-        for sent in waiting:
-            del self._running[str(sent.future.key)]
+        for sent in reversed(self._withdrawn(waiting)):
             self.share.give_back()
-        self.client.cancel([sent.future for sent in waiting])
-        for sent in reversed(waiting):
             self.lanes.put_back(sent.turn.chunk)
 
     def _change(self, task: ChunkTask) -> None:

@@ -112,6 +112,8 @@ def _made() -> Callable[..., Any]:
             return address, "version", str(found)
         try:
             function, *args = [cloudpickle.loads(part) for part in parts]
+        except MemoryError:  # of this moment, not of what it lacks
+            raise
         except Exception as error:  # noqa: BLE001 - a module may raise anything when it is imported
             return address, "unloadable", f"{type(error).__name__}: {error}"
         return address, "done", function(*args)

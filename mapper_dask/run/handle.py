@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self
@@ -16,23 +15,6 @@ from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.run.clients import stepping_aside
 from mapper_dask.run.main_guard import seen_from_here
 from mapper_dask.run.told import told_plainly
-
-
-@contextlib.contextmanager
-def _also_broken_off(halt: Halt) -> Iterator[None]:
-    """Let what halts the work that this run is a part of break off what the run waits for, too."""
-    whole = current()
-    if whole is None:
-        yield
-        return
-
-    def break_off() -> None:
-        if halt.is_set():
-            halt.abandoned = halt.abandoned or whole.abandoned
-            halt.break_off()
-
-    with whole.breaks(break_off):
-        yield
 
 
 class RunHandle:
@@ -64,7 +46,7 @@ class RunHandle:
         self.run_id = run_id
         self._end = end
         self._require_waitable = require_waitable
-        self._stop = Halt()
+        self._stop = Halt(current())
         self._future: Future[ParallelProcessingResult] = Future()
         self._future.set_running_or_notify_cancel()  # who stops waiting for it does not end it
         # In the caller's context: what it is a part of, a trace or a flow, goes on there.
@@ -80,7 +62,7 @@ class RunHandle:
 
     def _work(self, work: Callable[[Halt], ParallelProcessingResult]) -> None:
         try:
-            with _also_broken_off(self._stop), self._stop.current():
+            with self._stop.current():
                 self._future.set_result(work(self._stop))
         except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
             self._future.set_exception(error)

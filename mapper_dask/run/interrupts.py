@@ -127,27 +127,34 @@ class _Task(Generic[T]):
     halt: Halt
     ended: threading.Event = field(default_factory=threading.Event)
     thread: int = 0
-    """Which it is."""
+    """Which it is, once it has begun."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _result: list[T] = field(default_factory=list)
     _error: BaseException | None = None
 
     def start(self) -> None:
         with seen_from_here(), self.halt.current():
             context = contextvars.copy_context()
-        thread = threading.Thread(
+        threading.Thread(
             target=context.run, args=(self._run,), name="mapper_dask-run", daemon=True
-        )
-        thread.start()
-        self.thread = thread.ident or 0
+        ).start()
 
     def _run(self) -> None:
+        self.thread = threading.get_ident()
         try:
             self._result.append(self.work())
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
             trace = error.__traceback__
             self._error = error.with_traceback(trace and trace.tb_next)  # without this frame
         finally:
-            self.ended.set()
+            with self._lock:  # nothing is raised in it afterwards
+                self.ended.set()
+
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt in its thread, unless it has ended."""
+        with self._lock:
+            if self.thread and not self.ended.is_set():
+                raise_in(self.thread, KeyboardInterrupt)
 
     def outcome(self) -> T:
         if self._error is not None:
@@ -181,15 +188,13 @@ def _stopped(task: _Task[Any], halt: Halt, ending: Ending, wording: Wording | No
 def _closed(
     task: _Task[Any], halt: Halt, ending: Ending, command: Callable[[str], str] | None
 ) -> str:
-    halt.abandoned = True
-    halt.set()
+    halt.abandon()
     deadline = time.monotonic() + LIMIT / 2
     with contextlib.suppress(Exception):  # it may not be entered yet; once more below
         ending.stop()
     while not task.ended.wait(LOOK) and time.monotonic() < deadline:
         halt.break_off()
-    if not task.ended.is_set():  # a function that computes for ever, called for its columns
-        raise_in(task.thread, KeyboardInterrupt)
+    task.interrupt()  # what computes for ever, and is no function that was broken off
     try:
         ending.stop()
         return ending.told(command)

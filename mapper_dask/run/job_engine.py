@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ from mapper_dask.run.run_ending import RunEnding
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import Keeper, keep_snapshot, kept_again
 from mapper_dask.run.staged_again import publication_again
+from mapper_dask.run.stopped import heed, told_as_stopped
 from mapper_dask.run.told import OnFailure
 
 RESTARTS = 2
@@ -94,7 +96,8 @@ class JobEngine:
         watch = Watch(self.progress, job)
 
         def done() -> ParallelProcessingResult:
-            with watch, telling(watch.preparing):
+            stopped = told_as_stopped(job.run_id, stop, lambda: watch.entering)
+            with watch, telling(watch.preparing), stopped:
                 return work(watch)
 
         with self._waiting():  # in the thread of the caller, which may be a task's
@@ -382,16 +385,15 @@ class JobEngine:
         at work any more.
         """
         results: list[ChunkResult] = []
-        if stop.is_set():
-            return results, 0
         counter = Counter(run.run_id if run.target else None, run.chunks)
         ended = (
             self._process_sequential(run.prepared.task, run.chunks)
             if not engine.remote
-            else engine.results(run.prepared.task, run.chunks)
+            else engine.results(run.prepared.task, run.chunks, partial(heed, run.ledger, stop))
         )
-        halted = stop.breaks(engine.halt) if engine.remote else stop.interrupts()
-        with contextlib.closing(ended), halted:
+        with contextlib.closing(ended), stop.breaks(engine.halt):
+            if stop.is_set():  # just before anything of this could be broken off
+                return results, 0
             for result in ended:
                 stopped = result.state is ChunkState.UNASSIGNED  # by somebody else
                 if stopped or (stop.is_set() and result.error is not None):

@@ -110,6 +110,8 @@ def result_of(
     outcome = Outcome(None, published=True, notes=stored.notes)
     if stored.state is not RunState.SUCCEEDED:  # its coordinator died after the last chunk
         ledger.set_state(RunState.RUNNING)  # whoever asks for it wants it to go on
+        if is_halted():  # unless it was cancelled just before that; afterwards, the ledger says so
+            ledger.stop(RunState.CANCELLED)
         outcome = finish(ledger, publication, len(known))
         known = [result for _, result in ledger.chunks()]  # the target may have refused some rows
     return report.fold(

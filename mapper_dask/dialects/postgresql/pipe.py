@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from mapper_dask.dialects.postgresql.copying import Sink
+from mapper_dask.halting import Breaker
 
 JOIN_SECONDS = 0.1
 """How long a writer that nobody reads any more is left before its query is cancelled."""
@@ -36,7 +37,7 @@ class Pipe:
     Parameters
     ----------
     conn
-        Connection the writer uses; psycopg2 lets another thread cancel it.
+        Connection the writer uses; it is of no use any more once its query was cancelled.
     write
         Called with what takes the bytes; what it returns is ``result``.
     """
@@ -57,10 +58,18 @@ class Pipe:
     def __exit__(self, *_: object) -> None:
         self._source.close()
         self._thread.join(JOIN_SECONDS)
-        while self._thread.is_alive():
-            with contextlib.suppress(Exception):
-                self._conn.cancel()
-            self._thread.join(JOIN_SECONDS)
+        if self._thread.is_alive():
+            self._cancel()
+
+    def _cancel(self) -> None:
+        """Break off the writer's query, and return when it has ended."""
+        breaker = Breaker(self._conn)
+        try:
+            while self._thread.is_alive():
+                breaker.off()
+                self._thread.join(JOIN_SECONDS)
+        finally:
+            breaker.over()
 
     def _fill(self, into: int) -> None:
         try:
