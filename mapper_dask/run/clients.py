@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections.abc import Iterator
 
 from dask.context import thread_state as task_state
@@ -22,6 +23,12 @@ SCHEDULER_PORT, DASHBOARD_PORT = "8786", "8787"
 
 SCHEDULER_WAIT = 5.0
 """Seconds for which a scheduler is waited for. One that refuses is not waited for at all."""
+
+BEGINNING = ("newly-created", "connecting")
+"""How a client stands that is not connected yet."""
+
+MOMENT = 0.02
+"""Seconds between two looks at one."""
 
 AWAIT = "await processor.start(job), or call it in a thread: await asyncio.to_thread(...)"
 
@@ -68,11 +75,25 @@ def require_begun(client: Client | None) -> None:
     ConfigurationError
         Says which.
     """
-    status = getattr(client, "status", "running")
+    status = _status(client)
     if client is not None and status in ("newly-created", "closed", "closing"):
         remedy = "await it first" if status == "newly-created" else "make a new one"
         message = f"client is connected to no scheduler ({status}): {remedy}"
         raise ConfigurationError(message, field="client")
+
+
+def _status(client: Client | None) -> str:
+    """Return how a client stands; one that another thread is just making is waited for.
+
+    So does a worker make its own when a task first asks for it, and two threads of it may ask.
+    """
+    waits_until = time.monotonic() + SCHEDULER_WAIT
+    while True:
+        status = str(getattr(client, "status", "running"))
+        may_wait = not getattr(client, "asynchronous", False)  # nor where its own loop would stop
+        if status not in BEGINNING or not may_wait or time.monotonic() > waits_until:
+            return status
+        time.sleep(MOMENT)
 
 
 @contextlib.contextmanager
