@@ -13,23 +13,29 @@ import argparse
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from statistics import median
 from typing import Any
 
 from mapper_dask.embedded import embedded_postgres
 from tests.database import Databases, fresh_databases
+from tests.fault.joining import guarded
 from tests.fault.terminal import CTRL_C, HANGS, terminal
 from tests.integration.cli.workshop import JOB_FILE, Workshop, opened
 
 ROWS = 4_000
 LONGEST = 8.0
 """Seconds after its begin within which a program is interrupted."""
+
+AT_WORK = 1.5
+"""Seconds from when its workers are there, within which every second round is interrupted."""
 
 SOON = 1.0
 """Seconds within which it stops."""
@@ -54,7 +60,7 @@ FLOW = (
 IMPORTS = """
 from mapper_dask import ParallelProcessor
 from shop_functions import priced
-ParallelProcessor()
+_ = ParallelProcessor()
 """
 
 CELL = """
@@ -77,12 +83,30 @@ if __name__ == "__main__":
 
 
 @dataclass(frozen=True)
+class Moment:
+    """When Ctrl-C is pressed."""
+
+    seconds: float
+    """Since the program's begin, or since its workers were there."""
+    begun: bool
+    """Whether it is the latter."""
+
+    def wait(self, shop: Workshop, ended: Callable[[], bool]) -> bool:
+        """Wait for it, unless the program ends before; return whether chunks are at work then."""
+        while self.begun and not has_begun(shop):
+            if ended():
+                return False
+        time.sleep(self.seconds)
+        return has_begun(shop)
+
+
+@dataclass(frozen=True)
 class Stopped:
     """What came of one round."""
 
     way: str
-    after: float
-    """Seconds from the program's begin to Ctrl-C."""
+    moment: Moment
+    """Of Ctrl-C."""
     seconds: float
     """From Ctrl-C to the program's end."""
     code: int
@@ -98,20 +122,39 @@ class Stopped:
     rows: int
     distinct: int
     booked: int
+    wrong: int
+    """Rows that are not what the function makes of the source's."""
 
     @property
     def exact(self) -> bool:
         """Whether it stopped, wrote its state, and was resumed to every row once."""
-        counts = (self.rows, self.distinct, self.booked) == (ROWS, ROWS, ROWS)
-        return counts and not self.left and "RUNNING" not in self.states and self.lines < 20
+        counts = (self.rows, self.distinct, self.booked, self.wrong) == (ROWS, ROWS, ROWS, 0)
+        return counts and self.written and not self.left and self.lines < 20
+
+    @property
+    def written(self) -> bool:
+        """Whether the ledger says how it ended; nothing, where nothing had begun."""
+        return set(self.states) <= {"CANCELLED", "SUCCEEDED"} and (
+            bool(self.states) or not self.begun
+        )
 
     def __str__(self) -> str:
         how = "exact" if self.exact else "NOT EXACT"
         where = "with" if self.begun else "before"
+        since = "of work" if self.moment.begun else "       "
         return (
-            f"{self.way:7} at {self.after:4.1f} s: {self.seconds:5.2f} s {where} workers, "
+            f"{self.way:7} at {self.moment.seconds:4.1f} s {since}: {self.seconds:5.2f} s {where} "
+            "workers, "
             f"exit {self.code}, {self.lines} lines, {' '.join(self.states) or 'not begun'}: {how}"
         )
+
+
+def moments(number: int, seed: int) -> Iterator[Moment]:
+    """Yield so many: as many of each way somewhere, and when its workers are there."""
+    chance = Random(seed)
+    for turn in range(number):
+        begun = turn // len(WAYS) % 2 == 1
+        yield Moment(chance.uniform(0.0, AT_WORK) if begun else chance.uniform(0.3, LONGEST), begun)
 
 
 def staged(folder: Path, databases: Databases) -> Workshop:
@@ -124,32 +167,35 @@ def staged(folder: Path, databases: Databases) -> Workshop:
     return shop
 
 
-def pressed(shop: Workshop, after: float, command: list[str]) -> tuple[float, int, str, bool, Any]:
+def pressed(
+    shop: Workshop, moment: Moment, command: list[str]
+) -> tuple[float, int, str, bool, Any]:
     """Run a program in a terminal and press Ctrl-C at a moment."""
     with terminal(command, shop.folder, shop.environment) as running:
         if command[-1] == "script.py":
             running.wait_for(lambda: "begun" in running.text)
-        time.sleep(after)
-        begun = has_begun(shop)
+        begun = moment.wait(shop, running.ended)
         code = running.press(CTRL_C) if not running.ended() else running.outcome(time.monotonic())
         with contextlib.suppress(AssertionError):
             running.wait_until_alone()
         return running.seconds, code, running.text, begun, tuple(running.workers())
 
 
-def interrupted_cell(shop: Workshop, after: float) -> tuple[float, int, str, bool, Any]:
+def interrupted_cell(shop: Workshop, moment: Moment) -> tuple[float, int, str, bool, Any]:
     """Run a notebook's cell in a kernel of its own, and interrupt it as the button does."""
     from jupyter_client.manager import start_new_kernel
 
     said: list[str] = []
     manager, client = start_new_kernel(
-        cwd=str(shop.folder), env=shop.environment, preexec_fn=heeding_interrupts
+        cwd=str(shop.folder),
+        env=shop.environment,
+        preexec_fn=heeding_interrupts,
+        stderr=subprocess.DEVNULL,
     )
     try:
         client.execute_interactive(IMPORTS)
         request = client.execute(CELL)
-        time.sleep(after)
-        begun = has_begun(shop)
+        begun = moment.wait(shop, guarded())
         began = time.monotonic()
         manager.interrupt_kernel()
         while True:
@@ -188,22 +234,30 @@ def states(shop: Workshop) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def by_cli(*jobs: str) -> Callable[[Workshop, float], Any]:
+def by_cli(*jobs: str) -> Callable[[Workshop, Moment], Any]:
     arguments = ("run", "shop.yaml", "--run-id", "r", *jobs)
-    return lambda shop, after: pressed(shop, after, shop.command(*arguments))
+    return lambda shop, moment: pressed(shop, moment, shop.command(*arguments))
 
 
-WAYS: dict[str, Callable[[Workshop, float], Any]] = {
+WAYS: dict[str, Callable[[Workshop, Moment], Any]] = {
     "command": by_cli("--job", "goods"),
     "flow": by_cli(),
-    "script": lambda shop, after: pressed(shop, after, [sys.executable, "script.py"]),
+    "script": lambda shop, moment: pressed(shop, moment, [sys.executable, "script.py"]),
     "kernel": interrupted_cell,
 }
 
+FACTORS = {"command": 3, "flow": 3, "script": 2, "kernel": 2}
+"""By what each has its prices multiplied."""
 
-def played(shop: Workshop, way: str, after: float) -> Stopped:
+WRONG = """
+SELECT count(*) FROM goods WHERE (name, price, changed) IS DISTINCT FROM
+('good ' || id, id * 1.25 * %s, timestamp '2024-01-01' + id * interval '1 min')
+"""
+
+
+def played(shop: Workshop, way: str, moment: Moment) -> Stopped:
     """Interrupt, look, resume, and count."""
-    seconds, code, text, begun, left = WAYS[way](shop, after)
+    seconds, code, text, begun, left = WAYS[way](shop, moment)
     found = states(shop)
     finish(shop, way)
     [(rows, distinct)] = shop.target.fetch("SELECT count(*), count(DISTINCT id) FROM goods")
@@ -211,9 +265,10 @@ def played(shop: Workshop, way: str, after: float) -> Stopped:
         "SELECT coalesce(sum(rows_loaded), 0)::int FROM mapper_dask_chunk "
         "WHERE run_id IN ('r', 'r.goods')"
     )
+    [(wrong,)] = shop.target.fetch(WRONG, FACTORS[way])
     lines = len(text[text.find("interrupted") :].splitlines())
     return Stopped(
-        way, after, seconds, code, lines, text, found, begun, left, rows, distinct, booked
+        way, moment, seconds, code, lines, text, found, begun, left, rows, distinct, booked, wrong
     )  # fmt: skip
 
 
@@ -242,12 +297,10 @@ def finish(shop: Workshop, way: str) -> None:
 
 def rounds(server: Any, number: int, seed: int) -> Iterator[Stopped]:
     """Yield what came of so many rounds."""
-    chance = Random(seed)
     ways = list(WAYS)
-    for turn in range(number):
-        after = chance.uniform(0.3, LONGEST)
+    for turn, moment in enumerate(moments(number, seed)):
         with fresh_databases(server) as databases, tempfile.TemporaryDirectory() as folder:
-            yield played(staged(Path(folder), databases), ways[turn % len(ways)], after)
+            yield played(staged(Path(folder), databases), ways[turn % len(ways)], moment)
 
 
 def main() -> int:
@@ -265,13 +318,30 @@ def main() -> int:
             if not stopped.exact:
                 sys.stdout.write(stopped.text[-2000:] + "\n")
             found.append(stopped)
-    took = sorted(one.seconds for one in found if one.begun) or [0.0]
-    exact = sum(one.exact for one in found)
-    sys.stdout.write(
-        f"{exact} of {len(found)} exact; with workers they stopped in {took[len(took) // 2]:.2f} s "
-        f"(median), {took[-1]:.2f} s (longest)\n"
-    )
-    return 0 if exact == len(found) and not (asked.check and took[-1] > SOON) else 1
+    sys.stdout.write(table(found))
+    soon = all(one.seconds <= SOON for one in found if one.begun)
+    return 0 if all(one.exact for one in found) and (soon or not asked.check) else 1
+
+
+def table(found: Sequence[Stopped]) -> str:
+    """Return by kind how many were exact, and how long they took to stop."""
+    lines = ["", f"{'':7} {'exact':>9}   stopped, with workers   before there were any"]
+    for way in (*WAYS, "all"):
+        ones = [one for one in found if way in (one.way, "all")]
+        exact = f"{sum(one.exact for one in ones)} of {len(ones)}"
+        with_, before = (
+            times([one.seconds for one in ones if one.begun is begun]) for begun in (True, False)
+        )
+        lines.append(f"{way:7} {exact:>9}   {with_:21}   {before}")
+    lines.append(f"seconds: median, longest; {SOON:g} s is what is asked for, with workers")
+    return "\n".join(lines) + "\n"
+
+
+def times(seconds: Sequence[float]) -> str:
+    """Return the median and the longest of some."""
+    if not seconds:
+        return "none"
+    return f"{median(seconds):.2f}, {max(seconds):.2f} ({len(seconds)})"
 
 
 if __name__ == "__main__":
