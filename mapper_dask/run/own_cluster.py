@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from distributed.utils import LoopRunner
 from mapper_dask.errors import RunStoppedError
 from mapper_dask.halting import Halt
 from mapper_dask.run.main_guard import require_main_guard
+from mapper_dask.run.quiet import QuietNanny, quiet_dask
 
 ALLOCATOR = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
@@ -83,6 +83,7 @@ def own_cluster(workers: int, halt: Halt | None = None) -> Iterator[Client]:
         tell(f"starting {workers} workers")
     with (
         dask.config.set(_worker_config()),
+        quiet_dask(),  # a heartbeat that meets the end is no news
         _undisturbed_loop() as loop,
         _started(workers, loop, halt or Halt()) as cluster,
         Client(cluster, set_as_default=False) as client,
@@ -125,7 +126,8 @@ def _started(workers: int, loop: Any, halt: Halt) -> Iterator[LocalCluster]:
                     host="127.0.0.1",
                     dashboard_address="127.0.0.1:0",
                     worker_dashboard_address="127.0.0.1:0",
-                    silence_logs=logging.CRITICAL,  # a heartbeat that meets the end is no news
+                    worker_class=QuietNanny,
+                    silence_logs=False,  # by quiet_dask
                     loop=loop,
                 )
             )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
 import os
 
 import dask
@@ -9,6 +12,7 @@ import pytest
 from distributed import Worker
 
 from mapper_dask.run.own_cluster import ALLOCATOR, own_cluster
+from mapper_dask.run.quiet import quiet_dask
 
 SPAWNED = "distributed.nanny.pre-spawn-environ"
 
@@ -55,3 +59,17 @@ def test_what_the_user_set_of_the_environment_stays(only, monkeypatch, where):
         assert only(variable, "MALLOC_TRIM_THRESHOLD_") == "4711"
         assert only(variable, "OWN") == "x"
         assert only(variable, "MALLOC_ARENA_MAX") == ALLOCATOR["MALLOC_ARENA_MAX"]
+
+
+def test_two_clusters_at_a_time_are_quiet_until_each_has_ended():
+    dask_s = logging.getLogger("distributed")
+    dask_s.addHandler(handler := logging.StreamHandler(told := io.StringIO()))
+    try:
+        with contextlib.ExitStack() as second:
+            with quiet_dask():
+                second.enter_context(quiet_dask())
+            dask_s.error("still")
+        dask_s.error("no more")
+    finally:
+        dask_s.removeHandler(handler)
+    assert told.getvalue() == "no more\n"

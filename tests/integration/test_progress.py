@@ -166,6 +166,45 @@ def test_the_log_of_two_workers_names_each_chunk_once(shop, caplog):
     assert len({r["worker"] for r in told if r["event"] == "chunk_processed"}) >= 1
 
 
+class Kept(logging.StreamHandler):
+    """Where a user gathers what several loggers write."""
+
+    def __init__(self):
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record):
+        self.records.append(record)
+
+
+@pytest.fixture
+def kept(monkeypatch) -> Kept:
+    """A handler that this library's logger, Dask's and one of the user's own share."""
+    handler = Kept()
+    for name in ("mapper_dask", "distributed", "mine"):
+        logger = logging.getLogger(name)
+        monkeypatch.setattr(logger, "handlers", [*logger.handlers, handler])
+    return handler
+
+
+def test_a_handler_that_dask_shares_gets_each_event_of_two_workers_and_no_noise(shop, caplog, kept):
+    def also_writes(event: RunEvent) -> None:
+        logging.getLogger("mine").warning("chunk %s", event.chunk.chunk_id)
+        logging.getLogger("distributed.comm").error("lost")
+        logging.getLogger("distributed.worker").critical("out of memory")
+
+    with caplog.at_level(logging.DEBUG, logger="mapper_dask"):
+        ParallelProcessor(2, progress=also_writes).run(job(shop)).raise_for_status()
+        logging.getLogger("distributed.comm").error("lost")
+
+    of_runs = Counter(r.mapper["event"] for r in kept.records if hasattr(r, "mapper"))
+    assert [of_runs[f"chunk_{what}"] for what in ("assigned", "processed")] == [10, 10]
+    assert of_runs["run_started"] == 1
+    by_others = Counter(r.getMessage() for r in kept.records if not hasattr(r, "mapper"))
+    assert by_others == {**{f"chunk {n}": 1 for n in range(10)}, "out of memory": 10, "lost": 1}
+    assert kept.level == logging.NOTSET
+
+
 def test_a_failed_run_is_told_without_a_value_of_a_row_or_a_secret(shop, caplog):
     secret = sa.make_url(shop.source.url).set(password=SECRET)
     url = secret.render_as_string(hide_password=False)
