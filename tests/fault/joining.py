@@ -101,14 +101,14 @@ def closed_port() -> int:
 
 
 class Cable:
-    """A connection to a scheduler that can be cut."""
+    """A connection to a scheduler, or a socket of this machine by its path, that can be cut."""
 
-    def __init__(self, scheduler: str) -> None:
-        host, _, port = scheduler.removeprefix("tcp://").rpartition(":")
-        self._upstream = (host, int(port))
+    def __init__(self, upstream: str) -> None:
+        self._upstream = upstream
         self._server = socket.create_server(("127.0.0.1", 0))
         self._ends: list[socket.socket] = []
-        self.address = f"tcp://127.0.0.1:{self._server.getsockname()[1]}"
+        self.port = int(self._server.getsockname()[1])
+        self.address = f"tcp://127.0.0.1:{self.port}"
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -116,7 +116,7 @@ class Cable:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._server.accept()
-                far = socket.create_connection(self._upstream)
+                far = _connected(self._upstream)
                 self._ends += [near, far]
                 for pair in ((near, far), (far, near)):
                     thread = threading.Thread(target=_pass_on, args=pair)
@@ -131,6 +131,15 @@ class Cable:
             end.close()
         for thread in self._threads:
             thread.join()
+
+
+def _connected(upstream: str) -> socket.socket:
+    if upstream.startswith("/"):
+        far = socket.socket(socket.AF_UNIX)
+        far.connect(upstream)
+        return far
+    host, _, port = upstream.removeprefix("tcp://").rpartition(":")
+    return socket.create_connection((host, int(port)))
 
 
 def _pass_on(from_: socket.socket, to: socket.socket) -> None:
