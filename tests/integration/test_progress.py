@@ -187,6 +187,7 @@ def kept(monkeypatch) -> Kept:
     return handler
 
 
+@pytest.mark.workers
 def test_a_handler_that_dask_shares_gets_each_event_of_two_workers_and_no_noise(shop, caplog, kept):
     def also_writes(event: RunEvent) -> None:
         logging.getLogger("mine").warning("chunk %s", event.chunk.chunk_id)
