@@ -330,3 +330,15 @@ def test_cancel_stops_and_prints_a_table():
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "| 1 | " in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.workers
+def test_scaling_counts_the_rows_of_each_way_and_prints_a_table():
+    done = run_script(
+        "-m", "benchmarks.scaling", "--only", "joining",
+        "--rounds", 1, "--chunks", 12, "--seconds", 0.02,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = [line.split("|")[1].strip() for line in done.stdout.splitlines() if "|" in line]
+    assert lines[2:] == ["3 all along", "1, scaled to 3", "adaptive, 1 to 3"]
