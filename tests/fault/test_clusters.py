@@ -251,7 +251,10 @@ def test_two_delayed_runs_on_two_threads(databases: Databases, how: str) -> None
 
 
 def joined(
-    databases: Databases, client: Client, grow: Callable[[], object]
+    databases: Databases,
+    client: Client,
+    grow: Callable[[], object],
+    reached: Callable[[], bool] = lambda: True,
 ) -> ParallelProcessingResult:
     """Run with one worker in the middle of a chunk, let more come until three are at work."""
     stage(databases)
@@ -261,6 +264,8 @@ def joined(
         gate.crowd(1, lambda: run.done() or waited())
         grow()
         gate.crowd(3, lambda: run.done() or waited())
+        while not reached():
+            assert not waited(), "it never came to that"
         gate.open()
         return run.result()
 
@@ -276,8 +281,20 @@ def test_an_adaptive_cluster_reaches_its_most(databases: Databases, narrow: Clie
     assert_done(result, databases)
 
 
-def test_workers_that_join_in_mid_run_help_at_once(databases: Databases, narrow: Client) -> None:
-    result = joined(databases, narrow, lambda: narrow.cluster.scale(3))
+def held(client: Client) -> int:
+    """Return how many chunks of a run the scheduler holds."""
+    return int(client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)))
+
+
+def test_workers_that_join_in_mid_run_help_at_once(
+    databases: Databases, narrow: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have two chunks each in hand, also where hardly any is in line for who may join."""
+    monkeypatch.setattr(crews, "IN_LINE", 0)
+    monkeypatch.setattr(crews, "IN_LINE_A_THREAD", 0)
+    result = joined(
+        databases, narrow, lambda: narrow.cluster.scale(3), lambda: held(narrow) >= 2 * 3
+    )
     assert len({chunk.worker for chunk in result.chunk_results}) == 3
     assert_done(result, databases)
 
@@ -511,12 +528,12 @@ def test_the_scheduler_never_holds_more_than_a_bounded_number(
 ) -> None:
     stage(databases)
     monkeypatch.setattr(crews, "IN_LINE", 5)
-    held: list[int] = []
+    counts: list[int] = []
 
     def count(_: RunEvent) -> None:
-        held.append(narrow.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)))
+        counts.append(held(narrow))
 
     work = job(databases.source.url, databases.target.url, chunk_size=1_000)
     result = ParallelProcessor(client=narrow, progress=count).run(work)
     assert_done(result, databases)
-    assert 2 < max(held) <= 2 + 5 + crews.IN_LINE_A_THREAD + 1
+    assert 2 < max(counts) <= 2 + 5 + crews.IN_LINE_A_THREAD + 1

@@ -251,7 +251,7 @@ def test_a_number_that_no_database_writes_out_is_refused_at_once():
         made([Decimal("1E+999999999")], "text")
 
 
-MISSING = (None, pd.NA, pd.NaT, float("nan"), np.float64("nan"), np.datetime64("NaT"))
+MISSING = (None, pd.NA, pd.NaT, float("nan"), np.float64("nan"), np.datetime64("NaT", "ns"))
 
 
 @pytest.mark.parametrize("missing", MISSING, ids=lambda value: f"{type(value).__name__}-{value}")
