@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from dataclasses import dataclass
+
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.definition import TABLE
@@ -11,10 +13,16 @@ from mapper_dask.dialects.facts import SourceQuery, TargetTable
 from mapper_dask.errors import MapperError
 from mapper_dask.ledger import Ledger
 from mapper_dask.mapper_job import MapperJob
-from mapper_dask.run.evidence import Standing, still_there
-from mapper_dask.run.job_record import job_fingerprint
+from mapper_dask.plan.query import analyse
+from mapper_dask.references import HEAD
+from mapper_dask.rendering import counted
+from mapper_dask.run.evidence import Standing, Verdict, still_there
+from mapper_dask.run.job_record import job_fingerprint, moves
 from mapper_dask.run.journal import log
 from mapper_dask.run.run_ledger import RunLedger
+
+MOST_LOOKED_AT = 3
+"""Earlier runs of the same query whose rows are looked for, the latest first."""
 
 
 def doubled(
@@ -54,28 +62,75 @@ def _reads(
 def _before(
     job: MapperJob, source: ConnectionRef, target: ConnectionRef, table: TargetTable, run_id: str
 ) -> str:
-    """Return which run has appended the same, if its rows are there still."""
-    values = {"fingerprint": job_fingerprint(job, source), "run_id": run_id}
+    """Return which run has put rows of the same query there, if they may be there still."""
+    values = {
+        "fingerprint": job_fingerprint(job, source),
+        "moves": moves(job, source, table.quoted),
+        "run_id": run_id,
+    }
     dialect = dialect_for(target, "target_conn")
     engine = engine_for(target, connect_args=dialect.connect_args())
     with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
         found = dialect.run(conn, "ledger_same", values) if Ledger(dialect).exists(conn) else []
         conn.rollback()
-    if not found or _is_gone(target, found[0][0]):
+    if not found or _means_others(job, source):
         return ""
-    note = (
-        f"run {found[0][0]!r} has appended the same query to {table.quoted} and succeeded at "
-        f"{found[0][1]} UTC: rows that it has put there are there twice after this one. Give both "
-        "the same run_id, or use write_disposition='merge'"
-    )
-    log("appended_before", logging.WARNING, run=run_id, before=found[0][0])
-    return note
+    for row in found[:MOST_LOOKED_AT]:
+        earlier = _Earlier(str(row[0]), str(row[1]), str(row[2]), int(row[3]))
+        verdict = _looked_at(target, earlier.run_id)
+        if verdict is not None and verdict.standing is not Standing.GONE:
+            log("appended_before", logging.WARNING, run=run_id, before=earlier.run_id)
+            return earlier.told(table.quoted, verdict)
+    return ""
 
 
-def _is_gone(target: ConnectionRef, run_id: str) -> bool:
-    """Return whether the rows of a run are shown not to be there any more."""
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    """A run that has put rows of the same query into the same table."""
+
+    run_id: str
+    state: str
+    at: str
+    """When it ended, or began where it has not, in UTC."""
+    rows: int
+    """Rows of its committed chunks."""
+
+    def told(self, table: str, verdict: Verdict) -> str:
+        """Return what a plan says of it. What became of single rows since nobody has looked."""
+        seen = f"{verdict.seen}; " if verdict.standing is Standing.PLAUSIBLE else ""
+        return (
+            f"run {self.run_id!r} has appended the same query to {table} and {self._ended}: "
+            f"{seen}rows of it that are there still, and that the query returns again, are there "
+            f"twice after this run. {self._remedy}"
+        )
+
+    @property
+    def _ended(self) -> str:
+        if self.state == "SUCCEEDED":
+            return f"succeeded at {self.at} UTC"
+        left = f"{counted(self.rows, 'row')} of its committed chunks"
+        if self.state == "RUNNING":
+            return f"is RUNNING since {self.at} UTC, or was killed, with {left}"
+        return f"{self.state} at {self.at} UTC, with {left}"
+
+    @property
+    def _remedy(self) -> str:
+        if self.state == "SUCCEEDED":
+            return "Give both the same run_id, or use write_disposition='merge'"
+        return f"Finish it in place of this run: resume({self.run_id!r})"
+
+
+def _means_others(job: MapperJob, source: ConnectionRef) -> bool:
+    """Return whether the same text asks for other rows each time: of a variable, or of the time."""
+    if HEAD in job.source_sql:
+        return True
+    return analyse(job.source_sql, dialect_for(source).grammar).clocks
+
+
+def _looked_at(target: ConnectionRef, run_id: str) -> Verdict | None:
+    """Return what is known of a run's rows; None where the ledger does not tell."""
     try:
         stored = RunLedger(target, run_id).find()
-        return stored is not None and still_there(target, stored).standing is Standing.GONE
+        return None if stored is None else still_there(target, stored)
     except MapperError:  # what stands in another run is no reason to refuse this
-        return False
+        return Verdict(Standing.UNKNOWN, 0)

@@ -74,6 +74,18 @@ def job_fingerprint(job: MapperJob, source: ConnectionRef) -> str:
     )
 
 
+def moves(job: MapperJob, source: ConnectionRef, target: str | None) -> str:
+    """Return a digest of which rows a job puts where, however it cuts them and enters them.
+
+    Parameters
+    ----------
+    target
+        The table, quoted, with its schema.
+    """
+    sql = job.source_sql.strip().rstrip("; \n\t")
+    return fingerprint("moves", source.address, sql, job.columns and tuple(job.columns), target)
+
+
 def marks(job: MapperJob, source: ConnectionRef) -> dict[str, str]:
     """Return a digest of each part of a job that a saved plan stands on."""
     parts = {

@@ -70,6 +70,7 @@ class Run:
         if self.ledger is None:
             return True
         plan = {**self.plan.to_json(), "job": job_record.record(self.job, self.source)}
+        plan["moves"] = job_record.moves(self.job, self.source, self.plan.target)
         fingerprint = job_record.job_fingerprint(self.job, self.source)
         publication, load = self.prepared.publication, self.prepared.task.load
         if load is not None:

@@ -86,7 +86,7 @@ def test_no_other_run_is_warned_of(shop: Databases, other: dict[str, Any]) -> No
     assert notes(job(shop, **other)) == []
 
 
-def test_a_failed_run_and_an_emptied_table_are_no_reason(shop: Databases) -> None:
+def test_a_failed_run_of_no_rows_and_an_emptied_table_are_no_reason(shop: Databases) -> None:
     def bad(_frame: Any) -> Any:
         raise ValueError
 
@@ -95,6 +95,84 @@ def test_a_failed_run_and_an_emptied_table_are_no_reason(shop: Databases) -> Non
     assert notes(job(shop)) == []
     shop.target.execute("TRUNCATE d")
     assert notes(job(shop)) == []
+
+
+def late(frame: Any) -> Any:
+    if (frame.id == ROWS).any():
+        raise ValueError
+    return frame
+
+
+def test_a_run_that_has_not_ended_well_and_left_rows_is_to_be_finished(shop: Databases) -> None:
+    failing = job(shop, transformation_logic=late, chunk_size=10, run_id="half")
+    ParallelProcessor(enable_parallel=False, on_failure="return").run(failing)
+    [(left,)] = shop.target.fetch("SELECT sum(rows_loaded) FROM mapper_dask_chunk")
+    assert left == 20
+    for state, again in (
+        ("RUNNING", {"key_column": "id"}),
+        ("CANCELLED", {"chunk_size": 7}),
+        ("FAILED", {}),
+    ):
+        shop.target.execute(f"UPDATE mapper_dask_run SET state = '{state}' WHERE run_id = 'half'")
+        [note] = notes(job(shop, **again))
+
+        assert "with 20 rows of its committed chunks" in note
+        assert state in note
+        assert note.endswith("Finish it in place of this run: resume('half')")
+        shop.target.execute("DELETE FROM mapper_dask_run WHERE run_id <> 'half'")
+
+
+def test_a_run_that_failed_before_its_rows_were_published_has_left_none(shop: Databases) -> None:
+    failing = job(shop, transformation_logic=late, chunk_size=10, atomic=True)
+    ParallelProcessor(enable_parallel=False, on_failure="return").run(failing)
+
+    assert notes(job(shop)) == []
+
+
+def test_the_same_rows_are_known_however_they_are_cut(shop: Databases) -> None:
+    notes(job(shop, run_id="first"))
+    shop.source.execute(f"DELETE FROM s WHERE id = {ROWS}")
+    for other in (
+        {"chunk_size": 7},
+        {"transformation_logic": late},
+        {"source_sql": " SELECT * FROM s ;\n"},
+        {"target_schema": "public"},
+        {"atomic": True},
+    ):
+        [note] = notes(job(shop, **other))
+        assert note.startswith("run 'first' has appended the same query"), other
+        shop.target.execute("DELETE FROM mapper_dask_run WHERE run_id <> 'first'")
+
+
+def test_a_query_of_a_variable_or_of_the_time_is_another_each_time(
+    shop: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for sql, params in (
+        ("SELECT * FROM s WHERE id > :low::int", {"low": "env:LOWEST"}),
+        ("SELECT * FROM s WHERE current_date > '2024-01-01'", None),
+        ("SELECT * FROM s WHERE now() > '2024-01-01'", None),
+        ("WITH w AS (SELECT localtimestamp AS t) SELECT s.id FROM s, w", None),
+    ):
+        monkeypatch.setenv("LOWEST", "3")
+        assert notes(job(shop, source_sql=sql, params=params)) == []
+        monkeypatch.setenv("LOWEST", "4")
+        assert notes(job(shop, source_sql=sql, params=params)) == [], sql
+
+
+def test_a_value_that_is_written_is_the_same_query_again(shop: Databases) -> None:
+    sql = "SELECT * FROM s WHERE id > :low"
+    assert notes(job(shop, source_sql=sql, params={"low": 3})) == []
+    assert notes(job(shop, source_sql=sql, params={"low": 4})) == []
+    assert len(notes(job(shop, source_sql=sql, params={"low": 4}))) == 1
+
+
+def test_a_table_that_was_truncated_and_filled_again_is_said_to_be(shop: Databases) -> None:
+    notes(job(shop, run_id="first"))
+    shop.target.execute(f"TRUNCATE d; INSERT INTO d SELECT g FROM generate_series(1, {ROWS}) g")
+
+    [note] = notes(job(shop))
+    assert "was truncated, rewritten, restored or made anew since it was loaded" in note
+    assert "that are there still" in note
 
 
 def test_an_incremental_job_is_not_warned_of(shop: Databases) -> None:
