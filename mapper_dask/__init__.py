@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mapper_dask.chunk.chunk_processor import ChunkProcessor
     from mapper_dask.chunk.rejects import reject
-    from mapper_dask.errors import MapperError
+    from mapper_dask.errors import MapperError, RunFailedError
     from mapper_dask.flow import Flow, FlowJob, FlowResult
     from mapper_dask.frames import read_sql_query
     from mapper_dask.incremental import Incremental
@@ -48,6 +48,7 @@ __all__ = [
     "Reconciliation",
     "RunEnded",
     "RunEvent",
+    "RunFailedError",
     "RunHandle",
     "RunRefused",
     "RunStarted",
@@ -76,6 +77,7 @@ _PLACES = {
     "Reconciliation": "mapper_dask.run.reconcile",
     "RunEnded": "mapper_dask.run.events",
     "RunEvent": "mapper_dask.run.events",
+    "RunFailedError": "mapper_dask.errors",
     "RunHandle": "mapper_dask.run.handle",
     "RunRefused": "mapper_dask.run.events",
     "RunStarted": "mapper_dask.run.events",

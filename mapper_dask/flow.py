@@ -218,10 +218,13 @@ class FlowResult:
         job = self._failed_first()
         cause = None if job.result is None else job.result.cause
         first = _error_of(job) if cause is None else _error_of(job).partition(TRACEBACK)[0]
-        message = (
-            f"{len(self.errors)} of {len(self.jobs)} jobs did not succeed; finish with "
-            f"resume({self.run_id!r}). First: {first}"
+        anew = job.result is not None and job.result.needs_another_job
+        how = (
+            "the changed job is another one: run the flow under a new run_id"
+            if anew
+            else f"finish with resume({self.run_id!r})"
         )
+        message = f"{len(self.errors)} of {len(self.jobs)} jobs did not succeed; {how}. First: {first}"
         raise RunFailedError(message, run_id=self.run_id, result=self) from cause
 
     def _failed_first(self) -> FlowJobResult:

@@ -226,6 +226,8 @@ class ChunkResult:
     """Whether its worker could not read the file of its rows, as where it sees no such folder."""
     unreached: bool = field(default=False, repr=False, compare=False)
     """Whether its worker could not reach a database, which others may."""
+    of_the_job: bool = field(default=False, repr=False, compare=False)
+    """Whether the job itself must be changed, which makes it another: no resume can finish it."""
     raised: Raised | None = field(default=None, repr=False, compare=False)
     """What the user's function raised, on its way from the worker; the ledger has its text only."""
     began: float | None = field(default=None, repr=False, compare=False)

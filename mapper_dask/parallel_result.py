@@ -8,7 +8,7 @@ import pandas as pd
 
 from mapper_dask.errors import RunFailedError
 from mapper_dask.parallel_models import ChunkResult, ChunkState
-from mapper_dask.rendering import Line, as_html, as_text, chunks, set_aside, taken
+from mapper_dask.rendering import BESIDE, Line, as_html, as_text, chunks, set_aside, taken
 
 TRACEBACK = "\nTraceback (most recent call last):\n"
 """Stands between what failed a chunk and the user's lines that led to it."""
@@ -121,10 +121,25 @@ class ParallelProcessingResult:
             return self
         missing = self.chunks_total - self.chunks_succeeded
         first, cause = self._first()
-        how = f"; finish with resume({self.run_id!r})" if self.run_id else ""
+        how = self._remedy if self.run_id else ""
         what = f"{missing} of {self.chunks_total} chunks are not committed" if missing else "failed"
         message = f"{what}{how}. First: {first}"
         raise RunFailedError(message, run_id=self.run_id, result=self) from cause
+
+    @property
+    def needs_another_job(self) -> bool:
+        """Whether what failed it is its query or an option: the changed job is another run."""
+        return self.error is None and not self.succeeded and self._telling().of_the_job
+
+    @property
+    def _remedy(self) -> str:
+        if not self.needs_another_job:
+            return f"; finish with resume({self.run_id!r})"
+        left = f" and take out the {self._rows_committed:,} rows it has left there"
+        return (
+            "; the changed job is another run: give it a run_id of its own"
+            f"{left if self.published and self._rows_committed else ''}"
+        )
 
     @property
     def cause(self) -> BaseException | None:
@@ -171,9 +186,15 @@ class ParallelProcessingResult:
             ("rows successful", f"{self.total_rows_successful:,}{self._waiting}"),
             ("rows failed", f"{self.total_rows_failed:,}{self._not_counted}"),
             ("rows rejected", f"{self.total_rows_rejected:,}"),
-            ("time", taken(self.processing_time, self.total_time, self.rows_this_run)),
+            ("time", self._time),
             ("one snapshot", self._snapshot),
         ]
+
+    @property
+    def _time(self) -> str:
+        """How long it took; a dry run publishes nothing."""
+        beside = BESIDE if self.run_id else "start-up and planning"
+        return taken(self.processing_time, self.total_time, self.rows_this_run, beside=beside)
 
     @property
     def _snapshot(self) -> str:

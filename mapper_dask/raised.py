@@ -69,7 +69,7 @@ def _pickled(error: BaseException) -> bytes | None:
     try:
         pickled: bytes = cloudpickle.dumps(error)
         alike = type(cloudpickle.loads(pickled)) is type(error)
-    except Exception:  # noqa: BLE001 - a class of the user's may raise whatever it likes
+    except (Exception, SystemExit):  # noqa: BLE001 - a class of the user's may raise whatever
         return None
     return pickled if alike and len(pickled) <= MOST_BYTES else None
 
@@ -77,7 +77,7 @@ def _pickled(error: BaseException) -> bytes | None:
 def _revived(link: Link) -> BaseException | None:
     try:
         error = cloudpickle.loads(link.pickled)
-    except Exception:  # noqa: BLE001 - its module may be missing here
+    except (Exception, SystemExit):  # noqa: BLE001 - its module may be missing here
         return None
     if not isinstance(error, BaseException):
         return None

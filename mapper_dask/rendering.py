@@ -10,6 +10,9 @@ MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 SPANS = ((DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "min"), (MINUTE, "min", 1, "s"))
 
+BESIDE = "start-up, planning and publication"
+"""What a run does beside moving rows."""
+
 Line = tuple[str, str]
 """A label and a value."""
 
@@ -62,7 +65,7 @@ def lasted(number: float) -> str:
     raise AssertionError  # pragma: no cover - a minute is the last of them
 
 
-def taken(moving: float, whole: float, rows: int) -> str:
+def taken(moving: float, whole: float, rows: int, *, beside: str = BESIDE) -> str:
     """Return how long a run took, with the rate of each time that is told.
 
     Parameters
@@ -71,11 +74,15 @@ def taken(moving: float, whole: float, rows: int) -> str:
         Seconds while chunks were at work.
     whole
         Seconds with all that comes before and after; 0.0 where nobody knows.
+    beside
+        What comes before and after.
     """
+    if not moving and not rows:
+        return f"nothing was moved by this call{f', which took {seconds(whole)}' if whole else ''}"
     text = f"moved in {seconds(moving)}{_rate(rows, moving)}"
     if not whole:
         return text
-    return f"{text}; {seconds(whole)}{_rate(rows, whole)} with start-up, planning and publication"
+    return f"{text}; {seconds(whole)}{_rate(rows, whole)} with {beside}"
 
 
 def _rate(rows: int, time: float) -> str:

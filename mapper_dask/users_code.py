@@ -138,6 +138,14 @@ def told(found: list[Failure]) -> str:
     return "\n".join(parts)
 
 
+def said(error: BaseException) -> str:
+    """Return an exception's own text, whatever its class does when it is asked for it."""
+    try:
+        return str(error)
+    except (Exception, SystemExit):  # noqa: BLE001 - but not what breaks off a run
+        return "(its text cannot be told: __str__ raises)"
+
+
 def ends(lines: tuple[CodeLine, ...]) -> tuple[CodeLine, ...]:
     """Return the first and the last of many lines."""
     half = LINES_SHOWN // 2

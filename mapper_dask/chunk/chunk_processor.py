@@ -32,6 +32,7 @@ from mapper_dask.chunk.spooled import SpooledReading, in_file
 from mapper_dask.chunk.task import ChunkTask, LoadTask
 from mapper_dask.connections import close_idle
 from mapper_dask.errors import (
+    OF_THE_JOB,
     ChunkError,
     ConnectionFailedError,
     MapperError,
@@ -343,6 +344,7 @@ class ChunkProcessor:
             stops_run=isinstance(error, MapperError) and (error.stops_run or lost),
             snapshot_lost=lost,
             file_unread=isinstance(error, SpoolError) and self.task.read.cargo is None,
+            of_the_job=isinstance(error, MapperError) and error.details.get("field") in OF_THE_JOB,
             unreached=isinstance(error, ConnectionFailedError) and not lacks_connection(error),
         )
         load = self.task.load

@@ -16,7 +16,7 @@ from mapper_dask.halting import interruptible
 from mapper_dask.mapping.steps import StepError
 from mapper_dask.parallel_models import DtypeBackend, Transformation
 from mapper_dask.raised import kept
-from mapper_dask.users_code import NO_CODE, Code, failures, told
+from mapper_dask.users_code import NO_CODE, Code, failures, said, told
 
 FUNCTION = "transformation_logic: the function"
 """How messages begin: the field, and what stands in it."""
@@ -99,7 +99,7 @@ def apply(function: Transformation, frame: pd.DataFrame, code: Code = NO_CODE) -
 
 def _raised(error: Exception, code: Code) -> TransformError:
     """Return what a function raised as a chunk tells it, with the exception on its way."""
-    raised, found = f"{type(error).__name__}: {error}", failures(error, code)
+    raised, found = f"{type(error).__name__}: {said(error)}", failures(error, code)
     message = f"{FUNCTION} raised {raised}\n{told(found)}".rstrip()
     place = found[0].lines[-1].place if found[0].lines else ""
     return TransformError(message, raised=raised, place=place, origin=kept(found))

@@ -8,6 +8,7 @@ import click
 
 from mapper_dask.cli import parameters
 from mapper_dask.cli.ledgers import ledger_of
+from mapper_dask.cli.named import require_flow
 from mapper_dask.cli.reply import Reply
 from mapper_dask.cli.states import how, moment, table_name
 from mapper_dask.cli.tables import fitted, table
@@ -111,7 +112,9 @@ def rewind(
     del as_json, debug
     from mapper_dask.run.execution_engine import ExecutionEngine
 
-    jobs = ExecutionEngine(progress=False).rewind(run_id, ledger_conn=ledger_of(ledger, file))
+    conn = ledger_of(ledger, file)
+    require_flow(conn, run_id)
+    jobs = ExecutionEngine(progress=False).rewind(run_id, ledger_conn=conn)
     text = (
         f"the next run of {', '.join(jobs)} begins where run {run_id} began. What is left in the "
         "target of its rows and of later ones must be deleted first: an append would double them"

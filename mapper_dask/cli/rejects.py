@@ -12,10 +12,16 @@ import click
 from mapper_dask.cli import parameters
 from mapper_dask.cli.groups import Group
 from mapper_dask.cli.ledgers import as_given, ledger_of
+from mapper_dask.cli.named import named
 from mapper_dask.cli.reply import PARTIAL, Reply, write_file
 from mapper_dask.cli.tables import fitted, table
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.rendering import counted
+
+JOB = ("job",)
+"""What stands before the other columns where a flow's run was named."""
+
+SHOWN_OF_EACH = ("chunk", "stage", "key", "row")
 
 SHOWN = 20
 """Rows that are shown to people unless asked for more."""
@@ -59,13 +65,17 @@ def show(
     reasons = [{"stage": s, "reason": r, "rows": n} for (s, r), n in counts.items()]
     reasons.sort(key=lambda reason: -int(str(reason["rows"])))
     rows = [
-        (reject["chunk_id"], reject["stage"], _json(reject["key"]), _json(reject["row"]))
+        tuple(
+            _json(value) if name in ("key", "row") else value
+            for name, value in reject.items()
+            if name != "reason"
+        )
         for reject in found[:limit]
     ]
     parts = [
         fitted(f"run {run_id}: {counted(len(found), 'row')} set aside"),
         table(("rows", "stage", "reason"), [tuple(_cells(reason)) for reason in reasons]),
-        table(("chunk", "stage", "key", "row"), rows),
+        table(((*JOB, *SHOWN_OF_EACH) if found and "job" in found[0] else SHOWN_OF_EACH), rows),
     ]
     data = {
         "run_id": run_id,
@@ -98,8 +108,8 @@ def export(
 ) -> Reply:  # fmt: skip
     """Write the rows that were set aside to a file.
 
-    Each has chunk_id, stage, reason, key and row; the last two as JSON where the format has no
-    mappings.
+    Each has chunk_id, stage, reason, key and row, those of a flow's run their job before; key and
+    row as JSON where the format has no mappings.
     """
     del as_json, debug
     chosen = kind or Path(output).suffix.lstrip(".").lower()
@@ -135,25 +145,38 @@ def retry(
     del as_json, debug
     from mapper_dask import ParallelProcessor
 
-    conn = ledger_of(ledger, file)
-    given = as_given(file, conn, run_id, source, trust_ledger=trust_ledger)
-    done = ParallelProcessor(progress=False).retry_rejects(run_id, target_conn=conn, **given)
+    meant = named(ledger_of(ledger, file), run_id, file)
+    tried = []
+    for run in meant.runs:
+        given = as_given(file, run.target, run.run_id, source, trust_ledger=trust_ledger)
+        processor = ParallelProcessor(progress=False)
+        tried.append(processor.retry_rejects(run.run_id, target_conn=run.target, **given))
     data = {
         "run_id": run_id,
-        "tried": done.before,
-        "loaded": done.loaded,
-        "rejected": done.rejected,
-        "chunks": done.chunks,
+        "tried": sum(done.before for done in tried),
+        "loaded": sum(done.loaded for done in tried),
+        "rejected": sum(done.rejected for done in tried),
+        "chunks": [chunk for done in tried for chunk in done.chunks],
     }
-    return Reply(data, str(done), PARTIAL if done.rejected else 0)
+    text = "\n".join(fitted(str(done)) for done in tried)
+    return Reply(data, text, PARTIAL if data["rejected"] else 0)
 
 
 def _found(run_id: str, ledger: str | None, file: str | None) -> list[dict[str, Any]]:
+    """Return the rejects of a run; those of a flow's jobs tell of which job they are."""
+    meant = named(ledger_of(ledger, file), run_id, file)
+    return [
+        {**({} if run.job is None else {"job": run.job}), **reject}
+        for run in meant.runs
+        for reject in _of_run(run)
+    ]
+
+
+def _of_run(run: Any) -> list[dict[str, Any]]:
     from mapper_dask.run import stored_runs
     from mapper_dask.run.run_ledger import RunLedger
 
-    target = ledger_of(ledger, file)
-    stored_runs.found(target, run_id)
+    stored_runs.found(run.target, run.run_id)
     return [
         {
             "chunk_id": chunk_id,
@@ -162,7 +185,7 @@ def _found(run_id: str, ledger: str | None, file: str | None) -> list[dict[str, 
             "key": reject.key,
             "row": reject.row,
         }
-        for chunk_id, reject in RunLedger(target, run_id).rejects()
+        for chunk_id, reject in RunLedger(run.target, run.run_id).rejects()
     ]
 
 
@@ -181,12 +204,21 @@ def _exact(value: Any) -> Any:
     return json.loads(str(_json(value)))
 
 
+def _columns(found: list[dict[str, Any]]) -> list[str]:
+    return list(found[0]) if found else ["chunk_id", "stage", "reason", "key", "row"]
+
+
+def _written(reject: dict[str, Any]) -> dict[str, Any]:
+    """Return a reject for a format that has no mappings."""
+    return {**reject, "key": _json(reject["key"]), "row": _json(reject["row"])}
+
+
 def _write_csv(path: str, found: list[dict[str, Any]]) -> None:
     made = io.StringIO()
     writer = csv.writer(made)
-    writer.writerow(("chunk_id", "stage", "reason", "key", "row"))
+    writer.writerow(_columns(found))
     for reject in found:
-        writer.writerow((*list(reject.values())[:3], _json(reject["key"]), _json(reject["row"])))
+        writer.writerow(_written(reject).values())
     write_file(path, made.getvalue())
 
 
@@ -198,9 +230,9 @@ def _write_parquet(path: str, found: list[dict[str, Any]]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema([("chunk_id", pa.int64()), *((name, pa.string()) for name in
-                       ("stage", "reason", "key", "row"))])  # fmt: skip
-    rows = [{**r, "key": _json(r["key"]), "row": _json(r["row"])} for r in found]
+    kinds = {"chunk_id": pa.int64()}
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in _columns(found)])
+    rows = [_written(reject) for reject in found]
     try:
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
     except OSError as error:

@@ -8,6 +8,7 @@ import click
 
 from mapper_dask.cli import parameters
 from mapper_dask.cli.ledgers import ledger_of
+from mapper_dask.cli.named import flow_of_run, own_name
 from mapper_dask.cli.reply import Reply, plain, write_file
 from mapper_dask.errors import RunNotFoundError
 
@@ -55,10 +56,9 @@ def _pages(target: Any, run_id: str) -> list[Any]:
     """Return what to say of a run, or of the runs of a flow's jobs."""
     from mapper_dask.run.flow_ledger import FlowLedger
 
-    try:
-        FlowLedger(target, run_id).find()
-    except RunNotFoundError:
-        return [_page(target, run_id, run_id)]
+    if flow_of_run(target, run_id) is None:
+        name = own_name(target, run_id)
+        return [_page(target, name, name)]
     jobs = FlowLedger(target, run_id).jobs()
     return [_job_page(target, job) for job in jobs]
 

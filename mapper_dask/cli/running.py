@@ -13,8 +13,9 @@ import click
 from mapper_dask.cli import parameters
 from mapper_dask.cli.about import settings_of
 from mapper_dask.cli.ledgers import as_given, flow_ledger, ledger_of
+from mapper_dask.cli.named import flow_of_run, own_name
 from mapper_dask.cli.reply import CANCELLED, DONE, FAILED, PARTIAL, USAGE, Reply, plain
-from mapper_dask.errors import ConfigurationError, RunNotFoundError
+from mapper_dask.errors import ConfigurationError
 
 Changes = tuple[tuple[str, Any], ...]
 
@@ -282,8 +283,9 @@ def resume(
     words = (*((file,) if file else ()), *(_ledger_words(conn) if ledger or not file else ()))
     words += ("--source", source) if source else ()
     with _resumable(*words, *(("--trust-ledger",) if trust_ledger else ())):
-        stored = _stored(conn, run_id)
+        stored = flow_of_run(conn, run_id)
         if stored is None:
+            run_id = own_name(conn, run_id)
             given = as_given(file, conn, run_id, source, trust_ledger=trust_ledger)
             return _resumed_alone(run_id, conn, given, options)
         if file is None and not trust_ledger:
@@ -304,16 +306,6 @@ def _resumed(
     refusals = Refusals()
     engine = _engine(known, refusals)
     return _reply(engine.resume(run_id, ledger_conn=conn, flow=flow), refusals)
-
-
-def _stored(conn: Any, run_id: str) -> Any:
-    """Return a flow's run as the ledger holds it; None when it is none."""
-    from mapper_dask.run.execution_engine import stored_flow
-
-    try:
-        return stored_flow(run_id, ledger_conn=conn)
-    except RunNotFoundError:
-        return None
 
 
 def _jobs_of(conn: Any, run_id: str, job_file: Any) -> tuple[str, ...]:

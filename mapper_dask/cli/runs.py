@@ -9,10 +9,10 @@ import click
 
 from mapper_dask.cli import parameters
 from mapper_dask.cli.ledgers import as_given, ledger_of
+from mapper_dask.cli.named import flow_of_run, named, own_name
 from mapper_dask.cli.reply import CANCELLED, DONE, FAILED, PARTIAL, Reply
 from mapper_dask.cli.states import how, moment, state_of, table_name, took
 from mapper_dask.cli.tables import fitted, table
-from mapper_dask.errors import RunNotFoundError
 from mapper_dask.rendering import lasted
 
 BETWEEN_LOOKS = 2.0
@@ -108,17 +108,14 @@ def _flow(flow: Any) -> dict[str, Any]:
 
 def _looked_at(target: Any, run_id: str) -> tuple[Reply, bool]:
     """Return how one run stands, and whether it is under way."""
-    from mapper_dask.run.flow_ledger import FlowLedger
     from mapper_dask.run.housekeeping import every_run
     from mapper_dask.run.unknown import unknown
 
-    try:
-        flow = FlowLedger(target, run_id).find()
-    except RunNotFoundError:
-        flow = None
+    flow = flow_of_run(target, run_id)
     if flow is not None:
         return _flow_status(target, flow)
-    run = next((run for run in every_run(target) if run.run_id == run_id), None)
+    name = own_name(target, run_id)
+    run = next((run for run in every_run(target) if run.run_id == name), None)
     if run is None:
         raise unknown(target, run_id)
     return _run_status(target, run)
@@ -215,26 +212,23 @@ def cancel(
     from mapper_dask.run.housekeeping import every_run
 
     target = ledger_of(ledger, file)
-    stopped = _flow_jobs(target, run_id)
+    names = _to_be_stopped(target, run_id)
     processor = ParallelProcessor(progress=False)
-    for name in [run_id] if stopped is None else stopped:
+    for name in names:
         processor.cancel(name, target_conn=target, source_conn=source)
     states = {run.run_id: run.state for run in every_run(target)}
-    names = [run_id] if stopped is None else stopped
     ended = [name for name in names if states.get(name) == "CANCELLED"]
     state = "CANCELLED" if ended else states.get(run_id)
     text = f"{', '.join(ended) or 'nothing'} cancelled"
     return Reply({"run_id": run_id, "cancelled": ended, "state": state}, text)
 
 
-def _flow_jobs(target: Any, run_id: str) -> list[str] | None:
-    """Return the runs of a flow's jobs that are under way; None when it is no run of a flow."""
+def _to_be_stopped(target: Any, run_id: str) -> list[str]:
+    """Return the run that was named; of a flow's, those of its jobs that are under way."""
     from mapper_dask.run.flow_ledger import FlowLedger
 
-    try:
-        FlowLedger(target, run_id).find()
-    except RunNotFoundError:
-        return None
+    if flow_of_run(target, run_id) is None:
+        return [own_name(target, run_id)]
     jobs = FlowLedger(target, run_id).jobs()
     return [job.run_id for job in jobs if job.run_id and job.state.value == "RUNNING"]
 
@@ -244,7 +238,8 @@ def _flow_jobs(target: Any, run_id: str) -> list[str] | None:
     epilog='\b\nJSON: {"run_id", "matches", "same_snapshot", "target_rows",\n'
     '       "repaired": [chunk_id], "chunks": [{"chunk_id", "bounds", "committed",\n'
     '       "source_rows", "read_rows", "loaded_rows", "target_rows", "own_rows",\n'
-    '       "source_sum", "target_sum", "differs"}]}',
+    '       "source_sum", "target_sum", "differs"}]}\n'
+    'With the run of a flow {"run_id", "matches", "runs": [such a one a job]}',
 )
 @click.argument("run_id")
 @parameters.several(
@@ -267,22 +262,36 @@ def reconcile(
     del as_json, debug
     from mapper_dask import ParallelProcessor
 
-    target = ledger_of(ledger, file)
-    given = as_given(file, target, run_id, source, trust_ledger=trust_ledger)
-    found = ParallelProcessor(progress=False).reconcile(
-        run_id, target_conn=target, checksum=checksum, repair=repair, **given
-    )
+    meant = named(ledger_of(ledger, file), run_id, file)
+    replies = []
+    for run in meant.runs:
+        given = as_given(file, run.target, run.run_id, source, trust_ledger=trust_ledger)
+        found = ParallelProcessor(progress=False).reconcile(
+            run.run_id, target_conn=run.target, checksum=checksum, repair=repair, **given
+        )
+        replies.append(_reconciled(run, found))
+    if meant.flow is None:
+        return replies[0]
+    text = "\n\n".join(reply.text for reply in replies)
+    matches = all(reply.data["matches"] for reply in replies)
+    data = {"run_id": run_id, "matches": matches, "runs": [reply.data for reply in replies]}
+    return Reply(data, text, DONE if matches else FAILED)
+
+
+def _reconciled(run: Any, found: Any) -> Reply:
+    """Return what to say of one run that was counted."""
     from mapper_dask.cli.reply import plain
 
     data = {
-        "run_id": run_id,
+        "run_id": run.run_id,
         "matches": found.matches,
         "same_snapshot": found.same_snapshot,
         "target_rows": found.target_rows,
         "repaired": found.repaired,
         "chunks": [{**plain(check), "differs": check.differs} for check in found.checks],
     }
-    return Reply(data, str(found), DONE if found.matches else FAILED)
+    head = "" if run.job is None else f"job {run.job}: "
+    return Reply(data, fitted(f"{head}{found}"), DONE if found.matches else FAILED)
 
 
 COMMANDS = {"status": status, "cancel": cancel, "reconcile": reconcile}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-
 from dataclasses import dataclass
 
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection

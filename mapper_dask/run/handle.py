@@ -14,7 +14,7 @@ from mapper_dask.halting import Halt, current
 from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.run.clients import stepping_aside
 from mapper_dask.run.main_guard import seen_from_here
-from mapper_dask.run.told import told_plainly
+from mapper_dask.run.told import awaited_plainly, told_plainly
 
 
 class RunHandle:
@@ -92,7 +92,7 @@ class RunHandle:
 
     def __await__(self) -> Generator[Any, None, ParallelProcessingResult]:
         """Wait for the run in a coroutine; to be cancelled there ends the waiting, not the run."""
-        return asyncio.wrap_future(self._future).__await__()
+        return awaited_plainly(asyncio.wrap_future(self._future)).__await__()
 
     def cancel(self) -> None:
         """Stop the run: what is being loaded is broken off, and nothing commits once this returns.

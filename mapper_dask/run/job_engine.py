@@ -44,6 +44,7 @@ from mapper_dask.run.fit_workers import require_picklable, require_reachable
 from mapper_dask.run.grants import lacking_grants
 from mapper_dask.run.interrupts import attended, require_going
 from mapper_dask.run.one_state import rest_of
+from mapper_dask.run.outcomes import OneRaised
 from mapper_dask.run.own_cluster import telling
 from mapper_dask.run.preflight import prepare
 from mapper_dask.run.progress.watch import ProgressOptions, Watch
@@ -385,6 +386,7 @@ class JobEngine:
         at work any more.
         """
         results: list[ChunkResult] = []
+        raised = OneRaised()
         counter = Counter(run.run_id if run.target else None, run.chunks)
         ended = (
             self._process_sequential(run.prepared.task, run.chunks)
@@ -398,7 +400,7 @@ class JobEngine:
                 stopped = result.state is ChunkState.UNASSIGNED  # by somebody else
                 if stopped or (stop.is_set() and result.error is not None):
                     break
-                results.append(result)
+                results.append(raised.kept(result))
                 if restart and result.snapshot_lost:
                     run.stop(RunState.RESTARTING)
                     collections.deque(ended, maxlen=0)  # no task of this reading may outlive it

@@ -12,6 +12,22 @@ from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
 from mapper_dask.run.events import log
 
 
+class OneRaised:
+    """Keeps of the exceptions that chunks come back with the first: each may take 64 KB."""
+
+    def __init__(self) -> None:
+        self._has_one = False
+
+    def kept(self, result: ChunkResult) -> ChunkResult:
+        """Return a result, without its exception where another has one; the text stays."""
+        if result.raised is None:
+            return result
+        if self._has_one:
+            return replace(result, raised=None)
+        self._has_one = True
+        return result
+
+
 def emptied(results: list[ChunkResult]) -> Iterator[ChunkResult]:
     """Yield results, and let go of them."""
     while results:

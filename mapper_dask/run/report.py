@@ -80,4 +80,6 @@ def with_errors(known: Iterable[ChunkResult], seen: Iterable[ChunkResult]) -> li
 def _with_error(result: ChunkResult, told: ChunkResult | None) -> ChunkResult:
     if result.succeeded or told is None:
         return result
-    return replace(result, raised=told.raised) if result.error else told
+    if not result.error:
+        return told
+    return replace(result, raised=told.raised, of_the_job=told.of_the_job)

@@ -6,7 +6,7 @@ import functools
 import logging
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Literal, ParamSpec, Protocol, Self, TypeVar
 
@@ -65,6 +65,16 @@ def told_plainly(method: Callable[P, T]) -> Callable[P, T]:
         raise plain  # outside: the handler's frames stay behind
 
     return told
+
+
+async def awaited_plainly(work: Awaitable[T]) -> T:
+    """Return what is awaited; an error of this library comes as ``told_plainly`` lets it."""
+    __tracebackhide__ = True
+    try:
+        return await work
+    except MapperError as error:
+        plain = plainly(error)
+    raise plain
 
 
 def plainly(error: MapperError) -> MapperError:

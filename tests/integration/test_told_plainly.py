@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import subprocess
 import sys
 import textwrap
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -368,6 +370,38 @@ def passes(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 passes.__module__, passes.__qualname__ = late.__module__, late.__qualname__
+
+
+def test_what_is_awaited_is_told_as_plainly(shop: Databases) -> None:
+    async def wait() -> None:
+        await ParallelProcessor(enable_parallel=False).start(job(shop, of_another))
+
+    with pytest.raises(RunFailedError) as caught:
+        asyncio.run(wait())
+
+    assert [name for _, name in frames_of(caught.value.__cause__)] == ["of_another"]
+    text = "".join(traceback.format_exception(caught.value))
+    assert not [name for name in (*INSIDE, "job_engine", "parallel_processor") if name in text]
+    ours = [file for file, _ in frames_of(caught.value) if "/mapper_dask/" in file]
+    assert len(ours) <= 2, ours
+
+
+def test_of_chunks_that_fail_on_and_on_one_exception_is_kept(shop: Databases) -> None:
+    processor = ParallelProcessor(enable_parallel=False, on_failure="return")
+    result = processor.run(job(shop, odd, on_error="continue"))
+
+    assert result.chunks_failed == 4
+    assert sum(chunk.raised is not None for chunk in result.chunk_results) == 1
+    assert isinstance(result.cause, OddError)
+
+
+def test_a_run_that_was_done_before_says_that_it_moved_nothing(shop: Databases) -> None:
+    processor = ParallelProcessor(enable_parallel=False)
+    assert "moved in" in str(processor.run(job(shop, passes, run_id="r")))
+    again = str(processor.run(job(shop, passes, run_id="r")))
+
+    assert "time             nothing was moved by this call" in again
+    assert "0 ms" not in again
 
 
 def vars_of(made: MapperJob) -> dict[str, Any]:

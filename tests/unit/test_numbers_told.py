@@ -42,12 +42,22 @@ def test_both_times_are_told_each_with_its_rate() -> None:
     ("moving", "whole", "rows", "said"),
     [
         (0.0423, 0.0, 100, "moved in 42 ms (2,364 rows/s)"),
-        (0.0, 0.0, 0, "moved in 0 ms"),
+        (0.0, 0.0, 0, "nothing was moved by this call"),
+        (0.0, 0.042, 0, "nothing was moved by this call, which took 42 ms"),
         (0.5, 0.9, 0, "moved in 500 ms; 900 ms with start-up, planning and publication"),
     ],
 )
 def test_short_times_are_told_in_ms(moving: float, whole: float, rows: int, said: str) -> None:
     assert taken(moving, whole, rows) == said
+
+
+def test_a_dry_run_publishes_nothing() -> None:
+    dry = ParallelProcessingResult(
+        (loaded(0),), processing_time=1.0, total_time=5.0, rows_this_run=200_000
+    )
+
+    assert "5.00 s (40,000 rows/s) with start-up and planning" in str(dry)
+    assert "publication" not in str(dry)
 
 
 def test_one_is_singular() -> None:

@@ -1,0 +1,131 @@
+"""Which runs a name stands for: every command takes the same names of a run, and of a flow's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mapper_dask.errors import RunNotFoundError
+
+
+@dataclass(frozen=True, slots=True)
+class NamedRun:
+    """A run in the ledger of a target."""
+
+    run_id: str
+    target: Any
+    """Where its rows are, and its ledger."""
+    job: str | None = None
+    """Name of the flow's job that it is of; None: it was named itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a name stands for."""
+
+    runs: tuple[NamedRun, ...]
+    """One; or, where a flow's run was named, those that its jobs have begun."""
+    flow: Any = None
+    """The flow's run as its ledger holds it; None where a single run was named."""
+
+
+def named(ledger: Any, name: str, file: str | None = None) -> Named:
+    """Return what a name stands for: a flow's run, a run, or ``FLOW.JOB``, a job of a flow's run.
+
+    Parameters
+    ----------
+    file
+        The job file: it tells in which target's ledger a flow's job stands.
+
+    Raises
+    ------
+    RunNotFoundError
+        When the ledger knows none of that name, or no job of the flow has begun a run.
+    """
+    from mapper_dask.run.unknown import unknown
+
+    flow = flow_of_run(ledger, name)
+    if flow is not None:
+        runs = tuple(
+            NamedRun(job.run_id, target, job.name)
+            for job, target in _jobs(ledger, name, file)
+            if job.run_id is not None
+        )
+        if not runs:
+            raise unknown(ledger, name)
+        return Named(runs, flow)
+    found = _itself(ledger, name) or _of_a_job(ledger, name, file)
+    if found is None:
+        raise unknown(ledger, name)
+    return Named((found,))
+
+
+def own_name(ledger: Any, name: str) -> str:
+    """Return the name that a ledger has for what was named; the name itself where it has none."""
+    if flow_of_run(ledger, name) is not None or _itself(ledger, name) is not None:
+        return name
+    found = _of_a_job(ledger, name, None)
+    return name if found is None else found.run_id
+
+
+def flow_of_run(ledger: Any, name: str) -> Any:
+    """Return a flow's run of that name; None where there is none."""
+    from mapper_dask.run.flow_ledger import FlowLedger
+
+    try:
+        return FlowLedger(ledger, name).find()
+    except RunNotFoundError:
+        return None
+
+
+def require_flow(ledger: Any, name: str) -> None:
+    """Refuse a job's run where a flow's is wanted, naming the flow's; of others nothing is said.
+
+    Raises
+    ------
+    RunNotFoundError
+        When it is a run of one of a flow's jobs.
+    """
+    from mapper_dask.run.flow_ledger import FlowLedger, all_runs
+
+    if flow_of_run(ledger, name) is not None:
+        return
+    own = own_name(ledger, name)
+    for flow in all_runs(ledger):
+        if any(job.run_id == own for job in FlowLedger(ledger, flow.run_id).jobs()):
+            message = f"run_id {name!r} is the run of a job; name its flow's, {flow.run_id!r}"
+            raise RunNotFoundError(message, run_id=name, field="run_id")
+
+
+def _itself(ledger: Any, name: str) -> NamedRun | None:
+    from mapper_dask.run.run_ledger import RunLedger
+
+    return NamedRun(name, ledger) if RunLedger(ledger, name).is_known() else None
+
+
+def _of_a_job(ledger: Any, name: str, file: str | None) -> NamedRun | None:
+    """Return the run of a job that is called by its flow's run and its own name."""
+    places = [at for at, character in enumerate(name) if character == "."]
+    for at in reversed(places):
+        flow, job = name[:at], name[at + 1 :]
+        if flow_of_run(ledger, flow) is None:
+            continue
+        for one, target in _jobs(ledger, flow, file):
+            if job == one.name and one.run_id is not None:
+                return NamedRun(one.run_id, target, None)
+    return None
+
+
+def _jobs(ledger: Any, flow_run: str, file: str | None) -> list[tuple[Any, Any]]:
+    """Return the jobs of a flow's run, each with where its target is."""
+    from mapper_dask.cli.ledgers import flow_of
+    from mapper_dask.connections import reference
+    from mapper_dask.run.flow_ledger import FlowLedger
+
+    targets: dict[str, Any] = {}
+    if file is not None:
+        targets = {job.name: job.job.target_conn for job in flow_of(file).jobs}
+    return [
+        (job, reference(targets.get(job.name) or ledger, "target_conn"))
+        for job in FlowLedger(ledger, flow_run).jobs()
+    ]
