@@ -18,7 +18,7 @@ from mapper_dask.incremental import (
     is_counted,
     is_overlap,
 )
-from mapper_dask.mapper_job import MapperJob
+from mapper_dask.mapper_job import MapperJob, required_job
 from mapper_dask.near import did_you_mean
 from mapper_dask.options import with_known_options
 from mapper_dask.parallel_result import TRACEBACK, ParallelProcessingResult
@@ -123,6 +123,8 @@ class Flow:
             _require_name("run_id", self.run_id)
         if not self.jobs:
             _refuse("jobs", "jobs is empty: a flow needs at least one job")
+        for job in self.jobs:
+            _require_kind(job)
         names = [job.name for job in self.jobs]
         for name in names:
             _require_name("job", name)
@@ -326,6 +328,18 @@ def _cycle(depends_on: Mapping[str, Sequence[str]], start: str, free: set[str]) 
         if following in path:
             return [*path[path.index(following) :], following]
         path.append(following)
+
+
+def _require_kind(job: object) -> None:
+    """Refuse a job that is none of a flow's, or holds something else than a job."""
+    if not isinstance(job, FlowJob):
+        what = f"jobs must be FlowJobs, got {type(job).__name__}; write FlowJob(name='…', job=…)"
+        _refuse("jobs", what)
+    required_job(job.job, f"job {shown(job.name)}: ")
+    given: object = job.incremental
+    if given is not None and not isinstance(given, Incremental):
+        what = f"must be Incremental(column='…') or None, got {shown(given)}"
+        _refuse("incremental", what, str(job.name))
 
 
 def _validated(job: FlowJob) -> FlowJob:

@@ -357,3 +357,25 @@ def _require(condition: bool, name: str, what: str) -> None:  # noqa: FBT001
     if not condition:
         message = f"{name} {what}"
         raise ConfigurationError(message, field=name)
+
+
+def required_job(given: object, whose: str = "") -> MapperJob:
+    """Return a job; refuse anything else, such as a query.
+
+    Parameters
+    ----------
+    whose
+        What stands before the field's name, where it is one of several.
+
+    Raises
+    ------
+    ConfigurationError
+        Says how a job is made.
+    """
+    if isinstance(given, MapperJob):
+        return given
+    message = (
+        f"{whose}job must be a MapperJob, got {type(given).__name__}; write "
+        "MapperJob(source_conn=…, source_sql=…, target_conn=…, target_table=…)"
+    )
+    raise ConfigurationError(message, field="job")

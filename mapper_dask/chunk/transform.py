@@ -86,7 +86,7 @@ def apply(function: Transformation, frame: pd.DataFrame, code: Code = NO_CODE) -
     except StepError as error:  # of a job file: no function of the user's is to blame
         message, raised = f"{error.field}: {error}", f"ValueError: {error}"
         raise TransformError(message, raised=raised, field=error.field) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # exit() would end a worker, and say nothing
         raise _raised(error, code) from error
     if not isinstance(result, pd.DataFrame):
         message = (
@@ -97,7 +97,7 @@ def apply(function: Transformation, frame: pd.DataFrame, code: Code = NO_CODE) -
     return _with_plain_columns(result)
 
 
-def _raised(error: Exception, code: Code) -> TransformError:
+def _raised(error: BaseException, code: Code) -> TransformError:
     """Return what a function raised as a chunk tells it, with the exception on its way."""
     raised, found = f"{type(error).__name__}: {said(error)}", failures(error, code)
     message = f"{FUNCTION} raised {raised}\n{told(found)}".rstrip()

@@ -12,7 +12,7 @@ from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, r
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.dialects.facts import Estimate, SourceQuery
-from mapper_dask.mapper_job import MapperJob
+from mapper_dask.mapper_job import MapperJob, required_job
 from mapper_dask.parallel_models import (
     AUTO,
     DEFAULT_CHUNK_SIZE,
@@ -77,7 +77,7 @@ class ChunkManager:
         DatabaseError
             What the source answered: unreachable, or bad SQL with its position.
         """
-        job = job.validated()
+        job = required_job(job).validated()
         source = reference(job.source_conn)
         with in_users_text(job, source), _planning(source) as (dialect, conn):
             job = bound(job, source)

@@ -17,7 +17,7 @@ from mapper_dask.chunk.spooled import SETTING
 from mapper_dask.connections import reference
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.halting import Halt
-from mapper_dask.mapper_job import MapperJob
+from mapper_dask.mapper_job import MapperJob, required_job
 from mapper_dask.options import with_known_options
 from mapper_dask.parallel_models import ChunkSize, Transformation
 from mapper_dask.parallel_result import ParallelProcessingResult
@@ -202,7 +202,7 @@ class ParallelProcessor(JobEngine):
             When the job, or the columns of its query, are not what was planned.
         """
         kept = None if plan is None else saved(plan)
-        return judged(self._run(job, Halt(), kept), self.on_failure)
+        return judged(self._run(required_job(job), Halt(), kept), self.on_failure)
 
     def start(self, job: MapperJob, *, plan: Plan | None = None) -> RunHandle:
         """Begin a job in the background and return at once; see :class:`RunHandle`.
@@ -212,7 +212,7 @@ class ParallelProcessor(JobEngine):
         What is wrong with it, or failed it, is raised by the handle's ``result()``.
         """
         kept = None if plan is None else saved(plan)
-        named = job.evolve(run_id=job.run_id or uuid.uuid4().hex)
+        named = required_job(job).evolve(run_id=job.run_id or uuid.uuid4().hex)
 
         def end() -> None:
             with contextlib.suppress(RunNotFoundError):  # not entered yet: it will see the flag
@@ -246,7 +246,7 @@ class ParallelProcessor(JobEngine):
         entered in the target's ledger, so what is loaded this way counts, and ``resume`` with the
         result's run does the rest. Chunks are read without a common snapshot.
         """
-        job = job.validated().evolve(consistent=False)
+        job = required_job(job).validated().evolve(consistent=False)
         source = reference(job.source_conn, "source_conn")
         target = None if job.target_conn is None else reference(job.target_conn, "target_conn")
         with in_users_text(job, source), keep_snapshot(source, consistent=False) as keeper:

@@ -47,6 +47,10 @@ CREATE TABLE heap (id int, name text, city text);
 CREATE TABLE orders (customer_id int PRIMARY KEY, amount numeric(10, 2));
 CREATE SCHEMA mart;
 CREATE TABLE mart.customers (id int PRIMARY KEY, name text, city text);
+CREATE VIEW a_view AS SELECT c.id, c.name, o.amount FROM customers c, orders o;
+CREATE TABLE narrow (id int, name varchar(3), city text);
+CREATE TABLE computed (id int, name text, city text GENERATED ALWAYS AS ('x') STORED);
+CREATE TABLE checked (id int CHECK (id > 90), name text, city text);
 """
 
 BASE: Mapping[str, Any] = {

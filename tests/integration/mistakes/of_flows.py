@@ -70,6 +70,14 @@ MISTAKES = [
     call("a run that nobody knows", "nightly-2024", "status|run_id", with_run, given='processor.resume("nightly-2024", target_conn="env:TARGET")'),
     call("a run of a flow that nobody knows", "nightly-2024", "status", lambda _: ExecutionEngine(progress=False).resume("nightly-2024", ledger_conn="env:TARGET"), given='engine.resume("nightly-2024", ledger_conn="env:TARGET")'),
     call("a run of another job", "run_id", "new run_id|another", lambda shop: other_job(shop), given='run(job.evolve(run_id="done"))  # "done" is the run of another query'),
+    call("a job in place of a flow's job", "jobs", "FlowJob", lambda _: flow(MapperJob(**BASE)), given="Flow(jobs=(MapperJob(…),))"),
+    call("a name in place of a job", "job", "MapperJob", lambda _: flow(FlowJob(name="customers", job="customers")), given='FlowJob(name="customers", job="customers")'),
+    call("no jobs at a time", "max_parallel_jobs", "at least 1", lambda _: ExecutionEngine(max_parallel_jobs=0), given="ExecutionEngine(max_parallel_jobs=0)"),
+    call("a job in place of a flow", "flow", "Flow", lambda _: ExecutionEngine(progress=False).run(MapperJob(**BASE)), given="ExecutionEngine().run(job)"),
+    new("an overlap below nothing", "at least 0", column="id", overlap=-1, job={"write_disposition": "merge"}),
+    new("a wait as a text", "seconds", column="id", commit_wait="5s"),
+    call("a column's name in place of what is new", "incremental", "Incremental", lambda _: flow(one(incremental="id")), given='FlowJob(incremental="id", …)'),
+    call("a run without its flow", "flow", "give the flow", lambda shop: without_flow(shop), given='engine.resume("f9", ledger_conn="env:TARGET")'),
 ]  # fmt: skip
 
 
@@ -84,3 +92,10 @@ def other_job(shop: Shop) -> Any:
     )
     processor.run(first).raise_for_status()
     return processor.run(MapperJob(**BASE, run_id="done"))
+
+
+def without_flow(shop: Shop) -> Any:
+    none = {"source_sql": "SELECT id, name, city FROM sales.customers WHERE id < 0"}
+    engine = ExecutionEngine(progress=False)
+    engine.run(Flow(name="weekly", jobs=(one(job=none),), run_id="f9")).raise_for_status()
+    return engine.resume("f9", ledger_conn="env:TARGET")

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import pandas as pd
 
-from mapper_dask import MapperJob, ParallelProcessor
+from mapper_dask import MapperJob, ParallelProcessor, reject
 from tests.integration.mistakes.book import BASE, call, job
 
 
@@ -52,6 +53,40 @@ def empties_a_column(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(name=None)
 
 
+def ends_the_program(frame: pd.DataFrame) -> pd.DataFrame:
+    sys.exit("no data today")
+
+
+def changes_its_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.drop(columns="city") if (frame["id"] > 25).any() else frame
+
+
+def names_two_alike(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.rename(columns={"city": "name"})
+
+
+def sets_all_aside(frame: pd.DataFrame) -> pd.DataFrame:
+    return reject(frame, frame["id"] > 0, "not today")
+
+
+def sets_aside_by_number(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(_reject_reason=5)
+
+
+def makes_large_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(id=frame["id"] * 10**10)
+
+
+def makes_some_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(id=[str(n) if n < 20 else "twenty" for n in frame["id"]])
+
+
+def needs_a_module(frame: pd.DataFrame) -> pd.DataFrame:
+    import my_helpers
+
+    return my_helpers.clean(frame)
+
+
 lock = threading.Lock()
 
 
@@ -73,4 +108,13 @@ MISTAKES = [
     job("a function's name in place of it", "transformation_logic", "function", transformation_logic="clean"),
     job("a function's result in place of it", "transformation_logic", "function", given="transformation_logic=clean(frame)", transformation_logic=pd.DataFrame({"id": [1]})),
     call("a function that holds a lock", "transformation_logic", "inside the function", lambda _: ParallelProcessor().run(MapperJob(**BASE, transformation_logic=lambda frame, lock=lock: frame)), given="transformation_logic=lambda frame, lock=threading.Lock(): frame"),
+    function("a function that ends the program", "raise", ends_the_program),
+    function("a function whose columns change", "columns", changes_its_columns, chunk_size=10, key_column="id", atomic=True),
+    function("a function that names two columns alike", "once", names_two_alike),
+    function("a function that sets aside more than allowed", "reject_limit", sets_all_aside, "reject_limit", reject_limit=5),
+    function("a function that sets aside by a number", "text", sets_aside_by_number, reject_limit=50),
+    function("a function that makes numbers too large", "integer", makes_large_numbers, "id"),
+    function("a function that makes texts of a number that is none", "id", makes_some_texts, "id"),
+    job("a class in place of a function", "transformation_logic", "function", given="transformation_logic=pd.Series", transformation_logic=pd.Series),
+    function("a function that needs a module that is not there", "import", needs_a_module),
 ]  # fmt: skip

@@ -27,4 +27,9 @@ MISTAKES = [
     job("a column that the query forgets", "target_table", "name", source_sql="SELECT id, city FROM sales.customers"),
     job("a text for a number", "target_table", 'AS "id"', source_sql="SELECT city AS id, name FROM sales.customers", target_table="customers"),
     job("a role that may not write", "target_conn", "GRANT INSERT", given='target_conn="env:TARGET" of a role without rights', target_conn=reader_of_target),
+    job("a view", "target_table", "table", target_table="a_view"),
+    job("a value too long", "name", "varchar|character", target_table="narrow"),
+    job("a column that the table computes", "city", "leave it out", target_table="computed"),
+    job("a number for a schema", "target_schema", "name", target_schema=5),
+    job("a rule that the rows break", "target_table", "reject_limit|CHECK", target_table="checked"),
 ]  # fmt: skip
