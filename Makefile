@@ -25,7 +25,7 @@ demo: $(VENV)/.demo ## Move 336,776 flights on a throwaway PostgreSQL and verify
 test: $(VENV)/.dev ## Run every test; ARGS="-k name" is passed to pytest
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile $(ARGS)
 
-mistakes: $(VENV)/.dev ## Make 203 mistakes, and write down what is told of each
+mistakes: $(VENV)/.dev ## Make some 270 mistakes, and write down what is told of each
 	@MAPPER_DASK_WRITE_MISTAKES=1 $(BIN)/python -m pytest -q tests/integration/mistakes $(ARGS)
 
 chaos: $(VENV)/.dev ## Kill what moves and writes rows: none may be lost or doubled; ARGS="--seed 2"

@@ -40,7 +40,6 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
-
 OF_THE_JOB = frozenset({"source_sql", "params", "newest_by", "primary_key", "write_disposition"})
 """Fields that make a job what it is: one in which they are changed is another, with its own run."""
 

@@ -224,9 +224,12 @@ class FlowResult:
         how = (
             "the changed job is another one: run the flow under a new run_id"
             if anew
-            else f"finish with resume({self.run_id!r})"
+            else f"{'mend it and ' if job.result is None else ''}finish with "
+            f"resume({self.run_id!r})"
         )
-        message = f"{len(self.errors)} of {len(self.jobs)} jobs did not succeed; {how}. First: {first}"
+        message = (
+            f"{len(self.errors)} of {len(self.jobs)} jobs did not succeed; {how}. First: {first}"
+        )
         raise RunFailedError(message, run_id=self.run_id, result=self) from cause
 
     def _failed_first(self) -> FlowJobResult:
@@ -330,10 +333,11 @@ def _cycle(depends_on: Mapping[str, Sequence[str]], start: str, free: set[str]) 
         path.append(following)
 
 
-def _require_kind(job: object) -> None:
+def _require_kind(job: FlowJob) -> None:
     """Refuse a job that is none of a flow's, or holds something else than a job."""
-    if not isinstance(job, FlowJob):
-        what = f"jobs must be FlowJobs, got {type(job).__name__}; write FlowJob(name='…', job=…)"
+    one: object = job
+    if not isinstance(one, FlowJob):
+        what = f"jobs must be FlowJobs, got {type(one).__name__}; write FlowJob(name='…', job=…)"
         _refuse("jobs", what)
     required_job(job.job, f"job {shown(job.name)}: ")
     given: object = job.incremental

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -59,4 +60,7 @@ def listed(names: Collection[str], most: int = 12) -> str:
 
 def variable_like(name: str) -> str | None:
     """Return the variable that is set here and much like a name; of its value nothing is told."""
+    head = re.match(r"\w*", name)
+    if head is not None and head[0] != name and head[0] in os.environ:
+        return head[0]  # such as NAME.table: only a whole database is named
     return nearest(name, sorted(os.environ), cutoff=MUCH_LIKE)

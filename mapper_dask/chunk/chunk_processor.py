@@ -27,10 +27,12 @@ from mapper_dask.chunk.load import (
     worker_name,
 )
 from mapper_dask.chunk.reading import Held, Reading, reading_of
+from mapper_dask.chunk.refused_row import of_row
 from mapper_dask.chunk.rows import refused_by_target, through, with_chunk
 from mapper_dask.chunk.spooled import SpooledReading, in_file
 from mapper_dask.chunk.task import ChunkTask, LoadTask
 from mapper_dask.connections import close_idle
+from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import (
     OF_THE_JOB,
     ChunkError,
@@ -332,6 +334,9 @@ class ChunkProcessor:
         )
 
     def _failed(self, chunk: Chunk, tally: _Tally, started: float, error: Exception) -> ChunkResult:
+        load = self.task.load
+        if load is not None:
+            error = of_row(error, dialect_for(load.target), load.table)
         lost = isinstance(error, SnapshotLostError)  # no other chunk could be read either
         result = replace(
             _result(chunk, tally, started, 1),
@@ -347,7 +352,6 @@ class ChunkProcessor:
             of_the_job=isinstance(error, MapperError) and error.details.get("field") in OF_THE_JOB,
             unreached=isinstance(error, ConnectionFailedError) and not lacks_connection(error),
         )
-        load = self.task.load
         if load is not None:
             try:
                 note_failure(load, result)

@@ -6,6 +6,7 @@ Arrow type for its column goes as text, which the database parses and, if it mus
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -287,8 +288,16 @@ def fitted(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
         raise EncodeError(_about(target.name, _unfit(target, error))) from None
 
 
+_VALUE = re.compile(
+    r"(?<=Integer value )\S+|(?<=Float value )\S+|(?<=lose data: ).+"
+    r"|(?<=parse string: ).+?(?= as a scalar|$)|(?<=Could not convert ).+?(?= with type|$)",
+    re.DOTALL,
+)
+"""What Arrow shows of a row in its errors."""
+
+
 def _unfit(target: Column, error: Exception) -> str:
-    return f"a value does not fit {target.type_name}: {error}"
+    return f"a value does not fit {target.type_name}: {_VALUE.sub('…', str(error))}"
 
 
 def _cast(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:

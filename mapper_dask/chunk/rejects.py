@@ -68,7 +68,10 @@ def split_marked(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[str, dic
     texts = reasons[marked].tolist()
     if not all(isinstance(text, str) for text in texts):
         kinds = sorted({type(text).__name__ for text in texts})
-        message = f"column {REASON!r} must hold texts or nothing, it holds {', '.join(kinds)}"
+        message = (
+            f"transformation_logic: column {REASON!r} must hold texts or nothing, it holds "
+            f"{', '.join(kinds)}; mark rows by reject(frame, where, 'why')"
+        )
         raise TransformError(message)
     return rest[~marked], list(zip(texts, records(rest[marked]), strict=True))
 

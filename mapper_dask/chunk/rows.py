@@ -13,6 +13,7 @@ from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.dialects.facts import Column, TargetTable
 from mapper_dask.errors import EncodeError, RejectLimitError, TransformError
 from mapper_dask.parallel_models import Reject
+from mapper_dask.rendering import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +135,11 @@ def _encode_rejects(bad: dict[int, str], frame: pd.DataFrame, task: ChunkTask) -
 def _require_room(refused: list[Reject], room: int) -> None:
     if len(refused) > room:
         message = (
-            f"{len(refused)} rows are refused by the function, over reject_limit; first: "
+            f"reject_limit: {counted(len(refused), 'row')} of this chunk refused by the function, "
+            f"and room for {room} is left; give a greater one, also to resume. First: "
             f"{refused[0].reason}"
         )
-        raise RejectLimitError(message)
+        raise RejectLimitError(message, field="reject_limit")
 
 
 def refused_by_target(task: ChunkTask, rows: pa.Table, refused: dict[int, str]) -> list[Reject]:

@@ -127,6 +127,9 @@ def in_expected_order(frame: pd.DataFrame, expected: Sequence[str] | None) -> pd
     missing = [name for name in expected if name not in frame.columns]
     added = [name for name in frame.columns if name not in expected]
     if missing or added:
-        message = f"{FUNCTION} returned other columns than before: missing {missing}, new {added}"
+        message = (
+            f"{FUNCTION} returned other columns than before: missing {missing}, new {added}; let "
+            "it return the same ones for every chunk, also where they are empty"
+        )
         raise SchemaDriftError(message)
     return frame[list(expected)]

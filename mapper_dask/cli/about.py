@@ -99,11 +99,11 @@ def completion(shell: str, *, as_json: bool, debug: bool) -> Reply:
 
 @click.command("demo", epilog='\b\nJSON: {"done"}; what it prints goes to standard error.')
 @parameters.several(
-    click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True,
+    click.option("--workers", type=parameters.Count(min=1), default=2, show_default=True,
                  help="Worker processes."),
-    click.option("--chunk-size", type=click.IntRange(min=1), default=25_000, show_default=True,
+    click.option("--chunk-size", type=parameters.Count(min=1), default=25_000, show_default=True,
                  help="Rows a chunk."),
-    click.option("--rows", type=click.IntRange(min=1), help="Only the year's first flights."),
+    click.option("--rows", type=parameters.Count(min=1), help="Only the year's first flights."),
     parameters.common,
 )  # fmt: skip
 def demo(

@@ -203,6 +203,12 @@ def _interrupted(line: str, *, as_json: bool) -> int:
     return CANCELLED
 
 
+def _options_of(context: click.Context | None) -> list[str]:
+    """Return the options of the command that was typed."""
+    parameters = [] if context is None else context.command.params
+    return [name for parameter in parameters for name in parameter.opts]
+
+
 def _misused(error: click.ClickException, typed: Sequence[str], *, as_json: bool) -> int:
     message = without_urls(error.format_message(), typed)
     context = getattr(error, "ctx", None)
@@ -214,6 +220,8 @@ def _misused(error: click.ClickException, typed: Sequence[str], *, as_json: bool
         document["error"].update(kind="UsageError", field=field)
         say(Reply(document, ""), as_json=True)
     else:
+        extra = "unexpected extra argument" in message and "--run-id" in _options_of(context)
+        message += "; a run is named by --run-id" if extra else ""
         hint = "" if context is None else f" (see `{context.command_path} --help`)"
         _complain(f"{message}{hint}")
     return USAGE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from mapper_dask.near import did_you_mean, listed
@@ -38,6 +40,8 @@ class Group(click.Group):
 
     def _meant(self, ctx: click.Context, name: str) -> str:
         known = self.list_commands(ctx)
+        if "run" in known and Path(name).is_file():
+            return f"; it is a file: `mapper-dask run {name}`"
         other = OTHERS.get(name.lower())
         if other in known:
             return f"; did you mean {other!r}?"

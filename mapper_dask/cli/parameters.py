@@ -83,6 +83,24 @@ class Address(click.ParamType[str]):
         return str(value)
 
 
+class Count(click.IntRange):
+    """A whole number of things."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return it."""
+        try:
+            number = int(value)
+        except ValueError:
+            number = None
+        if number is None or number < (self.min or 0):
+            shown = str(value)[:40]
+            what = f"must be a whole number of at least {self.min or 0}, got {shown!r}"
+            self.fail(what, param, ctx)
+        return number
+
+
 class Duration(click.ParamType[float]):
     """A time such as 30d, 12h or 15m, in seconds."""
 

@@ -48,7 +48,11 @@ def rejects() -> None:
     parameters.ledger,
     file_option,
     click.option(
-        "--limit", type=click.IntRange(min=0), default=SHOWN, show_default=True, help="Rows shown."
+        "--limit",
+        type=parameters.Count(min=0),
+        default=SHOWN,
+        show_default=True,
+        help="Rows shown.",
     ),
     parameters.common,
 )

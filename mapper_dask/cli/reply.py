@@ -113,5 +113,7 @@ def write_file(path: str, text: str) -> None:
         part.replace(target)
     except OSError as error:
         part.unlink(missing_ok=True)
-        message = f"cannot write {path}: {error.strerror or error}"
+        folder = target.parent
+        remedy = "" if folder.exists() else f"; make the folder first: mkdir -p {folder}"
+        message = f"--output: cannot write {path}: {error.strerror or error}{remedy}"
         raise ConfigurationError(message, field="output", file=path) from None

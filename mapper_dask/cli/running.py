@@ -34,7 +34,7 @@ means = parameters.several(
         metavar="ADDRESS",
         help="Dask scheduler, such as tcp://host:8786.",
     ),
-    click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Worker processes."),
+    click.option("--workers", type=parameters.Count(min=1), metavar="N", help="Worker processes."),
     click.option("--sequential", is_flag=True, help="One job and one chunk after the other, here."),
     parameters.settings,
     click.option("--quiet", "-q", is_flag=True, help="Show no progress."),

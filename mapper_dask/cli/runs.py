@@ -38,7 +38,7 @@ With RUN_ID the run, or {"flow", "jobs": [{"name", "state", "run_id", "rows", "s
     parameters.ledger,
     file_option,
     click.option("--watch", is_flag=True, help="Look again until the run has ended."),
-    click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True,
+    click.option("--limit", type=parameters.Count(min=1), default=20, show_default=True,
                  help="Runs listed."),
     parameters.common,
 )  # fmt: skip

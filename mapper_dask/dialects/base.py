@@ -120,6 +120,10 @@ class Dialect(OwnSettings, Protocol):
         """Return what to do about an error of that code, whatever the query; empty for most."""
         ...
 
+    def row_advice(self, code: str) -> str:
+        """Return what to do about a row that a target refused for a code; empty for most."""
+        ...
+
     def is_duplicate(self, code: str) -> bool:
         """Return whether a row was refused for its key, which another row has."""
         ...

@@ -132,6 +132,9 @@ OTHERS = {
 
 def _meant(name: Path) -> str:
     """Return which job file was meant, as the end of a sentence about one that is not there."""
+    if name.is_dir():
+        inside = file_like(name / "flow.yaml", (".yaml", ".yml"))
+        return f"; name a file in it, such as {(name / (inside or 'flow.yaml')).as_posix()}"
     found = None if name.exists() else file_like(name, (".yaml", ".yml"))
     return "" if found is None else f"; did you mean {(name.parent / found).as_posix()!r}?"
 

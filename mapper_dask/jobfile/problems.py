@@ -86,7 +86,7 @@ def _message(error: Any, path: Path, tree: Node) -> str:
     node = tree.get(*path)
     said: dict[str, Callable[[], str]] = {
         "missing": lambda: f"is missing{_ADD.get(str(path[-1]), '')}",
-        "extra_forbidden": lambda: f"is not known; {nearest(str(path[-1]), _keys_at(path[:-1]))}",
+        "extra_forbidden": lambda: f"is not known; {_meant(path)}",
         "literal_error": lambda: _choice(context["expected"], node),
         "greater_than_equal": lambda: f"must be at least {context['ge']}",
         "greater_than": lambda: f"must be above {context['gt']}",
@@ -144,6 +144,16 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if near:
         return f"did you mean {near[0]!r}?"
     return f"known are {', '.join(listed)}" if listed else "there are none"
+
+
+def _meant(path: Path) -> str:
+    """Return what was meant by a key that is not known at its place, and may be at another."""
+    name, known = str(path[-1]), _keys_at(path[:-1])
+    within = [key for key in known if name in _keys_at((*path[:-1], key))]
+    if within:
+        return f"it stands under {' or '.join(within)}"
+    parts = [key for key in known if key in name.split("_")]
+    return f"did you mean {parts[0]!r}?" if len(parts) == 1 else nearest(name, known)
 
 
 def _keys_at(path: Path) -> list[str]:

@@ -108,7 +108,13 @@ def read_json(path: str | Path) -> Mapping[str, Any]:
     """
     try:
         stored = json.loads(read_text(path))
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        message = (
+            f"plan: {path} cannot be read: {error.strerror or error}; ChunkPlan.save, or "
+            "`mapper-dask plan --output`, writes one"
+        )
+        raise ConfigurationError(message, field="plan", file=str(path)) from None
+    except (ValueError, RecursionError) as error:
         message = f"{path} is not a saved plan: {error}"
         raise ConfigurationError(message, field="plan", file=str(path)) from None
     if not isinstance(stored, dict):

@@ -365,7 +365,10 @@ def _validated(flow: Flow) -> Flow:
     """Return a flow that nothing speaks against, as far as can be told without a database."""
     given: object = flow
     if not isinstance(given, Flow):
-        message = f"flow must be a Flow, got {type(given).__name__}"
+        message = (
+            f"flow must be a Flow, got {type(given).__name__}; write "
+            "Flow(name='…', jobs=(FlowJob(name='…', job=…),))"
+        )
         raise ConfigurationError(message, field="flow")
     flow = flow.validated()
     if flow.max_parallel_jobs is not None:

@@ -344,7 +344,8 @@ def _missing(names: Sequence[str], table: TargetTable) -> list[str]:
     if faults:
         faults[-1] += f" (it has {', '.join(c.name for c in table.columns)}){ADD}"
     faults += [
-        f"{c.name!r} is computed by the database and takes no values"
+        f"{c.name!r} is computed by the database and takes no values: leave it out of source_sql "
+        "or of what the function returns"
         for c in table.columns
         if c.generated and c.name in names
     ]

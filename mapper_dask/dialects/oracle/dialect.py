@@ -44,6 +44,7 @@ from mapper_dask.dialects.oracle import (
     publishing,
     queries,
     remedies,
+    row_refusals,
     session,
     settings,
     staging,
@@ -102,6 +103,7 @@ class Oracle(Definitions, SessionSettings):
 
     remedy = staticmethod(remedies.remedy)
     advice = staticmethod(remedies.advice)
+    row_advice = staticmethod(row_refusals.advice)
     is_duplicate = staticmethod(remedies.is_duplicate)
 
     def quote(self, identifier: str) -> str:

@@ -41,6 +41,7 @@ from mapper_dask.dialects.postgresql import (
     publishing,
     queries,
     remedies,
+    row_refusals,
     session,
     shapes,
     staging,
@@ -100,6 +101,7 @@ class PostgreSQL(Definitions, SessionSettings, WithoutDirectPath, WithStagedRows
 
     remedy = staticmethod(remedies.remedy)
     advice = staticmethod(remedies.advice)
+    row_advice = staticmethod(row_refusals.advice)
     is_duplicate = staticmethod(remedies.is_duplicate)
 
     def quote(self, identifier: str) -> str:

@@ -73,7 +73,7 @@ MISTAKES = [
     call("a job in place of a flow's job", "jobs", "FlowJob", lambda _: flow(MapperJob(**BASE)), given="Flow(jobs=(MapperJob(…),))"),
     call("a name in place of a job", "job", "MapperJob", lambda _: flow(FlowJob(name="customers", job="customers")), given='FlowJob(name="customers", job="customers")'),
     call("no jobs at a time", "max_parallel_jobs", "at least 1", lambda _: ExecutionEngine(max_parallel_jobs=0), given="ExecutionEngine(max_parallel_jobs=0)"),
-    call("a job in place of a flow", "flow", "Flow", lambda _: ExecutionEngine(progress=False).run(MapperJob(**BASE)), given="ExecutionEngine().run(job)"),
+    call("a job in place of a flow", "flow", "write Flow", lambda _: ExecutionEngine(progress=False).run(MapperJob(**BASE)), given="ExecutionEngine().run(job)"),
     new("an overlap below nothing", "at least 0", column="id", overlap=-1, job={"write_disposition": "merge"}),
     new("a wait as a text", "seconds", column="id", commit_wait="5s"),
     call("a column's name in place of what is new", "incremental", "Incremental", lambda _: flow(one(incremental="id")), given='FlowJob(incremental="id", …)'),

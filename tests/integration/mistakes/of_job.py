@@ -62,5 +62,5 @@ MISTAKES = [
     call("a query in place of a job", "job", "MapperJob", lambda _: ParallelProcessor(enable_parallel=False).run("SELECT 1"), given='ParallelProcessor().run("SELECT 1")'),
     call("a word for what a failure does", "on_failure", "'raise' or 'return'", lambda _: ParallelProcessor(on_failure="ignore"), given='ParallelProcessor(on_failure="ignore")'),
     call("fewer retries than none", "retries", "at least", lambda _: ParallelProcessor(retries=-1), given="ParallelProcessor(retries=-1)"),
-    call("a file's name for a plan", "plan", "ChunkPlan|load", lambda _: ParallelProcessor(enable_parallel=False).run(MapperJob(**BASE), plan="nightly.plan"), given='ParallelProcessor().run(job, plan="nightly.plan")'),
+    call("a file's name for a plan", "plan", "mapper-dask plan --output", lambda _: ParallelProcessor(enable_parallel=False).run(MapperJob(**BASE), plan="nightly.plan"), given='ParallelProcessor().run(job, plan="nightly.plan")'),
 ]  # fmt: skip

@@ -1,0 +1,24 @@
+"""A row that its target does not take for what stands in it: the field, and what to do. Pure."""
+
+from __future__ import annotations
+
+from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.facts import TargetTable
+from mapper_dask.dialects.row_refusals import RULE
+from mapper_dask.errors import DatabaseError, EncodeError
+
+FIELD = "target_table"
+
+
+def of_row(error: Exception, dialect: Dialect, table: TargetTable) -> Exception:
+    """Return what a row was refused for, by the target or on its way; anything else as it is."""
+    if not isinstance(error, (DatabaseError, EncodeError)) or "field" in error.details:
+        return error
+    details = {**error.details, "field": FIELD}
+    if isinstance(error, EncodeError):
+        return EncodeError(f"{FIELD} {table.quoted}: {error}; {RULE}", **details)
+    remedy = "" if error.transient else dialect.row_advice(str(error.sqlstate))
+    if not remedy or type(error) is not DatabaseError:
+        return error
+    said = details.get("said", "")
+    return DatabaseError(f"{FIELD} {table.quoted}: {said}; {remedy} [{error.sqlstate}]", **details)

@@ -1,0 +1,10 @@
+"""What to do about a row that a target refuses for what stands in it. Pure."""
+
+from __future__ import annotations
+
+APART = "set such rows aside by reject_limit"
+
+NO_VALUE = f"fill it in source_sql or in the function, or {APART}"
+RULE = f"leave such rows out in source_sql or in the function, or {APART}"
+PARENT = f"load the rows that it refers to before, or {APART}"
+TOO_LONG = f"make the column wider, shorten the value in source_sql or in the function, or {APART}"
