@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -86,7 +87,11 @@ def apply(function: Transformation, frame: pd.DataFrame, code: Code = NO_CODE) -
     except StepError as error:  # of a job file: no function of the user's is to blame
         message, raised = f"{error.field}: {error}", f"ValueError: {error}"
         raise TransformError(message, raised=raised, field=error.field) from None
-    except (Exception, SystemExit) as error:  # exit() would end a worker, and say nothing
+    except Exception as error:
+        raise _raised(error, code) from error
+    except SystemExit as error:  # exit() would end a worker's thread, and say nothing
+        if threading.current_thread() is threading.main_thread():
+            raise  # of a signal's handler, as a program ends that was told to
         raise _raised(error, code) from error
     if not isinstance(result, pd.DataFrame):
         message = (

@@ -9,7 +9,7 @@ import click
 from mapper_dask.cli import parameters
 from mapper_dask.cli.about import settings_of
 from mapper_dask.cli.reply import DONE, USAGE, Reply, plain
-from mapper_dask.cli.tables import table
+from mapper_dask.cli.tables import fitted, table
 from mapper_dask.errors import MapperError
 from mapper_dask.rendering import counted
 
@@ -95,7 +95,8 @@ def plan(
         "jobs": [_data(job, plans[job.name], told[job.name]) for job in flow.jobs],
     }
     texts = [_text(job, plans[job.name], told[job.name]) for job in flow.jobs]
-    return Reply(data, "\n\n".join([*texts, *([f"saved in {output}"] if output else [])]))
+    text = "\n\n".join([*texts, *([f"saved in {output}"] if output else [])])
+    return Reply(data, fitted(text))
 
 
 def _planned(job: Any) -> Any:

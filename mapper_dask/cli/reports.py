@@ -10,6 +10,7 @@ from mapper_dask.cli import parameters
 from mapper_dask.cli.ledgers import ledger_of
 from mapper_dask.cli.named import flow_of_run, own_name
 from mapper_dask.cli.reply import Reply, plain, write_file
+from mapper_dask.cli.tables import fitted
 from mapper_dask.errors import RunNotFoundError
 
 JSON = """\b
@@ -48,7 +49,7 @@ def report(
     if output is not None:
         write_file(output, page(f"mapper_dask run {run_id}", pages))
     data = {"run_id": run_id, "output": output, "runs": [_data(run) for run in pages]}
-    text = "\n\n".join(_text(run) for run in pages)
+    text = fitted("\n\n".join(_text(run) for run in pages))
     return Reply(data, f"{text}\n\nwritten to {output}" if output else text)
 
 

@@ -15,6 +15,7 @@ from mapper_dask.cli.about import settings_of
 from mapper_dask.cli.ledgers import as_given, flow_ledger, ledger_of
 from mapper_dask.cli.named import flow_of_run, own_name
 from mapper_dask.cli.reply import CANCELLED, DONE, FAILED, PARTIAL, USAGE, Reply, plain
+from mapper_dask.cli.tables import fitted
 from mapper_dask.errors import ConfigurationError
 
 Changes = tuple[tuple[str, Any], ...]
@@ -217,7 +218,7 @@ def _reply(result: Any, refusals: Refusals) -> Reply:
     parts += [
         f"{job.name}\n{job.result}" for job in result.jobs if job.result and _is_told(job.result)
     ]
-    return Reply(data, "\n\n".join(parts), code)
+    return Reply(data, fitted("\n\n".join(parts)), code)
 
 
 def _is_told(result: Any) -> bool:

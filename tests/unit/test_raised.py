@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pandas as pd
@@ -71,6 +73,16 @@ def test_one_that_leaves_where_it_is_made_again_is_told_without_it() -> None:
 
     raised = Raised((Link(cloudpickle.dumps(LeavesThere()), (), caused=False),))
     assert raised.revived() is None
+
+
+def test_exit_in_a_thread_of_a_worker_is_the_functions_error() -> None:
+    def clean(_frame: pd.DataFrame) -> pd.DataFrame:
+        sys.exit("no data today")
+
+    with ThreadPoolExecutor(1) as worker:
+        error = worker.submit(apply, clean, FRAME).exception()
+    assert isinstance(error, TransformError)
+    assert "the function raised SystemExit: no data today" in str(error)
 
 
 def test_an_interruption_while_a_text_is_made_goes_on() -> None:
