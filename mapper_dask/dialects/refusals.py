@@ -7,13 +7,14 @@ and the names that a query's text holds.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from mapper_dask.dialects.named import Named
 from mapper_dask.near import listed, nearest
 
 SOURCE_SQL, PARAMS = "source_sql", "params"
+AS_SAID = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,48 +27,8 @@ class Refusal:
     """What to do; empty where nothing is known."""
     field: str = SOURCE_SQL
     """The argument to mend."""
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A table as a query's text names it, as the database folds it."""
-
-    schema: str | None
-    name: str
-    alias: str = ""
-
-    def __str__(self) -> str:
-        return ".".join(part for part in (self.schema, self.name) if part)
-
-    @property
-    def called(self) -> str:
-        """What stands before its columns."""
-        return self.alias or self.name
-
-
-def tables_of(sql: str, grammar: str, *, upper: bool = False) -> list[Named]:
-    """Return the tables that a text names; none where it is not understood."""
-    import sqlglot  # here: a worker holds no parser
-    from sqlglot import exp
-
-    try:
-        tree = sqlglot.parse_one(sql, read=grammar)
-    except (sqlglot.errors.SqlglotError, RecursionError):
-        return []
-    own = {cte.alias_or_name.lower() for cte in tree.find_all(exp.CTE)}
-
-    def folded(part: Any) -> str:
-        if not isinstance(part, exp.Identifier):
-            return ""
-        if part.args.get("quoted"):
-            return part.name
-        return part.name.upper() if upper else part.name.lower()
-
-    found = (
-        Named(folded(t.args.get("db")) or None, folded(t.this), t.alias)
-        for t in tree.find_all(exp.Table)
-    )
-    return [table for table in found if table.name and table.name.lower() not in own]
+    position: int | None = AS_SAID
+    """The character at which it was met, from 1, where that is not as the error has it."""
 
 
 # -- places for values -----------------------------------------------------------------------------
@@ -82,7 +43,19 @@ _PLACES = (
 _PLACE = re.compile("|".join(_PLACES))
 
 _TEMPLATE = re.compile(r"\{\{|\{%")
-_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_QUOTED = re.compile(
+    r"\bn?q'(?:\[.*?\]|\{.*?\}|\(.*?\)|<.*?>|(?P<mark>[^\s\w]).*?(?P=mark))'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$"
+    r"|\be'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/",
+    re.DOTALL | re.IGNORECASE,
+)
+"""Texts in all their forms, names in quotes, comments."""
+
+_BEFORE_VALUES = frozenset(
+    "and or not like ilike between in limit offset select where when then else on case is having by "
+    "first next values escape to from distinct all any some similar interval date time timestamp "
+    "timestamptz".split()
+)
+"""Words behind which a value stands, and no operator."""
 
 
 def unfilled(sql: str, position: int | None) -> Refusal | None:
@@ -96,11 +69,12 @@ def unfilled(sql: str, position: int | None) -> Refusal | None:
         The character the database names, from 1; one that it knows nothing about is looked for.
     """
     bare = _QUOTED.sub(lambda found: " " * len(found[0]), sql)
-    places = list(_PLACE.finditer(bare))
+    there = [place for place in _PLACE.finditer(bare) if not _is_operator(sql, place)]
+    places = there
     at = None if position is None else position - 1
     if at is not None and not any(p.start() - 1 <= at <= p.end() + 1 for p in places):
         places = [p for p in places if p["plain"] == "?" and p.end() <= at]
-        if not places or bare[places[-1].end() : at].strip(" \n\t)"):
+        if not places or sql[places[-1].end() : at].strip(" \n\t)"):
             places = []
     if _TEMPLATE.search(bare) and (at is None or _TEMPLATE.match(bare[at : at + 2])):
         remedy = (
@@ -108,9 +82,20 @@ def unfilled(sql: str, position: int | None) -> Refusal | None:
             ":name for a value and give params={'name': …}"
         )
         return Refusal("a template's braces stand in source_sql", remedy)
-    if not places:
-        return None
-    return _to_fill(list(_PLACE.finditer(bare)))
+    return _to_fill(there) if places else None
+
+
+def _is_operator(sql: str, place: re.Match[str]) -> bool:
+    """Return whether a question mark stands between two values, as PostgreSQL's for JSON does."""
+    if place["plain"] != "?":
+        return False
+    before = sql[: place.start()].rstrip()
+    behind = sql[place.end() :].lstrip("|&-#").lstrip()
+    if before.endswith("@"):
+        return True
+    word = re.search(r"\w+$", before)
+    value = before[-1:] in "\"'])" if word is None else word[0].lower() not in _BEFORE_VALUES
+    return bool(before) and value and re.match(r"[\w$'\"(:]", behind) is not None
 
 
 def _to_fill(places: Sequence[re.Match[str]]) -> Refusal:
@@ -220,31 +205,39 @@ def comma_before(sql: str, position: int) -> bool:
 # -- columns ---------------------------------------------------------------------------------------
 
 
-def column_meant(name: str, columns: Sequence[tuple[str, str]], tables: Sequence[Named]) -> str:
-    """Return what to do about a column that is not there.
+def column_meant(
+    name: str,
+    columns: Sequence[tuple[Named, str]],
+    shown: Callable[[str], str],
+    *,
+    listing: bool = True,
+) -> str:
+    """Return what to do about a column that is not there; nothing where nobody knows.
 
     Parameters
     ----------
     name
         As the database names it, with what stands before it.
     columns
-        Table and name of those there are.
-    tables
-        As the query calls them.
+        Those of the tables that the query names.
+    shown
+        Writes a name as SQL does.
+    listing
+        Whether the query has these columns alone, so that they may be told where none is like it.
     """
     before, _, bare = name.rpartition(".")
-    calls: dict[str, list[str]] = {}
-    for table in tables:
-        calls.setdefault(table.name, []).append(table.called)
-    known = [(call, column) for table, column in columns for call in calls.get(table, [])]
-    own = [column for call, column in known if not before or call == before]
-    found = nearest(bare, own)
+    before = before.rpartition(".")[2]
+    own = [(table, column) for table, column in columns if before in ("", table.called)]
+    if before and not own:
+        return ""  # it is called so within the query, and no table is
+    found = nearest(bare, [column for _, column in own])
     if found is not None:
-        whose = next(call for call, column in known if column == found and before in ("", call))
-        return f"did you mean {whose}.{found}?"
-    elsewhere = [f"{call}.{column}" for call, column in known if column.lower() == bare.lower()]
-    if elsewhere:
-        return f"did you mean {elsewhere[0]}?"
-    if not known:
+        whose = next(table for table, column in own if column == found)
+        return f"did you mean {shown(whose.called)}.{shown(found)}?"
+    for table, column in columns:
+        if column.lower() == bare.lower():
+            return f"did you mean {shown(table.called)}.{shown(column)}?"
+    if not own or not (listing or before):
         return ""
-    return f"{before or 'the query'} has {listed(list(dict.fromkeys(own)))}"
+    there = listed([*dict.fromkeys(shown(column) for _, column in own)])
+    return f"{shown(before) if before else 'the query'} has {there}"

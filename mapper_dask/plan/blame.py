@@ -14,7 +14,7 @@ from typing import Any
 from mapper_dask.connections import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.refusals import SOURCE_SQL, Refusal
+from mapper_dask.dialects.refusals import AS_SAID, SOURCE_SQL, Refusal
 from mapper_dask.errors import DatabaseError
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.plan import params
@@ -45,6 +45,8 @@ def blamed(dialect: Dialect, conn: Any, sql: str, error: DatabaseError) -> Datab
         refusal = dialect.remedy(conn, sql, error)
     made = {"field": refusal.field, "said": refusal.said, "remedy": refusal.remedy}
     details = {**error.details, **made}
+    if refusal.position != AS_SAID:
+        details["position"] = refusal.position
     return type(error)(_told(refusal, "", error.sqlstate), **details)
 
 

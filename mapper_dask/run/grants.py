@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
 from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.base import Dialect
 from mapper_dask.dialects.facts import Needs
 from mapper_dask.errors import DatabaseError, TargetError
 from mapper_dask.mapper_job import MapperJob
@@ -26,7 +28,8 @@ def lacking_grants(job: MapperJob, target: ConnectionRef) -> Iterator[None]:
         yield
     except DatabaseError as error:
         if not error.transient:
-            require_grants(job, target, None)
+            with contextlib.suppress(DatabaseError):  # what was met first is told then
+                require_grants(job, target, None)
         raise
 
 
@@ -57,8 +60,7 @@ def require_grants(job: MapperJob, target: ConnectionRef, names: tuple[str, ...]
     dialect = dialect_for(target, "target_conn")
     engine = engine_for(target, connect_args=dialect.connect_args())
     with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
-        missing = dialect.missing_grants(conn, needs)
-        conn.rollback()
+        missing = _missing(dialect, conn, needs)
     if missing:
         statements = "".join(f"\n  {statement};" for statement in missing)
         message = (
@@ -67,3 +69,16 @@ def require_grants(job: MapperJob, target: ConnectionRef, names: tuple[str, ...]
             f"once:{statements}"
         )
         raise TargetError(message, field="target_conn")
+
+
+def _missing(dialect: Dialect, conn: Any, needs: Needs) -> list[str]:
+    """Return what is missing; nothing where the question itself is refused: the job will tell."""
+    try:
+        with dialect.errors():
+            missing = dialect.missing_grants(conn, needs)
+            conn.rollback()
+    except DatabaseError as error:
+        if error.transient:
+            raise
+        return []
+    return missing

@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
+from sqlalchemy.dialects.oracle.base import RESERVED_WORDS
+
+RESERVED = RESERVED_WORDS | {
+    *("ACCESS", "ADD", "AUDIT", "COLUMN", "COLUMN_VALUE", "FILE", "IMMEDIATE", "INCREMENT"),
+    *("INITIAL", "MAXEXTENTS", "MLSLABEL", "MODIFY", "NESTED_TABLE_ID", "NOAUDIT", "OFFLINE"),
+    *("ONLINE", "PRIVILEGES", "ROW", "ROWID", "ROWNUM", "ROWS", "SESSION", "SUCCESSFUL"),
+    *("SYSDATE", "VALIDATE", "WHENEVER"),
+}
+"""Words that name nothing without quotes; those that SQLAlchemy leaves out among them."""
+
+_PLAIN = re.compile(r"[A-Z][A-Z0-9_$#]*")
+
 
 def folded(name: str) -> str:
     """Return the other spelling of a name: shown for held, held for shown.
@@ -24,3 +38,10 @@ def quote(name: str) -> str:
         message = "an identifier of Oracle cannot hold a double quote or a NUL character"
         raise ValueError(message)
     return f'"{folded(name)}"'
+
+
+def written(name: str) -> str:
+    """Return a name that the database holds so, as a query may have it: quoted where it must be."""
+    if _PLAIN.fullmatch(name) and name not in RESERVED:
+        return name.lower()
+    return f'"{name}"'

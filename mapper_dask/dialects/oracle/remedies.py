@@ -7,17 +7,17 @@ read it tells nothing, and neither does Oracle: it answers that there is none.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
+from mapper_dask.dialects.named import Named, tables_of
 from mapper_dask.dialects.oracle import flashback, session
-from mapper_dask.dialects.oracle.names import folded, quote
+from mapper_dask.dialects.oracle.names import written
 from mapper_dask.dialects.refusals import (
     PARAMS,
-    Named,
     Refusal,
     comma_before,
     misspelt_beginning,
-    tables_of,
     unclosed,
     unfilled,
 )
@@ -64,12 +64,40 @@ def is_duplicate(code: str) -> bool:
 
 def remedy(conn: Any, sql: str, error: DatabaseError) -> Refusal:
     """Return what is told of a refused query."""
-    said, position, code = str(error.details["said"]), error.details.get("position"), error.sqlstate
+    said, code = str(error.details["said"]), error.sqlstate
+    position = place_of(sql, said, error.details.get("position"))
+    return replace(_remedy(conn, sql, said, str(code), position), position=position)
+
+
+def _remedy(conn: Any, sql: str, said: str, code: str, position: int | None) -> Refusal:
     if code in SYNTAX:
-        return _syntax(sql, said, str(code), position)
+        return _syntax(sql, said, code, position)
     if code == "ORA-00942":
         return Refusal(said, _relation(conn, sql))
-    return Refusal(said, KNOWN.get(str(code), ""))
+    return Refusal(said, KNOWN.get(code, ""))
+
+
+def place_of(sql: str, said: str, position: int | None) -> int | None:
+    """Return the character at which an error was met, from 1; None where that is not certain.
+
+    Oracle counts bytes of the text, as it was sent. A driver, or a server of another encoding, may
+    count characters. Where the two differ, the one counts that leads to a word's beginning: to the
+    name in the message, if there is one.
+    """
+    if position is None or sql[: position - 1].isascii():
+        return position
+    before = sql.encode()[: position - 1].decode("utf-8", "replace")
+    ways = [way for way in (len(before) + 1, position) if _begins_a_word(sql, way)]
+    named = re.search(r'"([^"]+)": invalid identifier|"([^"]+)" does not exist', said)
+    if named is not None:
+        word = (named[1] or named[2]).rpartition(".")[2].lower()
+        ways = [way for way in ways if sql[way - 1 :].lstrip('"').lower().startswith(word)]
+    return ways[0] if ways else None
+
+
+def _begins_a_word(sql: str, position: int) -> bool:
+    before, here = sql[position - 2 : position - 1], sql[position - 1 : position]
+    return not (re.match(r"\w", before) and re.match(r"\w", here)) and not here.isspace()
 
 
 def _syntax(sql: str, said: str, code: str, position: int | None) -> Refusal:
@@ -102,8 +130,16 @@ def _relation(conn: Any, sql: str) -> str:
         if found is not None:
             place, reachable = names[found]
             return f"did you mean {_shown(place, found, reachable)}?"
-        return f"{table} is not there, or the login may not read it: GRANT READ ON {table} TO it"
+        return _unseen(conn, table)
     return "a view of the query reads what is not there, or may not be read with its owner's rights"
+
+
+def _unseen(conn: Any, table: Named) -> str:
+    """Return what to grant, if a table is there that the dictionary does not show this login."""
+    name = ".".join(written(part) for part in (table.schema, table.name) if part)
+    [(login,)] = session.run(conn, "own_login", {})
+    grant = f"GRANT READ ON {name} TO {written(str(login))}"
+    return f"{name} is not there, or the login may not read it: let its owner run: {grant}"
 
 
 def _near(conn: Any, table: Named) -> list[tuple[Any, ...]]:
@@ -116,9 +152,4 @@ def _is(table: Named, place: str, name: str, reachable: bool) -> bool:  # noqa: 
 
 
 def _shown(place: str, name: str, reachable: bool) -> str:  # noqa: FBT001 - the dictionary's word
-    return _name(name) if reachable else f"{_name(place)}.{_name(name)}"
-
-
-def _name(name: str) -> str:
-    plain = re.fullmatch(r"[A-Z][A-Z0-9_$#]*", name)
-    return name.lower() if plain else quote(folded(name))
+    return written(name) if reachable else f"{written(place)}.{written(name)}"

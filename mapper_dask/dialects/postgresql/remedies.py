@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
-from mapper_dask.dialects.postgresql import named_queries
-from mapper_dask.dialects.postgresql.queries import quote
+from mapper_dask.dialects.named import Named, names_in, tables_of
+from mapper_dask.dialects.postgresql import grants, named_queries
+from mapper_dask.dialects.postgresql.grants import Run
+from mapper_dask.dialects.postgresql.names import shown
 from mapper_dask.dialects.refusals import (
     PARAMS,
-    Named,
     Refusal,
     closed_too_often,
     column_meant,
     comma_before,
     misspelt_beginning,
-    tables_of,
     unclosed,
     unfilled,
 )
@@ -26,10 +27,8 @@ from mapper_dask.near import listed, nearest
 GRAMMAR = "postgres"
 
 _HINT = re.compile(r"; (?:Perhaps you meant to reference|No \w+ matches|Perhaps you need)[^;]*")
-_BETWEEN = re.compile(r"operator does not exist: (\w.*?) [-+*/<>=~!@#%^&|`?]+ (.+)")
+_BETWEEN = re.compile(r"operator does not exist: ([\w\"].*?) [-+*/<>=~!@#%^&|`?]+ (.+)")
 """An operator between two types, whose names may be of several words."""
-
-_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 DATES = "write a date as 'YYYY-MM-DD', a time as 'YYYY-MM-DD HH:MM:SS'"
 
@@ -45,9 +44,6 @@ KNOWN = {
     "42P18": "cast it, as in …::text",
 }
 """What to do about an SQLSTATE, whatever the query."""
-
-Run = Callable[[str, dict[str, Any]], list[tuple[Any, ...]]]
-
 
 OF_VALUES = frozenset({"21000", "22007", "22008", "22012", "22P02"})
 """Those that a query may be refused for at any of its rows."""
@@ -87,7 +83,7 @@ def remedy(conn: Any, sql: str, error: DatabaseError) -> Refusal:
     if error.sqlstate in ("42P01", "3F000"):
         return Refusal(plain, _relation(run, sql, said))
     if error.sqlstate == "42501":
-        return Refusal(plain, _grant(run, sql, said))
+        return Refusal(plain, grants.remedy(run, names_in(sql, GRAMMAR), plain))
     return Refusal(plain, KNOWN.get(str(error.sqlstate), ""))
 
 
@@ -134,77 +130,112 @@ def _of_users(said: str) -> str:
 # -- tables ----------------------------------------------------------------------------------------
 
 
+class _Near(NamedTuple):
+    """A table of the database that may be meant."""
+
+    schema: str
+    name: str
+    reachable: bool
+    """Whether its name alone leads there."""
+    usable: bool
+    readable: bool
+    role: str
+    """The session's. This and what follows are as SQL writes them."""
+    place: str
+    called: str
+
+    def shown(self, *, bare: bool) -> str:
+        """Return how a query names it."""
+        return self.called if bare and self.reachable else f"{self.place}.{self.called}"
+
+
 def _relation(run: Run, sql: str, said: str) -> str:
-    if alias := re.search(r"FROM-clause entry for table \"([^\"]+)\"", said):
+    if alias := re.search(r"FROM-clause entry for table \"(.+?)\"(?:;|$)", said):
+        if hint := re.search(r'reference the table alias "(.+?)"(?=\.|;|$)', said):
+            return f"did you mean {shown(hint[1])}?"
         calls = list(dict.fromkeys(table.called for table in tables_of(sql, GRAMMAR)))
         found = nearest(alias[1], calls, cutoff=0.5)
         if found is not None:
-            return f"did you mean {found}?"
-        return f"the query calls its tables {listed(calls)}" if calls else ""
-    missing = re.search(r'relation "(.+?)" does not exist', said)
-    if missing is None:
+            return f"did you mean {shown(found)}?"
+        return f"the query calls its tables {listed([*map(shown, calls)])}" if calls else ""
+    if missing := re.search(r'relation "(.+)" does not exist', said):
+        schema, _, name = missing[1].rpartition(".")
+        near = [_Near(*row) for row in run("near_sources", {"names": [name.lower()]})]
+        return _hidden(run, sql, schema, name) or _meant(schema, name, near)
+    if missing := re.search(r'schema "(.+)" does not exist', said):
+        near = [_Near(*row) for row in run("near_sources", {"names": []})]
+        places = {table.schema: table.place for table in near if table.usable}
+        found = nearest(missing[1], places, cutoff=0.75)
+        return f"did you mean the schema {places[found]}?" if found else ""
+    return ""
+
+
+def _hidden(run: Run, sql: str, schema: str, name: str) -> str:
+    """Return what to grant where the search path leads to a table whose schema may not be used.
+
+    PostgreSQL passes over such a schema, and says that there is no table.
+    """
+    if schema:
         return ""
-    schema, _, name = missing[1].rpartition(".")
-    rows = run("near_sources", {"names": [name.lower()]})
-    tables = [(row[0], row[1], row[2]) for row in rows if row[3] and row[4]]
-    found = _meant(schema, name, tables)
-    if found is not None:
-        return f"did you mean {found}?"
-    return (
-        f"the role {_name(rows[0][5])} can read {listed(_shown(tables))}"
-        if tables
-        else "check the database in source_conn: the role can read no table there"
-    )
+    names = names_in(sql, GRAMMAR)
+    asked = [table for table in names.tables if table.schema is None and table.name == name]
+    found = grants.remedy(run, replace(names, tables=tuple(asked), calls=()), "") if asked else ""
+    return f"the search path leads to it, but its schema may not be used; {found}" if found else ""
 
 
-def _meant(schema: str, name: str, tables: Sequence[tuple[str, str, bool]]) -> str | None:
-    """Return the table that was meant, as a query names it."""
-    for place, other, reachable in tables:
-        if other.lower() == name.lower():
-            return _qualified(place, other, reachable and not schema)
-    full = {f"{place}.{other}" if schema else other: (place, other, reachable)
-            for place, other, reachable in reversed(tables)}  # fmt: skip
+def _meant(schema: str, name: str, near: Sequence[_Near]) -> str:
+    """Return the table that was meant, as a query names it; or those there are."""
+    tables = [table for table in near if table.usable and table.readable]
+    full = {f"{t.schema}.{t.name}" if schema else t.name: t for t in reversed(tables)}
+    same = next((table for table in tables if table.name.lower() == name.lower()), None)
     found = nearest(f"{schema}.{name}" if schema else name, full, cutoff=0.75)
-    if found is None:
-        return None
-    place, other, reachable = full[found]
-    return _qualified(place, other, reachable and not schema)
-
-
-def _shown(tables: Sequence[tuple[str, str, bool]]) -> list[str]:
-    return [_qualified(*table) for table in tables]
-
-
-def _qualified(schema: str, name: str, bare: bool) -> str:  # noqa: FBT001
-    return _name(name) if bare else f"{_name(schema)}.{_name(name)}"
-
-
-def _name(name: str) -> str:
-    return name if _PLAIN.fullmatch(name) else quote(name)
+    if same is not None or found is not None:
+        return f"did you mean {(same or full[str(found)]).shown(bare=not schema)}?"
+    if not tables:
+        return "check the database in source_conn: the role can read no table there"
+    there = listed([table.shown(bare=True) for table in tables])
+    return f"the role {tables[0].role} can read {there}"
 
 
 # -- columns and functions -------------------------------------------------------------------------
 
+_COLUMN = re.compile(r"column (?:\"(.+?)\"|(.+?)) does not exist")
+_MEANT = re.compile(r"(?:reference|or) the column \"(.+?)\"(?= or |\.|;|$)")
+
 
 def _column(run: Run, sql: str, said: str, position: int | None) -> Refusal:
     plain = _HINT.sub("", said)
-    missing = re.search(r'column (?:"(.+?)"|(\S+)) does not exist', plain)
+    missing = _COLUMN.search(plain)
     if missing is None:
         return Refusal(plain)
     name = missing[1] or missing[2]
-    if position is not None and sql[position - 1 : position] == '"' and " " in name:
-        return Refusal(plain, f"a text stands in single quotes, as in '{name}'")
-    tables = tables_of(sql, GRAMMAR)
-    rows = run("columns_named", {"names": [table.name for table in tables]}) if tables else []
-    fitting = [(table, column) for place, table, column in rows if _is_named(place, table, tables)]
-    meant = column_meant(name, fitting, tables)
-    if not meant and (hint := re.search(r'reference the column "(.+?)"', said)):
-        meant = f"did you mean {hint[1]}?"
-    return Refusal(plain, meant)
+    quoted = position is not None and sql[position - 1 : position] == '"' and '"."' not in name
+    text = f"a text stands in single quotes, as in '{name}'"
+    if quoted and re.search(r"[^\w$]", name):
+        return Refusal(plain, text)
+    meant = _hinted(said) or _column_meant(run, sql, name, near_alone=quoted)
+    return Refusal(plain, "; ".join(filter(None, (meant, text if quoted else ""))))
 
 
-def _is_named(place: str, table: str, tables: Sequence[Named]) -> bool:
-    return any(named.name == table and named.schema in (None, place) for named in tables)
+def _hinted(said: str) -> str:
+    """Return what PostgreSQL believes was meant, which knows which columns there are."""
+    found = [_dotted(name) for name in _MEANT.findall(said)]
+    return f"did you mean {' or '.join(found)}?" if found else ""
+
+
+def _dotted(name: str) -> str:
+    """Return a column as SQL writes it, with what stands before it."""
+    before, dot, column = name.partition(".")
+    return f"{shown(before)}.{shown(column)}" if dot else shown(name)
+
+
+def _column_meant(run: Run, sql: str, name: str, *, near_alone: bool) -> str:
+    names = names_in(sql, GRAMMAR)
+    asked = {"names": [table.name for table in names.tables]}
+    rows = run("columns_named", asked) if names.tables else []
+    fitting = [(t, column) for t in names.tables for place, table, column in rows
+               if t.name == table and t.schema in (None, place)]  # fmt: skip
+    return column_meant(name, fitting, shown, listing=not (near_alone or names.derived))
 
 
 def _function(run: Run, said: str) -> Refusal:
@@ -212,72 +243,20 @@ def _function(run: Run, said: str) -> Refusal:
     if operator := _BETWEEN.search(plain):
         left, right = operator.groups()
         return Refusal(plain, f"cast one side: the left with ::{right}, or the right with ::{left}")
-    missing = re.search(r"function (?:\w+\.)?(\S+?)\((.*)\) does not exist", plain)
+    missing = re.search(r"function (?:(.+)\.)?(.+?)\((.*)\) does not exist", plain)
     if missing is None:
         return Refusal(plain)
-    name = missing[1]
-    rows = run("functions_named", {"name": name})
-    forms = sorted({f"{name}({takes})" for _, takes in rows if takes is not None})
+    schema, name = missing[1], missing[2].strip('"')
+    rows = run("functions_named", {"name": name, "schema": schema and schema.strip('"')})
+    head = f"{schema}." if schema else ""
+    forms = sorted({f"{head}{shown(name)}({takes})" for _, takes in rows if takes is not None})
     if forms:
         return Refusal(plain, f"cast what it is given; there is {listed(forms, 4)}")
     found = nearest(name, {other for other, _ in rows}, cutoff=0.75)
-    remedy = f"did you mean {found}()?" if found else "no function on the search path is like it"
-    return Refusal(plain, remedy)
-
-
-# -- rights ----------------------------------------------------------------------------------------
-
-_DENIED = re.compile(
-    r"permission denied for (schema|table|view|materialized view|foreign table|relation|sequence"
-    r"|function|type|foreign server|language) (\S+)"
-)
-
-_OTHER_GRANTS = {
-    "function": "EXECUTE ON FUNCTION",
-    "type": "USAGE ON TYPE",
-    "foreign server": "USAGE ON FOREIGN SERVER",
-    "language": "USAGE ON LANGUAGE",
-}
-
-
-def _grant(run: Run, sql: str, said: str) -> str:
-    """Return every GRANT that the query needs, as statements."""
-    denied = _DENIED.search(said)
-    if denied is None:
-        return "let the owner of what the query reads grant the role SELECT on it"
-    kind, name = denied.groups()
-    tables = tables_of(sql, GRAMMAR)
-    named = [table.name for table in tables]
-    rows = run("near_sources", {"names": [n.lower() for n in (*named, name)]})
-    role = _name(rows[0][5]) if rows else "the role"
-    if kind in _OTHER_GRANTS:
-        forms = {t for _, t in run("functions_named", {"name": name}) if t is not None}
-        takes = f"({forms.pop()})" if kind == "function" and len(forms) == 1 else ""
-        return f"let its owner run: GRANT {_OTHER_GRANTS[kind]} {_name(name)}{takes} TO {role}"
-    statements: dict[str, None] = {}
-    for place, table, reachable, usable, readable, _ in rows:
-        if not _reads(place, table, reachable or not usable, tables):
-            continue
-        if not usable:
-            statements[f"GRANT USAGE ON SCHEMA {_name(place)} TO {role}"] = None
-        if not readable:
-            statements[f"GRANT SELECT ON {_name(place)}.{_name(table)} TO {role}"] = None
-    if statements:
-        return f"let the owner run: {'; '.join(statements)}"
-    if kind == "schema":
-        return f"let its owner run: GRANT USAGE ON SCHEMA {_name(name)} TO {role}"
-    places = [_name(row[0]) for row in rows if row[1] == name]
-    where = f"{places[0]}." if len(set(places)) == 1 else ""
-    return (
-        "a view of the query reads it with its own owner's rights; let the table's owner run: "
-        f"GRANT SELECT ON {where}{_name(name)} TO the view's owner"
-    )
-
-
-def _reads(place: str, table: str, reachable: bool, tables: Sequence[Named]) -> bool:  # noqa: FBT001
-    """Return whether a query names a table, with its schema or where its name alone leads there."""
-    return any(t.name == table and (t.schema == place or (t.schema is None and reachable))
-               for t in tables)  # fmt: skip
+    if found:
+        return Refusal(plain, f"did you mean {head}{shown(found)}()?")
+    where = f"in the schema {schema}" if schema else "on the search path"
+    return Refusal(plain, f"no function {where} is like it")
 
 
 __all__ = ["PARAMS", "remedy"]

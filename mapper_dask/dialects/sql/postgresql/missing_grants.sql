@@ -5,10 +5,12 @@ WITH path AS (
            EXISTS (SELECT FROM pg_catalog.pg_class c
                    WHERE c.relnamespace OPERATOR(pg_catalog.=) n.oid
                      AND c.relname OPERATOR(pg_catalog.=) 'mapper_dask_run') AS ledger
-    FROM pg_catalog.unnest(pg_catalog.string_to_array(
-             pg_catalog.current_setting('search_path'), ',')) WITH ORDINALITY e(name, place)
+    FROM pg_catalog.regexp_matches(pg_catalog.current_setting('search_path'),
+             '"((?:[^"]|"")*)"|([^",[:space:]]+)', 'g') WITH ORDINALITY e(parts, place)
     JOIN pg_catalog.pg_namespace n ON n.nspname OPERATOR(pg_catalog.=)
-         pg_catalog.replace(pg_catalog.btrim(e.name, ' "'), '$user', current_user::pg_catalog.text)
+         CASE WHEN coalesce(e.parts[1], e.parts[2]) OPERATOR(pg_catalog.=) '$user'
+              THEN current_user::pg_catalog.text
+              ELSE coalesce(pg_catalog.replace(e.parts[1], '""', '"'), pg_catalog.lower(e.parts[2])) END
 ), home AS (
     SELECT p.oid, p.nspname, p.ledger FROM path p
     ORDER BY pg_catalog.has_schema_privilege(p.oid, 'USAGE') DESC,  -- others are not looked into
@@ -32,12 +34,39 @@ WITH path AS (
     SELECT 2, 'CREATE', pg_catalog.concat('SCHEMA ', pg_catalog.quote_ident(t.nspname)) FROM target t
     WHERE %(staged)s AND NOT pg_catalog.has_schema_privilege(t.room, 'CREATE')
     UNION ALL
-    SELECT 3, pg_catalog.string_agg(w.privilege, ', '),
+    SELECT 3, pg_catalog.string_agg(pg_catalog.concat(w.privilege, ' (' OPERATOR(pg_catalog.||) c.names
+                                                              OPERATOR(pg_catalog.||) ')'), ', '),
            pg_catalog.concat(pg_catalog.quote_ident(t.nspname), '.', pg_catalog.quote_ident(t.relname))
-    FROM target t CROSS JOIN pg_catalog.unnest(%(rights)s::pg_catalog.text[]) w(privilege)
+    FROM target t
+    CROSS JOIN LATERAL (
+        SELECT r.privilege,
+               CASE WHEN r.privilege OPERATOR(pg_catalog.=) 'DELETE' THEN true
+                    WHEN r.privilege OPERATOR(pg_catalog.=) 'SELECT' THEN %(staged)s  -- CREATE TABLE … LIKE
+                    WHEN r.privilege OPERATOR(pg_catalog.=) 'UPDATE'                  -- LOCK TABLE
+                    THEN NOT pg_catalog.has_table_privilege(t.oid, 'UPDATE, DELETE, TRUNCATE')
+                    ELSE false END AS whole,
+               CASE WHEN r.privilege OPERATOR(pg_catalog.=) 'DELETE' THEN false
+                    ELSE pg_catalog.has_any_column_privilege(t.oid, r.privilege) END AS any_part
+        FROM pg_catalog.unnest(%(rights)s::pg_catalog.text[]) r(privilege)
+    ) w
+    CROSS JOIN LATERAL (
+        -- Columns that are filled and may not be, where the role has the right on others; not those of a
+        -- key, by which a merge finds rows. Without any, or where one takes the table, that is told.
+        SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum) AS names
+        FROM pg_catalog.pg_attribute a
+        WHERE %(known)s AND NOT w.whole AND w.any_part
+          AND a.attrelid OPERATOR(pg_catalog.=) t.oid AND a.attnum OPERATOR(pg_catalog.>) 0
+          AND NOT a.attisdropped
+          AND a.attname::pg_catalog.text OPERATOR(pg_catalog.=) ANY (%(names)s::pg_catalog.text[])
+          AND (w.privilege OPERATOR(pg_catalog.<>) 'UPDATE' OR NOT EXISTS (
+                   SELECT FROM pg_catalog.pg_index i
+                   WHERE i.indrelid OPERATOR(pg_catalog.=) t.oid AND i.indisunique
+                     AND a.attnum OPERATOR(pg_catalog.=) ANY (i.indkey)))
+          AND CASE WHEN w.privilege OPERATOR(pg_catalog.=) ANY ('{INSERT,UPDATE}')
+                   THEN NOT pg_catalog.has_column_privilege(t.oid, a.attnum, w.privilege) END
+    ) c
     WHERE NOT pg_catalog.has_table_privilege(t.oid, w.privilege)
-      AND NOT CASE WHEN w.privilege OPERATOR(pg_catalog.=) 'DELETE' THEN false
-                   ELSE pg_catalog.has_any_column_privilege(t.oid, w.privilege) END
+      AND (w.whole OR NOT w.any_part OR c.names IS NOT NULL)
     GROUP BY t.nspname, t.relname
     UNION ALL
     SELECT DISTINCT 4, 'USAGE', pg_catalog.concat('SEQUENCE ', pg_catalog.quote_ident(n.nspname), '.',

@@ -1,11 +1,13 @@
 -- What a query may read that is called like what it names: where, called what, whether its name alone
--- leads there, whether its schema may be used, whether it may be read; and by whom.
+-- leads there, whether its schema may be used, whether it may be read; by whom, and both names as SQL
+-- writes them.
 SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text,
        pg_catalog.pg_table_is_visible(c.oid),
        pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
        pg_catalog.has_table_privilege(c.oid, 'SELECT')
            OR pg_catalog.has_any_column_privilege(c.oid, 'SELECT'),
-       current_user::pg_catalog.text
+       pg_catalog.quote_ident(current_user),
+       pg_catalog.quote_ident(n.nspname), pg_catalog.quote_ident(c.relname)
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
 WHERE c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f,S}')
