@@ -2,45 +2,91 @@
 
 from __future__ import annotations
 
-import re
-
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.dialects.facts import TargetTable
 from mapper_dask.errors import DatabaseError
 
-_OF_LOADING = re.compile(r"(^|; )COPY \S+, line \d+")
-"""The place of a COPY into a table: what was met there was met by the target."""
+OF_TARGET = "of_target"
+"""Detail of an error that was met in a target's transaction, and not by a source that it reads."""
+
+APART = "set such rows aside by reject_limit"
 
 
 def of_query(error: DatabaseError, dialect: Dialect) -> DatabaseError:
     """Return what a chunk's query was refused for, named as that; anything else as it is."""
     said = str(error.details.get("said", ""))
     remedy = dialect.advice(str(error.sqlstate))
-    if not remedy or _is_told(error) or _OF_LOADING.search(said):
+    if not remedy or _is_told(error) or error.details.get(OF_TARGET):
         return error
     return _told(error, "source_sql", f"source_sql: {said}; {remedy}")
 
 
-def of_load(error: DatabaseError, dialect: Dialect, table: TargetTable) -> DatabaseError:
-    """Return what a chunk's rows were refused for, named as that; anything else as it is."""
-    if _is_told(error) or not dialect.is_duplicate(str(error.sqlstate)):
-        return error
-    if table.staging is not None and table.staged_key:
-        key = ", ".join(table.staged_key)
-        return _told(
-            error,
-            "newest_by",
-            f"newest_by: several rows of the query have the same {key}, and a merge takes one of "
-            f"them: give newest_by='…', a column whose greatest value wins, or a query with each "
-            f"{key} once",
-        )
+def is_duplicate(error: DatabaseError, dialect: Dialect) -> bool:
+    """Return whether a target refused a row for its key, and nobody has said so yet."""
+    if _is_told(error) or not error.details.get(OF_TARGET):
+        return False
+    return dialect.is_duplicate(str(error.sqlstate))
+
+
+def of_duplicate(error: DatabaseError, table: TargetTable, key: tuple[str, ...]) -> DatabaseError:
+    """Return what to do about a row that was refused for its key.
+
+    Parameters
+    ----------
+    key
+        Columns of the key that was broken; empty where the error names none of this table's.
+    """
+    if table.staging is not None:
+        return _twice_in_query(error, table, key)
     said, keys = str(error.details.get("said", "")), table.unique_keys
-    of_key = f" ({', '.join(keys[0])})" if len(keys) == 1 else ""
+    key = key or (keys[0] if len(keys) == 1 else ())
+    of_key = f" ({', '.join(key)})" if key else ""
     return _told(
         error,
         "write_disposition",
         f"target_table {table.quoted}: {said}{of_key}; a row with that key is there already, or "
-        "comes twice: give write_disposition='merge', or set such rows aside by reject_limit",
+        f"comes twice: {_merged(table, key)}{APART}",
+    )
+
+
+def _merged(table: TargetTable, key: tuple[str, ...]) -> str:
+    """Return how a merge would take such rows; nothing where none can by that key."""
+    if key and set(key) not in [set(unique) for unique in table.unique_keys]:
+        return ""
+    by = "" if not key or set(key) == set(table.primary_key) else f", primary_key={list(key)!r}"
+    return f"give write_disposition='merge'{by}, or "
+
+
+def _twice_in_query(
+    error: DatabaseError, table: TargetTable, key: tuple[str, ...]
+) -> DatabaseError:
+    """Return what to do about rows that wait, where nothing but rows of the query is.
+
+    The name of what they wait in, and of its indexes, is nobody's but ours.
+    """
+    merged = set(table.staged_key)
+    if merged and set(key or table.staged_key) == merged:
+        names = ", ".join(table.staged_key)
+        return _told(
+            error,
+            "newest_by",
+            f"newest_by: several rows of the query have the same {names}, and a merge takes one of "
+            f"them: give newest_by='…', a column whose greatest value wins, or a query with each "
+            f"{names} once",
+        )
+    if key:
+        names = ", ".join(key)
+        return _told(
+            error,
+            "source_sql",
+            f"source_sql: the same {names} comes twice in the query, and is unique in target_table "
+            f"{table.quoted}: give a query with each {names} once, or {APART}",
+        )
+    return _told(
+        error,
+        "source_sql",
+        f"source_sql: a row comes twice in the query, by a unique key of target_table "
+        f"{table.quoted}: give a query with each key once, or {APART}",
     )
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from mapper_dask.chunk.blame import of_load
+from mapper_dask.chunk.blame import OF_TARGET, is_duplicate, of_duplicate
+from mapper_dask.chunk.broken_keys import broken_key
 from mapper_dask.chunk.task import LoadTask
 from mapper_dask.connections import engine_for, raw_connection, session_tag
 from mapper_dask.dialects import dialect_for
@@ -57,10 +58,19 @@ def target_session(task: LoadTask, chunk_id: int) -> Iterator[TargetSession]:
         if error.details.get("missing_table"):  # the target's, or the ledger's
             with _session(task, tag) as session:
                 session.ledger.require_kept(session.conn, task.run_id)
-        blamed = of_load(error, dialect_for(task.target), task.table)
-        if blamed is error:
+        if not error.details.get("of_source"):  # a relay reads within the load's transaction
+            error.details[OF_TARGET] = True
+        if not is_duplicate(error, dialect_for(task.target)):
             raise
-        raise blamed from None
+        raise of_duplicate(error, task.table, _broken_key(task, error)) from None
+
+
+def _broken_key(task: LoadTask, error: DatabaseError) -> tuple[str, ...]:
+    """Return the columns of the unique key that an error names; none where nobody knows."""
+    said = str(error.details.get("said", ""))
+    with contextlib.suppress(DatabaseError), _session(task, session_tag(task.run_id)) as session:
+        return broken_key(session.dialect, session.conn, task.table, said)
+    return ()
 
 
 @contextlib.contextmanager

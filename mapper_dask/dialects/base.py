@@ -128,6 +128,10 @@ class Dialect(OwnSettings, Protocol):
         """Return whether a row was refused for its key, which another row has."""
         ...
 
+    def constraint_of(self, said: str) -> str:
+        """Return the constraint that such a refusal names, as the catalogue has it; or nothing."""
+        ...
+
     def connect_args(self) -> dict[str, Any]:
         """Return what every connection is opened with: timeouts, keepalives."""
         ...

@@ -51,7 +51,7 @@ class Names:
     """What stands before a column, or nothing, and its name; ``*`` for all."""
     calls: tuple[Called, ...] = ()
     derived: bool = False
-    """Whether some columns are those of a query within it: of a WITH, or in brackets behind FROM."""
+    """Whether some columns are those of a query within it: of WITH, or in brackets behind FROM."""
 
     def columns_of(self, table: Named) -> frozenset[str]:
         """Return the columns that may be a table's; ``*`` among them for all."""

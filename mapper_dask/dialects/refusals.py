@@ -51,9 +51,12 @@ _QUOTED = re.compile(
 """Texts in all their forms, names in quotes, comments."""
 
 _BEFORE_VALUES = frozenset(
-    "and or not like ilike between in limit offset select where when then else on case is having by "
-    "first next values escape to from distinct all any some similar interval date time timestamp "
-    "timestamptz".split()
+    {
+        *("and", "or", "not", "like", "ilike", "between", "in", "similar", "to", "escape", "is"),
+        *("select", "distinct", "from", "where", "having", "by", "on", "limit", "offset", "values"),
+        *("when", "then", "else", "case", "first", "next", "all", "any", "some"),
+        *("interval", "date", "time", "timestamp", "timestamptz"),
+    }
 )
 """Words behind which a value stands, and no operator."""
 

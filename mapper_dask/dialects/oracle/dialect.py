@@ -105,6 +105,7 @@ class Oracle(Definitions, SessionSettings):
     advice = staticmethod(remedies.advice)
     row_advice = staticmethod(row_refusals.advice)
     is_duplicate = staticmethod(remedies.is_duplicate)
+    constraint_of = staticmethod(remedies.constraint_of)
 
     def quote(self, identifier: str) -> str:
         """Return an identifier as SQL writes it."""

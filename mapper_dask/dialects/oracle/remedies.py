@@ -62,6 +62,12 @@ def is_duplicate(code: str) -> bool:
     return code == DUPLICATE
 
 
+def constraint_of(said: str) -> str:
+    """Return the constraint that such a refusal names; or nothing."""
+    found = re.search(r"\((?:[^()]+\.)?([^().]+)\)", said)
+    return found[1] if found else ""
+
+
 def remedy(conn: Any, sql: str, error: DatabaseError) -> Refusal:
     """Return what is told of a refused query."""
     said, code = str(error.details["said"]), error.sqlstate

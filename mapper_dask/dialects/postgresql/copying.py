@@ -106,7 +106,7 @@ def relay(source: Any, out: Out, target: Any, into: str) -> tuple[int, int]:
         PASSED,
     )
     if isinstance(read, tuple):
-        raise _error(*read)
+        raise faults.met_at_source(_error(*read))
     count = _rows(loaded)  # first: where the target's link broke the source was not asked
     return _rows(read), count
 

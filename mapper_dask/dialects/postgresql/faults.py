@@ -49,6 +49,9 @@ SNAPSHOT_GONE = re.compile(r"invalid snapshot identifier|snapshot .* does not ex
 REFUSED_ROWS = "refused_rows"
 """Attribute of an error that was met where staged rows entered their target: it may be a row's."""
 
+OF_SOURCE = "of_source"
+"""Attribute of an error that a relay met at its source, while it loaded into its target."""
+
 POSITION = "statement_position"
 """Attribute of an error that was made here: what the driver keeps in its ``diag``."""
 
@@ -91,6 +94,7 @@ def _rewritten(error: psycopg2.Error, url: sa.URL | None, prefix: int) -> Databa
         "interrupted": sqlstate == QUERY_CANCELED,
         "missing_table": sqlstate == UNDEFINED_TABLE,
         "refused_rows": getattr(error, REFUSED_ROWS, False),
+        "of_source": getattr(error, OF_SOURCE, False),
     }
     if sqlstate == NO_CHARACTER and "UTF8" in text:
         text = f"{text}; {OF_NO_ENCODING}"
@@ -147,6 +151,12 @@ def _is_condition(sqlstate: str) -> bool:
 def remembering(error: psycopg2.Error, message: str | None, context: str | None) -> psycopg2.Error:
     """Return an error that was not made by the driver with what its ``diag`` would say."""
     error.said = message, context
+    return error
+
+
+def met_at_source(error: psycopg2.Error) -> psycopg2.Error:
+    """Return an error of a relay's source, marked as that."""
+    setattr(error, OF_SOURCE, True)
     return error
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from mapper_dask.dialects.named import Named, names_in, tables_of
+from mapper_dask.dialects.named import names_in, tables_of
 from mapper_dask.dialects.postgresql import grants, named_queries
 from mapper_dask.dialects.postgresql.grants import Run
 from mapper_dask.dialects.postgresql.names import shown
@@ -59,6 +59,12 @@ def advice(code: str) -> str:
 def is_duplicate(code: str) -> bool:
     """Return whether a row was refused for its key."""
     return code == DUPLICATE
+
+
+def constraint_of(said: str) -> str:
+    """Return the constraint that such a refusal names; or nothing."""
+    found = re.search(r"[\"»«„“](.+?)[\"«»“”](?:;|$| )", said)
+    return found[1] if found else ""
 
 
 def remedy(conn: Any, sql: str, error: DatabaseError) -> Refusal:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import psycopg2
 import pyarrow as pa
 
 from mapper_dask.dialects.batches import Most, regrouped
 from mapper_dask.dialects.facts import Column, Loaded, TargetTable
 from mapper_dask.dialects.hazards import blame
-from mapper_dask.dialects.postgresql import copying, session, wire
+from mapper_dask.dialects.postgresql import copying, faults, session, wire
 from mapper_dask.dialects.postgresql.decode import Decoder
 from mapper_dask.dialects.postgresql.pipe import Pipe
 from mapper_dask.dialects.postgresql.queries import quote
@@ -146,7 +147,13 @@ def relay(
 def _through_a_pipe(
     source_conn: Any, out: copying.Out, target_conn: Any, into: str
 ) -> tuple[int, int]:
-    with Pipe(source_conn, lambda sink: copying.copy_out(source_conn, out, sink)) as pipe:
+    def read(sink: copying.Sink) -> int:
+        try:
+            return copying.copy_out(source_conn, out, sink)
+        except psycopg2.Error as error:
+            raise faults.met_at_source(error) from None
+
+    with Pipe(source_conn, read) as pipe:
         try:
             loaded = copying.copy_in(target_conn, into, pipe, COPY_BLOCK)
         except Exception:

@@ -1,0 +1,33 @@
+"""Which unique key of a target a row was refused for, asked of its catalogue."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.facts import TargetTable
+from mapper_dask.errors import DatabaseError
+
+
+def broken_key(dialect: Dialect, conn: Any, table: TargetTable, said: str) -> tuple[str, ...]:
+    """Return the key's columns; none where the error names no key of this table's.
+
+    A trigger may have met it in another table.
+
+    Parameters
+    ----------
+    said
+        What the database said, which names a constraint.
+    """
+    owner, _, name = table.into[1:-1].partition('"."')
+    asked = {
+        "table": table.into,
+        "owner": owner,
+        "name": name,
+        "constraint": dialect.constraint_of(said),
+    }
+    with contextlib.suppress(DatabaseError), dialect.errors():
+        rows = dialect.run(conn, "broken_key", asked)
+        return tuple(dialect.folded(str(column), quoted=True) for (column,) in rows)
+    return ()
