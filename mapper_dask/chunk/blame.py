@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.dialects.facts import TargetTable
 from mapper_dask.errors import DatabaseError
@@ -12,12 +14,23 @@ OF_TARGET = "of_target"
 APART = "set such rows aside by reject_limit"
 
 
-def of_query(error: DatabaseError, dialect: Dialect) -> DatabaseError:
-    """Return what a chunk's query was refused for, named as that; anything else as it is."""
-    said = str(error.details.get("said", ""))
-    remedy = dialect.advice(str(error.sqlstate))
-    if not remedy or _is_told(error) or error.details.get(OF_TARGET):
+def of_query(
+    error: DatabaseError, dialect: Dialect, asked: Callable[[DatabaseError], str]
+) -> DatabaseError:
+    """Return what a chunk's query was refused for, named as that; anything else as it is.
+
+    Parameters
+    ----------
+    asked
+        Returns what the catalogue says to do about rights that are lacking.
+    """
+    code = str(error.sqlstate)
+    if _is_told(error) or error.details.get(OF_TARGET):
         return error
+    remedy = asked(error) if dialect.is_denied(code) else dialect.advice(code)
+    if not remedy:
+        return error
+    said = str(error.details.get("said", ""))
     return _told(error, "source_sql", f"source_sql: {said}; {remedy}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -69,7 +70,7 @@ def _told(task: ReadTask) -> Iterator[None]:
     except DatabaseError as error:
         why = _in_the_way(task) if error.details.get("waited_for_lock") and task.snapshot else ""
         if not why:
-            blamed = of_query(error, dialect_for(task.source))
+            blamed = of_query(error, dialect_for(task.source), partial(_remedy, task))
             if blamed is error:
                 raise
             raise blamed from None
@@ -84,6 +85,17 @@ def _in_the_way(task: ReadTask) -> str:
     try:
         with raw_connection(engine) as conn, dialect.errors(engine.url):
             return dialect.waits_for_keeper(conn, keeper_name(task.tag))
+    except DatabaseError:  # what was met first is told then
+        return ""
+
+
+def _remedy(task: ReadTask, error: DatabaseError) -> str:
+    """Return what to grant for a read that was refused: a function met it, or it was revoked."""
+    dialect = dialect_for(task.source)
+    engine = engine_for(task.source, connect_args=dialect.connect_args())
+    try:
+        with raw_connection(engine) as conn, dialect.errors(engine.url):
+            return dialect.remedy(conn, task.query.sql, error).remedy
     except DatabaseError:  # what was met first is told then
         return ""
 

@@ -128,6 +128,10 @@ class Dialect(OwnSettings, Protocol):
         """Return whether a row was refused for its key, which another row has."""
         ...
 
+    def is_denied(self, code: str) -> bool:
+        """Return whether a statement was refused for rights that are lacking."""
+        ...
+
     def constraint_of(self, said: str) -> str:
         """Return the constraint that such a refusal names, as the catalogue has it; or nothing."""
         ...

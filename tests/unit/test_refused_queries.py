@@ -17,6 +17,8 @@ from mapper_dask.dialects.postgresql.names import shown
 from mapper_dask.dialects.refusals import column_meant, unfilled
 from mapper_dask.errors import DatabaseError
 
+# ruff: noqa: EM101, FBT001 - a case reads better on one line
+
 # -- what a text names -----------------------------------------------------------------------------
 
 
@@ -55,9 +57,7 @@ def test_columns_go_to_their_table() -> None:
 
 
 def test_calls_are_found_with_schema_and_number_of_arguments() -> None:
-    names = names_in(
-        "SELECT s.f(1, x), g(), sales.round(y) FROM h(1), s.rows_of(2) q", "postgres"
-    )
+    names = names_in("SELECT s.f(1, x), g(), sales.round(y) FROM h(1), s.rows_of(2) q", "postgres")
     assert {(c.schema, c.names[0], c.given) for c in names.calls} == {
         ("s", "f", 2), (None, "g", 0), ("sales", "round", 1), (None, "h", 1), ("s", "rows_of", 1),
     }  # fmt: skip
@@ -235,8 +235,8 @@ def target(**changes: Any) -> TargetTable:
 def test_what_a_target_refuses_is_not_the_querys() -> None:
     said = {"sqlstate": "22012", "said": "division by zero"}
     mine, theirs = DatabaseError("x", **said), DatabaseError("x", **said, **{OF_TARGET: True})
-    assert of_query(mine, PostgreSQL()).details["field"] == "source_sql"
-    assert of_query(theirs, PostgreSQL()) is theirs
+    assert of_query(mine, PostgreSQL(), str).details["field"] == "source_sql"
+    assert of_query(theirs, PostgreSQL(), str) is theirs
 
 
 def test_a_duplicate_is_the_targets_only() -> None:
@@ -253,13 +253,28 @@ STAGED = {"staging": '"public"."mapper_dask_stage_1"'}
     ("changes", "key", "field", "told"),
     [
         ({}, ("id",), "write_disposition", "duplicate (id); a row with that key is there already"),
-        ({}, ("code",), "write_disposition", "give write_disposition='merge', primary_key=['code']"),
+        (
+            {},
+            ("code",),
+            "write_disposition",
+            "give write_disposition='merge', primary_key=['code']",
+        ),
         ({}, ("lower(x)",), "write_disposition", "comes twice: set such rows aside"),
         ({}, (), "write_disposition", "duplicate; a row with that key"),
         ({"unique_keys": (("id",),)}, (), "write_disposition", "duplicate (id); a row"),
         ({**STAGED, "staged_key": ("id",)}, ("id",), "newest_by", "have the same id, and a merge"),
-        ({**STAGED, "staged_key": ("id",)}, ("code",), "source_sql", "the same code comes twice in"),
-        (STAGED, ("id",), "source_sql", "same id comes twice in the query, and is unique in target_table"),
+        (
+            {**STAGED, "staged_key": ("id",)},
+            ("code",),
+            "source_sql",
+            "the same code comes twice in",
+        ),
+        (
+            STAGED,
+            ("id",),
+            "source_sql",
+            "same id comes twice in the query, and is unique in target_table",
+        ),
         (STAGED, (), "source_sql", "a row comes twice in the query, by a unique key"),
     ],
 )

@@ -51,6 +51,9 @@ OF_VALUES = frozenset(
 
 DUPLICATE = "ORA-00001"
 
+DENIED = frozenset({"ORA-00942", "ORA-01031"})
+"""Of a table that may not be read Oracle says as a rule that it is not there."""
+
 
 def advice(code: str) -> str:
     """Return what to do about an error that a row of a query may lead to."""
@@ -60,6 +63,11 @@ def advice(code: str) -> str:
 def is_duplicate(code: str) -> bool:
     """Return whether a row was refused for its key."""
     return code == DUPLICATE
+
+
+def is_denied(code: str) -> bool:
+    """Return whether a statement was refused for rights that are lacking."""
+    return code in DENIED
 
 
 def constraint_of(said: str) -> str:

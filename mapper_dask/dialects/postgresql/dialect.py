@@ -104,6 +104,7 @@ class PostgreSQL(Definitions, SessionSettings, WithoutDirectPath, WithStagedRows
     row_advice = staticmethod(row_refusals.advice)
     is_duplicate = staticmethod(remedies.is_duplicate)
     constraint_of = staticmethod(remedies.constraint_of)
+    is_denied = staticmethod(remedies.is_denied)
 
     def quote(self, identifier: str) -> str:
         """Return an identifier as SQL writes it."""

@@ -50,6 +50,8 @@ OF_VALUES = frozenset({"21000", "22007", "22008", "22012", "22P02"})
 
 DUPLICATE = "23505"
 
+DENIED = "42501"
+
 
 def advice(code: str) -> str:
     """Return what to do about an error that a row of a query may lead to."""
@@ -59,6 +61,11 @@ def advice(code: str) -> str:
 def is_duplicate(code: str) -> bool:
     """Return whether a row was refused for its key."""
     return code == DUPLICATE
+
+
+def is_denied(code: str) -> bool:
+    """Return whether a statement was refused for rights that are lacking."""
+    return code == DENIED
 
 
 def constraint_of(said: str) -> str:
