@@ -48,6 +48,13 @@ WITH path AS (
                CASE WHEN r.privilege OPERATOR(pg_catalog.=) 'DELETE' THEN false
                     ELSE pg_catalog.has_any_column_privilege(t.oid, r.privilege) END AS any_part
         FROM pg_catalog.unnest(%(rights)s::pg_catalog.text[]) r(privilege)
+        UNION ALL
+        -- a table that others refer to is replaced by its key: rows that stay are changed in their place
+        SELECT 'UPDATE', true, false
+        WHERE 'DELETE' OPERATOR(pg_catalog.=) ANY (%(rights)s::pg_catalog.text[])
+          AND EXISTS (SELECT FROM pg_catalog.pg_constraint f
+                      WHERE f.contype OPERATOR(pg_catalog.=) 'f' AND f.confrelid OPERATOR(pg_catalog.=) t.oid
+                        AND f.conrelid OPERATOR(pg_catalog.<>) t.oid)
     ) w
     CROSS JOIN LATERAL (
         -- Columns that are filled and may not be, where the role has the right on others; not those of a
@@ -84,6 +91,59 @@ WITH path AS (
     WHERE %(known)s AND a.attname OPERATOR(pg_catalog.<>) ALL (%(names)s::pg_catalog.text[])
       AND CASE WHEN s.relkind OPERATOR(pg_catalog.=) 'S'  -- others are no sequences, and asked first
                THEN NOT pg_catalog.has_sequence_privilege(s.oid, 'USAGE, UPDATE') ELSE false END
+    UNION ALL
+    -- A staging table is one of the login's own, of the same types.
+    SELECT 4, 'USAGE', pg_catalog.concat('TYPE ', pg_catalog.quote_ident(n.nspname), '.',
+                                         pg_catalog.quote_ident(e.typname))
+    FROM target t
+    JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) t.oid
+     AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
+    JOIN pg_catalog.pg_type y ON y.oid OPERATOR(pg_catalog.=) a.atttypid
+    JOIN pg_catalog.pg_type e ON e.oid OPERATOR(pg_catalog.=)
+         CASE WHEN y.typcategory OPERATOR(pg_catalog.=) 'A' AND y.typelem OPERATOR(pg_catalog.<>) 0::pg_catalog.oid
+              THEN y.typelem ELSE y.oid END
+    JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) e.typnamespace
+    WHERE %(staged)s AND NOT pg_catalog.has_type_privilege(e.oid, 'USAGE')
+    UNION ALL
+    -- Functions that run for each row, as whoever loads it: defaults, computed columns, checks, indexes.
+    SELECT 4, 'EXECUTE', pg_catalog.concat('FUNCTION ', pg_catalog.quote_ident(n.nspname), '.',
+                                           pg_catalog.quote_ident(p.proname), '(', g.taken, ')')
+    FROM target t
+    CROSS JOIN LATERAL (
+        SELECT f.oid AS id, 'pg_catalog.pg_attrdef'::pg_catalog.regclass::pg_catalog.oid AS class
+        FROM pg_catalog.pg_attrdef f
+        JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) f.adrelid
+                                      AND a.attnum OPERATOR(pg_catalog.=) f.adnum
+        WHERE f.adrelid OPERATOR(pg_catalog.=) t.oid
+          AND (a.attgenerated OPERATOR(pg_catalog.<>) ''
+               OR %(known)s AND a.attname OPERATOR(pg_catalog.<>) ALL (%(names)s::pg_catalog.text[]))
+        UNION ALL
+        SELECT k.oid, 'pg_catalog.pg_constraint'::pg_catalog.regclass::pg_catalog.oid
+        FROM pg_catalog.pg_constraint k
+        WHERE k.contype OPERATOR(pg_catalog.=) 'c'
+          AND (k.conrelid OPERATOR(pg_catalog.=) t.oid
+               OR EXISTS (SELECT FROM pg_catalog.pg_attribute a
+                          WHERE a.attrelid OPERATOR(pg_catalog.=) t.oid AND NOT a.attisdropped
+                            AND a.atttypid OPERATOR(pg_catalog.=) k.contypid))
+        UNION ALL
+        SELECT i.indexrelid, 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
+        FROM pg_catalog.pg_index i WHERE i.indrelid OPERATOR(pg_catalog.=) t.oid
+    ) o
+    JOIN pg_catalog.pg_depend d ON d.objid OPERATOR(pg_catalog.=) o.id AND d.classid OPERATOR(pg_catalog.=) o.class
+     AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+    JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) d.refobjid
+    JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
+    CROSS JOIN LATERAL (
+        SELECT pg_catalog.string_agg(
+                   CASE WHEN tn.nspname OPERATOR(pg_catalog.=) 'pg_catalog' THEN pg_catalog.format_type(y.oid, NULL)
+                        ELSE pg_catalog.concat(pg_catalog.quote_ident(tn.nspname), '.',
+                                               pg_catalog.quote_ident(y.typname)) END,
+                   ', ' ORDER BY a.place) AS taken
+        FROM pg_catalog.unnest(p.proargtypes) WITH ORDINALITY a(id, place)
+        JOIN pg_catalog.pg_type y ON y.oid OPERATOR(pg_catalog.=) a.id
+        JOIN pg_catalog.pg_namespace tn ON tn.oid OPERATOR(pg_catalog.=) y.typnamespace
+    ) g
+    WHERE NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE')
     UNION ALL
     SELECT 5, 'USAGE', pg_catalog.concat('SCHEMA ', pg_catalog.quote_ident(h.nspname)) FROM home h
     WHERE NOT pg_catalog.has_schema_privilege(h.oid, 'USAGE')
