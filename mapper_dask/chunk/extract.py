@@ -93,11 +93,19 @@ def _remedy(task: ReadTask, error: DatabaseError) -> str:
     """Return what to grant for a read that was refused: a function met it, or it was revoked."""
     dialect = dialect_for(task.source)
     engine = engine_for(task.source, connect_args=dialect.connect_args())
-    try:
-        with raw_connection(engine) as conn, dialect.errors(engine.url):
-            return dialect.remedy(conn, task.query.sql, error).remedy
-    except DatabaseError:  # what was met first is told then
-        return ""
+    with contextlib.suppress(DatabaseError), raw_connection(engine) as conn:
+        return remedy_of(dialect, conn, task.query.sql, error)
+    return ""
+
+
+def remedy_of(dialect: Dialect, conn: Any, sql: str, error: DatabaseError) -> str:
+    """Return what the catalogue says to do about a refused query; ends the transaction.
+
+    Empty where it is not asked: what was met first is told then.
+    """
+    with contextlib.suppress(DatabaseError), dialect.errors():
+        return dialect.remedy(conn, sql, error).remedy
+    return ""
 
 
 def _begin(dialect: Dialect, conn: Any, task: ReadTask, application: str) -> str | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pandas as pd
 import pyarrow as pa
 
 from mapper_dask.chunk import extract, transform
+from mapper_dask.chunk.blame import of_query
 from mapper_dask.chunk.encode import incoming_of, series_to_arrow
 from mapper_dask.chunk.measure import TIMES
 from mapper_dask.chunk.rejects import REASON
@@ -309,6 +311,16 @@ def _passed_on(array: pa.ChunkedArray, given: pa.ChunkedArray | None) -> bool:
 
 
 def _sample(plan: ChunkPlan, keeper: Keeper, rows: int) -> pa.Table:
+    """Return some rows of the first chunk; what its query is refused for is told as in a chunk."""
+    dialect = keeper.dialect
+    try:
+        return _first_rows(plan, keeper, rows)
+    except DatabaseError as error:
+        remedy = partial(extract.remedy_of, dialect, keeper.conn, plan.query.sql)
+        raise of_query(error, dialect, remedy) from None
+
+
+def _first_rows(plan: ChunkPlan, keeper: Keeper, rows: int) -> pa.Table:
     dialect = keeper.dialect
     with dialect.errors():
         query = opened_query(plan.query, dialect.literal)

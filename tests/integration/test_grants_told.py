@@ -213,7 +213,6 @@ class Poor:
         source = url.render_as_string(hide_password=False)
         return processor.run(MapperJob(source_conn=source, source_sql=self.filled(case.sql)))
 
-
     def fill(self, load: Load) -> Any:
         url = sa.make_url(self.admin.url).set(username=self.role, password=PASSWORD)
         processor = ParallelProcessor(enable_parallel=False, on_failure="raise", progress=False)
