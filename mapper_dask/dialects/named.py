@@ -77,7 +77,8 @@ def names_in(sql: str, grammar: str, *, upper: bool = False) -> Names:
     folded = _folding(upper)
     own = {id(table) for table in tree.find_all(exp.Table) if _is_own(table, folded)}
     inner = tree.find(exp.CTE) is not None or any(
-        isinstance(query.parent, (exp.From, exp.Join)) for query in tree.find_all(exp.Subquery)
+        not (isinstance(read.this, exp.Table) and folded(read.this.this))
+        for read in tree.find_all(exp.From, exp.Join)
     )
     return Names(
         tuple(
@@ -130,7 +131,7 @@ def _is_own(table: Any, folded: Callable[[Any], str]) -> bool:
         if above.key == "with":
             seen = above.expressions
             if not above.args.get("recursive"):
-                seen = seen[: next(place for place, query in enumerate(seen) if query is below)]
+                seen = seen[: next((n for n, query in enumerate(seen) if query is below), None)]
             if any(folded(_alias(query)) == name for query in seen):
                 return True
         below, above = above, above.parent

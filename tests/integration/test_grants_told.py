@@ -190,6 +190,8 @@ LOADS = {
         "CREATE SCHEMA {s}; CREATE TABLE {s}.d (id int, name text) PARTITION BY RANGE (id); CREATE TABLE {s}.d1 PARTITION OF {s}.d FOR VALUES FROM (0) TO (9)", job=(REPLACE,), not_told=".d1"),
     "a table that others refer to, replaced": Load(
         T + "CREATE TABLE {s}.child (id int REFERENCES {s}.d)", job=(REPLACE,)),
+    "the same, of which all but the key may be updated": Load(
+        T + "CREATE TABLE {s}.child (id int REFERENCES {s}.d); GRANT UPDATE (name, n) ON {s}.d TO {r}", job=(REPLACE,), not_told="UPDATE"),
     "a role that inherits nothing": Load(T + "GRANT USAGE ON SCHEMA {s} TO {o}; GRANT INSERT ON {s}.d TO {o}; GRANT {o} TO {r}", options="NOINHERIT"),
     "rows are set aside": Load(T, job=(("reject_limit", 5),)),
 }  # fmt: skip

@@ -69,6 +69,9 @@ def test_calls_are_found_with_schema_and_number_of_arguments() -> None:
     [
         ("SELECT 1 FROM t WHERE x = (SELECT 1)", False),
         ("SELECT 1 FROM (SELECT 1) q", True),
+        ("SELECT 1 FROM t, f(1) q", True),
+        ("SELECT 1 FROM t, LATERAL (SELECT 1) q", True),
+        ("SELECT 1 FROM (VALUES (1)) q", True),
         ("SELECT 1 FROM t JOIN (SELECT 1) q ON true", True),
         ("WITH c AS (SELECT 1) SELECT 1 FROM c", True),
     ],

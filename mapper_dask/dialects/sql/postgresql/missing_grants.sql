@@ -50,7 +50,15 @@ WITH path AS (
         FROM pg_catalog.unnest(%(rights)s::pg_catalog.text[]) r(privilege)
         UNION ALL
         -- a table that others refer to is replaced by its key: rows that stay are changed in their place
-        SELECT 'UPDATE', true, false
+        SELECT 'UPDATE', EXISTS (
+                   SELECT FROM pg_catalog.pg_attribute a
+                   WHERE a.attrelid OPERATOR(pg_catalog.=) t.oid AND a.attnum OPERATOR(pg_catalog.>) 0
+                     AND NOT a.attisdropped AND a.attgenerated OPERATOR(pg_catalog.=) ''
+                     AND NOT EXISTS (
+                         SELECT FROM pg_catalog.pg_index i
+                         WHERE i.indrelid OPERATOR(pg_catalog.=) t.oid AND i.indisunique
+                           AND a.attnum OPERATOR(pg_catalog.=) ANY (i.indkey))
+                     AND NOT pg_catalog.has_column_privilege(t.oid, a.attnum, 'UPDATE')), true
         WHERE 'DELETE' OPERATOR(pg_catalog.=) ANY (%(rights)s::pg_catalog.text[])
           AND EXISTS (SELECT FROM pg_catalog.pg_constraint f
                       WHERE f.contype OPERATOR(pg_catalog.=) 'f' AND f.confrelid OPERATOR(pg_catalog.=) t.oid
