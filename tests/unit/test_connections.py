@@ -203,7 +203,8 @@ def test_a_profile_that_names_an_unset_variable_says_which(monkeypatch):
 def test_a_variable_that_holds_no_url_is_named_and_not_shown(monkeypatch, value):
     monkeypatch.setenv("WAREHOUSE", value)
 
-    with pytest.raises(ConfigurationError, match=r"^source_conn: env:WAREHOUSE is not a URL") as caught:
+    told = "^source_conn: env:WAREHOUSE is not a URL"
+    with pytest.raises(ConfigurationError, match=told) as caught:
         reference("env:WAREHOUSE").resolve()
 
     assert SECRET not in str(caught.value)
