@@ -16,6 +16,7 @@ from mapper_dask.dialects.postgresql import PostgreSQL, remedies
 from mapper_dask.dialects.postgresql.names import shown
 from mapper_dask.dialects.refusals import column_meant, unfilled
 from mapper_dask.errors import DatabaseError
+from mapper_dask.run import grants
 
 # ruff: noqa: EM101, FBT001 - a case reads better on one line
 
@@ -92,6 +93,7 @@ def test_columns_of_inner_queries_are_known_to_be_there(sql: str, derived: bool)
         ('SELECT id FROM t WHERE "doc" ? "k" ANDD x = 1', "ANDD"),
         ("SELECT id FROM t WHERE f(doc) ? 'k' ANDD x = 1", "'k'"),
         ("SELECT id FROM t WHERE doc @? '$.a' ANDD x = 1", "'$.a'"),
+        ("SELECT id FROM t WHERE x = ? 'k' ANDD x = 1", "ANDD"),
         ("SELECT a FROM t WHERE x = $$ :foo $$ ANDD", ":foo"),
         ("SELECT a FROM t WHERE x = $q$ :foo $q$ ANDD", "ANDD"),
         (r"SELECT a FROM t WHERE x = E'it\' :foo' ANDD", ":foo"),
@@ -307,3 +309,13 @@ def test_the_constraint_an_error_names(said: str, constraint: str) -> None:
 @pytest.mark.parametrize("said", ["(MART.TWO_PK) violated", "(TWO_PK) violated on table MART.TWO"])
 def test_the_constraint_oracle_names(said: str) -> None:
     assert of_oracle.constraint_of(f"ORA-00001: unique constraint {said}") == "TWO_PK"
+
+
+def test_a_question_of_our_own_never_hides_what_was_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise DatabaseError("the link broke", transient=True)
+
+    monkeypatch.setattr(grants, "require_grants", refused)
+    job: Any = None
+    with pytest.raises(DatabaseError, match="met first"), grants.lacking_grants(job, job):
+        raise DatabaseError("met first")
