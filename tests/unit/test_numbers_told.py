@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mapper_dask import ChunkResult, ParallelProcessingResult
+from mapper_dask.errors import RunFailedError
 from mapper_dask.flow import FlowJobResult, FlowResult, JobState
 from mapper_dask.parallel_models import ChunkState
 from mapper_dask.rendering import chunks, seconds, taken
@@ -94,3 +95,17 @@ def test_success_with_rows_set_aside_says_so(rows: int, said: str) -> None:
     assert result._repr_html_().startswith(f"<b>run succeeded{said}</b>")
     assert str(flow).startswith(f"flow f succeeded{said} in ")
     assert f"SUCCEEDED, 9 rows{said}" in str(flow)
+
+
+def test_no_resume_is_advised_where_the_job_must_be_changed() -> None:
+    refused = ChunkResult(1, FAILED, error="newest_by: give it", of_the_job=True)
+    with pytest.raises(RunFailedError, match="changed job is another run") as caught:
+        made(refused).raise_for_status()
+    assert "resume(" not in str(caught.value)
+    with pytest.raises(RunFailedError, match="take out the 100 rows it has left there"):
+        made(loaded(0), refused).raise_for_status()
+    with pytest.raises(RunFailedError, match=r"finish with resume\('r'\)"):
+        made(loaded(0), failed(1)).raise_for_status()
+    job = FlowJobResult("j", JobState.FAILED, "f.j", made(refused), "newest_by: give it")
+    with pytest.raises(RunFailedError, match="run the flow under a new run_id"):
+        FlowResult("f", "f", (job,)).raise_for_status()
