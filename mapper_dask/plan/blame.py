@@ -22,6 +22,11 @@ from mapper_dask.plan import params
 LONGEST = 60
 """Characters of a line that are shown, around the place."""
 
+_VALUE = re.compile(r': ".*"', re.DOTALL)
+"""What PostgreSQL shows of a row in an error."""
+
+ROW_FAILS = "it fails at one of the query's rows: leave such rows out, or mend them there"
+
 _UNTOLD = re.compile(r"://|\$\w*\$|\bq'", re.IGNORECASE)
 """What may hold a secret, or a literal in another form than between quotes."""
 
@@ -68,6 +73,30 @@ def in_users_text(job: MapperJob, source: ConnectionRef) -> Iterator[None]:
         where = _where(job, source, details.get("position"))
         refusal = Refusal(str(details["said"]), str(details["remedy"]))
         raise type(error)(_told(refusal, where, error.sqlstate), **details) from None
+
+
+@contextlib.contextmanager
+def while_cut(dialect: Dialect) -> Iterator[None]:
+    """Name the query's field where the database fails at one of its rows while it is cut.
+
+    What was sent is a text of ours around the query, so no place in it means anything.
+    """
+    try:
+        yield
+    except DatabaseError as error:
+        details = error.details
+        told = "field" in details or "said" not in details
+        if (
+            told
+            or error.transient
+            or details.get("interrupted")
+            or type(error) is not DatabaseError
+        ):
+            raise
+        remedy = dialect.advice(str(error.sqlstate)) or ROW_FAILS
+        said = _VALUE.sub(': "…"', str(details["said"]))
+        message = f"{SOURCE_SQL}: {said}; {remedy} [{error.sqlstate}]"
+        raise DatabaseError(message, **{**details, "said": said, "field": SOURCE_SQL}) from None
 
 
 def _where(job: MapperJob, source: ConnectionRef, position: int | None) -> str:

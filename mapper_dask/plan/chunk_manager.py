@@ -23,7 +23,7 @@ from mapper_dask.parallel_models import (
     ChunkSize,
 )
 from mapper_dask.plan import wire
-from mapper_dask.plan.blame import in_users_text
+from mapper_dask.plan.blame import in_users_text, while_cut
 from mapper_dask.plan.burden import Burden
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.plan.chunk_size import wanted
@@ -103,7 +103,8 @@ class ChunkManager:
         size = wanted(
             job.chunk_size, _read_estimate(dialect, conn, seen, job), seen.selected(job.columns)
         )
-        plan = _settled(dialect, conn, job, seen, snapshot, size.rows)
+        with while_cut(dialect):
+            plan = _settled(dialect, conn, job, seen, snapshot, size.rows)
         config = ChunkConfig(
             plan.choice.strategy or ChunkingStrategy.KEY_BASED,
             size.rows,

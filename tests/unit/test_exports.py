@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import mapper_dask
+from mapper_dask import errors
 from mapper_dask.dialects.postgresql import PostgreSQL
 from tests.machine import no_git
 
@@ -27,6 +29,21 @@ def test_all_is_exactly_what_is_public():
     assert set(mapper_dask.__all__) <= set(dir(mapper_dask))
     with pytest.raises(AttributeError, match="nothing"):
         _ = mapper_dask.nothing
+
+
+def test_errors_that_the_docs_name_are_where_they_say():
+    named = {
+        name
+        for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+        for name in re.findall(r"`([\w.]*Error)`", page.read_text(encoding="utf-8"))
+    }
+
+    assert {"RunFailedError", "mapper_dask.errors.RowsGoneError"} <= named
+    for name in named:
+        place, _, last = name.rpartition(".")
+        known = vars(errors) if place == "mapper_dask.errors" else mapper_dask.__all__
+        assert last in known, name
+        assert place in ("", "mapper_dask.errors"), name
 
 
 HEAVY = ("dask.dataframe", "mapper_dask.plan", "mapper_dask.run", "oracledb", "rich", "sqlglot")
