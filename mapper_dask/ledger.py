@@ -88,8 +88,9 @@ class Ledger:
             where = f"schema {schema}" if schema else f"any schema of the search path ({path})"
             message = (
                 f"target_conn leads to no ledger: {', '.join(TABLES)} are not there, and "
-                f"{user} may not make them in {where}. GRANT CREATE ON SCHEMA {schema or '…'} TO "
-                f"{user}, or let an administrator run one job first"
+                f"{user} may not make them in {where}: GRANT CREATE ON SCHEMA {schema or '…'} TO "
+                f"{user}; or let an administrator run one job, and then GRANT SELECT, INSERT, "
+                f"UPDATE ON each of them TO {user}"
             )
             raise TargetError(message, field="target_conn")
         return True

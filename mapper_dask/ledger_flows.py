@@ -126,9 +126,10 @@ class FlowsLedger:
         Raises
         ------
         TargetError
-            When they are missing and this login may not make them.
+            When they are missing and this login may not make them, or may not use them.
         """
         if self.exists(conn):
+            self._require_rights(conn)
             self.upgrade(conn)
             return
         [(schema, user, path, allowed)] = self.dialect.run(conn, "ledger_room")
@@ -136,12 +137,22 @@ class FlowsLedger:
             where = f"schema {schema}" if schema else f"any schema of the search path ({path})"
             message = (
                 f"ledger_conn leads to no ledger of flows: {', '.join(TABLES)} are not there, and "
-                f"{user} may not make them in {where}. GRANT CREATE ON SCHEMA {schema or '…'} TO "
-                f"{user}, or let an administrator run one flow first"
+                f"{user} may not make them in {where}: GRANT CREATE ON SCHEMA {schema or '…'} TO "
+                f"{user}; or let an administrator run one flow, and then GRANT SELECT, INSERT, "
+                f"UPDATE ON each of them TO {user}"
             )
             raise TargetError(message, field="ledger_conn")
         self.dialect.run(conn, "ledger_lock")
         self.dialect.run(conn, "ledger_flow_create")
+
+    def _require_rights(self, conn: Any) -> None:
+        missing = [str(statement) for (statement,) in self.dialect.run(conn, "ledger_flow_grants")]
+        if missing:
+            message = (
+                "ledger_conn: permission denied for the ledger of flows. Let its owner run, all at "
+                f"once: {'; '.join(missing)}"
+            )
+            raise TargetError(message, field="ledger_conn")
 
     def upgrade(self, conn: Any) -> None:
         """Give tables of an earlier library the columns that were added since.
@@ -205,10 +216,14 @@ class FlowsLedger:
         return [before.get(job.name, job) for job in now]
 
     def end(self, conn: Any, run_id: str, state: FlowState) -> None:
-        """Move a run to the state it has ended in; one all of whose jobs are done has succeeded."""
+        """Move a run to the state it has ended in; one all of whose jobs are done has succeeded.
+
+        One that was cancelled has not failed.
+        """
         done = all(job.state is JobState.SUCCEEDED for job in self.jobs(conn, run_id))
         state = FlowState.SUCCEEDED if done else state
-        if self.find(conn, run_id).state is not state:
+        found = self.find(conn, run_id).state
+        if found is not state and not (found is FlowState.CANCELLED and not done):
             self.set_state(conn, run_id, state)
 
     def find(self, conn: Any, run_id: str) -> StoredFlow:

@@ -208,29 +208,31 @@ def cancel(
     Once this returns nothing of it commits. What has ended already stays as it is.
     """
     del as_json, debug
+    from mapper_dask.cli.ledgers import flow_of
+    from mapper_dask.run.execution_engine import ExecutionEngine
+
+    target = ledger_of(ledger, file)
+    if flow_of_run(target, run_id) is None:
+        return _one_cancelled(target, run_id, source)
+    flow = None if file is None else flow_of(file)
+    ended = ExecutionEngine(progress=False).cancel(run_id, ledger_conn=target, flow=flow)
+    found = flow_of_run(target, run_id)
+    return _cancelled(run_id, list(ended), None if found is None else found.state.value)
+
+
+def _one_cancelled(target: Any, name: str, source: str | None) -> Reply:
     from mapper_dask import ParallelProcessor
     from mapper_dask.run.housekeeping import every_run
 
-    target = ledger_of(ledger, file)
-    names = _to_be_stopped(target, run_id)
-    processor = ParallelProcessor(progress=False)
-    for name in names:
-        processor.cancel(name, target_conn=target, source_conn=source)
-    states = {run.run_id: run.state for run in every_run(target)}
-    ended = [name for name in names if states.get(name) == "CANCELLED"]
-    state = "CANCELLED" if ended else states.get(run_id)
+    run_id = own_name(target, name)
+    ParallelProcessor(progress=False).cancel(run_id, target_conn=target, source_conn=source)
+    state = next((run.state for run in every_run(target) if run.run_id == run_id), None)
+    return _cancelled(name, [run_id] if state == "CANCELLED" else [], state)
+
+
+def _cancelled(name: str, ended: list[str], state: str | None) -> Reply:
     text = f"{', '.join(ended) or 'nothing'} cancelled"
-    return Reply({"run_id": run_id, "cancelled": ended, "state": state}, text)
-
-
-def _to_be_stopped(target: Any, run_id: str) -> list[str]:
-    """Return the run that was named; of a flow's, those of its jobs that are under way."""
-    from mapper_dask.run.flow_ledger import FlowLedger
-
-    if flow_of_run(target, run_id) is None:
-        return [own_name(target, run_id)]
-    jobs = FlowLedger(target, run_id).jobs()
-    return [job.run_id for job in jobs if job.run_id and job.state.value == "RUNNING"]
+    return Reply({"run_id": name, "cancelled": ended, "state": state}, text)
 
 
 @click.command(

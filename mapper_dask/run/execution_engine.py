@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from distributed import Client
@@ -18,7 +19,7 @@ from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.flow import Flow, FlowJob, FlowJobResult, FlowResult, JobState
 from mapper_dask.halting import Halt
-from mapper_dask.ledger_flows import StoredFlow
+from mapper_dask.ledger_flows import StoredFlow, StoredJob
 from mapper_dask.ledger_runs import RunState
 from mapper_dask.options import with_known_options
 from mapper_dask.retries import Patience
@@ -31,6 +32,7 @@ from mapper_dask.run.flow_course import Course
 from mapper_dask.run.flow_ending import FlowEnding
 from mapper_dask.run.flow_job import Means, from_ledger
 from mapper_dask.run.flow_ledger import FlowLedger, all_runs
+from mapper_dask.run.flow_stop import stop
 from mapper_dask.run.interrupts import attended, require_going
 from mapper_dask.run.parallel_processor import Plan
 from mapper_dask.run.progress.watch import ProgressOptions, require_progress
@@ -272,6 +274,27 @@ class ExecutionEngine:
         """Return every run of every flow, the latest first, without their documents."""
         return tuple(all_runs(reference(ledger_conn, "ledger_conn")))
 
+    @told_plainly
+    def cancel(self, run_id: str, *, ledger_conn: Any, flow: Flow | None = None) -> tuple[str, ...]:
+        """Stop a flow of this or another process at once; return the runs that this has ended.
+
+        Once this returns, nothing of them commits and no other job begins; ``resume`` goes on.
+
+        Parameters
+        ----------
+        run_id, ledger_conn
+            As for ``resume``.
+        flow
+            Needed where a job's target has another ledger.
+
+        Raises
+        ------
+        RunNotFoundError
+            When the ledger has no such run.
+        """
+        conn = reference(ledger_conn, "ledger_conn")
+        return stop(FlowLedger(conn, run_id), partial(_target_of, conn, _targets(flow)))
+
     def discard(self, run_id: str, *, ledger_conn: Any, flow: Flow | None = None) -> None:
         """Give up a flow's run: it cannot go on, and is in nobody's way any more.
 
@@ -287,14 +310,13 @@ class ExecutionEngine:
         conn = reference(ledger_conn, "ledger_conn")
         ledger = FlowLedger(conn, run_id)
         ledger.find()
-        targets = {job.name: job.job.target_conn for job in (flow.jobs if flow else ())}
+        targets = _targets(flow)
         unread = [job for job in ledger.jobs() if job.state is not JobState.SUCCEEDED]
         ledger.discard()
         for job in unread:
             if job.run_id is not None:
-                target = reference(targets.get(job.name) or conn, "target_conn")
                 with contextlib.suppress(RunNotFoundError):
-                    stored_runs.discard(target, job.run_id)
+                    stored_runs.discard(_target_of(conn, targets, job), job.run_id)
 
     def rewind(self, run_id: str, *, ledger_conn: Any) -> tuple[str, ...]:
         """Let what a flow's incremental jobs have read in a run, and later, be read again.
@@ -395,6 +417,16 @@ def _require_usable(job: FlowJob) -> None:
             dialect_for(reference(connection, name), name)
     if job.parallel:
         require_picklable(job.job.transformation_logic)
+
+
+def _targets(flow: Flow | None) -> dict[str, Any]:
+    """Return the targets of a flow's jobs by their names; none where it is not given."""
+    return {job.name: job.job.target_conn for job in (flow.jobs if flow else ())}
+
+
+def _target_of(ledger: ConnectionRef, targets: Mapping[str, Any], job: StoredJob) -> ConnectionRef:
+    """Return where a job's run stands: its flow's ledger, where nothing else is known."""
+    return reference(targets.get(job.name) or ledger, "target_conn")
 
 
 def _with_chunks(result: FlowJobResult, conn: ConnectionRef) -> FlowJobResult:

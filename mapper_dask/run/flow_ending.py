@@ -10,9 +10,9 @@ from mapper_dask.connections import ConnectionRef, reference
 from mapper_dask.errors import MapperError, RunNotFoundError
 from mapper_dask.flow import Flow, JobState
 from mapper_dask.ledger_flows import FlowState, StoredJob
-from mapper_dask.ledger_runs import RunState
 from mapper_dask.run.flow_course import Course
 from mapper_dask.run.flow_ledger import FlowLedger
+from mapper_dask.run.flow_stop import stop
 from mapper_dask.run.run_ledger import RunLedger
 
 
@@ -35,19 +35,7 @@ class FlowEnding:
         if not self.entering:
             return
         with contextlib.suppress(RunNotFoundError):
-            if self.ledger.find().state is not FlowState.RUNNING:
-                return
-            for job in self.ledger.jobs():
-                if job.state is JobState.RUNNING:
-                    self._cancel(job)
-            self.ledger.end(FlowState.CANCELLED)
-
-    def _cancel(self, job: StoredJob) -> None:
-        error = "the flow was interrupted"
-        if job.run_id is not None:
-            with contextlib.suppress(RunNotFoundError):
-                RunLedger(self._target_of(job), job.run_id).stop(RunState.CANCELLED)
-        self.ledger.end_job(job.name, JobState.CANCELLED, error)
+            stop(self.ledger, self._target_of, why="the flow was interrupted", planning=0)
 
     def _target_of(self, job: StoredJob) -> ConnectionRef:
         given = {one.name: one.job.target_conn for one in self.flow.jobs}.get(job.name)

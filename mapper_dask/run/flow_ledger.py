@@ -14,7 +14,7 @@ from mapper_dask.connections import (
     session_tag,
 )
 from mapper_dask.dialects import dialect_for
-from mapper_dask.errors import ConfigurationError, DatabaseError, FingerprintError
+from mapper_dask.errors import ConfigurationError, DatabaseError, FingerprintError, RunStoppedError
 from mapper_dask.flow import Flow, JobState
 from mapper_dask.ledger_flows import FlowsLedger, FlowState, StoredFlow, StoredJob
 from mapper_dask.ledger_lost import lost
@@ -104,8 +104,23 @@ class FlowLedger:
         return self.call(lambda ledger, conn: ledger.jobs(conn, self.run_id))
 
     def begin_job(self, job: str, run_id: str | None) -> None:
-        """Note that a job begins."""
-        self.call(lambda ledger, conn: ledger.begin_job(conn, self.run_id, job, run_id))
+        """Note that a job begins.
+
+        Raises
+        ------
+        RunStoppedError
+            When somebody has cancelled the flow's run.
+        """
+
+        def begin(ledger: FlowsLedger, conn: Any) -> None:
+            flow = ledger.find(conn, self.run_id)
+            ledger.lock(conn, flow.name)  # who cancels it meanwhile sees that the job has begun
+            if ledger.find(conn, self.run_id).state is FlowState.CANCELLED:
+                message = f"flow {flow.name!r}, run {self.run_id!r}, is cancelled"
+                raise RunStoppedError(message, run_id=self.run_id)
+            ledger.begin_job(conn, self.run_id, job, run_id)
+
+        self.call(begin)
 
     def end_job(
         self,
@@ -145,6 +160,21 @@ class FlowLedger:
     def end(self, state: FlowState) -> None:
         """Move the run to the state it has ended in."""
         self.call(lambda ledger, conn: ledger.end(conn, self.run_id, state))
+
+    def cancel(self) -> list[StoredJob]:
+        """Let no job of a run that is under way begin any more; return its jobs as they stand.
+
+        None of a run that has ended.
+        """
+
+        def cancel(ledger: FlowsLedger, conn: Any) -> list[StoredJob]:
+            ledger.lock(conn, ledger.find(conn, self.run_id).name)
+            if ledger.find(conn, self.run_id).state is not FlowState.RUNNING:
+                return []
+            ledger.end(conn, self.run_id, FlowState.CANCELLED)
+            return ledger.jobs(conn, self.run_id)
+
+        return self.call(cancel)
 
     def discard(self) -> None:
         """Give the run up."""

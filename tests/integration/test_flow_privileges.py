@@ -9,6 +9,7 @@ import pytest
 from mapper_dask import ExecutionEngine, Flow, FlowJob, FlowResult, Incremental, MapperError
 from mapper_dask.connections import dispose_engines
 from mapper_dask.dialects.postgresql import PostgreSQL
+from mapper_dask.errors import TargetError
 from tests.database import Server
 from tests.integration import test_least_privilege as page
 from tests.integration.test_least_privilege import ROWS, WRITER, Estate
@@ -53,6 +54,21 @@ def test_each_grant_for_flows_is_needed(estate: Estate, grant: page.Grant) -> No
     estate.revoke(grant)
     with pytest.raises(MapperError, match="permission denied"):
         moved(estate, "lacking").raise_for_status()
+
+
+def test_what_is_told_of_flows_is_all_it_takes(estate: Estate) -> None:
+    """Both tables at once, as statements that can be run as they stand."""
+    for table in ("mapper_dask_flow", "mapper_dask_flow_job"):
+        estate.run(WRITER, f"REVOKE ALL ON mapper_ledger.{table} FROM mapper_writer")
+    with pytest.raises(TargetError) as caught:
+        moved(estate, "told")
+    assert caught.value.details["field"] == "ledger_conn"
+    told = str(caught.value).partition("all at once: ")[2].split("; ")
+    assert len(told) == 2
+    for statement in told:
+        estate.run(WRITER, statement)
+    moved(estate, "told").raise_for_status()
+    assert estate.arrived == ROWS
 
 
 def test_the_page_grants_something_for_flows() -> None:

@@ -146,9 +146,9 @@ def clusters(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     started: list[int] = []
     begin = shared_workers.own_cluster
 
-    def noted(workers: int) -> Any:
+    def noted(workers: int, *more: Any) -> Any:
         started.append(workers)
-        return begin(workers)
+        return begin(workers, *more)
 
     monkeypatch.setattr(shared_workers, "own_cluster", noted)
     return started
