@@ -89,8 +89,7 @@ class Ledger:
             message = (
                 f"target_conn leads to no ledger: {', '.join(TABLES)} are not there, and "
                 f"{user} may not make them in {where}: GRANT CREATE ON SCHEMA {schema or '…'} TO "
-                f"{user}; or let an administrator run one job, and then GRANT SELECT, INSERT, "
-                f"UPDATE ON each of them TO {user}"
+                f"{user}; or let an administrator run one, and then this: it names each GRANT"
             )
             raise TargetError(message, field="target_conn")
         return True
