@@ -96,7 +96,7 @@ def silently_changed(pairs: Pairs, way: Way, source: str, target: str) -> list[A
     except Exception as error:  # noqa: BLE001 - whatever else comes out names no column
         return [repr(error)]
     if not result.succeeded:
-        return [] if re.search(r"'v'|column v", str(result.errors)) else list(result.errors)
+        return [] if re.search(r"'v'|column v", "\n".join(result.errors)) else list(result.errors)
     if any(warning.startswith("v:") and "→" in warning for warning in result.warnings):
         return []
     stored = pairs.say(pairs.target, f"SELECT k, v::text FROM {right} ORDER BY k")
