@@ -306,6 +306,16 @@ def keeper_name(tag: str) -> str:
     return f"{tag}:keeper"
 
 
+def redacted(text: str) -> str:
+    """Return a text without the secrets of any URL that this process has connected to."""
+    with _lock:
+        known = set(_texts.values())
+    for url in known:
+        with contextlib.suppress(ConfigurationError):
+            text = redact(text, parse_url(url))
+    return text
+
+
 @contextlib.contextmanager
 def raw_connection(engine: sa.Engine, field: str = "") -> Iterator[Any]:
     """Lend a driver connection from the pool; a broken or interrupted one is never given back.

@@ -138,8 +138,7 @@ class FlowsLedger:
             message = (
                 f"ledger_conn leads to no ledger of flows: {', '.join(TABLES)} are not there, and "
                 f"{user} may not make them in {where}: GRANT CREATE ON SCHEMA {schema or '…'} TO "
-                f"{user}; or let an administrator run one flow, and then GRANT SELECT, INSERT, "
-                f"UPDATE ON each of them TO {user}"
+                f"{user}; or let an administrator run one flow, and then this: it names each GRANT"
             )
             raise TargetError(message, field="ledger_conn")
         self.dialect.run(conn, "ledger_lock")

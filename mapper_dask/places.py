@@ -19,6 +19,7 @@ WANTED = (
 )
 
 _OF_A_SHELL = re.compile(r"\$\{?([A-Za-z_]\w*)\}?|%([A-Za-z_]\w*)%")
+_OF_A_QUERY = re.compile(r"(select|with)\s", re.IGNORECASE)
 _OF_LIBPQ = re.compile(r"\b(host|dbname|user|service)\s*=")
 
 
@@ -37,6 +38,8 @@ def _meant(text: str, profiles: list[str]) -> str:
     for kind, known in (("env", list(os.environ)), ("profile", profiles)):
         if name in known:
             return f"did you mean '{kind}:{name}'?"
+    if _OF_A_QUERY.match(text):
+        return "a query stands there: its place is source_sql (sql), and the connection's is here"
     if _OF_LIBPQ.search(text):
         return "words such as host=… dbname=… (not shown) are written as a URL"
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name) is None:

@@ -36,6 +36,9 @@ _HOLDS: dict[type, str] = {MethodType: "__func__", functools.partial: "func"}
 _OURS = ("mapper_dask.mapping.transform",)
 """Modules of this library whose objects call a function of the user's."""
 
+LONGEST_TEXT = 10_000
+"""Characters of what an exception says that are kept."""
+
 LINES_SHOWN = 6
 """Lines of one exception that are told, from both ends: recursion has a thousand."""
 
@@ -139,9 +142,13 @@ def told(found: list[Failure]) -> str:
 
 
 def said(error: BaseException) -> str:
-    """Return an exception's own text, whatever its class does when it is asked for it."""
+    """Return an exception's own text, whatever its class does when it is asked for it.
+
+    Not all of one that holds data: it goes into results, logs and the ledger.
+    """
     try:
-        return str(error)
+        text = str(error)
+        return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]} …"
     except (Exception, SystemExit):  # noqa: BLE001 - but not what breaks off a run
         return "(its text cannot be told: __str__ raises)"
 

@@ -41,6 +41,20 @@ def is_duplicate(error: DatabaseError, dialect: Dialect) -> bool:
     return dialect.is_duplicate(str(error.sqlstate))
 
 
+def is_denied(error: DatabaseError, dialect: Dialect) -> bool:
+    """Return whether a target refused a load for a right that lacks, and nobody has said so yet."""
+    if _is_told(error) or not error.details.get(OF_TARGET):
+        return False
+    return dialect.is_denied(str(error.sqlstate))
+
+
+def of_right(error: DatabaseError, statements: list[str]) -> DatabaseError:
+    """Return what to grant for a load that was refused."""
+    said = str(error.details.get("said", ""))
+    remedy = f"let somebody who may grant it run: {'; '.join(statements)}"
+    return _told(error, "target_conn", f"target_conn: {said}; {remedy}")
+
+
 def of_duplicate(error: DatabaseError, table: TargetTable, key: tuple[str, ...]) -> DatabaseError:
     """Return what to do about a row that was refused for its key.
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from mapper_dask.chunk.blame import OF_TARGET, is_duplicate, of_duplicate
+from mapper_dask.chunk.blame import OF_TARGET, is_denied, is_duplicate, of_duplicate, of_right
 from mapper_dask.chunk.broken_keys import broken_key
 from mapper_dask.chunk.task import LoadTask
 from mapper_dask.connections import engine_for, raw_connection, session_tag
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.facts import Aside, TargetTable
+from mapper_dask.dialects.facts import Aside, Needs, TargetTable
 from mapper_dask.errors import DatabaseError
 from mapper_dask.ledger import Ledger, asides_of
 from mapper_dask.parallel_models import ChunkResult
@@ -60,9 +60,21 @@ def target_session(task: LoadTask, chunk_id: int) -> Iterator[TargetSession]:
                 session.ledger.require_kept(session.conn, task.run_id)
         if not error.details.get("of_source"):  # a relay reads within the load's transaction
             error.details[OF_TARGET] = True
-        if not is_duplicate(error, dialect_for(task.target)):
+        dialect = dialect_for(task.target)
+        if is_denied(error, dialect) and (missing := _missing(task)):
+            raise of_right(error, missing) from None
+        if not is_duplicate(error, dialect):
             raise
         raise of_duplicate(error, task.table, _broken_key(task, error)) from None
+
+
+def _missing(task: LoadTask) -> list[str]:
+    """Return what to grant for a load whose columns nobody knew beforehand; none where unknown."""
+    table = task.table
+    needs = Needs(table.schema, table.name, ("INSERT",), staged=False, rejects=False, names=())
+    with contextlib.suppress(DatabaseError), _session(task, session_tag(task.run_id)) as session:
+        return session.dialect.missing_grants(session.conn, needs)
+    return []
 
 
 def _broken_key(task: LoadTask, error: DatabaseError) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mapper_dask.connections import redacted
 from mapper_dask.dialects.facts import Column, TypeFamily
 from mapper_dask.errors import SchemaDriftError, TransformError
 from mapper_dask.halting import interruptible
@@ -104,8 +105,8 @@ def apply(function: Transformation, frame: pd.DataFrame, code: Code = NO_CODE) -
 
 def _raised(error: BaseException, code: Code) -> TransformError:
     """Return what a function raised as a chunk tells it, with the exception on its way."""
-    raised, found = f"{type(error).__name__}: {said(error)}", failures(error, code)
-    message = f"{FUNCTION} raised {raised}\n{told(found)}".rstrip()
+    raised, found = redacted(f"{type(error).__name__}: {said(error)}"), failures(error, code)
+    message = f"{FUNCTION} raised {raised}\n{redacted(told(found))}".rstrip()
     place = found[0].lines[-1].place if found[0].lines else ""
     return TransformError(message, raised=raised, place=place, origin=kept(found))
 

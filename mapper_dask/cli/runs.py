@@ -217,7 +217,8 @@ def cancel(
     flow = None if file is None else flow_of(file)
     ended = ExecutionEngine(progress=False).cancel(run_id, ledger_conn=target, flow=flow)
     found = flow_of_run(target, run_id)
-    return _cancelled(run_id, list(ended), None if found is None else found.state.value)
+    state = None if found is None else found.state.value
+    return _cancelled(run_id, list(ended), state, flow=True)
 
 
 def _one_cancelled(target: Any, name: str, source: str | None) -> Reply:
@@ -230,8 +231,11 @@ def _one_cancelled(target: Any, name: str, source: str | None) -> Reply:
     return _cancelled(name, [run_id] if state == "CANCELLED" else [], state)
 
 
-def _cancelled(name: str, ended: list[str], state: str | None) -> Reply:
+def _cancelled(name: str, ended: list[str], state: str | None, *, flow: bool = False) -> Reply:
     text = f"{', '.join(ended) or 'nothing'} cancelled"
+    if flow:
+        runs = f", and of its jobs' runs {', '.join(ended)}" if ended else ""
+        text = f"flow's run {name} is {state}{runs}"
     return Reply({"run_id": name, "cancelled": ended, "state": state}, text)
 
 

@@ -86,7 +86,10 @@ def require_workers(client: object, scheduler_address: str | None, **counts: int
         if value is not None:
             require_count(name, value)
     if client is not None and not hasattr(client, "submit"):
-        message = "client must be a Dask client; an address is given as scheduler_address"
+        meant = "an address is given as scheduler_address"
+        if hasattr(client, "scheduler_address"):
+            meant = f"of a cluster, give client=Client({type(client).__name__.lower()})"
+        message = f"client must be a Dask client; {meant}"
         raise ConfigurationError(message, field="client")
     if client is not None and scheduler_address is not None:
         message = "client and scheduler_address say the same thing twice; give one"

@@ -35,7 +35,7 @@ class FlowEnding:
         if not self.entering:
             return
         with contextlib.suppress(RunNotFoundError):
-            stop(self.ledger, self._target_of, why="the flow was interrupted", planning=0)
+            stop(self.ledger, self._target_of, why="the flow was interrupted")
 
     def _target_of(self, job: StoredJob) -> ConnectionRef:
         given = {one.name: one.job.target_conn for one in self.flow.jobs}.get(job.name)

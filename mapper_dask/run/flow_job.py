@@ -66,7 +66,7 @@ class Means:
             budget=self.budget,
             settings=self.settings,
         )
-        made.workers = self.workers
+        made.workers, made.require_wanted = self.workers, self.ledger.require_going
         return made
 
     def tell(self, result: FlowJobResult) -> None:

@@ -113,14 +113,21 @@ class FlowLedger:
         """
 
         def begin(ledger: FlowsLedger, conn: Any) -> None:
-            flow = ledger.find(conn, self.run_id)
-            ledger.lock(conn, flow.name)  # who cancels it meanwhile sees that the job has begun
-            if ledger.find(conn, self.run_id).state is FlowState.CANCELLED:
-                message = f"flow {flow.name!r}, run {self.run_id!r}, is cancelled"
-                raise RunStoppedError(message, run_id=self.run_id)
+            ledger.lock(conn, ledger.find(conn, self.run_id).name)
+            _require_going(ledger.find(conn, self.run_id))  # who cancels it later sees the job
             ledger.begin_job(conn, self.run_id, job, run_id)
 
         self.call(begin)
+
+    def require_going(self) -> None:
+        """Let nothing go on of a run that somebody has cancelled.
+
+        Raises
+        ------
+        RunStoppedError
+            When it was.
+        """
+        _require_going(self.call(lambda ledger, conn: ledger.find(conn, self.run_id)))
 
     def end_job(
         self,
@@ -218,6 +225,12 @@ class FlowLedger:
 def all_runs(conn: ConnectionRef) -> list[StoredFlow]:
     """Return every run of every flow that a ledger holds, the latest first."""
     return FlowLedger(conn, "").call(lambda ledger, raw: ledger.runs(raw))
+
+
+def _require_going(stored: StoredFlow) -> None:
+    if stored.state is FlowState.CANCELLED:
+        message = f"flow {stored.name!r}, run {stored.run_id!r}, is cancelled"
+        raise RunStoppedError(message, run_id=stored.run_id)
 
 
 def _require_same(flow: Flow, stored: StoredFlow) -> None:

@@ -91,10 +91,22 @@ def attended(work: Callable[[], T], halt: Halt, ending: Ending) -> T:
         task.start()
         task.ended.wait()
     except BaseException as error:  # noqa: BLE001 - what a handler of signals raises is anything
-        line = _stopped(task, halt, ending, wording)
-        short = _short(error, line if wording is not None else "")
-        raise short from None
+        try:
+            line = _stopped(task, halt, ending, wording)
+        except BaseException:  # noqa: BLE001 - a second signal, in the moment before none is heard
+            line = _stopped(task, halt, ending, wording)
+        raise _short(_first(error), line if wording is not None else "") from None
     return task.outcome()
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return what broke off a wait; a second signal leaves RuntimeError of the wait's own lock."""
+    met = error.__context__
+    while type(error) is RuntimeError and met is not None:
+        if not isinstance(met, Exception):
+            return met
+        met = met.__context__
+    return error
 
 
 def require_going(run_id: str, halt: Halt) -> None:

@@ -104,6 +104,9 @@ class JobEngine:
         with self._waiting():  # in the thread of the caller, which may be a task's
             return attended(done, stop, RunEnding(job, watch))
 
+    def _wanted(self) -> None:
+        """Raise when what this run is a part of was cancelled, which who did it could not see."""
+
     def _waiting(self) -> contextlib.AbstractContextManager[None]:
         if not self.enable_parallel:
             return contextlib.nullcontext()
@@ -252,10 +255,10 @@ class JobEngine:
             require_same_chunks(stored.run_id, saved, [chunk for chunk, _ in known])
         if all(result.succeeded for _, result in known):
             require_chunks(stored, [chunk for chunk, _ in known])
+            self._wanted()
             publication = publication_again(job, target, stored)
             watch.entering = True
-            results = [result for _, result in known]
-            result = stored_runs.result_of(ledger, stored, results, publication)
+            result = stored_runs.result_of(ledger, stored, [r for _, r in known], publication)
             once.forget(self.spool_parent, stored.run_id, result)
             return result
 
@@ -312,6 +315,7 @@ class JobEngine:
             run.begins()
             started = time.perf_counter()
             try:
+                self._wanted()
                 watch.started(started_event(run, watch.began, planned, resumed=not new))
                 run, results, rows = self._process_until_read(
                     engine, run, kept, keeper, stop, started, watch
@@ -330,8 +334,7 @@ class JobEngine:
         result = self._aggregate_results(run, results, seconds, rows)
         result = replace(result, total_time=time.time() - watch.began)
         once.done(run, result)
-        cancelled = stop.is_set() or result.error == stored_runs.CANCELLED
-        watch.ended(result, cancelled=cancelled)
+        watch.ended(result, cancelled=stop.is_set() or result.error == stored_runs.CANCELLED)
         return result
 
     def _engine(self, run: Run) -> contextlib.AbstractContextManager[Engine]:
@@ -432,12 +435,12 @@ class JobEngine:
         if len(known) != number:
             raise lost(run.run_id)
         return report.fold(
-            report.with_errors(known, results),
+            known := report.with_errors(known, results),
             run_id=run.run_id,
             seconds=seconds,
             rows_this_run=rows,
             warnings=[*run.plan.notes, *outcome.notes],
-            error=outcome.error,
+            error=outcome.error or report.unsaid(known, results),
             published=outcome.published,
         )
 

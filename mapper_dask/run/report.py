@@ -77,6 +77,19 @@ def with_errors(known: Iterable[ChunkResult], seen: Iterable[ChunkResult]) -> li
     return [_with_error(result, told.get(result.chunk_id)) for result in known]
 
 
+def unsaid(known: Sequence[ChunkResult], seen: Iterable[ChunkResult]) -> str | None:
+    """Return why a run did not come to its end, where no chunk that is not done says so.
+
+    What ended it may have been met by a chunk that its worker has committed nevertheless.
+    """
+    if all(result.succeeded for result in known) or any(
+        result.error for result in known if not result.succeeded
+    ):
+        return None
+    stopped = "some chunks were not begun: somebody else has stopped this run, or goes on with it"
+    return next((result.error for result in seen if result.error), stopped)
+
+
 def _with_error(result: ChunkResult, told: ChunkResult | None) -> ChunkResult:
     if result.succeeded or told is None:
         return result

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
 from distributed import Client
 
-from mapper_dask.errors import MainGuardError
+from mapper_dask.errors import MainGuardError, RunStoppedError
 from mapper_dask.halting import Halt, current
 from mapper_dask.run.clients import connected, current_client
 from mapper_dask.run.dask_engine import DaskEngine, Engine, LoopEngine
@@ -83,6 +83,9 @@ class SharedWorkers:
             if self._client is None and self._max_workers > 1:
                 if self._unguarded is not None:
                     raise self._unguarded
+                if self._halt is not None and self._halt.abandoned:  # as another job began them
+                    message = "the flow was stopped before its workers were there"
+                    raise RunStoppedError(message)
                 self._why = why_not_startable()
                 if not self._why:
                     self._client = self._stack.enter_context(
@@ -95,6 +98,11 @@ class SharingProcessor(ParallelProcessor):
     """Runs one job of a flow, on the workers that it shares with the others."""
 
     workers: SharedWorkers
+    require_wanted: Callable[[], None]
+    """Raises when the flow has been cancelled meanwhile."""
+
+    def _wanted(self) -> None:
+        self.require_wanted()
 
     def _waiting(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()  # the flow has stepped aside for all of its jobs

@@ -117,6 +117,29 @@ def test_a_sequence_is_asked_for_only_where_it_gives_values(poor: Poor) -> None:
     assert "SEQUENCE" not in str(filled.value)
 
 
+def untouched(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame
+
+
+@pytest.mark.parametrize("poor", ["with a ledger"], indirect=True)
+@pytest.mark.parametrize("reject_limit", [0, 5])
+def test_what_nobody_knew_before_is_told_where_it_is_met(poor: Poor, reject_limit: int) -> None:
+    """A function's columns: it may fill that of the sequence. No row is refused for it."""
+    how = {"transformation_logic": untouched, "reject_limit": reject_limit}
+    with pytest.raises(MapperError) as caught:
+        poor.run(**how)
+    granted(poor, caught.value)
+    with pytest.raises(MapperError, match="permission denied for sequence") as met:
+        poor.run(**how)
+    [statement] = re.findall(
+        r"GRANT USAGE ON SEQUENCE [^;\n]+?(?= \[|;|$)", str(met.value), re.MULTILINE
+    )
+    poor.databases.target.execute(statement)
+    dispose_engines()
+    done = poor.run(**how)
+    assert (done.total_rows_successful, done.total_rows_rejected) == (ROWS, 0)
+
+
 @pytest.mark.parametrize("poor", ["with a ledger"], indirect=True)
 def test_each_that_lacks_is_named_alone(poor: Poor) -> None:
     how = "replace"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from urllib.parse import quote
 
 import cloudpickle
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 from distributed import Client
@@ -115,6 +117,25 @@ def test_errors_hold_no_password(job: MapperJob) -> None:
     with pytest.raises(MapperError) as caught:
         ParallelProcessor().run(job.evolve(source_sql="SELECT nothing FROM s"))
     assert hidden(str(caught.value))
+
+
+def shows_its_url(frame: pd.DataFrame) -> pd.DataFrame:
+    """Raise as a driver does that was given a URL, of these databases."""
+    del frame
+    raise ValueError(f"cannot reach postgresql://me:{quote(PASSWORD, safe='')}@db, {PASSWORD}")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_a_function_raises_is_told_without_the_password(
+    job: MapperJob, databases: Databases, workers: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the result, the log and the ledger; its own exception stays what it was."""
+    processor = ParallelProcessor(workers or 1, on_failure="return", enable_parallel=workers > 0)
+    with caplog.at_level(logging.DEBUG):
+        result = processor.run(job.evolve(transformation_logic=shows_its_url, reject_limit=0))
+    errors = databases.target.fetch("SELECT error FROM mapper_dask_chunk WHERE error IS NOT NULL")
+    assert "cannot reach postgresql://me:***@db, ***" in str(errors)
+    assert hidden(errors, result.errors, result.error, str(result), caplog.text)
 
 
 def test_a_dask_frame_holds_no_password(job: MapperJob) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mapper_dask import ChunkResult
+from mapper_dask import ChunkResult, users_code
 from mapper_dask.chunk.transform import apply
 from mapper_dask.errors import TransformError
 from mapper_dask.parallel_models import ChunkState
@@ -105,3 +105,9 @@ def test_of_many_failed_chunks_one_keeps_its_exception() -> None:
 
     assert [result.raised for result in kept] == [None, raised, None, None, None]
     assert [result.error for result in kept] == [None, "no 0", "no 1", "no 2", "no 3"]
+
+
+def test_a_text_that_holds_data_is_cut() -> None:
+    error = ValueError("x" * 1_000_000)
+
+    assert len(users_code.said(error)) < 20_000

@@ -46,6 +46,9 @@ UNSAID = "no message from the libpq"
 SNAPSHOT_GONE = re.compile(r"invalid snapshot identifier|snapshot .* does not exist")
 """Server texts of a lost snapshot: 22023 up to PostgreSQL 17, 42704 since."""
 
+DENIED, NO_RIGHT = "42501", "permission denied for "
+"""How PostgreSQL says that a right is missing: on a sequence, it meets that at the first row."""
+
 REFUSED_ROWS = "refused_rows"
 """Attribute of an error that was met where staged rows entered their target: it may be a row's."""
 
@@ -133,10 +136,12 @@ def refuses_row(error: psycopg2.Error) -> bool:
     """Return whether a row that was sent may be what the statement failed for.
 
     It may be for whatever reason: a trigger raises any SQLSTATE, one of its own too. Only what
-    passes, or is a state of the server, is no row's fault, wherever it was met.
+    passes, is a state of the server, or a right that lacks, is no row's fault, wherever it was met.
     """
     code = error.pgcode
-    return code is not None and not (OF_NO_ROW.match(code) and _is_condition(code))
+    if code is None or (code == DENIED and str(_said(error)[0]).startswith(NO_RIGHT)):
+        return False
+    return not (OF_NO_ROW.match(code) and _is_condition(code))
 
 
 def _is_condition(sqlstate: str) -> bool:

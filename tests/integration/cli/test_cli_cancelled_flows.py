@@ -6,11 +6,8 @@ from typing import Any
 
 import pytest
 
-from mapper_dask import ExecutionEngine
-from mapper_dask.errors import RunNotFoundError
-from mapper_dask.ledger_runs import RunState
-from mapper_dask.run.run_ledger import RunLedger
 from tests.fault.gate import closed_gate
+from tests.fault.watch import connected
 from tests.integration.cli.workshop import JOB_FILE, Workshop
 
 LEDGER = ("--ledger", "env:TARGET")
@@ -87,26 +84,27 @@ def test_no_job_begins_once_it_is_cancelled(flow: Workshop) -> None:
     resumed_exactly(flow)
 
 
-def test_a_job_that_has_not_entered_its_run_yet_is_waited_for(
-    flow: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is planned meanwhile, and would load its rows after this has returned."""
-    found, looks = RunLedger.stop, [0]
-
-    def stop(ledger: RunLedger, state: RunState) -> None:
-        looks[0] += 1
-        if looks[0] == 1:
-            raise RunNotFoundError(f"run_id: the ledger has no run {ledger.run_id!r}")
-        found(ledger, state)
-
-    monkeypatch.setattr(RunLedger, "stop", stop)
-    with closed_gate(flow.target) as gate:
+@pytest.mark.parametrize("ledger", ["there", "not there yet"])
+def test_a_job_that_is_planned_meanwhile_loads_nothing(flow: Workshop, ledger: str) -> None:
+    """It enters its run when the cancel has returned, and looks then whether it is wanted."""
+    if ledger == "there":
+        assert flow.run("run", "shop.yaml", "--run-id", "before", "-q", "--sequential").code == 0
+        flow.target.execute("TRUNCATE d, names")
+    with connected(flow.source) as holder, holder.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE goods IN ACCESS EXCLUSIVE MODE")
         running = started(flow)
-        gate.crowd(1, lambda: running.poll() is not None)
-        ended = ExecutionEngine(progress=False).cancel("r", ledger_conn=flow.environment["TARGET"])
-        running.communicate(timeout=120)
-    assert "r.goods" in ended
-    assert looks[0] >= 2
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while flow.source.fetch(waits) == [(0,)]:
+            assert running.poll() is None, "it ended before it was planned"
+        answer = flow.run("cancel", "r", *LEDGER, "--json")
+        assert answer.data["state"] == "CANCELLED", answer.err
+        cursor.execute("ROLLBACK")
+        _, err = running.communicate(timeout=120)
+    assert running.returncode == 130, err
+    assert flow.target.fetch("SELECT (SELECT count(*) FROM d), (SELECT count(*) FROM names)") == [
+        (0, 0)
+    ]
+    assert states(flow) == ("CANCELLED", {"goods": "CANCELLED", "names": "CANCELLED"})
     resumed_exactly(flow)
 
 
