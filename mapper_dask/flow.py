@@ -199,6 +199,12 @@ class FlowResult:
         return all(job.state is JobState.SUCCEEDED for job in self.jobs)
 
     @property
+    def cancelled(self) -> bool:
+        """Whether nothing but a cancel kept it from its end."""
+        states = {job.state for job in self.jobs}
+        return JobState.CANCELLED in states and not states & {JobState.FAILED, JobState.PARTIAL}
+
+    @property
     def errors(self) -> tuple[str, ...]:
         """A text for each job that did not succeed."""
         return tuple(_error_of(job) for job in self._unfinished)
@@ -252,7 +258,8 @@ class FlowResult:
     def _headline(self) -> str:
         results = [job.result for job in self.jobs if job.result is not None]
         aside = set_aside(sum(result.total_rows_rejected for result in results))
-        how = f"succeeded{aside}" if self.succeeded else "FAILED"
+        ended = "CANCELLED" if self.cancelled else "FAILED"
+        how = f"succeeded{aside}" if self.succeeded else ended
         return f"flow {self.name} {how} in {seconds(self.seconds)}, run {self.run_id}"
 
     def _lines(self) -> list[Line]:

@@ -137,7 +137,7 @@ class ParallelProcessingResult:
             return f"; finish with resume({self.run_id!r})"
         left = f" and take out the {self._rows_committed:,} rows it has left there"
         return (
-            "; the changed job is another run: give it a run_id of its own"
+            "; mend the job and run it again, under a run_id of its own if it has one"
             f"{left if self.published and self._rows_committed else ''}"
         )
 

@@ -201,6 +201,8 @@ def _alone(name: str, run_id: str | None, state: Any, done: Any) -> Any:
 
 def _reply(result: Any, refusals: Refusals) -> Reply:
     """Return what to say of a flow's result."""
+    from mapper_dask.run.interrupts import command_to_resume
+
     code = _code(result)
     failed = [job for job in result.jobs if job.state.value == "FAILED"]
     begun = any(job.result is not None for job in result.jobs)
@@ -218,7 +220,10 @@ def _reply(result: Any, refusals: Refusals) -> Reply:
     parts += [
         f"{job.name}\n{job.result}" for job in result.jobs if job.result and _is_told(job.result)
     ]
-    return Reply(data, fitted("\n\n".join(parts)), code)
+    text = fitted("\n\n".join(parts))
+    if result.cancelled and (command := command_to_resume(result.run_id)):
+        text += f"\nresume it: {command}"
+    return Reply(data, text, code)
 
 
 def _is_told(result: Any) -> bool:

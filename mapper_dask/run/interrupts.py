@@ -73,6 +73,12 @@ def worded(command: Callable[[str], str]) -> Iterator[Wording]:
         _wording.reset(token)
 
 
+def command_to_resume(run_id: str) -> str:
+    """Return what resumes a run in the program that is told of it; empty where nobody knows."""
+    wording = _wording.get()
+    return "" if wording is None else wording.command(run_id)
+
+
 def attended(work: Callable[[], T], halt: Halt, ending: Ending) -> T:
     """Return what some work returns; an interruption stops it first, and tells how far it came.
 

@@ -1,4 +1,4 @@
-"""Whether worker processes can be started on this machine at all.
+"""Whether worker processes can be started on this machine at all, and by this program.
 
 Dask starts them by Python's multiprocessing, whose queues need named semaphores. On Linux those
 are files in ``/dev/shm``, which some containers and functions-as-a-service mount for reading only,
@@ -8,6 +8,8 @@ start".
 
 from __future__ import annotations
 
+import sys
+
 from distributed.utils import get_mp_context
 
 IN_LINE = "the chunks run one after the other, in this process"
@@ -15,6 +17,12 @@ IN_LINE = "the chunks run one after the other, in this process"
 
 def why_not_startable() -> str:
     """Return why no worker process can be started here, and what helps; empty where one can."""
+    if _is_read_from_a_pipe():
+        return (
+            f"{IN_LINE}: worker processes import the script that starts them, and this one was "
+            "read from standard input. Save it as a file, or pass client= or scheduler_address= "
+            "for a Dask cluster"
+        )
     try:
         get_mp_context().Lock()
     except (ImportError, OSError) as error:
@@ -24,6 +32,12 @@ def why_not_startable() -> str:
             "--tmpfs /dev/shm), or pass client= or scheduler_address= for a Dask cluster"
         )
     return ""
+
+
+def _is_read_from_a_pipe() -> bool:
+    """Return whether the program's file, which each worker would import, is none."""
+    name = getattr(sys.modules.get("__main__"), "__file__", None)
+    return name == "<stdin>"
 
 
 def _told(error: Exception) -> str:

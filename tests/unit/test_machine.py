@@ -6,6 +6,7 @@ import errno
 import os
 import pty
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,13 @@ def test_why_no_process_can_be_started_is_one_sentence_and_a_remedy(monkeypatch,
     assert (getattr(error, "strerror", None) or str(error)) in why
     assert "--tmpfs /dev/shm" in why
     assert "\n" not in why
+
+
+def test_a_script_from_standard_input_starts_no_process(monkeypatch):
+    """Each would look for a file of that name, and die."""
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "<stdin>", raising=False)
+
+    assert "Save it as a file" in why_not_startable()
 
 
 def test_where_no_terminal_can_be_opened_that_is_said(monkeypatch):

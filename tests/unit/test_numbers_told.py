@@ -99,7 +99,7 @@ def test_success_with_rows_set_aside_says_so(rows: int, said: str) -> None:
 
 def test_no_resume_is_advised_where_the_job_must_be_changed() -> None:
     refused = ChunkResult(1, FAILED, error="newest_by: give it", of_the_job=True)
-    with pytest.raises(RunFailedError, match="changed job is another run") as caught:
+    with pytest.raises(RunFailedError, match="mend the job and run it again") as caught:
         made(refused).raise_for_status()
     assert "resume(" not in str(caught.value)
     with pytest.raises(RunFailedError, match="take out the 100 rows it has left there"):

@@ -74,9 +74,11 @@ def test_no_job_begins_once_it_is_cancelled(flow: Workshop) -> None:
         running = started(flow)
         gate.crowd(1, lambda: running.poll() is not None)
         answer = flow.run("cancel", "r", *LEDGER, "--json")
-        _, err = running.communicate(timeout=120)
+        out, err = running.communicate(timeout=120)
     assert answer.data["cancelled"] == ["r.goods"]
     assert running.returncode == 130, err
+    assert out.startswith("flow shop CANCELLED")
+    assert out.rstrip().endswith("resume it: mapper-dask resume r shop.yaml")
     assert flow.target.fetch("SELECT (SELECT count(*) FROM d), (SELECT count(*) FROM names)") == [
         (0, 0)
     ]
