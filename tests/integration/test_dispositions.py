@@ -150,7 +150,7 @@ TWICE = "SELECT id / 2 AS id, name, v FROM s"
 
 def test_two_rows_with_one_key_are_an_error(shop: Databases) -> None:
     result = move(shop, sql=TWICE, write_disposition="merge", key_column="v")
-    assert "duplicate key" in result.errors[0]
+    assert "several rows of the query have the same id" in result.errors[0]
     assert names(shop.target) == {"old": ROWS}
 
 
