@@ -40,7 +40,8 @@ def refused_rows(count: int, probe: Probe, most: int) -> dict[int, str]:
         if single and why is not None:
             refused[start] = why
             if len(refused) > most:
-                message = f"more than reject_limit={most} rows are refused; last: {why}"
+                head = f"reject_limit: more than the {most} rows left to it are refused"
+                message = f"{head}; last: {why}"
                 raise RejectLimitError(message)
         elif bad or why is not None:
             ranges += _halves(start, stop, probe) if not single else ()

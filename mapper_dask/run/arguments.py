@@ -41,6 +41,13 @@ def require_chunk_size(value: object) -> None:
         raise ConfigurationError(message, field="chunk_size")
 
 
+def require_flag(name: str, value: object) -> None:
+    """Refuse what is neither True, False nor None: a text such as "no" would count as True."""
+    if value is not None and not isinstance(value, bool):
+        message = f"{name} must be True or False, got {shown(value)}"
+        raise ConfigurationError(message, field=name)
+
+
 def require_on_failure(value: object) -> None:
     """Refuse what is no answer to the question what a call does when its run has failed."""
     if value not in ("raise", "return", None):

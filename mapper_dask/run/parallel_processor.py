@@ -118,6 +118,7 @@ class ParallelProcessor(JobEngine):
         arguments.require_chunk_size(chunk_size)
         if lock_timeout is not None:
             arguments.require_seconds("lock_timeout", lock_timeout)
+        arguments.require_flag("enable_parallel", enable_parallel)
         arguments.require_on_failure(on_failure)
         require_progress(progress)
         known = settings if settings is not None else resolve()

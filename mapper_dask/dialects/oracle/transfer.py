@@ -146,7 +146,8 @@ def load_apart(conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Load
                 refused[start + error.offset] = reason(error)
             if len(refused) > most:
                 last = list(refused.values())[-1]
-                message = f"more than reject_limit={most} rows are refused; last: {last}"
+                head = f"reject_limit: more than the {most} rows left to it are refused"
+                message = f"{head}; last: {last}"
                 raise RejectLimitError(message)
             start += piece.num_rows
     if count + len(refused) != rows.num_rows:

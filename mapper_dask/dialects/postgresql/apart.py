@@ -193,7 +193,9 @@ class _Loading:
         return self.depend
 
     def _beyond(self, last: str) -> RejectLimitError:
-        message = f"more than reject_limit={self.most} rows are refused; last: {last}"
+        message = (
+            f"reject_limit: more than the {self.most} rows left to it are refused; last: {last}"
+        )
         return RejectLimitError(message)
 
     def _say(self, statement: str) -> None:

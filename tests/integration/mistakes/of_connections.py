@@ -22,6 +22,7 @@ def url(text: str) -> str:
 
 
 MISTAKES = [
+    job("the query in its place", "source_conn", "source_sql", source_conn="SELECT id FROM sales.customers"),
     job("a variable that is not set", "source_conn", "did you mean env:SOURCE", source_conn="env:SOURCEE"),
     job("the target's variable is not set", "target_conn", "did you mean env:TARGET", target_conn="env:TARGT"),
     job("a variable that nothing is like", "source_conn", "set it|export", source_conn="env:PROD_REPLICA"),

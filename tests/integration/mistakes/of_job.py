@@ -7,6 +7,13 @@ from __future__ import annotations
 from mapper_dask import ChunkManager, MapperJob, ParallelProcessor
 from tests.integration.mistakes.book import BASE, call, job
 
+
+class Cluster:
+    """What LocalCluster and its like have; to start one takes a second."""
+
+    scheduler_address = "tcp://127.0.0.1:8786"
+
+
 MISTAKES = [
     job("an option is misspelt", "write_dispositon", "did you mean 'write_disposition'", write_dispositon="merge"),
     job("an option of another library", "if_exists", "write_disposition", if_exists="append"),
@@ -49,6 +56,8 @@ MISTAKES = [
     call("a size of the planner's", "chunk_size", "integer", lambda _: ChunkManager(chunk_size="1e4").plan(MapperJob(**BASE, chunk_size="1e4")), given='ChunkManager(chunk_size="1e4")'),
     call("workers below one", "max_workers", "at least 1", lambda _: ParallelProcessor(0), given="ParallelProcessor(max_workers=0)"),
     call("an address for a client", "client", "scheduler_address", lambda _: ParallelProcessor(client="tcp://host:8786"), given='ParallelProcessor(client="tcp://host:8786")'),
+    call("a word for yes or no", "enable_parallel", "True or False", lambda _: ParallelProcessor(enable_parallel="no"), given='ParallelProcessor(enable_parallel="no")'),
+    call("a cluster in place of its client", "client", r"Client\(cluster\)", lambda _: ParallelProcessor(client=Cluster()), given="ParallelProcessor(client=cluster)"),
     call("an address without a protocol", "scheduler_address", "tcp://", lambda _: ParallelProcessor(scheduler_address="host").run(MapperJob(**BASE, chunk_size=5)), given='ParallelProcessor(scheduler_address="host")'),
     call("an address of a page", "scheduler_address", "tcp://host:8786", lambda _: ParallelProcessor(scheduler_address="http://host:8787/status").run(MapperJob(**BASE, chunk_size=5)), given='ParallelProcessor(scheduler_address="http://host:8787/status")'),
     call("seconds as a text", "lock_timeout", "seconds", lambda _: ParallelProcessor(lock_timeout="30s"), given='ParallelProcessor(lock_timeout="30s")'),
