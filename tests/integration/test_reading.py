@@ -101,7 +101,7 @@ def test_a_chunk_whose_reading_fails_is_the_one_that_is_told(moved):
 
     failed = [chunk for chunk in result.chunk_results if chunk.error]
     assert [chunk.chunk_id for chunk in failed] == [2]
-    assert "division by zero [22012]" in failed[0].error
+    assert "source_sql: division by zero" in failed[0].error
     assert loaded(moved)[0][:2] == (ROWS - ROWS // CHUNKS, ROWS - ROWS // CHUNKS)
 
 
@@ -171,17 +171,17 @@ REFUSALS = {
     "the source": (
         "SELECT 1000 / (id - 500) AS id, v FROM t",
         "SELECT 1",
-        "division by zero [22012]",
+        "source_sql: division by zero; ",
     ),
     "the target": (
         "SELECT * FROM t",
         "ALTER TABLE t ADD CHECK (id <> 500)",
-        'new row for relation "t" violates check constraint "t_id_check"; COPY t, line 500 [23514]',
+        'new row for relation "t" violates check constraint "t_id_check"; COPY t, line 500; ',
     ),
     "the target at its end": (
         "SELECT * FROM t",
         "ALTER TABLE t ADD other int REFERENCES t2 DEFAULT 5",
-        'insert or update on table "t" violates foreign key constraint "t_other_fkey" [23503]',
+        'insert or update on table "t" violates foreign key constraint "t_other_fkey"; ',
     ),
 }
 
@@ -202,7 +202,7 @@ def test_both_ways_of_relaying_tell_who_refused_what(moved, monkeypatch, refusal
         moved.source.url, query, None, moved.target.url, None, "t"
     )
 
-    assert result.errors[0].endswith(told)
+    assert told in result.errors[0]
     assert moved.target.fetch("SELECT count(*) FROM t") == [(0,)]
     moved.target.execute("DROP TABLE t, t2")
 
