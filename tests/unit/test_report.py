@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mapper_dask.parallel_models import ChunkResult, ChunkState
-from mapper_dask.run.report import fold, one_snapshot
+from mapper_dask.run.report import fold, one_snapshot, unsaid
 
 
 def done(chunk_id: int, snapshot: str | None, **more) -> ChunkResult:
@@ -45,3 +45,27 @@ def test_results_are_in_the_plans_order():
     )
 
     assert [result.chunk_id for result in folded.chunk_results] == [0, 1, 2]
+
+
+def unbegun(number: int) -> ChunkResult:
+    return ChunkResult(number, ChunkState.UNASSIGNED, "")
+
+
+def failed(number: int, error: str) -> ChunkResult:
+    return ChunkResult(number, ChunkState.PROCESSED_WITH_ERROR, "", error=error)
+
+
+def test_what_ended_a_run_is_told_though_its_chunk_was_committed_nevertheless() -> None:
+    """The scheduler was gone before the worker's answer, and the worker had committed."""
+    known, seen = [done(0, "a"), unbegun(1)], [failed(0, "the scheduler is gone")]
+
+    assert unsaid(known, seen) == "the scheduler is gone"
+
+
+def test_a_run_that_somebody_else_has_stopped_says_so() -> None:
+    assert "somebody else" in str(unsaid([done(0, "a"), unbegun(1)], []))
+
+
+def test_what_a_chunk_says_is_enough() -> None:
+    assert unsaid([failed(0, "150 is not wanted"), unbegun(1)], []) is None
+    assert unsaid([done(0, "a"), done(1, "a")], []) is None
