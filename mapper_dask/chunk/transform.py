@@ -15,7 +15,7 @@ from mapper_dask.connections import redacted
 from mapper_dask.dialects.facts import Column, TypeFamily
 from mapper_dask.errors import SchemaDriftError, TransformError
 from mapper_dask.halting import interruptible
-from mapper_dask.mapping.steps import StepError
+from mapper_dask.mapping.steps import NoColumnError, StepError
 from mapper_dask.parallel_models import DtypeBackend, Transformation
 from mapper_dask.raised import kept
 from mapper_dask.users_code import NO_CODE, Code, failures, said, told
@@ -87,7 +87,11 @@ def apply(function: Transformation, frame: pd.DataFrame, code: Code = NO_CODE) -
             result: Any = function(frame)
     except StepError as error:  # of a job file: no function of the user's is to blame
         message, raised = f"{error.field}: {error}", f"ValueError: {error}"
-        raise TransformError(message, raised=raised, field=error.field) from None
+        own = getattr(function, "function", function)  # the user's, before the mapping
+        of_every_row = isinstance(error, NoColumnError) and own is None
+        raise TransformError(
+            message, raised=raised, field=error.field, of_every_row=of_every_row
+        ) from None
     except Exception as error:
         raise _raised(error, code) from error
     except SystemExit as error:  # exit() would end a worker's thread, and say nothing

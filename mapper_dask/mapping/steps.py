@@ -15,10 +15,14 @@ class StepError(ValueError):
         return f"transform.{str(self).partition(' ')[0].rstrip(':')}"
 
 
-def no_column(step: str, name: str, columns: Iterable[str]) -> StepError:
+class NoColumnError(StepError):
+    """A step that names a column which the frame has not."""
+
+
+def no_column(step: str, name: str, columns: Iterable[str]) -> NoColumnError:
     """Return the error of a step that names a column which the frame has not."""
     known = [str(column) for column in columns]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     there = f"there is no column {name!r}, only {', '.join(map(repr, known))}"
-    return StepError(f"{step}: {there}{hint}")
+    return NoColumnError(f"{step}: {there}{hint}")

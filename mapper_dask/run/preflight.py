@@ -274,6 +274,8 @@ def _outgoing(
                 for name in result.columns
             }
         except MapperError as error:  # maybe on these rows alone: the chunk that has them will tell
+            if error.details.get("of_every_row"):  # a mapping without a function: it knows no rows
+                raise ConfigurationError(error.message, field=error.details["field"]) from None
             unlearned = unlearned or Unlearned(error, sample.num_rows)
             if not sample.num_rows:
                 break
