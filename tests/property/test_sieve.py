@@ -51,7 +51,7 @@ def test_rows_that_are_refused_only_together_are_not_found(count, data):
 def test_more_than_allowed_stops_the_search(bad):
     calls: list[tuple[int, int]] = []
 
-    with pytest.raises(RejectLimitError, match="reject_limit=1"):
+    with pytest.raises(RejectLimitError, match="reject_limit: more than the 1 rows left"):
         refused_rows(100, probing(bad, calls), most=1)
 
     assert len(calls) < 40
