@@ -31,6 +31,9 @@ ON_FAILURE = "DASK_MAPPER_DASK__ON_FAILURE"
 # block of the documentation.
 os.environ[ON_FAILURE] = "return"
 dask.config.set({"mapper-dask.on-failure": "return"})
+# Of clusters that tests start themselves: on Python 3.11 the profiler can stop a worker for ever
+# (python/cpython#106883). Those that runs start have it off.
+dask.config.set({"distributed.worker.profile.enabled": False})
 
 DSN_VARIABLE = "MAPPER_DASK_TEST_PG_DSN"
 
