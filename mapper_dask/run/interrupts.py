@@ -95,7 +95,8 @@ def attended(work: Callable[[], T], halt: Halt, ending: Ending) -> T:
     task = _Task(work, halt)
     try:
         task.start()
-        task.ended.wait()
+        while not task.ended.wait(LOOK):
+            pass  # a signal that another thread was given is heard only between two looks
     except BaseException as error:  # noqa: BLE001 - what a handler of signals raises is anything
         try:
             line = _stopped(task, halt, ending, wording)
