@@ -306,13 +306,19 @@ def keeper_name(tag: str) -> str:
     return f"{tag}:keeper"
 
 
+SHORTEST = 4
+"""Characters of a password that is looked for in what is no database's text: ``x`` is in any."""
+
+
 def redacted(text: str) -> str:
     """Return a text without the secrets of any URL that this process has connected to."""
     with _lock:
         known = set(_texts.values())
-    for url in known:
+    for each in known:
         with contextlib.suppress(ConfigurationError):
-            text = redact(text, parse_url(url))
+            url = parse_url(each)
+            short = len(url.password or "") < SHORTEST
+            text = redact(text, url._replace(password=None) if short else url)
     return text
 
 

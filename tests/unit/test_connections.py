@@ -549,3 +549,10 @@ def test_what_is_no_name_behind_env_is_not_shown(kind: str, name: str) -> None:
 def test_a_reference_needs_a_name() -> None:
     with pytest.raises(ConfigurationError, match="nothing stands there"):
         reference("env:")
+
+
+def test_a_short_password_is_in_any_text_and_hides_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"a": "postgresql://me:x@host/shop", "b": "postgresql://me:tr0ub4dor@host/shop"}
+    monkeypatch.setattr(connections, "_texts", known)
+
+    assert connections.redacted("SystemExit: max tr0ub4dor") == "SystemExit: max ***"
