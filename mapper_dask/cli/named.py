@@ -119,13 +119,8 @@ def _of_a_job(ledger: Any, name: str, file: str | None) -> NamedRun | None:
 def _jobs(ledger: Any, flow_run: str, file: str | None) -> list[tuple[Any, Any]]:
     """Return the jobs of a flow's run, each with where its target is."""
     from mapper_dask.cli.ledgers import flow_of
-    from mapper_dask.connections import reference
     from mapper_dask.run.flow_ledger import FlowLedger
 
-    targets: dict[str, Any] = {}
-    if file is not None:
-        targets = {job.name: job.job.target_conn for job in flow_of(file).jobs}
-    return [
-        (job, reference(targets.get(job.name) or ledger, "target_conn"))
-        for job in FlowLedger(ledger, flow_run).jobs()
-    ]
+    flow = None if file is None else flow_of(file)
+    stored = FlowLedger(ledger, flow_run)
+    return [(job, stored.target_of(job, flow)) for job in stored.jobs()]

@@ -9,7 +9,6 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from distributed import Client
@@ -19,7 +18,7 @@ from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.flow import Flow, FlowJob, FlowJobResult, FlowResult, JobState
 from mapper_dask.halting import Halt
-from mapper_dask.ledger_flows import StoredFlow, StoredJob
+from mapper_dask.ledger_flows import StoredFlow
 from mapper_dask.ledger_runs import RunState
 from mapper_dask.options import with_known_options
 from mapper_dask.retries import Patience
@@ -292,8 +291,7 @@ class ExecutionEngine:
         RunNotFoundError
             When the ledger has no such run.
         """
-        conn = reference(ledger_conn, "ledger_conn")
-        return stop(FlowLedger(conn, run_id), partial(_target_of, conn, _targets(flow)))
+        return stop(FlowLedger(reference(ledger_conn, "ledger_conn"), run_id), flow)
 
     def discard(self, run_id: str, *, ledger_conn: Any, flow: Flow | None = None) -> None:
         """Give up a flow's run: it cannot go on, and is in nobody's way any more.
@@ -307,16 +305,14 @@ class ExecutionEngine:
         RunNotFoundError
             When the ledger has no such run.
         """
-        conn = reference(ledger_conn, "ledger_conn")
-        ledger = FlowLedger(conn, run_id)
+        ledger = FlowLedger(reference(ledger_conn, "ledger_conn"), run_id)
         ledger.find()
-        targets = _targets(flow)
         unread = [job for job in ledger.jobs() if job.state is not JobState.SUCCEEDED]
         ledger.discard()
         for job in unread:
             if job.run_id is not None:
                 with contextlib.suppress(RunNotFoundError):
-                    stored_runs.discard(_target_of(conn, targets, job), job.run_id)
+                    stored_runs.discard(ledger.target_of(job, flow), job.run_id)
 
     def rewind(self, run_id: str, *, ledger_conn: Any) -> tuple[str, ...]:
         """Let what a flow's incremental jobs have read in a run, and later, be read again.
@@ -417,16 +413,6 @@ def _require_usable(job: FlowJob) -> None:
             dialect_for(reference(connection, name), name)
     if job.parallel:
         require_picklable(job.job.transformation_logic)
-
-
-def _targets(flow: Flow | None) -> dict[str, Any]:
-    """Return the targets of a flow's jobs by their names; none where it is not given."""
-    return {job.name: job.job.target_conn for job in (flow.jobs if flow else ())}
-
-
-def _target_of(ledger: ConnectionRef, targets: Mapping[str, Any], job: StoredJob) -> ConnectionRef:
-    """Return where a job's run stands: its flow's ledger, where nothing else is known."""
-    return reference(targets.get(job.name) or ledger, "target_conn")
 
 
 def _with_chunks(result: FlowJobResult, conn: ConnectionRef) -> FlowJobResult:

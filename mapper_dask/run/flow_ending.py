@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mapper_dask.connections import ConnectionRef, reference
 from mapper_dask.errors import MapperError, RunNotFoundError
 from mapper_dask.flow import Flow, JobState
 from mapper_dask.ledger_flows import FlowState, StoredJob
@@ -35,11 +34,7 @@ class FlowEnding:
         if not self.entering:
             return
         with contextlib.suppress(RunNotFoundError):
-            stop(self.ledger, self._target_of, why="the flow was interrupted")
-
-    def _target_of(self, job: StoredJob) -> ConnectionRef:
-        given = {one.name: one.job.target_conn for one in self.flow.jobs}.get(job.name)
-        return reference(given or self.ledger.conn, "target_conn")
+            stop(self.ledger, self.flow, why="the flow was interrupted")
 
     def told(self, command: Callable[[str], str] | None) -> str:
         """Return one line: how far it came, and the command that resumes it."""
@@ -63,7 +58,7 @@ class FlowEnding:
         if job.run_id is None or job.state is JobState.SUCCEEDED:
             return job.rows or 0
         with contextlib.suppress(MapperError):
-            ledger = RunLedger(self._target_of(job), job.run_id)
+            ledger = RunLedger(self.ledger.target_of(job, self.flow), job.run_id)
             return sum(result.rows_loaded for _, result in ledger.chunks() if result.succeeded)
         return 0
 

@@ -11,6 +11,7 @@ from mapper_dask.connections import (
     ConnectionRef,
     engine_for,
     raw_connection,
+    reference,
     session_tag,
 )
 from mapper_dask.dialects import dialect_for
@@ -65,6 +66,22 @@ class FlowLedger:
                     raise
         raise AssertionError  # pragma: no cover - attempts return or raise
 
+    def _locked(self, ledger: FlowsLedger, conn: Any) -> StoredFlow:
+        """Return the run as it stays until this transaction ends: other coordinators wait."""
+        ledger.lock(conn, ledger.find(conn, self.run_id).name)
+        return ledger.find(conn, self.run_id)
+
+    def target_of(self, job: StoredJob, flow: Flow | None) -> ConnectionRef:
+        """Return where a job's run stands: in this ledger, where the flow does not tell.
+
+        Parameters
+        ----------
+        flow
+            As it was given; None where nobody has it.
+        """
+        given = {one.name: one.job.target_conn for one in (flow.jobs if flow else ())}
+        return reference(given.get(job.name) or self.conn, "target_conn")
+
     def prepare(self) -> None:
         """Make the tables where they are missing."""
         with self._session() as (ledger, conn):  # once: a wrong address should be told at once
@@ -113,8 +130,7 @@ class FlowLedger:
         """
 
         def begin(ledger: FlowsLedger, conn: Any) -> None:
-            ledger.lock(conn, ledger.find(conn, self.run_id).name)
-            _require_going(ledger.find(conn, self.run_id))  # who cancels it later sees the job
+            _require_going(self._locked(ledger, conn))  # who cancels it later sees the job
             ledger.begin_job(conn, self.run_id, job, run_id)
 
         self.call(begin)
@@ -175,8 +191,7 @@ class FlowLedger:
         """
 
         def cancel(ledger: FlowsLedger, conn: Any) -> list[StoredJob]:
-            ledger.lock(conn, ledger.find(conn, self.run_id).name)
-            if ledger.find(conn, self.run_id).state is not FlowState.RUNNING:
+            if self._locked(ledger, conn).state is not FlowState.RUNNING:
                 return []
             ledger.end(conn, self.run_id, FlowState.CANCELLED)
             return ledger.jobs(conn, self.run_id)
@@ -187,7 +202,7 @@ class FlowLedger:
         """Give the run up."""
 
         def discard(ledger: FlowsLedger, conn: Any) -> None:
-            ledger.lock(conn, ledger.find(conn, self.run_id).name)
+            self._locked(ledger, conn)
             ledger.discard(conn, self.run_id)
 
         self.call(discard)
@@ -196,8 +211,7 @@ class FlowLedger:
         """Let the windows of this run, and of later ones, be read again; return whose they are."""
 
         def rewind(ledger: FlowsLedger, conn: Any) -> tuple[str, ...]:
-            name = ledger.find(conn, self.run_id).name
-            ledger.lock(conn, name)
+            name = self._locked(ledger, conn).name
             read = [
                 job
                 for job in ledger.jobs(conn, self.run_id)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from mapper_dask.connections import ConnectionRef
 from mapper_dask.errors import MapperError
-from mapper_dask.flow import JobState
-from mapper_dask.ledger_flows import StoredJob
+from mapper_dask.flow import Flow, JobState
 from mapper_dask.ledger_runs import RunState
 from mapper_dask.run.flow_job import CANCELLED
 from mapper_dask.run.flow_ledger import FlowLedger
@@ -17,9 +13,7 @@ WHY = "the flow was cancelled"
 """Noted of jobs that had begun."""
 
 
-def stop(
-    ledger: FlowLedger, target_of: Callable[[StoredJob], ConnectionRef], *, why: str = WHY
-) -> tuple[str, ...]:
+def stop(ledger: FlowLedger, flow: Flow | None, *, why: str = WHY) -> tuple[str, ...]:
     """Cancel a flow's run that is under way; return the runs of its jobs that this has ended.
 
     Once this returns, nothing of them commits, and no other job of it begins: one that is planned
@@ -27,8 +21,8 @@ def stop(
 
     Parameters
     ----------
-    target_of
-        Returns where a job's run stands.
+    flow
+        Tells where its jobs' runs stand; None: in this ledger.
     why
         Noted of the jobs that had begun.
 
@@ -43,7 +37,8 @@ def stop(
             ledger.end_job(job.name, JobState.CANCELLED, CANCELLED)
         elif job.state is JobState.RUNNING:
             try:
-                if job.run_id and _is_cancelled(RunLedger(target_of(job), job.run_id)):
+                target = ledger.target_of(job, flow)
+                if job.run_id and _is_cancelled(RunLedger(target, job.run_id)):
                     ended.append(job.run_id)
                 ledger.end_job(job.name, JobState.CANCELLED, why)
             except MapperError as error:
