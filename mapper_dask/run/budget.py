@@ -233,7 +233,7 @@ class Budget:
         """Let a share keep the connections of so many workers; see :meth:`Share.follow`."""
         if share.keeps:
             with self._changed:
-                share.kept_workers = max(1, min(threads, self._room(share)))
+                share.kept_workers = max(1, min(threads, self._room(share, ahead=share.ahead)))
                 self._changed.notify_all()
 
     def room(self, share: Share) -> int:
@@ -241,9 +241,10 @@ class Budget:
         if not share.keeps:
             return 0
         with self._changed:
-            return self._room(share)
+            return self._room(share, ahead=share.ahead)
 
-    def _room(self, share: Share) -> int:
+    def _room(self, share: Share, *, ahead: bool) -> int:
+        """Return how many workers may keep all they open."""
         room = MOST
         for need in share.needs:
             capacity = self._capacity.get(need.limit)
@@ -251,7 +252,7 @@ class Budget:
                 continue
             others = self._used(need.limit) - share.held(need.limit)
             to_come = max(0, self.runs - len(self._shares)) * need.least
-            each = need.each + (need.ahead if share.ahead else 0)
+            each = need.each + (need.ahead if ahead else 0)
             room = min(room, (capacity - others - to_come - need.fixed) // max(1, each))
         return room
 
@@ -347,16 +348,7 @@ class Budget:
 
     def _fits(self, share: Share, threads: int, *, ahead: bool) -> bool:
         """Return whether so many workers may keep all they open."""
-        for need in share.needs:
-            capacity = self._capacity.get(need.limit)
-            if capacity is None:
-                continue
-            others = self._used(need.limit) - share.held(need.limit)
-            to_come = max(0, self.runs - len(self._shares)) * need.least
-            asked = need.fixed + max(1, threads) * (need.each + (need.ahead if ahead else 0))
-            if asked > capacity - others - to_come:
-                return False
-        return True
+        return max(1, threads) <= self._room(share, ahead=ahead)
 
     def _most(self, need: Need) -> float:
         """Return how many chunks fit at a time, while no other job is there."""
