@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.dialects.facts import TargetTable
+from mapper_dask.dialects.row_refusals import APART
 from mapper_dask.errors import DatabaseError
 
 OF_TARGET = "of_target"
 """Detail of an error that was met in a target's transaction, and not by a source that it reads."""
-
-APART = "set such rows aside by reject_limit"
 
 
 def of_query(
@@ -36,16 +35,12 @@ def of_query(
 
 def is_duplicate(error: DatabaseError, dialect: Dialect) -> bool:
     """Return whether a target refused a row for its key, and nobody has said so yet."""
-    if _is_told(error) or not error.details.get(OF_TARGET):
-        return False
-    return dialect.is_duplicate(str(error.sqlstate))
+    return _is_untold_of_target(error) and dialect.is_duplicate(str(error.sqlstate))
 
 
 def is_denied(error: DatabaseError, dialect: Dialect) -> bool:
     """Return whether a target refused a load for a right that lacks, and nobody has said so yet."""
-    if _is_told(error) or not error.details.get(OF_TARGET):
-        return False
-    return dialect.is_denied(str(error.sqlstate))
+    return _is_untold_of_target(error) and dialect.is_denied(str(error.sqlstate))
 
 
 def of_right(error: DatabaseError, statements: list[str]) -> DatabaseError:
@@ -115,6 +110,10 @@ def _twice_in_query(
         f"source_sql: a row comes twice in the query, by a unique key of target_table "
         f"{table.quoted}: give a query with each key once, or {APART}",
     )
+
+
+def _is_untold_of_target(error: DatabaseError) -> bool:
+    return not _is_told(error) and bool(error.details.get(OF_TARGET))
 
 
 def _is_told(error: DatabaseError) -> bool:

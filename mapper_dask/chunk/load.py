@@ -6,9 +6,9 @@ import contextlib
 import os
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -22,6 +22,8 @@ from mapper_dask.dialects.facts import Aside, Needs, TargetTable
 from mapper_dask.errors import DatabaseError
 from mapper_dask.ledger import Ledger, asides_of
 from mapper_dask.parallel_models import ChunkResult
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +74,20 @@ def _missing(task: LoadTask) -> list[str]:
     """Return what to grant for a load whose columns nobody knew beforehand; none where unknown."""
     table = task.table
     needs = Needs(table.schema, table.name, ("INSERT",), staged=False, rejects=False, names=())
-    with contextlib.suppress(DatabaseError), _session(task, session_tag(task.run_id)) as session:
-        return session.dialect.missing_grants(session.conn, needs)
-    return []
+    return _asked(task, lambda session: session.dialect.missing_grants(session.conn, needs)) or []
 
 
 def _broken_key(task: LoadTask, error: DatabaseError) -> tuple[str, ...]:
     """Return the columns of the unique key that an error names; none where nobody knows."""
     said = str(error.details.get("said", ""))
+    return _asked(task, lambda s: broken_key(s.dialect, s.conn, task.table, said)) or ()
+
+
+def _asked(task: LoadTask, question: Callable[[TargetSession], T]) -> T | None:
+    """Return what another session answers about an error; None where it does not."""
     with contextlib.suppress(DatabaseError), _session(task, session_tag(task.run_id)) as session:
-        return broken_key(session.dialect, session.conn, task.table, said)
-    return ()
+        return question(session)
+    return None
 
 
 @contextlib.contextmanager
