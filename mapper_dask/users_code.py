@@ -50,7 +50,8 @@ LONGEST_LINE = 160
 CAUSE = "The above exception was the direct cause of the following exception:"
 CONTEXT = "During handling of the above exception, another exception occurred:"
 
-_LIBRARY = str(Path(__file__).parent) + os.sep
+LIBRARY = str(Path(__file__).parent) + os.sep
+"""The folder of this library."""
 _PYTHON = sysconfig.get_path("stdlib")
 
 
@@ -174,7 +175,7 @@ def _lines(error: BaseException, code: Code) -> tuple[CodeLine, ...]:
 def _outer(error: BaseException) -> tuple[CodeLine, ...]:
     """Return the first and the last line of a function that was installed."""
     walked = list(traceback.walk_tb(error.__traceback__))
-    theirs = [one for one in walked if not one[0].f_code.co_filename.startswith(_LIBRARY)]
+    theirs = [one for one in walked if not one[0].f_code.co_filename.startswith(LIBRARY)]
     ends = theirs if len(theirs) < 2 else [theirs[0], theirs[-1]]  # noqa: PLR2004 - both ends
     return tuple(_line(frame, number, NO_CODE) for frame, number in ends)
 
@@ -204,7 +205,7 @@ def is_own(frame: FrameType) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def _is_own_file(name: str) -> bool:
-    if name.startswith(("<frozen", _LIBRARY, _PYTHON)) or name.endswith((".pyx", ".pxi")):
+    if name.startswith(("<frozen", LIBRARY, _PYTHON)) or name.endswith((".pyx", ".pxi")):
         return False
     return not INSTALLED & set(Path(name).parts)
 

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import traceback
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Literal, ParamSpec, Protocol, Self, TypeVar
 
 from mapper_dask.errors import MapperError
 from mapper_dask.run.journal import log, logger
-from mapper_dask.users_code import cut
+from mapper_dask.users_code import LIBRARY, cut
 
 OnFailure = Literal["raise", "return"]
 """What a call does when its run has failed."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-LIBRARY = str(Path(__file__).parents[1]) + os.sep
 
 
 class Result(Protocol):
