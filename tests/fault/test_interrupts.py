@@ -16,21 +16,13 @@ import pytest
 
 from tests.database import Database, Databases
 from tests.fault.gate import MAKE, closed_gate
+from tests.fault.interrupts import FLOW
 from tests.fault.terminal import CTRL_C, Terminal, terminal
 from tests.fault.watch import connected
-from tests.integration.cli.workshop import JOB_FILE, Workshop, opened
+from tests.integration.cli.workshop import Workshop, opened
 
 ROWS = 1_000
 NOTHING = "nothing was moved, nothing is to be resumed"
-
-FLOW = (
-    JOB_FILE
-    + """
-  names:
-    source: {connection: source, sql: "SELECT id, name FROM goods ORDER BY id"}
-    target: {connection: target, table: names}
-"""
-)
 
 SCRIPT = """
 import os
