@@ -168,6 +168,3 @@ def _calls(tree: Any, folded: Callable[[Any], str]) -> Iterator[Called]:
         given = call.expressions if isinstance(call, exp.Anonymous) else [*call.iter_expressions()]
         names = [call.name] if isinstance(call, exp.Anonymous) else [*type(call).sql_names()]
         yield Called(folded(place) or None, tuple(n.lower() for n in names), len(given))
-
-
-__all__ = ["WHOLE", "Called", "Named", "Names", "names_in", "tables_of"]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from mapper_dask.dialects.named import WHOLE, Called, Named, Names
+from mapper_dask.dialects.named import WHOLE, Called, Names
 from mapper_dask.near import listed
 
 Run = Callable[[str, dict[str, Any]], list[tuple[Any, ...]]]
@@ -170,6 +170,3 @@ def _of_the_name(run: Run, kind: str, name: str) -> str:
         f"a view or a function of the query reads this {kind}{which} with the rights of its owner, "
         "or of this role: let the owner grant that one SELECT on it"
     )
-
-
-__all__ = ["Named", "Run", "remedy"]

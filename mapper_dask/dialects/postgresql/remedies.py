@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from mapper_dask.dialects.named import names_in, tables_of
 from mapper_dask.dialects.postgresql import grants, named_queries
+from mapper_dask.dialects.postgresql.faults import DENIED
 from mapper_dask.dialects.postgresql.grants import Run
 from mapper_dask.dialects.postgresql.names import shown
 from mapper_dask.dialects.refusals import (
-    PARAMS,
     Refusal,
     closed_too_often,
     column_meant,
@@ -49,8 +49,6 @@ OF_VALUES = frozenset({"21000", "22007", "22008", "22012", "22P02"})
 """Those that a query may be refused for at any of its rows."""
 
 DUPLICATE = "23505"
-
-DENIED = "42501"
 
 
 def advice(code: str) -> str:
@@ -95,7 +93,7 @@ def remedy(conn: Any, sql: str, error: DatabaseError) -> Refusal:
     plain = _HINT.sub("", said)
     if error.sqlstate in ("42P01", "3F000"):
         return Refusal(plain, _relation(run, sql, said))
-    if error.sqlstate == "42501":
+    if is_denied(str(error.sqlstate)):
         return Refusal(plain, grants.remedy(run, names_in(sql, GRAMMAR), plain))
     return Refusal(plain, KNOWN.get(str(error.sqlstate), ""))
 
@@ -270,6 +268,3 @@ def _function(run: Run, said: str) -> Refusal:
         return Refusal(plain, f"did you mean {head}{shown(found)}()?")
     where = f"in the schema {schema}" if schema else "on the search path"
     return Refusal(plain, f"no function {where} is like it")
-
-
-__all__ = ["PARAMS", "remedy"]
