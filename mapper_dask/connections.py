@@ -307,7 +307,7 @@ def keeper_name(tag: str) -> str:
 
 
 SHORTEST = 4
-"""Characters of a password that is looked for in what is no database's text: ``x`` is in any."""
+"""Characters of a secret that is looked for in what is no database's text: ``x`` is in any."""
 
 
 def redacted(text: str) -> str:
@@ -316,9 +316,7 @@ def redacted(text: str) -> str:
         known = set(_texts.values())
     for each in known:
         with contextlib.suppress(ConfigurationError):
-            url = parse_url(each)
-            short = len(url.password or "") < SHORTEST
-            text = redact(text, url._replace(password=None) if short else url)
+            text = redact(text, parse_url(each), shortest=SHORTEST)
     return text
 
 

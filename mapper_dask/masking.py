@@ -33,9 +33,10 @@ def _in_url(text: str) -> str:
     return url.render_as_string(hide_password=False).removeprefix("x://u:").removesuffix("@h")
 
 
-def redact(text: str, url: sa.URL) -> str:
-    """Return the text with the URL's secrets masked."""
-    longest_first = sorted(secrets_of(url), key=len, reverse=True)
+def redact(text: str, url: sa.URL, *, shortest: int = 1) -> str:
+    """Return the text with the URL's secrets masked, of which each has so many characters."""
+    known = [secret for secret in secrets_of(url) if len(secret) >= shortest]
+    longest_first = sorted(known, key=len, reverse=True)
     if not longest_first:
         return text
     # In one pass: a secret such as * must not be found in the mask of another.

@@ -556,3 +556,11 @@ def test_a_short_password_is_in_any_text_and_hides_none(monkeypatch: pytest.Monk
     monkeypatch.setattr(connections, "_texts", known)
 
     assert connections.redacted("SystemExit: max tr0ub4dor") == "SystemExit: max ***"
+
+
+def test_a_short_setting_is_in_any_text_and_hides_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of ``options`` too, whose settings may be secrets: ``lc_messages=C`` hid every C."""
+    url = "postgresql://me@host/shop?options=-c%20lc_messages%3DC%20-c%20my.token%3Dtr0ub4dor"
+    monkeypatch.setattr(connections, "_texts", {"a": url})
+
+    assert connections.redacted("<U+20AC> tr0ub4dor") == "<U+20AC> ***"
