@@ -6,9 +6,11 @@ import contextlib
 import logging
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from distributed import Client, LocalCluster
 
@@ -26,6 +28,7 @@ from tests.fault.reading_once import (
     folders,
     job,
     processor,
+    shout,
     stage,
     states,
 )
@@ -94,8 +97,26 @@ def test_a_worker_that_does_not_see_it_from_the_start(
     assert folders(folder) == []
 
 
+class HeldUp:
+    """A function that waits while its process sees a file in the folder; a blind worker never."""
+
+    def __init__(self, folder: Path) -> None:
+        self._hold = folder / "hold"
+
+    def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
+        for _ in range(6000):
+            if not self._hold.exists():
+                return shout(frame)
+            threading.Event().wait(0.01)
+        message = "held up for a minute"
+        raise TimeoutError(message)
+
+
 class Late:
-    """A hook that lets a worker join after the first chunk, and all others go."""
+    """A hook that lets a worker join after the first chunk, and all others go.
+
+    Those are held up meanwhile, or they would have done all chunks that are in line at them.
+    """
 
     def __init__(self, stack: contextlib.ExitStack, client: Client, folder: Path) -> None:
         self._stack, self._client, self._folder = stack, client, folder
@@ -104,8 +125,11 @@ class Late:
     def chunk_done(self, event: RunEvent) -> None:
         if event.done != 1:
             return
+        hold = self._folder / "hold"
+        hold.touch()
         others = list(self._client.scheduler_info()["workers"])
         self.pid = self._stack.enter_context(blind_worker(self._client, self._folder, 2))
+        hold.unlink()
         self._client.retire_workers(others)
 
 
@@ -120,8 +144,9 @@ def test_a_worker_that_joins_later_gets_the_rows_with_its_tasks(
         client = stack.enter_context(Client(cluster, set_as_default=False))
         late = Late(stack, client, folder)
 
-        result = processor(folder, client=client, progress=late).run(
-            job(databases.source.url, databases.target.url, run_id=RUN, **WAYS[way])
+        function, known = HeldUp(folder), processor(folder, client=client, progress=late)
+        result = known.run(
+            job(databases.source.url, databases.target.url, function, run_id=RUN, **WAYS[way])
         )
 
         assert result.raise_for_status().total_rows_successful == ROWS
