@@ -24,7 +24,7 @@ from sqlalchemy.pool import QueuePool
 from mapper_dask import vault
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError
 from mapper_dask.halting import cancelled_with
-from mapper_dask.masking import hidden, masked, redact, secrets_of, shown_url
+from mapper_dask.masking import SHORTEST, hidden, masked, redact, secrets_of, shown_url
 from mapper_dask.places import no_connection, no_profile, remedy_of, unset
 from mapper_dask.urls import parse_url, url_of_engine
 
@@ -304,10 +304,6 @@ def session_tag(run_id: str) -> str:
 def keeper_name(tag: str) -> str:
     """Return the name of the session that keeps the snapshot of a run, by its sessions' own."""
     return f"{tag}:keeper"
-
-
-SHORTEST = 4
-"""Characters of a secret that is looked for in what is no database's text: ``x`` is in any."""
 
 
 def redacted(text: str) -> str:

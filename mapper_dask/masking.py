@@ -10,6 +10,9 @@ import sqlalchemy as sa
 
 from mapper_dask.url_values import forms, is_nested, may_be_secret, secret_texts
 
+SHORTEST = 4
+"""Characters of a secret that is looked for in any text, not only a database's: ``x`` is in all."""
+
 
 def secrets_of(url: sa.URL) -> list[str]:
     """Return every secret text of a URL, raw and as a URL writes it.
@@ -34,7 +37,13 @@ def _in_url(text: str) -> str:
 
 
 def redact(text: str, url: sa.URL, *, shortest: int = 1) -> str:
-    """Return the text with the URL's secrets masked, of which each has so many characters."""
+    """Return the text with the URL's secrets masked.
+
+    Parameters
+    ----------
+    shortest
+        Characters of a secret below which it is left where it is found.
+    """
     known = [secret for secret in secrets_of(url) if len(secret) >= shortest]
     longest_first = sorted(known, key=len, reverse=True)
     if not longest_first:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from mapper_dask.dialects.facts import SourceQuery
 from mapper_dask.errors import ConfigurationError
+from mapper_dask.masking import SHORTEST
 from mapper_dask.near import variable_like
 from mapper_dask.places import here
 
@@ -21,9 +22,6 @@ Literal = Callable[[str], str]
 
 HEAD = "<mapper_dask env:"
 """Begins what stands for a value; no value that is written into a query may hold it."""
-
-SHORTEST = 4
-"""Characters of a value that is looked for in texts: shorter ones are no secrets."""
 
 _REFERENCE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 _MARK = re.compile(r"'<mapper_dask env:([A-Za-z_][A-Za-z0-9_]*)>'")

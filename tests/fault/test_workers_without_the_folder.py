@@ -97,11 +97,15 @@ def test_a_worker_that_does_not_see_it_from_the_start(
     assert folders(folder) == []
 
 
+HOLD = "hold"
+"""Name of the file that holds up whoever sees it."""
+
+
 class HeldUp:
     """A function that waits while its process sees a file in the folder; a blind worker never."""
 
     def __init__(self, folder: Path) -> None:
-        self._hold = folder / "hold"
+        self._hold = folder / HOLD
 
     def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
         for _ in range(6000):
@@ -125,7 +129,7 @@ class Late:
     def chunk_done(self, event: RunEvent) -> None:
         if event.done != 1:
             return
-        hold = self._folder / "hold"
+        hold = self._folder / HOLD
         hold.touch()
         others = list(self._client.scheduler_info()["workers"])
         self.pid = self._stack.enter_context(blind_worker(self._client, self._folder, 2))
