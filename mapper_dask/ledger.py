@@ -14,8 +14,6 @@ from typing import Any
 
 from mapper_dask.connections import fingerprint
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.definition import target_difference
-from mapper_dask.dialects.facts import Publication
 from mapper_dask.errors import (
     LoadCountError,
     RejectLimitError,
@@ -38,6 +36,8 @@ from mapper_dask.ledger_rows import (
 from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.ledger_staged import drop_staged, require_staged
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, Reject
+from mapper_dask.schema.definition import target_difference
+from mapper_dask.schema.facts import Publication
 
 LEDGER_VERSION = "2"
 """Layout of the tables; a later library that changes it reads this first."""

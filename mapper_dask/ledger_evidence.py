@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.facts import TableMark
 from mapper_dask.errors import TargetError
+from mapper_dask.schema.facts import TableMark
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 from mapper_dask.connections import fingerprint
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.facts import Publication
 from mapper_dask.errors import LedgerError
+from mapper_dask.schema.facts import Publication
 
 STAGING_PREFIX = "mapper_dask_stage_"
 """Begins the name of every staging table; the queries that find leftovers know it too."""

@@ -12,11 +12,11 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from mapper_dask.dialects.facts import SourceQuery
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.masking import SHORTEST
 from mapper_dask.near import variable_like
 from mapper_dask.places import here
+from mapper_dask.schema.facts import SourceQuery
 
 Literal = Callable[[str], str]
 

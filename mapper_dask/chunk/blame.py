@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.facts import TargetTable
-from mapper_dask.dialects.row_refusals import APART
 from mapper_dask.errors import DatabaseError
+from mapper_dask.schema.facts import TargetTable
+from mapper_dask.schema.row_refusals import APART
 
 OF_TARGET = "of_target"
 """Detail of an error that was met in a target's transaction, and not by a source that it reads."""

@@ -6,8 +6,8 @@ import contextlib
 from typing import Any
 
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.facts import TargetTable
 from mapper_dask.errors import DatabaseError
+from mapper_dask.schema.facts import TargetTable
 
 
 def broken_key(dialect: Dialect, conn: Any, table: TargetTable, said: str) -> tuple[str, ...]:

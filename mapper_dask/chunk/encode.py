@@ -22,8 +22,10 @@ from mapper_dask.chunk.measure import TIMES, byte_range, is_text, measured, text
 from mapper_dask.chunk.mixed import Fitted, fit_mixed
 from mapper_dask.chunk.objects import objects_to_arrow
 from mapper_dask.chunk.spelling import spelled
-from mapper_dask.chunk.times import require_whole_microseconds
-from mapper_dask.dialects.conversions import (
+from mapper_dask.errors import EncodeError
+from mapper_dask.mapping.decimals import texts_of
+from mapper_dask.numpy_times import require_whole_microseconds
+from mapper_dask.schema.conversions import (
     Conversion,
     Incoming,
     Verdict,
@@ -32,9 +34,7 @@ from mapper_dask.dialects.conversions import (
     judge,
     lossy,
 )
-from mapper_dask.dialects.facts import Column, TargetTable, TypeFamily
-from mapper_dask.errors import EncodeError
-from mapper_dask.mapping.decimals import texts_of
+from mapper_dask.schema.facts import Column, TargetTable, TypeFamily
 
 DECIMAL_DIGITS = 38
 """Digits that Arrow's 128 bits hold."""

@@ -11,9 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from mapper_dask.dialects.conversions import Incoming, incoming_from_arrow
-from mapper_dask.dialects.facts import TypeFamily
 from mapper_dask.errors import EncodeError
+from mapper_dask.schema.conversions import Incoming, incoming_from_arrow
+from mapper_dask.schema.facts import TypeFamily
 
 NESTED = frozenset({"arrow.uuid", "arrow.bool8", "arrow.json"})
 """Types whose values, as Python's own, are what they mean: so those of a list of them are, too."""

@@ -15,11 +15,11 @@ from mapper_dask.chunk.task import ReadTask
 from mapper_dask.connections import engine_for, keeper_name, raw_connection
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.batches import Most
-from mapper_dask.dialects.facts import Column
 from mapper_dask.errors import DatabaseError, SnapshotLostError
 from mapper_dask.parallel_models import Chunk
 from mapper_dask.references import opened_query
+from mapper_dask.schema.batches import Most
+from mapper_dask.schema.facts import Column
 
 WAITING_COSTS = 4
 """Attempts that one counts as which has waited for a lock behind the run's own snapshot: of 10,

@@ -18,10 +18,10 @@ from mapper_dask.chunk.task import LoadTask
 from mapper_dask.connections import engine_for, raw_connection, session_tag
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.facts import Aside, Needs, TargetTable
 from mapper_dask.errors import DatabaseError
 from mapper_dask.ledger import Ledger, asides_of
 from mapper_dask.parallel_models import ChunkResult
+from mapper_dask.schema.facts import Aside, Needs, TargetTable
 
 T = TypeVar("T")
 

@@ -14,8 +14,8 @@ from decimal import Decimal, InvalidOperation
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mapper_dask.dialects.conversions import Incoming
-from mapper_dask.dialects.facts import Column, TypeFamily
+from mapper_dask.schema.conversions import Incoming
+from mapper_dask.schema.facts import Column, TypeFamily
 
 TIMES = (TypeFamily.TIME, TypeFamily.TIMESTAMP, TypeFamily.TIMESTAMP_TZ)
 

@@ -15,9 +15,9 @@ import pyarrow as pa
 
 from mapper_dask.chunk.objects import is_missing
 from mapper_dask.chunk.spelling import spelled
-from mapper_dask.dialects.conversions import Conversion
-from mapper_dask.dialects.facts import Column, TypeFamily
 from mapper_dask.errors import EncodeError
+from mapper_dask.schema.conversions import Conversion
+from mapper_dask.schema.facts import Column, TypeFamily
 
 Fitted = tuple[pa.ChunkedArray, Conversion | None]
 """A column as its target takes it, and what that loses."""

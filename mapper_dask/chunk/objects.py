@@ -14,13 +14,13 @@ import pandas as pd
 import pyarrow as pa
 import simplejson
 
-from mapper_dask.chunk import times
+from mapper_dask import numpy_times as times
 from mapper_dask.chunk.extensions import meant
 from mapper_dask.chunk.measure import measured
-from mapper_dask.dialects.conversions import Incoming
-from mapper_dask.dialects.facts import Column, TypeFamily
 from mapper_dask.errors import EncodeError
 from mapper_dask.mapping.decimals import written
+from mapper_dask.schema.conversions import Incoming
+from mapper_dask.schema.facts import Column, TypeFamily
 
 _JSON = ("json", "jsonb")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.facts import TargetTable
-from mapper_dask.dialects.row_refusals import RULE
 from mapper_dask.errors import DatabaseError, EncodeError
+from mapper_dask.schema.facts import TargetTable
+from mapper_dask.schema.row_refusals import RULE
 
 FIELD = "target_table"
 

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from mapper_dask.chunk.times import are_numpy_times, is_missing_time, is_numpy_time
 from mapper_dask.errors import TransformError
+from mapper_dask.numpy_times import are_numpy_times, is_missing_time, is_numpy_time
 from mapper_dask.parallel_models import Reject
 
 REASON = "_reject_reason"

@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from mapper_dask.chunk.encode import fit, fit_series, incoming_of, series_to_arrow
 from mapper_dask.chunk.transform import apply
-from mapper_dask.dialects.conversions import Incoming
-from mapper_dask.dialects.facts import Column, TargetTable
 from mapper_dask.errors import EncodeError, RejectLimitError, TransformError
 from mapper_dask.parallel_models import Transformation
+from mapper_dask.schema.conversions import Incoming
+from mapper_dask.schema.facts import Column, TargetTable
 
 Probe = Callable[[int, int], str | None]
 """Why the rows from one place to another (excluded) are refused; None when they pass."""

@@ -20,9 +20,9 @@ from typing import IO, Any
 import pyarrow as pa
 
 from mapper_dask.chunk.task import ChunkTask, ReadTask
-from mapper_dask.dialects.batches import regrouped
 from mapper_dask.errors import SpoolError
 from mapper_dask.parallel_models import Chunk, ChunkKind, SpooledFile
+from mapper_dask.schema.batches import regrouped
 
 SETTING = "spool-folder"
 """What says where such files are."""

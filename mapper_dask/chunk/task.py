@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mapper_dask.connections import ConnectionRef
-from mapper_dask.dialects.batches import BATCH_BYTES
-from mapper_dask.dialects.facts import SourceQuery, TargetTable
 from mapper_dask.parallel_models import DtypeBackend, Transformation
 from mapper_dask.retries import (
     DEFAULT_ATTEMPTS,
     DEFAULT_CONNECTION_WAIT,
     DEFAULT_LOCK_TIMEOUT,
 )
+from mapper_dask.schema.batches import BATCH_BYTES
+from mapper_dask.schema.facts import SourceQuery, TargetTable
 from mapper_dask.users_code import NO_CODE, Code
 
 

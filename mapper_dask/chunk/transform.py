@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mapper_dask.connections import redacted
-from mapper_dask.dialects.facts import Column, TypeFamily
 from mapper_dask.errors import SchemaDriftError, TransformError
 from mapper_dask.halting import interruptible
 from mapper_dask.mapping.steps import NoColumnError, StepError
 from mapper_dask.parallel_models import DtypeBackend, Transformation
 from mapper_dask.raised import kept
+from mapper_dask.schema.facts import Column, TypeFamily
 from mapper_dask.users_code import NO_CODE, Code, failures, said, told
 
 FUNCTION = "transformation_logic: the function"

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mapper_dask.chunk.spelling import spelled
-from mapper_dask.dialects.facts import Column, TypeFamily
+from mapper_dask.schema.facts import Column, TypeFamily
 
 KINDS = (TypeFamily.DATE, TypeFamily.TIMESTAMP, TypeFamily.TIMESTAMP_TZ)
 """Kinds of times that go into each other."""

@@ -9,9 +9,16 @@ from typing import Any, Protocol
 import pyarrow as pa
 import sqlalchemy as sa
 
-from mapper_dask.dialects.batches import Most
-from mapper_dask.dialects.definition import Definition, Relied
-from mapper_dask.dialects.facts import (
+from mapper_dask.dialects.own_settings import OwnSettings
+from mapper_dask.dialects.pouring import Pool
+from mapper_dask.dialects.staged_rows import StagedRows
+from mapper_dask.dialects.watermarks import Holdings, Watermarks
+from mapper_dask.errors import DatabaseError
+from mapper_dask.parallel_models import Bound, Chunk
+from mapper_dask.query_text.refusals import Refusal
+from mapper_dask.schema.batches import Most
+from mapper_dask.schema.definition import Definition, Relied
+from mapper_dask.schema.facts import (
     Aside,
     Capabilities,
     Column,
@@ -29,13 +36,6 @@ from mapper_dask.dialects.facts import (
     TableMark,
     TargetTable,
 )
-from mapper_dask.dialects.own_settings import OwnSettings
-from mapper_dask.dialects.pouring import Pool
-from mapper_dask.dialects.refusals import Refusal
-from mapper_dask.dialects.staged_rows import StagedRows
-from mapper_dask.dialects.watermarks import Holdings, Watermarks
-from mapper_dask.errors import DatabaseError
-from mapper_dask.parallel_models import Bound, Chunk
 
 
 class Evidence(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from mapper_dask.dialects.facts import Column, Settings, SourceQuery
+from mapper_dask.schema.facts import Column, Settings, SourceQuery
 
 
 class OwnSettings(Protocol):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mapper_dask.dialects.facts import Publication
-from mapper_dask.dialects.hazards import Hazards, blame, refusal, statements_of
 from mapper_dask.errors import PublishError
+from mapper_dask.schema.facts import Publication
+from mapper_dask.schema.hazards import Hazards, blame, refusal, statements_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from mapper_dask.dialects.facts import Column, Publication
+from mapper_dask.schema.facts import Column, Publication
 
 CHUNK_COLUMN = "mapper_dask_chunk"
 """Column of a staging table that tells a row's chunk, where the target has none of that name."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Protocol
 
-from mapper_dask.dialects.facts import Column, CommitOrder, Holding, TargetTable, Transaction
+from mapper_dask.schema.facts import Column, CommitOrder, Holding, TargetTable, Transaction
 
 
 class Watermarks(Protocol):

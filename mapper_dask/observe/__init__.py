@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mapper_dask.run.events import log
+from mapper_dask.log import log
 
 TRACER_VARIABLE = "OTEL_PYTHON_TRACER_PROVIDER"
 """Names a provider that the API of OpenTelemetry itself loads."""

@@ -64,9 +64,10 @@ from mapper_dask import ledger_runs
 from mapper_dask.connections import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.facts import TargetTable
+from mapper_dask.log import FlowPlace
 from mapper_dask.observe.sender import sender
-from mapper_dask.run.events import FlowPlace, Progress, RunEnded, RunRefused, RunStarted
+from mapper_dask.run.events import Progress, RunEnded, RunRefused, RunStarted
+from mapper_dask.schema.facts import TargetTable
 
 PRODUCER = f"urn:python:mapper-dask:{version('mapper-dask')}"
 """Says who made an event, as a URI."""

@@ -22,16 +22,9 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, Status, StatusCode, TracerProvider
 
 from mapper_dask.ledger_runs import RunState
+from mapper_dask.log import FlowPlace, error_kind
 from mapper_dask.parallel_models import ChunkResult
-from mapper_dask.run.events import (
-    FlowPlace,
-    Progress,
-    RunEnded,
-    RunEvent,
-    RunRefused,
-    RunStarted,
-    error_kind,
-)
+from mapper_dask.run.events import Progress, RunEnded, RunEvent, RunRefused, RunStarted
 
 PREFIX = "mapper_dask."
 

@@ -9,7 +9,7 @@ import queue
 import threading
 from collections.abc import Callable
 
-from mapper_dask.run.events import log
+from mapper_dask.log import log
 
 CAPACITY = 1_000
 """Events that may wait for a collector; beyond that they are dropped, and the log says so."""

@@ -12,9 +12,9 @@ from itertools import pairwise
 from typing import Any
 
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.facts import SourceQuery
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import Chunk, ChunkKind
+from mapper_dask.schema.facts import SourceQuery
 
 BATCH = 200
 """Bounds that are compared in one question."""

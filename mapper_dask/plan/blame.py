@@ -14,10 +14,10 @@ from typing import Any
 from mapper_dask.connections import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.refusals import AS_SAID, SOURCE_SQL, Refusal
 from mapper_dask.errors import DatabaseError
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.plan import params
+from mapper_dask.query_text.refusals import AS_SAID, SOURCE_SQL, Refusal
 
 LONGEST = 60
 """Characters of a line that are shown, around the place."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mapper_dask.dialects.facts import Estimate
+from mapper_dask.schema.facts import Estimate
 
 WORTH = 2.0
 """Cutting may take this many times the work of reading once, the moving of the rows included: two

@@ -11,7 +11,6 @@ from mapper_dask import references
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.facts import Estimate, SourceQuery
 from mapper_dask.mapper_job import MapperJob, required_job
 from mapper_dask.parallel_models import (
     AUTO,
@@ -40,6 +39,7 @@ from mapper_dask.plan.strategy import (
 )
 from mapper_dask.plan.survey import Survey, survey
 from mapper_dask.plan.weighing import before_walking, of_chunks
+from mapper_dask.schema.facts import Estimate, SourceQuery
 
 NO_SNAPSHOT = "no guarantee of one state is given"
 """Begins the note of a plan whose rows no snapshot holds."""

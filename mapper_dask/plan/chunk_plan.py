@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mapper_dask.dialects.conversions import Conversion, Verdict
-from mapper_dask.dialects.facts import SourceQuery
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.parallel_models import Chunk, ChunkConfig, ChunkingStrategy, ChunkKind
 from mapper_dask.plan.strategy import LOST_OR_DOUBLED
 from mapper_dask.rendering import Line, as_html, as_text
 from mapper_dask.rendering import chunks as chunks_
+from mapper_dask.schema.conversions import Conversion, Verdict
+from mapper_dask.schema.facts import SourceQuery
 
 CHUNKS_SHOWN = 4
 """Chunks printed from each end of a long plan."""

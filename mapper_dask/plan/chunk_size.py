@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from mapper_dask.dialects.facts import Column, Estimate
 from mapper_dask.parallel_models import AUTO, ChunkSize
+from mapper_dask.schema.facts import Column, Estimate
 
 CHUNK_BYTES = 32 << 20
 """Bytes wanted a chunk: over half a second of work, beside which what each chunk costs anew (two

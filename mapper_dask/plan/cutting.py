@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.facts import KeyMark, SourceQuery
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import Chunk, ChunkingStrategy
 from mapper_dask.plan import key_space, sample
 from mapper_dask.plan.chunk_plan import MANY_CHUNKS
 from mapper_dask.plan.strategy import Choice
 from mapper_dask.plan.survey import Survey, attempt
+from mapper_dask.schema.facts import KeyMark, SourceQuery
 
 COUNTED_COST = 20_000.0
 """Cost, about a twentieth of a second, up to which a query of several tables is run a second time

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from mapper_dask.dialects.facts import Histogram, KeyMark
 from mapper_dask.parallel_models import Bound, Chunk, ChunkKind
+from mapper_dask.schema.facts import Histogram, KeyMark
 
 FEWEST_MARKS = 3
 """Two are only the least and the greatest key."""

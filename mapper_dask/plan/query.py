@@ -15,10 +15,10 @@ from typing import Protocol, TypeVar
 import sqlglot
 from sqlglot import exp
 
-from mapper_dask.dialects import doubts, lexers
-from mapper_dask.dialects.facts import Splice
-from mapper_dask.dialects.refusals import no_query
 from mapper_dask.errors import PlanError
+from mapper_dask.query_text import doubts, lexers
+from mapper_dask.query_text.refusals import no_query
+from mapper_dask.schema.facts import Splice
 
 T = TypeVar("T")
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.facts import SourceQuery
 from mapper_dask.parallel_models import Chunk, ChunkKind
 from mapper_dask.plan import key_space
 from mapper_dask.plan.survey import Survey
+from mapper_dask.schema.facts import SourceQuery
 
 WALKED_ROWS = 400_000
 """Up to this many expected rows every key is walked, which takes about as long as a sample, 0.1 s,

@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.definition import Relied
-from mapper_dask.dialects.facts import (
+from mapper_dask.errors import ConfigurationError, DatabaseError, PlanError
+from mapper_dask.near import did_you_mean
+from mapper_dask.plan.blame import blamed
+from mapper_dask.plan.query import QueryShape, analyse
+from mapper_dask.schema.definition import Relied
+from mapper_dask.schema.facts import (
     Column,
     Estimate,
     FunctionFact,
     Relation,
     SourceQuery,
 )
-from mapper_dask.errors import ConfigurationError, DatabaseError, PlanError
-from mapper_dask.near import did_you_mean
-from mapper_dask.plan.blame import blamed
-from mapper_dask.plan.query import QueryShape, analyse
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.facts import SourceQuery
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import Chunk, ChunkKind
 from mapper_dask.plan.burden import FEWEST_CHUNKS, LITTLE, Burden
 from mapper_dask.plan.survey import Survey, attempt
+from mapper_dask.schema.facts import SourceQuery
 
 RANGES = (ChunkKind.KEY_RANGE, ChunkKind.ROWID_RANGE)
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from mapper_dask.connections import engine_for, raw_connection, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.facts import Column, TargetTable
 from mapper_dask.errors import MapperError
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.plan.chunk_plan import ChunkPlan
+from mapper_dask.schema.facts import Column, TargetTable
 
 AS_NEEDED = "what each chunk needs"
 """Where the columns that a function returns decide."""

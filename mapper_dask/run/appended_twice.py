@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.definition import TABLE
-from mapper_dask.dialects.facts import SourceQuery, TargetTable
 from mapper_dask.errors import MapperError
 from mapper_dask.ledger import Ledger
+from mapper_dask.log import log
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.plan.query import analyse
 from mapper_dask.references import HEAD
 from mapper_dask.rendering import counted
 from mapper_dask.run.evidence import Standing, Verdict, still_there
 from mapper_dask.run.job_record import job_fingerprint, moves
-from mapper_dask.run.journal import log
 from mapper_dask.run.run_ledger import RunLedger
+from mapper_dask.schema.definition import TABLE
+from mapper_dask.schema.facts import SourceQuery, TargetTable
 
 MOST_LOOKED_AT = 3
 """Earlier runs of the same query whose rows are looked for, the latest first."""

@@ -23,8 +23,8 @@ from mapper_dask.bounds import MOST
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections import ConnectionRef, close_idle
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError, RunStoppedError
+from mapper_dask.log import log
 from mapper_dask.retries import DEFAULT_CONNECTION_WAIT, attempts, lacks_connection
-from mapper_dask.run.events import log
 from mapper_dask.run.room import Need, holders, needs
 from mapper_dask.settings import Settings
 

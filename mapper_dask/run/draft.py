@@ -9,11 +9,11 @@ import yaml
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.facts import Column, TargetTable, TypeFamily
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.chunk_plan import ChunkPlan
+from mapper_dask.schema.facts import Column, TargetTable, TypeFamily
 
 GROWING = (TypeFamily.TIMESTAMP, TypeFamily.TIMESTAMP_TZ, TypeFamily.DATE)
 """Families of columns by which new rows are usually told."""

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mapper_dask.dialects.definition import COLUMN, TABLE
-from mapper_dask.dialects.facts import TargetTable, TypeFamily
 from mapper_dask.errors import FingerprintError
 from mapper_dask.ledger_runs import StoredRun
 from mapper_dask.run.preflight import Prepared
+from mapper_dask.schema.definition import COLUMN, TABLE
+from mapper_dask.schema.facts import TargetTable, TypeFamily
 from mapper_dask.stored import Stored, is_text, of_ledger
 
 STORED = "target_columns"

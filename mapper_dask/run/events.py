@@ -5,7 +5,7 @@ methods of :class:`Progress`. They are called in the process that coordinates th
 of its run, one at a time and between two chunks: a slow hook slows the run. One that raises is told
 to the log, once, and the run goes on.
 
-The log gets the same; :mod:`mapper_dask.run.journal` lists its events.
+The log gets the same; :mod:`mapper_dask.log` lists its events.
 """
 
 from __future__ import annotations
@@ -18,13 +18,8 @@ from typing import Any, Protocol
 from mapper_dask import rendering
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections import ConnectionRef
-from mapper_dask.dialects.facts import TargetTable
 from mapper_dask.ledger_runs import RunState
-from mapper_dask.mapper_job import WriteDisposition
-from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
-from mapper_dask.parallel_result import ParallelProcessingResult
-from mapper_dask.plan.chunk_plan import ChunkPlan
-from mapper_dask.run.journal import (
+from mapper_dask.log import (
     FlowPlace,
     current_place,
     error_kind,
@@ -33,6 +28,11 @@ from mapper_dask.run.journal import (
     log_flow_event,
     logger,
 )
+from mapper_dask.mapper_job import WriteDisposition
+from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
+from mapper_dask.parallel_result import ParallelProcessingResult
+from mapper_dask.plan.chunk_plan import ChunkPlan
+from mapper_dask.schema.facts import TargetTable
 
 __all__ = [
     "METHODS",

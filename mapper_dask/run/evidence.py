@@ -19,13 +19,13 @@ from typing import Any
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.facts import TableMark, TargetTable
 from mapper_dask.errors import DatabaseError, RowsGoneError
 from mapper_dask.ledger_evidence import ChunkLoad, EvidenceLedger, StoredEvidence
 from mapper_dask.ledger_runs import StoredRun
 from mapper_dask.ledger_staged import staging_of
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
 from mapper_dask.run.run_ledger import RunLedger
+from mapper_dask.schema.facts import TableMark, TargetTable
 
 
 class Standing(enum.Enum):

@@ -20,12 +20,12 @@ from mapper_dask.flow import Flow, FlowJob, FlowJobResult, FlowResult, JobState
 from mapper_dask.halting import Halt
 from mapper_dask.ledger_flows import StoredFlow
 from mapper_dask.ledger_runs import RunState
+from mapper_dask.log import log_flow_event
 from mapper_dask.options import with_known_options
 from mapper_dask.retries import Patience
 from mapper_dask.run import arguments, report, stored_runs, watermarks
 from mapper_dask.run.budget import Budget
 from mapper_dask.run.clients import require_waitable, stepping_aside
-from mapper_dask.run.events import log_flow_event
 from mapper_dask.run.fit_workers import require_picklable
 from mapper_dask.run.flow_course import Course
 from mapper_dask.run.flow_ending import FlowEnding

@@ -13,13 +13,13 @@ from mapper_dask.connections import reference
 from mapper_dask.errors import FingerprintError, MainGuardError, MapperError, RunStoppedError
 from mapper_dask.flow import Flow, FlowJob, FlowJobResult, JobState
 from mapper_dask.ledger_flows import StoredJob, job_run_id
+from mapper_dask.log import flow_job, log_flow_event
 from mapper_dask.parallel_models import ChunkState
 from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.plan.params import bound
 from mapper_dask.retries import Patience
 from mapper_dask.run import stored_runs, watermarks
 from mapper_dask.run.budget import Budget
-from mapper_dask.run.events import flow_job, log_flow_event
 from mapper_dask.run.flow_ledger import FlowLedger
 from mapper_dask.run.handle import RunHandle
 from mapper_dask.run.parallel_processor import Plan

@@ -9,9 +9,9 @@ from typing import Any
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.facts import Needs
 from mapper_dask.errors import DatabaseError, TargetError
 from mapper_dask.mapper_job import MapperJob
+from mapper_dask.schema.facts import Needs
 
 RIGHTS = {
     "append": ("INSERT",),

@@ -21,13 +21,13 @@ from mapper_dask.connections import (
     session_tag,
 )
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.facts import Column, TargetTable
 from mapper_dask.dialects.watermarks import Holdings
 from mapper_dask.errors import DatabaseError, RowsGoneError
 from mapper_dask.flow import FlowJob
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
 from mapper_dask.run.evidence import Standing, Verdict, still_there
 from mapper_dask.run.run_ledger import RunLedger
+from mapper_dask.schema.facts import Column, TargetTable
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ from typing import Any
 
 import tenacity
 
-from mapper_dask.dialects.facts import Column, CommitOrder, Transaction
 from mapper_dask.dialects.watermarks import Watermarks
 from mapper_dask.incremental import Incremental
-from mapper_dask.run.events import log
+from mapper_dask.log import log
+from mapper_dask.schema.facts import Column, CommitOrder, Transaction
 
 FIRST_WAIT, LONGEST_WAIT = 0.02, 0.5
 """Seconds between two looks at what is in progress at most: the first, and any."""

@@ -9,8 +9,8 @@ import sqlglot
 from sqlglot import exp
 
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.conversions import Incoming
-from mapper_dask.dialects.facts import Column, SourceQuery, TypeFamily
+from mapper_dask.schema.conversions import Incoming
+from mapper_dask.schema.facts import Column, SourceQuery, TypeFamily
 
 _IN_PANDAS = {
     TypeFamily.INTEGER: ".astype('Int64')",

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import pandas as pd
 import pyarrow as pa
 
-from mapper_dask.dialects.conversions import Incoming, incoming_from_column, unlike
-from mapper_dask.dialects.facts import Column
-from mapper_dask.dialects.shapes import ENUM
+from mapper_dask.schema.conversions import Incoming, incoming_from_column, unlike
+from mapper_dask.schema.facts import Column
+from mapper_dask.schema.shapes import ENUM
 
 
 def misread(

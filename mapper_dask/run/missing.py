@@ -8,10 +8,10 @@ from typing import Any
 from mapper_dask.connections import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.facts import SourceQuery
-from mapper_dask.dialects.nearby import Near, Wanted, candidates, why_missing
 from mapper_dask.errors import DatabaseError, TargetError
 from mapper_dask.mapper_job import MapperJob
+from mapper_dask.schema.facts import SourceQuery
+from mapper_dask.schema.nearby import Near, Wanted, candidates, why_missing
 
 
 def missing(

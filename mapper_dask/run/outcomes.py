@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from mapper_dask.chunk.task import ChunkTask
+from mapper_dask.log import log
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
-from mapper_dask.run.events import log
 
 
 class OneRaised:

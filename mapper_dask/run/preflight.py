@@ -23,21 +23,6 @@ from mapper_dask.connections import (
 )
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.batches import Most
-from mapper_dask.dialects.conversions import (
-    Conversion,
-    Incoming,
-    Verdict,
-    incoming_from_column,
-    judge,
-)
-from mapper_dask.dialects.facts import (
-    Column,
-    Publication,
-    SourceQuery,
-    TargetTable,
-    TypeFamily,
-)
 from mapper_dask.errors import ConfigurationError, DatabaseError, MapperError, TargetError
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkKind
@@ -56,6 +41,21 @@ from mapper_dask.run.staging import publication_for
 from mapper_dask.run.standing import standing
 from mapper_dask.run.unfit_keys import unfit_keys
 from mapper_dask.run.unlearned import Unlearned
+from mapper_dask.schema.batches import Most
+from mapper_dask.schema.conversions import (
+    Conversion,
+    Incoming,
+    Verdict,
+    incoming_from_column,
+    judge,
+)
+from mapper_dask.schema.facts import (
+    Column,
+    Publication,
+    SourceQuery,
+    TargetTable,
+    TypeFamily,
+)
 from mapper_dask.users_code import code_of
 
 SAMPLE_ROWS = 100

@@ -9,11 +9,11 @@ from typing import Any
 from mapper_dask.connections import ConnectionRef, reference
 from mapper_dask.errors import LedgerError
 from mapper_dask.ledger_runs import StoredRun
+from mapper_dask.log import log
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Transformation
 from mapper_dask.plan.params import bound
 from mapper_dask.run import job_record, stored_runs
-from mapper_dask.run.events import log
 from mapper_dask.run.reconcile import as_it_is
 from mapper_dask.run.trust import GIVE_JOB, RUN_FIELDS, require_trusted, writers
 

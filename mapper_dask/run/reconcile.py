@@ -25,7 +25,6 @@ from mapper_dask.connections import (
 )
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.dialects.facts import SourceQuery, TargetTable, TypeFamily
 from mapper_dask.errors import ConfigurationError, SnapshotLostError
 from mapper_dask.ledger_runs import StoredRun
 from mapper_dask.mapper_job import MapperJob
@@ -36,6 +35,7 @@ from mapper_dask.run.repair import Proofs, Repairer
 from mapper_dask.run.run import replanned, require_snapshot
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import keep_snapshot
+from mapper_dask.schema.facts import SourceQuery, TargetTable, TypeFamily
 
 COMPARABLE = (
     TypeFamily.INTEGER,

@@ -31,7 +31,6 @@ from mapper_dask.chunk.spooled import in_file
 from mapper_dask.chunk.task import ChunkTask, LoadTask
 from mapper_dask.connections import ConnectionRef, fingerprint, reference
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.facts import Column, Publication
 from mapper_dask.errors import ConfigurationError, LoadCountError
 from mapper_dask.ledger_aside import refused_again
 from mapper_dask.ledger_lost import lost
@@ -47,6 +46,7 @@ from mapper_dask.run.revived import rows_as
 from mapper_dask.run.run import replanned
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import keep_snapshot
+from mapper_dask.schema.facts import Column, Publication
 
 Key = tuple[str, ...]
 """A row's key as texts, by which a row of the source and a reject are compared."""

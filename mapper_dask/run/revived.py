@@ -11,7 +11,7 @@ import pyarrow as pa
 import simplejson
 
 from mapper_dask.chunk.rejects import plain_value
-from mapper_dask.dialects.facts import Column, TypeFamily
+from mapper_dask.schema.facts import Column, TypeFamily
 
 REPLACED = "\ufffd"
 """Stands in a stored text for a NUL; whether it did in the row as well, nobody knows any more."""

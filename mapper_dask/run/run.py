@@ -13,6 +13,7 @@ from mapper_dask.connections import ConnectionRef, close_idle
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import FingerprintError, LedgerError, PlanError, RunNotFoundError
 from mapper_dask.ledger_runs import RunState, StoredRun
+from mapper_dask.log import current_place, log
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
 from mapper_dask.plan.ascending import require_ascending
@@ -23,7 +24,7 @@ from mapper_dask.references import opened_query
 from mapper_dask.run import drift, job_record, stored_runs
 from mapper_dask.run.budget import Share
 from mapper_dask.run.entry import Entry
-from mapper_dask.run.events import RunStarted, current_place, log
+from mapper_dask.run.events import RunStarted
 from mapper_dask.run.preflight import Prepared
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.snapshot import Keeper

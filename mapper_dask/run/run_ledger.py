@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from mapper_dask.chunk.rejects import as_rejects
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.facts import Publication, TableMark, TargetTable
 from mapper_dask.errors import DatabaseError, LedgerError, RunNotFoundError
 from mapper_dask.ledger import Ledger
 from mapper_dask.ledger_anew import read_anew, take_chunks, withdraw
@@ -19,6 +18,7 @@ from mapper_dask.ledger_aside import publish_apart
 from mapper_dask.ledger_rows import as_json, state_of
 from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.ledger_staged import require_staged
+from mapper_dask.log import log
 from mapper_dask.parallel_models import Chunk, ChunkResult, Reject
 from mapper_dask.retries import (
     DEFAULT_ATTEMPTS,
@@ -26,8 +26,8 @@ from mapper_dask.retries import (
     DEFAULT_LOCK_TIMEOUT,
     attempts,
 )
-from mapper_dask.run.events import log
 from mapper_dask.run.staging import KEPT_SECONDS
+from mapper_dask.schema.facts import Publication, TableMark, TargetTable
 
 T = TypeVar("T")
 

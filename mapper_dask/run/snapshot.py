@@ -18,7 +18,7 @@ from mapper_dask.connections import (
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import DatabaseError
-from mapper_dask.run.events import log
+from mapper_dask.log import log
 
 
 @dataclass(slots=True)

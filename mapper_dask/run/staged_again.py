@@ -7,13 +7,13 @@ from typing import NoReturn
 
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.facts import Publication, TargetTable
 from mapper_dask.errors import LedgerError, TargetError
 from mapper_dask.ledger_runs import StoredRun
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.run.drift import require_same_table
 from mapper_dask.run.staging import publication_for
 from mapper_dask.run.unfit_keys import unfit_keys
+from mapper_dask.schema.facts import Publication, TargetTable
 from mapper_dask.stored import shown
 
 

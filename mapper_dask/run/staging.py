@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mapper_dask.dialects.facts import Publication, TargetTable
-from mapper_dask.dialects.hazards import refusal
 from mapper_dask.dialects.staged_rows import CHUNK_COLUMN, name_beside
-from mapper_dask.dialects.unfit import DEFERRABLE, UnfitKey, no_key
 from mapper_dask.errors import TargetError
 from mapper_dask.ledger_staged import staging_of
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.near import did_you_mean
+from mapper_dask.schema.facts import Publication, TargetTable
+from mapper_dask.schema.hazards import refusal
+from mapper_dask.schema.unfit import DEFERRABLE, UnfitKey, no_key
 
 KEPT_SECONDS = 7 * 24 * 3600.0
 """How long staged rows wait for somebody to resume their run, before another run removes them."""

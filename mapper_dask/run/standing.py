@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from mapper_dask.connections import ConnectionRef
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.facts import Publication, TargetTable
-from mapper_dask.dialects.hazards import notes, refusal
 from mapper_dask.errors import TargetError
 from mapper_dask.mapper_job import MapperJob
+from mapper_dask.schema.facts import Publication, TargetTable
+from mapper_dask.schema.hazards import notes, refusal
 
 
 def standing(

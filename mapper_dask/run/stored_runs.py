@@ -9,7 +9,6 @@ import pandas as pd
 
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.facts import Publication
 from mapper_dask.errors import LedgerLostError, MapperError, RowsGoneError
 from mapper_dask.halting import is_halted
 from mapper_dask.ledger_lost import lost
@@ -20,6 +19,7 @@ from mapper_dask.run import report
 from mapper_dask.run.evidence import Standing, gone, still_there
 from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.unknown import unknown
+from mapper_dask.schema.facts import Publication
 
 CANCELLED = "the run was cancelled; what is committed stays accounted for"
 """What the result of a cancelled run says of it as a whole."""

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Literal, ParamSpec, Protocol, Self, TypeVar
 
 from mapper_dask.errors import MapperError
-from mapper_dask.run.journal import log, logger
+from mapper_dask.log import log, logger
 from mapper_dask.users_code import LIBRARY, cut
 
 OnFailure = Literal["raise", "return"]

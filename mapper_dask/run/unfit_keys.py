@@ -7,9 +7,9 @@ from typing import Any
 
 from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.facts import TargetTable
-from mapper_dask.dialects.unfit import UnfitKey
 from mapper_dask.errors import DatabaseError
+from mapper_dask.schema.facts import TargetTable
+from mapper_dask.schema.unfit import UnfitKey
 
 
 def unfit_keys(target: ConnectionRef, table: TargetTable) -> tuple[UnfitKey, ...]:

@@ -27,19 +27,19 @@ from typing import Any, NoReturn
 
 from mapper_dask.connections import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.facts import CommitOrder
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.flow import FlowJob, JobState
 from mapper_dask.incremental import Incremental
 from mapper_dask.ledger_flows import ENDED, FlowsLedger, StoredJob, Window
 from mapper_dask.ledger_runs import RunState
+from mapper_dask.log import log
 from mapper_dask.plan.params import bound
 from mapper_dask.plan.query import analyse
 from mapper_dask.run import held, late_commits, stored_runs
-from mapper_dask.run.events import log
 from mapper_dask.run.flow_ledger import FlowLedger
 from mapper_dask.run.growing import Seen, is_coarse, looking, refuse, require_values, start_of
 from mapper_dask.run.run_ledger import RunLedger
+from mapper_dask.schema.facts import CommitOrder
 
 ENDLESS = frozenset({"infinity", "-infinity", "nan"})
 """Values above, or beside, all that could come later."""

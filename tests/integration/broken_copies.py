@@ -13,10 +13,10 @@ from typing import Any
 import psycopg2
 import sqlalchemy as sa
 
-from mapper_dask.dialects.batches import Most
 from mapper_dask.dialects.postgresql import copying, faults, lines, rows, transfer
 from mapper_dask.dialects.postgresql.spool import Filling
 from mapper_dask.dialects.postgresql.types import column
+from mapper_dask.schema.batches import Most
 
 TIMES = 12
 ROWS = 60_000

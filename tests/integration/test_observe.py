@@ -29,10 +29,10 @@ from mapper_dask import MapperJob, ParallelProcessor, observe
 from mapper_dask.dialects.oracle import Oracle
 from mapper_dask.dialects.postgresql import PostgreSQL
 from mapper_dask.errors import ConfigurationError
+from mapper_dask.log import flow_job
 from mapper_dask.observe.openlineage import LineageProgress, as_uuid, tables_of
 from mapper_dask.observe.opentelemetry import TraceProgress
 from mapper_dask.observe.sender import Sender
-from mapper_dask.run.events import flow_job
 from tests.database import Databases
 from tests.scripts import run_script
 

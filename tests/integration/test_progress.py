@@ -19,8 +19,8 @@ import sqlalchemy as sa
 from mapper_dask import MapperJob, ParallelProcessor, Progress, RunEnded, RunEvent, reject
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.ledger_runs import RunState
+from mapper_dask.log import flow_job
 from mapper_dask.parallel_result import ParallelProcessingResult
-from mapper_dask.run.events import flow_job
 from tests.database import Databases
 from tests.machine import no_terminal
 

@@ -24,12 +24,12 @@ from hypothesis import strategies as st
 
 from mapper_dask.chunk.encode import encode_frame, encode_table
 from mapper_dask.chunk.transform import apply, in_expected_order, to_frame
-from mapper_dask.dialects.batches import regrouped
-from mapper_dask.dialects.facts import Column, TargetTable
 from mapper_dask.dialects.postgresql import wire
 from mapper_dask.dialects.postgresql.decode import Decoder
 from mapper_dask.dialects.postgresql.spool import Filling, Spool
 from mapper_dask.dialects.postgresql.types import column
+from mapper_dask.schema.batches import regrouped
+from mapper_dask.schema.facts import Column, TargetTable
 
 BACKENDS = ["pyarrow", "numpy_nullable"]
 EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapper_dask.dialects.facts import KeyMark
 from mapper_dask.parallel_models import Chunk, ChunkKind
 from mapper_dask.plan import key_space
+from mapper_dask.schema.facts import KeyMark
 
 KEYS = st.lists(st.none() | st.integers(-20, 20), max_size=60)
 STEPS = st.integers(1, 15)

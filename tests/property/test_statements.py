@@ -30,13 +30,13 @@ from mapper_dask import (
     read_sql_query,
 )
 from mapper_dask.connections import dispose_engines
-from mapper_dask.dialects.batches import Most
-from mapper_dask.dialects.facts import SourceQuery, TargetTable, TypeFamily
 from mapper_dask.dialects.postgresql import copying, libpq, queries, transfer
 from mapper_dask.dialects.postgresql.dialect import PostgreSQL
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import MapperError
 from mapper_dask.parallel_models import Chunk, ChunkKind
+from mapper_dask.schema.batches import Most
+from mapper_dask.schema.facts import SourceQuery, TargetTable, TypeFamily
 from tests.database import Database, Server, fresh_databases
 
 pytestmark = pytest.mark.integration

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapper_dask.dialects.aliases import free
-from mapper_dask.dialects.facts import Publication, SourceQuery
 from mapper_dask.dialects.oracle import queries as oracle_queries
 from mapper_dask.dialects.oracle import staging as oracle_staging
 from mapper_dask.dialects.oracle.types import column_of_table
 from mapper_dask.dialects.postgresql import queries, staging
 from mapper_dask.dialects.postgresql.keys import Key, KeyColumn
 from mapper_dask.parallel_models import Chunk, ChunkKind
+from mapper_dask.query_text.aliases import free
+from mapper_dask.schema.facts import Publication, SourceQuery
 
 NAME = st.sampled_from(["q", "Q", "q_1", "Q_1", "q_2", "place", ""]) | st.text(max_size=4)
 

@@ -6,8 +6,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapper_dask.dialects.batches import BATCH_BYTES, cut, pieces, regrouped
 from mapper_dask.plan.chunk_size import CHUNK_BYTES
+from mapper_dask.schema.batches import BATCH_BYTES, cut, pieces, regrouped
 
 
 def tables(*sizes: list[int]) -> list[pa.Table]:

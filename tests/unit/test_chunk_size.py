@@ -6,7 +6,6 @@ import pyarrow as pa
 import pytest
 
 from mapper_dask import MapperJob
-from mapper_dask.dialects.facts import Column, Estimate, TypeFamily
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.plan.chunk_size import (
     CHUNK_BYTES,
@@ -18,6 +17,7 @@ from mapper_dask.plan.chunk_size import (
     wanted,
 )
 from mapper_dask.run.parallel_processor import ParallelProcessor
+from mapper_dask.schema.facts import Column, Estimate, TypeFamily
 
 NUMBER = Column("n", "bigint", TypeFamily.INTEGER, pa.int64())
 TEXT = Column("t", "text", TypeFamily.TEXT, pa.string())

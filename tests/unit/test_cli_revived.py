@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mapper_dask.chunk.rejects import plain_value
-from mapper_dask.dialects.facts import Column, TypeFamily
 from mapper_dask.run.revived import rows_as
+from mapper_dask.schema.facts import Column, TypeFamily
 
 F = TypeFamily
 

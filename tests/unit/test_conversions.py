@@ -8,14 +8,14 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from mapper_dask.dialects.conversions import (
+from mapper_dask.dialects.postgresql.types import column
+from mapper_dask.schema.conversions import (
     Verdict,
     incoming_from_arrow,
     incoming_from_column,
     judge,
 )
-from mapper_dask.dialects.facts import TypeFamily
-from mapper_dask.dialects.postgresql.types import column
+from mapper_dask.schema.facts import TypeFamily
 
 EXACT, LOSSY, NO = Verdict.EXACT, Verdict.LOSSY, Verdict.IMPOSSIBLE
 

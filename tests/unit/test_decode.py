@@ -12,10 +12,10 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from mapper_dask.dialects.facts import Column
 from mapper_dask.dialects.postgresql import decode, lines, spool
 from mapper_dask.dialects.postgresql.decode import Decoder
 from mapper_dask.dialects.postgresql.types import column
+from mapper_dask.schema.facts import Column
 
 NOON = dt.datetime(2020, 1, 1, 12)
 UNTYPED = ["json", "uuid", "interval", "integer[]", "numeric", "numeric(50,2)", "xml"]

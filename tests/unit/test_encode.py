@@ -16,9 +16,9 @@ import pyarrow as pa
 import pytest
 
 from mapper_dask.chunk.encode import encode_frame, encode_table
-from mapper_dask.dialects.facts import TargetTable
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import EncodeError
+from mapper_dask.schema.facts import TargetTable
 
 PARIS = dt.timezone(dt.timedelta(hours=2))
 NAN = float("nan")

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 
 from mapper_dask.chunk.encode import encode_frame
-from mapper_dask.dialects.facts import TargetTable
 from mapper_dask.dialects.oracle.types import column_of_table
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import EncodeError
+from mapper_dask.schema.facts import TargetTable
 
 LETTERS = uuid.UUID("41424344-4546-4748-494a-4b4c4d4e4f50")
 """Its bytes are letters, so a text of them would look like one."""

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapper_dask.dialects.fitting import WHOLE, Fitting
 from mapper_dask.dialects.postgresql.encodings import CODECS, UNLIKE, fitting
+from mapper_dask.schema.fitting import WHOLE, Fitting
 
 KEPT = sorted(CODECS)
 TEXTS = st.text(st.characters(exclude_categories=("Cs",)) | st.sampled_from('<U+2AC>\\u{}"é€'))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mapper_dask.dialects.hazards import BEFORE, INSTEAD, Hazards, Trigger, blame, refusal
+from mapper_dask.schema.hazards import BEFORE, INSTEAD, Hazards, Trigger, blame, refusal
 
 GONE = "a global temporary table, whose rows go with the session that loads them"
 ROWS = "a materialized view, whose rows come from its own query"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mapper_dask.dialects.facts import Histogram, KeyMark
 from mapper_dask.plan.key_space import key_chunks, thinned
+from mapper_dask.schema.facts import Histogram, KeyMark
 
 EVEN = Histogram(tuple(KeyMark(n, (str(n * 10),)) for n in range(254)), 254)
 

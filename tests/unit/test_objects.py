@@ -15,10 +15,10 @@ import pytest
 
 from mapper_dask.chunk.encode import Encoded, encode_frame
 from mapper_dask.chunk.objects import array_literal, objects_to_arrow
-from mapper_dask.dialects.conversions import Verdict, judge
-from mapper_dask.dialects.facts import Column, TargetTable
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import EncodeError
+from mapper_dask.schema.conversions import Verdict, judge
+from mapper_dask.schema.facts import Column, TargetTable
 
 NAN = float("nan")
 TIMESTAMP = "timestamp without time zone"

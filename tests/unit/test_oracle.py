@@ -5,11 +5,11 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from mapper_dask.dialects.conversions import Verdict, incoming_from_column, judge
-from mapper_dask.dialects.facts import SourceQuery, Splice
 from mapper_dask.dialects.oracle import Oracle, flashback, names, queries, types
 from mapper_dask.dialects.postgresql import types as postgresql_types
 from mapper_dask.parallel_models import Chunk, ChunkKind
+from mapper_dask.schema.conversions import Verdict, incoming_from_column, judge
+from mapper_dask.schema.facts import SourceQuery, Splice
 
 
 @pytest.mark.parametrize("name", ["ID", "id", "Id", "MY_TABLE$1", "été", "ß", "_1", "日本"])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mapper_dask.dialects.facts import SourceQuery, Splice
 from mapper_dask.dialects.postgresql import queries
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.parallel_models import Chunk, ChunkKind
+from mapper_dask.schema.facts import SourceQuery, Splice
 
 A = column("a", "character varying(5)", "character varying", "S", native=True)
 B = column('b"x', "integer", "integer", "N", native=True)

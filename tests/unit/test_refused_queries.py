@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from mapper_dask.chunk.blame import OF_TARGET, is_duplicate, of_duplicate, of_query
-from mapper_dask.dialects.facts import TargetTable
-from mapper_dask.dialects.named import WHOLE, Called, Named, names_in, tables_of
 from mapper_dask.dialects.oracle import Oracle
 from mapper_dask.dialects.oracle import names as oracle_names
 from mapper_dask.dialects.oracle import remedies as of_oracle
 from mapper_dask.dialects.postgresql import PostgreSQL, remedies
 from mapper_dask.dialects.postgresql.names import shown
-from mapper_dask.dialects.refusals import column_meant, unfilled
 from mapper_dask.errors import DatabaseError
+from mapper_dask.query_text.named import WHOLE, Called, Named, names_in, tables_of
+from mapper_dask.query_text.refusals import column_meant, unfilled
 from mapper_dask.run import grants
+from mapper_dask.schema.facts import TargetTable
 
 # ruff: noqa: EM101, FBT001 - a case reads better on one line
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from mapper_dask.dialects.conversions import Verdict, incoming_from_column, judge
-from mapper_dask.dialects.facts import Column, TypeFamily
 from mapper_dask.dialects.postgresql.shapes import with_shapes
 from mapper_dask.dialects.postgresql.types import column
-from mapper_dask.dialects.shapes import Shape, difference
+from mapper_dask.schema.conversions import Verdict, incoming_from_column, judge
+from mapper_dask.schema.facts import Column, TypeFamily
+from mapper_dask.schema.shapes import Shape, difference
 
 
 def base(name: str, *, form: str = "", made: bool = False) -> Shape:

@@ -19,14 +19,14 @@ import pytest
 from mapper_dask.chunk.spooled import rows_of
 from mapper_dask.chunk.task import ReadTask
 from mapper_dask.connections import reference
-from mapper_dask.dialects.batches import BATCH_BYTES
-from mapper_dask.dialects.facts import SourceQuery
 from mapper_dask.errors import ConfigurationError, PlanError, RunStoppedError, SpoolError
 from mapper_dask.parallel_models import Chunk, ChunkKind
 from mapper_dask.plan.saved_plan import SavedPlan, require_complete
 from mapper_dask.run import spool_folder
 from mapper_dask.run.spool_folder import SpoolFolder, remove, remove_of, unused
 from mapper_dask.run.spooling import Few, Intake, Spool, Spooler
+from mapper_dask.schema.batches import BATCH_BYTES
+from mapper_dask.schema.facts import SourceQuery
 
 SCHEMA = pa.schema([("n", pa.int64()), ("t", pa.string())])
 

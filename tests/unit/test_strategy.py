@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import pytest
 
-from mapper_dask.dialects.facts import Estimate, Relation
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import ConfigurationError, PlanError
 from mapper_dask.parallel_models import ChunkingStrategy
@@ -16,6 +15,7 @@ from mapper_dask.plan.query import analyse
 from mapper_dask.plan.sample import places
 from mapper_dask.plan.strategy import choose, costs, detect_key, warnings, without_ranges
 from mapper_dask.plan.survey import Survey
+from mapper_dask.schema.facts import Estimate, Relation
 
 KEY, ROWID, OFFSET = (
     ChunkingStrategy.KEY_BASED,

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pytest
 
 from mapper_dask.chunk.transform import apply, in_expected_order, to_frame
-from mapper_dask.dialects.facts import Column
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import ChunkError, SchemaDriftError, TransformError
+from mapper_dask.schema.facts import Column
 
 BACKENDS = ["pyarrow", "numpy_nullable"]
 NAN = float("nan")

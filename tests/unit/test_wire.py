@@ -15,12 +15,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from mapper_dask.dialects.batches import regrouped
-from mapper_dask.dialects.facts import Column
 from mapper_dask.dialects.postgresql import rows as compiled_rows
 from mapper_dask.dialects.postgresql import transfer, wire
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import EncodeError
+from mapper_dask.schema.batches import regrouped
+from mapper_dask.schema.facts import Column
 
 NOON = dt.datetime(2020, 1, 1, 12)
 EXACT = Context(prec=99)

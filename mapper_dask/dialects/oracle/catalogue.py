@@ -13,14 +13,14 @@ import oracledb
 import sqlglot
 from sqlglot import exp
 
-from mapper_dask.dialects.facts import FunctionFact, Histogram, KeyMark, Relation, TargetTable
-from mapper_dask.dialects.hazards import AFTER, BEFORE, INSTEAD, Hazards, Trigger
 from mapper_dask.dialects.oracle import builtins, definitions, session
 from mapper_dask.dialects.oracle.flashback import GRAMMAR
 from mapper_dask.dialects.oracle.names import folded, quote
 from mapper_dask.dialects.oracle.types import column_of_table
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import Bound
+from mapper_dask.schema.facts import FunctionFact, Histogram, KeyMark, Relation, TargetTable
+from mapper_dask.schema.hazards import AFTER, BEFORE, INSTEAD, Hazards, Trigger
 
 UNKNOWN_BLOCKS = 10_000
 """Blocks of a table without statistics: only the fineness with which it can be cut."""

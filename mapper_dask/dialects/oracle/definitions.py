@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mapper_dask.dialects.definition import COLUMN, TABLE, Definition, Relied, Trait
-from mapper_dask.dialects.facts import Column, Needs
 from mapper_dask.dialects.oracle import session
 from mapper_dask.dialects.oracle.names import folded
+from mapper_dask.schema.definition import COLUMN, TABLE, Definition, Relied, Trait
+from mapper_dask.schema.facts import Column, Needs
 
 
 def of_table(conn: Any, owner: str, name: str) -> Definition:

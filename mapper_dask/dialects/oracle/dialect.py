@@ -13,24 +13,6 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from mapper_dask.dialects.base import Watch
-from mapper_dask.dialects.batches import Most
-from mapper_dask.dialects.facts import (
-    Aside,
-    Capabilities,
-    Column,
-    Estimate,
-    FunctionFact,
-    Histogram,
-    KeyMark,
-    Loaded,
-    Publication,
-    Relation,
-    Settings,
-    SourceQuery,
-    Splice,
-    TargetTable,
-)
-from mapper_dask.dialects.hazards import Unwatched
 from mapper_dask.dialects.oracle import (
     catalogue,
     direct_path,
@@ -60,6 +42,24 @@ from mapper_dask.dialects.oracle.watermarks import OracleWatermarks
 from mapper_dask.dialects.pouring import Pool
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import Bound, Chunk
+from mapper_dask.schema.batches import Most
+from mapper_dask.schema.facts import (
+    Aside,
+    Capabilities,
+    Column,
+    Estimate,
+    FunctionFact,
+    Histogram,
+    KeyMark,
+    Loaded,
+    Publication,
+    Relation,
+    Settings,
+    SourceQuery,
+    Splice,
+    TargetTable,
+)
+from mapper_dask.schema.hazards import Unwatched
 
 UNIQUE_VIOLATED = "ORA-00001"
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mapper_dask.dialects.fitting import LEDGER, WHOLE, Fitting
 from mapper_dask.dialects.oracle import settings
+from mapper_dask.schema.fitting import LEDGER, WHOLE, Fitting
 
 HOLD_ALL = ("AL32UTF8", "UTF8", "UTFE")
 

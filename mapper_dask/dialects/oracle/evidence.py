@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mapper_dask.dialects.facts import Column, Counted, TableMark, TargetTable
 from mapper_dask.dialects.oracle import queries
 from mapper_dask.dialects.oracle.names import folded
 from mapper_dask.parallel_models import Chunk
+from mapper_dask.schema.facts import Column, Counted, TableMark, TargetTable
 
 Run = Callable[..., list[tuple[Any, ...]]]
 """Runs a named query of ``sql/oracle``."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import oracledb
 
-from mapper_dask.dialects.facts import Estimate
+from mapper_dask.schema.facts import Estimate
 
 MOVED_ROW, MOVED_BYTE = 0.125, 0.00125
 """Cost of moving a row, and each of its bytes. The unit is the read of a single block, by the

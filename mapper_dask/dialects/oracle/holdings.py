@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mapper_dask.dialects.facts import Column, Holding, TargetTable
 from mapper_dask.dialects.oracle.names import quote
 from mapper_dask.dialects.oracle.queries import as_text, value
+from mapper_dask.schema.facts import Column, Holding, TargetTable
 
 COMPARABLE = frozenset({"number", "date", "timestamp", "timestamptz"})
 """Kinds of keys whose greatest value is asked for."""

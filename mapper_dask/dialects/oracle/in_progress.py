@@ -10,8 +10,8 @@ from typing import Any
 
 import oracledb
 
-from mapper_dask.dialects.facts import CommitOrder, Transaction
 from mapper_dask.dialects.oracle import faults, session
+from mapper_dask.schema.facts import CommitOrder, Transaction
 
 HIDDEN = ("ORA-00942", "ORA-01031")
 """What is answered to a login that may not look."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mapper_dask.dialects.aliases import free
-from mapper_dask.dialects.facts import Column, SourceQuery, Splice
 from mapper_dask.dialects.oracle.names import quote
 from mapper_dask.dialects.oracle.settings import NUMBER
 from mapper_dask.dialects.oracle.types import NUMBER_TEXT, select_expression
 from mapper_dask.parallel_models import Bound, Chunk, ChunkKind
+from mapper_dask.query_text.aliases import free
+from mapper_dask.schema.facts import Column, SourceQuery, Splice
 
 SELECT_ALL = "SELECT * FROM (\n"
 TAIL = "\n) q"

@@ -10,10 +10,12 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from mapper_dask.dialects.named import Named, tables_of
 from mapper_dask.dialects.oracle import flashback, session
 from mapper_dask.dialects.oracle.names import written
-from mapper_dask.dialects.refusals import (
+from mapper_dask.errors import DatabaseError
+from mapper_dask.near import nearest
+from mapper_dask.query_text.named import Named, tables_of
+from mapper_dask.query_text.refusals import (
     PARAMS,
     Refusal,
     comma_before,
@@ -21,8 +23,6 @@ from mapper_dask.dialects.refusals import (
     unclosed,
     unfilled,
 )
-from mapper_dask.errors import DatabaseError
-from mapper_dask.near import nearest
 
 ENDS_EARLY = frozenset({"ORA-00907", "ORA-00936", "ORA-00921", "ORA-01756"})
 SYNTAX = ENDS_EARLY | {"ORA-00900", "ORA-00911", "ORA-00923", "ORA-00933", "ORA-00903", "ORA-01008"}

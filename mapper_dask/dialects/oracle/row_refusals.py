@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mapper_dask.dialects.row_refusals import NO_VALUE, PARENT, RULE, TOO_LONG
+from mapper_dask.schema.row_refusals import NO_VALUE, PARENT, RULE, TOO_LONG
 
 KNOWN = {
     "ORA-01400": NO_VALUE,

@@ -14,9 +14,9 @@ from typing import Any
 
 import oracledb
 
-from mapper_dask.dialects.facts import Column, Settings, SourceQuery
 from mapper_dask.dialects.oracle import faults, settings
 from mapper_dask.dialects.oracle.queries import BY_BYTES
+from mapper_dask.schema.facts import Column, Settings, SourceQuery
 
 CONNECT = {"tcp_connect_timeout": 10, "expire_time": 1}
 """Seconds to wait for a listener; minutes after which a silent link is looked after."""

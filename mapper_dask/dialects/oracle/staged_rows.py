@@ -13,14 +13,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from mapper_dask.dialects.batches import Most
-from mapper_dask.dialects.facts import Column, Publication, TypeFamily
-from mapper_dask.dialects.hazards import Hazards
 from mapper_dask.dialects.oracle import catalogue, queries, session, staging, transfer
 from mapper_dask.dialects.oracle.names import folded, quote
 from mapper_dask.dialects.publishing import Publishing, of_some, require_able
 from mapper_dask.dialects.sifting import MOST_WAITING, beyond
 from mapper_dask.dialects.staged_rows import StagedRow, name_beside
+from mapper_dask.schema.batches import Most
+from mapper_dask.schema.facts import Column, Publication, TypeFamily
+from mapper_dask.schema.hazards import Hazards
 
 READ_ROWS = 100
 """Refused rows that are read at a time: each is named in the statement."""

@@ -12,10 +12,10 @@ from typing import Any
 
 import oracledb
 
-from mapper_dask.dialects.facts import Publication
 from mapper_dask.dialects.oracle import faults
 from mapper_dask.dialects.oracle.names import quote
 from mapper_dask.dialects.oracle.queries import literal, place_of
+from mapper_dask.schema.facts import Publication
 
 MARK = "mapper_dask ledger "
 """A staging table's comment begins so, and ends in the object id of the ledger that knows it."""

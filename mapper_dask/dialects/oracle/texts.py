@@ -14,9 +14,9 @@ from typing import Any
 import sqlglot
 from sqlglot import Token, TokenType, exp
 
-from mapper_dask.dialects import doubts
 from mapper_dask.dialects.oracle import builtins
 from mapper_dask.dialects.oracle.flashback import GRAMMAR
+from mapper_dask.query_text import doubts
 
 Name = tuple[str | None, str]
 """Owner and name as the dictionary has them; no owner where none is written."""

@@ -10,13 +10,13 @@ import oracledb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mapper_dask.dialects.batches import BATCH_BYTES, Most, cut, pieces
-from mapper_dask.dialects.facts import Column, Loaded, TargetTable, TypeFamily
 from mapper_dask.dialects.oracle import faults, settings, written_times
 from mapper_dask.dialects.oracle.names import quote
 from mapper_dask.dialects.oracle.settings import POINT
 from mapper_dask.dialects.oracle.types import LARGE, has_nanoseconds, insert_expression
 from mapper_dask.errors import EncodeError, LoadCountError, RejectLimitError
+from mapper_dask.schema.batches import BATCH_BYTES, Most, cut, pieces
+from mapper_dask.schema.facts import Column, Loaded, TargetTable, TypeFamily
 
 FETCH_ROWS = 20_000
 """Rows a message brings at most; more save no time."""

@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from mapper_dask.dialects.facts import Column, TypeFamily
 from mapper_dask.dialects.oracle.names import folded
 from mapper_dask.errors import PlanError
+from mapper_dask.schema.facts import Column, TypeFamily
 
 _F = TypeFamily
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from mapper_dask.dialects.facts import Column, CommitOrder, Transaction, TypeFamily
 from mapper_dask.dialects.oracle import in_progress
 from mapper_dask.dialects.oracle.names import quote
 from mapper_dask.dialects.oracle.queries import as_text, number, value, wrapped
-from mapper_dask.dialects.windows import within
+from mapper_dask.query_text.windows import within
+from mapper_dask.schema.facts import Column, CommitOrder, Transaction, TypeFamily
 
 SECOND = dt.timedelta(seconds=1)
 

@@ -20,12 +20,12 @@ import psycopg2
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mapper_dask.dialects.facts import Loaded, TargetTable
-from mapper_dask.dialects.hazards import Unwatched
 from mapper_dask.dialects.postgresql import faults, named_queries, transfer, watching
 from mapper_dask.dialects.postgresql.watching import Watch
 from mapper_dask.dialects.sifting import MOST_WAITING
 from mapper_dask.errors import RejectLimitError
+from mapper_dask.schema.facts import Loaded, TargetTable
+from mapper_dask.schema.hazards import Unwatched
 
 SMALLEST = 16
 """Rows of a piece at least, after a refusal."""

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from mapper_dask.dialects.facts import Column, TypeFamily
 from mapper_dask.dialects.postgresql import zones
 from mapper_dask.dialects.postgresql.lines import Lines
+from mapper_dask.schema.facts import Column, TypeFamily
 
 BYTE_ORDER_MARK = "\ufeff".encode()
 """What Arrow takes away from the beginning of a file; to the database it is a value's own."""

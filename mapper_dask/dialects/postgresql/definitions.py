@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from mapper_dask.dialects.definition import COLUMN, HOOK, TABLE, Definition, Relied, Trait
-from mapper_dask.dialects.facts import Column, Needs
+from mapper_dask.schema.definition import COLUMN, HOOK, TABLE, Definition, Relied, Trait
+from mapper_dask.schema.facts import Column, Needs
 
 NOTED, NOTHING_NOTED = "mapper_dask.read", "mapper_dask.nothing"
 """Settings of a session: the first is what a read has left for the statement after it."""

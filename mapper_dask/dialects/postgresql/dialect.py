@@ -13,22 +13,6 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from mapper_dask.dialects.base import Watch
-from mapper_dask.dialects.batches import Most
-from mapper_dask.dialects.facts import (
-    Capabilities,
-    Column,
-    Estimate,
-    FunctionFact,
-    Histogram,
-    KeyMark,
-    Loaded,
-    Publication,
-    Relation,
-    Settings,
-    SourceQuery,
-    TargetTable,
-    TypeFamily,
-)
 from mapper_dask.dialects.postgresql import (
     apart,
     effects,
@@ -61,6 +45,22 @@ from mapper_dask.dialects.postgresql.staged_rows import WithStagedRows
 from mapper_dask.dialects.postgresql.waiting import Waiting
 from mapper_dask.dialects.postgresql.watermarks import PostgreSQLWatermarks
 from mapper_dask.parallel_models import Bound, Chunk
+from mapper_dask.schema.batches import Most
+from mapper_dask.schema.facts import (
+    Capabilities,
+    Column,
+    Estimate,
+    FunctionFact,
+    Histogram,
+    KeyMark,
+    Loaded,
+    Publication,
+    Relation,
+    Settings,
+    SourceQuery,
+    TargetTable,
+    TypeFamily,
+)
 
 KEEPALIVE = {
     "keepalives_idle": 30,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mapper_dask.dialects.facts import FunctionFact
+from mapper_dask.schema.facts import FunctionFact
 
 HARMLESS = frozenset(
     {

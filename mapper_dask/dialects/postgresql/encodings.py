@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mapper_dask.dialects.fitting import LEDGER, WHOLE, Fitting
+from mapper_dask.schema.fitting import LEDGER, WHOLE, Fitting
 
 HOLD_ALL = ("UTF8", "SQL_ASCII")
 """Encodings of which no text is refused: SQL_ASCII keeps the bytes of UTF-8 as they are sent."""

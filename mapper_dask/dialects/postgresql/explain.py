@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mapper_dask.dialects.facts import Estimate
 from mapper_dask.dialects.postgresql import query_texts, repeatable, statement
 from mapper_dask.dialects.postgresql.plan_texts import Node, called, nodes
+from mapper_dask.schema.facts import Estimate
 
 ONE_PRICE = (
     "SELECT pg_catalog.set_config("

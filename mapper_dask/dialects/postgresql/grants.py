@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from mapper_dask.dialects.named import WHOLE, Called, Names
 from mapper_dask.near import listed
+from mapper_dask.query_text.named import WHOLE, Called, Names
 
 Run = Callable[[str, dict[str, Any]], list[tuple[Any, ...]]]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mapper_dask.dialects.facts import Column, Holding, TargetTable, TypeFamily
 from mapper_dask.dialects.postgresql import zones
 from mapper_dask.dialects.postgresql.queries import cast_type, quote
+from mapper_dask.schema.facts import Column, Holding, TargetTable, TypeFamily
 
 COMPARABLE = frozenset(
     {

@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mapper_dask.dialects.facts import Column, CommitOrder, Transaction, TypeFamily
 from mapper_dask.dialects.postgresql.queries import cast_type, quote, wrapped
+from mapper_dask.schema.facts import Column, CommitOrder, Transaction, TypeFamily
 
 Run = Callable[..., list[tuple[Any, ...]]]
 """Runs a named query of ``sql/postgresql``."""

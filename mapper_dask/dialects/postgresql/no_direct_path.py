@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mapper_dask.dialects.facts import Aside, Loaded, TargetTable
+from mapper_dask.schema.facts import Aside, Loaded, TargetTable
 
 
 class WithoutDirectPath:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from mapper_dask.dialects.facts import Column
 from mapper_dask.dialects.postgresql import copying
 from mapper_dask.dialects.postgresql.spool import Filling
 from mapper_dask.dialects.pouring import Pool
 from mapper_dask.errors import LoadCountError
+from mapper_dask.schema.facts import Column
 
 
 class _Counted:

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from mapper_dask.dialects import lexers
-from mapper_dask.dialects.facts import Column, Estimate, FunctionFact, Relation
 from mapper_dask.dialects.postgresql import (
     explain,
     named_queries,
@@ -19,6 +17,8 @@ from mapper_dask.dialects.postgresql import (
 from mapper_dask.dialects.postgresql.plan_texts import Node, nodes
 from mapper_dask.dialects.postgresql.repeatable import ColumnFact, Facts, TableFact
 from mapper_dask.errors import DatabaseError
+from mapper_dask.query_text import lexers
+from mapper_dask.schema.facts import Column, Estimate, FunctionFact, Relation
 
 ORDERS_SHOWN = (
     "SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; "

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from mapper_dask.dialects.aliases import ROW
-from mapper_dask.dialects.facts import Column, SourceQuery, Splice, TypeFamily
 from mapper_dask.parallel_models import Bound, Chunk, ChunkKind
+from mapper_dask.query_text.aliases import ROW
+from mapper_dask.schema.facts import Column, SourceQuery, Splice, TypeFamily
 
 Literal = Callable[[str], str]
 """Text → SQL literal, quoted by the driver for the connection's encoding."""

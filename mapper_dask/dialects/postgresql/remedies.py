@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from mapper_dask.dialects.named import names_in, tables_of
 from mapper_dask.dialects.postgresql import grants, named_queries
 from mapper_dask.dialects.postgresql.faults import DENIED
 from mapper_dask.dialects.postgresql.grants import Run
 from mapper_dask.dialects.postgresql.names import shown
-from mapper_dask.dialects.refusals import (
+from mapper_dask.errors import DatabaseError
+from mapper_dask.near import listed, nearest
+from mapper_dask.query_text.named import names_in, tables_of
+from mapper_dask.query_text.refusals import (
     Refusal,
     closed_too_often,
     column_meant,
@@ -21,8 +23,6 @@ from mapper_dask.dialects.refusals import (
     unclosed,
     unfilled,
 )
-from mapper_dask.errors import DatabaseError
-from mapper_dask.near import listed, nearest
 
 GRAMMAR = "postgres"
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg2
 
-from mapper_dask.dialects.facts import Column, Settings, SourceQuery
+from mapper_dask.schema.facts import Column, Settings, SourceQuery
 
 ENCODING = "UTF8"
 """What texts are sent and read in. It goes into the connection: a role, a database, a URL and the

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mapper_dask.dialects.facts import Column, TypeFamily
 from mapper_dask.dialects.postgresql.types import FIRST_MADE
-from mapper_dask.dialects.shapes import ARRAY, BASE, ENUM, MONEY, MULTIRANGE, RANGE, ROW, Shape
+from mapper_dask.schema.facts import Column, TypeFamily
+from mapper_dask.schema.shapes import ARRAY, BASE, ENUM, MONEY, MULTIRANGE, RANGE, ROW, Shape
 
 Run = Callable[..., list[tuple[Any, ...]]]
 """Runs a named query of ``sql/postgresql`` on a connection."""

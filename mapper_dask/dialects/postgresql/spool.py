@@ -13,8 +13,8 @@ from typing import Any, Protocol, Self
 
 import pyarrow as pa
 
-from mapper_dask.dialects.facts import Column
 from mapper_dask.dialects.postgresql.decode import Decoder, refused_column
+from mapper_dask.schema.facts import Column
 
 IN_MEMORY = 64 << 20
 """Bytes of a chunk's rows kept in memory."""

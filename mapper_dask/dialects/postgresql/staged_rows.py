@@ -14,8 +14,6 @@ from typing import Any
 import psycopg2
 import pyarrow as pa
 
-from mapper_dask.dialects.batches import Most
-from mapper_dask.dialects.facts import Column, Publication, TargetTable, TypeFamily
 from mapper_dask.dialects.postgresql import faults, named_queries, staging, transfer
 from mapper_dask.dialects.postgresql.keys import Key, key_of
 from mapper_dask.dialects.postgresql.queries import quote
@@ -23,6 +21,8 @@ from mapper_dask.dialects.postgresql.watching import hazards
 from mapper_dask.dialects.publishing import Publishing, of_some, require_able
 from mapper_dask.dialects.sifting import Blocks, Piece, Sifting
 from mapper_dask.dialects.staged_rows import StagedRow
+from mapper_dask.schema.batches import Most
+from mapper_dask.schema.facts import Column, Publication, TargetTable, TypeFamily
 
 READ_ROWS = 1000
 """Refused rows that are read at a time."""

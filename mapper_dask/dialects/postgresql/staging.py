@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mapper_dask.dialects.aliases import free
-from mapper_dask.dialects.facts import Publication
 from mapper_dask.dialects.postgresql.keys import Key
 from mapper_dask.dialects.postgresql.queries import quote
+from mapper_dask.query_text.aliases import free
+from mapper_dask.schema.facts import Publication
 
 MARK = "mapper_dask ledger "
 """A staging table's comment begins so, and ends in the object id of the ledger that knows it."""

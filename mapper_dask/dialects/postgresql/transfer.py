@@ -8,15 +8,15 @@ from typing import Any
 import psycopg2
 import pyarrow as pa
 
-from mapper_dask.dialects.batches import Most, regrouped
-from mapper_dask.dialects.facts import Column, Loaded, TargetTable
-from mapper_dask.dialects.hazards import blame
 from mapper_dask.dialects.postgresql import copying, faults, session, wire
 from mapper_dask.dialects.postgresql.decode import Decoder
 from mapper_dask.dialects.postgresql.pipe import Pipe
 from mapper_dask.dialects.postgresql.queries import quote
 from mapper_dask.dialects.postgresql.spool import Filling, Spool
 from mapper_dask.errors import EncodeError, LoadCountError
+from mapper_dask.schema.batches import Most, regrouped
+from mapper_dask.schema.facts import Column, Loaded, TargetTable
+from mapper_dask.schema.hazards import blame
 
 COPY_BLOCK = 1 << 18
 """Bytes a COPY reads at a time; larger ones save no time."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from mapper_dask.dialects.facts import Column, TypeFamily
 from mapper_dask.dialects.postgresql.domains import refuses_null
+from mapper_dask.schema.facts import Column, TypeFamily
 
 MICROSECONDS = 6
 """Fractional digits PostgreSQL keeps when a time type names none."""

@@ -10,8 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from mapper_dask.dialects.facts import TargetTable
-from mapper_dask.dialects.hazards import (
+from mapper_dask.dialects.postgresql import named_queries
+from mapper_dask.errors import LoadCountError, PublishError
+from mapper_dask.schema.facts import TargetTable
+from mapper_dask.schema.hazards import (
     AFTER,
     BEFORE,
     INSTEAD,
@@ -21,8 +23,6 @@ from mapper_dask.dialects.hazards import (
     Unwatched,
     blame,
 )
-from mapper_dask.dialects.postgresql import named_queries
-from mapper_dask.errors import LoadCountError, PublishError
 
 ROW, FIRST, INSERTS, DELETES, UPDATES, IN_PLACE, LATE = 1, 2, 4, 8, 16, 64, 256
 """Bits of ``pg_trigger.tgtype``; the last one is our query's own."""

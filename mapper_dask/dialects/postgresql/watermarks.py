@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from mapper_dask.dialects.facts import Column, CommitOrder, Transaction, TypeFamily
 from mapper_dask.dialects.postgresql import in_progress, statement, zones
 from mapper_dask.dialects.postgresql.in_progress import Run
 from mapper_dask.dialects.postgresql.queries import cast_type, quote, wrapped
-from mapper_dask.dialects.windows import within
+from mapper_dask.query_text.windows import within
+from mapper_dask.schema.facts import Column, CommitOrder, Transaction, TypeFamily
 
 MICROSECOND = dt.timedelta(microseconds=1)
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.csv
 from pgpq import ArrowToPostgresBinaryEncoder
 
-from mapper_dask.dialects.facts import Column, TypeFamily
 from mapper_dask.dialects.postgresql import rows as compiled_rows
 from mapper_dask.errors import EncodeError
+from mapper_dask.schema.facts import Column, TypeFamily
 
 PIECE = 96 << 10
 """Bytes encoded at a time, about: few enough to stay in a processor's cache until they are sent,

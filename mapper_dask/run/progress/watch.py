@@ -16,6 +16,7 @@ from rich.console import Console
 from mapper_dask import observe
 from mapper_dask.errors import ConfigurationError, MapperError
 from mapper_dask.ledger_runs import RunState
+from mapper_dask.log import current_place, error_kind, log
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.run.events import (
@@ -25,9 +26,6 @@ from mapper_dask.run.events import (
     RunEvent,
     RunRefused,
     RunStarted,
-    current_place,
-    error_kind,
-    log,
     log_chunk,
     log_ended,
     log_refused,

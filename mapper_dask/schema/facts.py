@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from mapper_dask.dialects.definition import Definition, Relied
-from mapper_dask.dialects.hazards import NONE_KNOWN, Hazards
-from mapper_dask.dialects.shapes import Shape
+from mapper_dask.schema.definition import Definition, Relied
+from mapper_dask.schema.hazards import NONE_KNOWN, Hazards
+from mapper_dask.schema.shapes import Shape
 
 
 class TypeFamily(enum.Enum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mapper_dask.dialects.facts import TargetTable
+from mapper_dask.schema.facts import TargetTable
 
 SHOWN = 3
 """Keys that a sentence tells of; a table may have dozens."""

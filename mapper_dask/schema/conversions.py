@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from mapper_dask.dialects import text_types
-from mapper_dask.dialects.facts import Column, TypeFamily
-from mapper_dask.dialects.shapes import Difference, Shape, are_one, difference
+from mapper_dask.schema import text_types
+from mapper_dask.schema.facts import Column, TypeFamily
+from mapper_dask.schema.shapes import Difference, Shape, are_one, difference
 
 _F = TypeFamily
 

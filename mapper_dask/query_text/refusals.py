@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from mapper_dask.dialects.named import Named
 from mapper_dask.near import listed, nearest
+from mapper_dask.query_text.named import Named
 
 SOURCE_SQL, PARAMS = "source_sql", "params"
 AS_SAID = -1
