@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from mapper_dask.chunk import extract, transform
 from mapper_dask.chunk.drift import require_same_source
 from mapper_dask.chunk.task import ReadTask
-from mapper_dask.connections import ConnectionRef, reference
+from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.errors import ConfigurationError, DatabaseError
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import DEFAULT_CHUNK_SIZE, Chunk, ChunkSize, DtypeBackend

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mapper_dask.connections import fingerprint
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import (
     LoadCountError,
@@ -35,6 +34,7 @@ from mapper_dask.ledger_rows import (
 )
 from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.ledger_staged import drop_staged, require_staged
+from mapper_dask.naming import fingerprint
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, Reject
 from mapper_dask.schema.definition import target_difference
 from mapper_dask.schema.facts import Publication

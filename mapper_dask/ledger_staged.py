@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mapper_dask.connections import fingerprint
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import LedgerError
+from mapper_dask.naming import fingerprint
 from mapper_dask.schema.facts import Publication
 
 STAGING_PREFIX = "mapper_dask_stage_"

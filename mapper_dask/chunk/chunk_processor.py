@@ -31,7 +31,7 @@ from mapper_dask.chunk.refused_row import of_row
 from mapper_dask.chunk.rows import refused_by_target, through, with_chunk
 from mapper_dask.chunk.spooled import SpooledReading, in_file
 from mapper_dask.chunk.task import ChunkTask, LoadTask
-from mapper_dask.connections import close_idle
+from mapper_dask.connections.pool import close_idle
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import (
     OF_THE_JOB,

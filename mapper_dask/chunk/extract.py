@@ -12,12 +12,13 @@ import pyarrow as pa
 
 from mapper_dask.chunk.blame import of_query
 from mapper_dask.chunk.task import ReadTask
-from mapper_dask.connections import engine_for, keeper_name, raw_connection
+from mapper_dask.connections.param_references import opened_query
+from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import DatabaseError, SnapshotLostError
+from mapper_dask.naming import keeper_name
 from mapper_dask.parallel_models import Chunk
-from mapper_dask.references import opened_query
 from mapper_dask.schema.batches import Most
 from mapper_dask.schema.facts import Column
 

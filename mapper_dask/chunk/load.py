@@ -15,11 +15,12 @@ import pyarrow as pa
 from mapper_dask.chunk.blame import OF_TARGET, is_denied, is_duplicate, of_duplicate, of_right
 from mapper_dask.chunk.broken_keys import broken_key
 from mapper_dask.chunk.task import LoadTask
-from mapper_dask.connections import engine_for, raw_connection, session_tag
+from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import DatabaseError
 from mapper_dask.ledger import Ledger, asides_of
+from mapper_dask.naming import session_tag
 from mapper_dask.parallel_models import ChunkResult
 from mapper_dask.schema.facts import Aside, Needs, TargetTable
 

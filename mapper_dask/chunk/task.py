@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mapper_dask.connections import ConnectionRef
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.parallel_models import DtypeBackend, Transformation
 from mapper_dask.retries import (
     DEFAULT_ATTEMPTS,

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mapper_dask.connections import redacted
+from mapper_dask.connections.pool import redacted
 from mapper_dask.errors import SchemaDriftError, TransformError
 from mapper_dask.halting import interruptible
 from mapper_dask.mapping.steps import NoColumnError, StepError

@@ -33,7 +33,7 @@ def init(
     and what makes the table in the target.
     """
     del as_json, debug
-    from mapper_dask.connections import reference
+    from mapper_dask.connections.reference import reference
     from mapper_dask.run import draft
 
     if output is not None and Path(output).exists() and not force:

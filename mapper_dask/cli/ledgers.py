@@ -15,7 +15,7 @@ def ledger_of(ledger: str | None, file: str | None = None) -> Any:
     ConfigurationError
         When neither is given.
     """
-    from mapper_dask.connections import reference
+    from mapper_dask.connections.reference import reference
 
     if ledger is not None:
         return reference(ledger, "ledger")

@@ -37,9 +37,9 @@ class Place(click.ParamType[str]):
 
 def holds_secret(url: str) -> bool:
     """Return whether a URL holds a secret, or cannot be read well enough to tell."""
+    from mapper_dask.connections.masking import secrets_of
+    from mapper_dask.connections.urls import parse_url
     from mapper_dask.errors import ConfigurationError
-    from mapper_dask.masking import secrets_of
-    from mapper_dask.urls import parse_url
 
     try:
         return bool(secrets_of(parse_url(url)))

@@ -155,7 +155,7 @@ def _save(
 
 
 def _saved(mapper: Any, made: Any) -> dict[str, Any]:
-    from mapper_dask.connections import reference
+    from mapper_dask.connections.reference import reference
     from mapper_dask.plan.saved_plan import SavedPlan
     from mapper_dask.run.job_record import marks
 

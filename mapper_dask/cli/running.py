@@ -94,7 +94,7 @@ def _place_of(file: str, flow: Any) -> tuple[str, ...]:
 
 
 def _ledger_words(conn: Any) -> tuple[str, ...]:
-    from mapper_dask.connections import reference
+    from mapper_dask.connections.reference import reference
 
     return () if conn is None else ("--ledger", reference(conn, "ledger").portable or "…")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from mapper_dask.connections import ConnectionRef
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError
 

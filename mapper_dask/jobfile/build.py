@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mapper_dask import settings as layers
-from mapper_dask.connections import reference
+from mapper_dask.connections.masking import secrets_of
+from mapper_dask.connections.reference import reference
+from mapper_dask.connections.urls import parse_url
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError, JobFileError
 from mapper_dask.flow import Flow, FlowJob
@@ -22,10 +24,8 @@ from mapper_dask.jobfile.places import Node, Place, Source, merged
 from mapper_dask.jobfile.problems import nearest
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.mapping.transform import Transform
-from mapper_dask.masking import secrets_of
 from mapper_dask.settings import Settings
 from mapper_dask.text_files import read_text
-from mapper_dask.urls import parse_url
 
 OVERRIDES = "the call"
 """What errors call the place of a value that the caller gave."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qsl, unquote
 
-from mapper_dask.url_values import is_nested, may_be_secret
+from mapper_dask.connections.url_values import is_nested, may_be_secret
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*)://(?P<rest>\S*)", re.DOTALL)
 _LOGIN = re.compile(r"[^:/]*:(?P<password>[^@]+)@", re.DOTALL)

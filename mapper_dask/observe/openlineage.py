@@ -61,7 +61,7 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
 from mapper_dask import ledger_runs
-from mapper_dask.connections import ConnectionRef
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.log import FlowPlace

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mapper_dask import references
-from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, reference
+from mapper_dask.connections import param_references as references
+from mapper_dask.connections.pool import engine_for, raw_connection
+from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.mapper_job import MapperJob, required_job

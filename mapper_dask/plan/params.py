@@ -19,8 +19,8 @@ import pandas as pd
 import sqlglot
 from sqlglot import Token, TokenType
 
-from mapper_dask import references
-from mapper_dask.connections import ConnectionRef
+from mapper_dask.connections import param_references as references
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.mapper_job import MapperJob

@@ -13,17 +13,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from mapper_dask import references
-from mapper_dask.connections import fingerprint
+from mapper_dask.connections import param_references as references
+from mapper_dask.connections.param_references import opened_query
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError, FingerprintError, PlanError
 from mapper_dask.ledger_rows import require_plan
 from mapper_dask.mapper_job import MapperJob
+from mapper_dask.naming import fingerprint
 from mapper_dask.parallel_models import AUTO, Chunk, ChunkKind
 from mapper_dask.plan.ascending import require_ascending
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.chunk_plan import ChunkPlan, saved_chunks
-from mapper_dask.references import opened_query
 from mapper_dask.schema.facts import SourceQuery
 from mapper_dask.stored import Stored
 from mapper_dask.text_files import read_text

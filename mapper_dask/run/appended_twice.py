@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
+from mapper_dask.connections.param_references import HEAD
+from mapper_dask.connections.pool import engine_for, raw_connection
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import MapperError
 from mapper_dask.ledger import Ledger
 from mapper_dask.log import log
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.plan.query import analyse
-from mapper_dask.references import HEAD
 from mapper_dask.rendering import counted
 from mapper_dask.run.evidence import Standing, Verdict, still_there
 from mapper_dask.run.job_record import job_fingerprint, moves

@@ -21,7 +21,8 @@ from typing import Any
 
 from mapper_dask.bounds import MOST
 from mapper_dask.chunk.task import ChunkTask
-from mapper_dask.connections import ConnectionRef, close_idle
+from mapper_dask.connections.pool import close_idle
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError, RunStoppedError
 from mapper_dask.log import log
 from mapper_dask.retries import DEFAULT_CONNECTION_WAIT, attempts, lacks_connection

@@ -19,7 +19,7 @@ from distributed import Client
 from mapper_dask.chunk.chunk_processor import process_chunk
 from mapper_dask.chunk.spooled import sees
 from mapper_dask.chunk.task import ChunkTask
-from mapper_dask.connections import close_idle
+from mapper_dask.connections.pool import close_idle
 from mapper_dask.halting import current as current_halt
 from mapper_dask.parallel_models import Chunk, ChunkResult
 from mapper_dask.run.budget import Share, unbounded

@@ -18,7 +18,7 @@ import cloudpickle
 import mapper_dask
 from mapper_dask.chunk.chunk_processor import process_chunk
 from mapper_dask.chunk.task import ChunkTask
-from mapper_dask.connections import ConnectionRef
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.errors import MapperError
 from mapper_dask.parallel_models import Chunk, ChunkResult
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
 
-from mapper_dask.connections import ConnectionRef
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.errors import MapperError, RunStoppedError
 from mapper_dask.ledger_runs import RunState
 from mapper_dask.run import stored_runs

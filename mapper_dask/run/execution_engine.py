@@ -13,7 +13,7 @@ from typing import Any
 
 from distributed import Client
 
-from mapper_dask.connections import ConnectionRef, reference
+from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.flow import Flow, FlowJob, FlowJobResult, FlowResult, JobState

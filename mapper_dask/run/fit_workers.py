@@ -7,7 +7,7 @@ from typing import Any
 
 import cloudpickle
 
-from mapper_dask.connections import ConnectionRef
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.run.dask_engine import DaskEngine, Engine
 from mapper_dask.run.door import DOOR, Answer, answer, packed, resolve_all, take, version

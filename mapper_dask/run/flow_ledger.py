@@ -7,18 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from mapper_dask.connections import (
-    ConnectionRef,
-    engine_for,
-    raw_connection,
-    reference,
-    session_tag,
-)
+from mapper_dask.connections.pool import engine_for, raw_connection
+from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError, DatabaseError, FingerprintError, RunStoppedError
 from mapper_dask.flow import Flow, JobState
 from mapper_dask.ledger_flows import FlowsLedger, FlowState, StoredFlow, StoredJob
 from mapper_dask.ledger_lost import lost
+from mapper_dask.naming import session_tag
 from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT, attempts
 from mapper_dask.run import held

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation, localcontext
 from typing import Any, NoReturn
 
-from mapper_dask import references
-from mapper_dask.connections import reference
+from mapper_dask.connections import param_references as references
+from mapper_dask.connections.reference import reference
 from mapper_dask.dialects.watermarks import Watermarks
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.flow import FlowJob

@@ -13,17 +13,13 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NoReturn
 
-from mapper_dask.connections import (
-    ConnectionRef,
-    engine_for,
-    raw_connection,
-    reference,
-    session_tag,
-)
+from mapper_dask.connections.pool import engine_for, raw_connection
+from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.watermarks import Holdings
 from mapper_dask.errors import DatabaseError, RowsGoneError
 from mapper_dask.flow import FlowJob
+from mapper_dask.naming import session_tag
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
 from mapper_dask.run.evidence import Standing, Verdict, still_there
 from mapper_dask.run.run_ledger import RunLedger

@@ -8,7 +8,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
+from mapper_dask.connections.pool import engine_for, raw_connection
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.ledger import Ledger
 from mapper_dask.ledger_flows import FlowsLedger

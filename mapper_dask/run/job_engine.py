@@ -15,7 +15,7 @@ from typing import Any
 from distributed import Client
 
 from mapper_dask.chunk.task import ChunkTask
-from mapper_dask.connections import ConnectionRef, reference
+from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.errors import MapperError
 from mapper_dask.halting import Halt
 from mapper_dask.ledger_lost import lost

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mapper_dask.connections import ConnectionRef, fingerprint
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.errors import ConfigurationError, FingerprintError
 from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.mapping.transform import Transform
+from mapper_dask.naming import fingerprint
 from mapper_dask.parallel_models import ChunkingStrategy, Transformation
 
 INSTALLED = {"site-packages", "dist-packages"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mapper_dask.chunk.reading import Held, hold
 from mapper_dask.chunk.spooled import SETTING
-from mapper_dask.connections import close_idle
+from mapper_dask.connections.pool import close_idle
 from mapper_dask.errors import ConfigurationError, MapperError, RunStoppedError
 from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.parallel_result import ParallelProcessingResult

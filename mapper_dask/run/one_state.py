@@ -12,10 +12,12 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
+from mapper_dask.connections.pool import engine_for, raw_connection
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.errors import ConfigurationError, SnapshotLostError
 from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.log import log
+from mapper_dask.naming import session_tag
 from mapper_dask.parallel_models import Chunk, ChunkResult
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.run.run_ledger import RunLedger

@@ -14,7 +14,7 @@ from distributed import Client
 
 from mapper_dask.chunk.chunk_processor import ChunkProcessor
 from mapper_dask.chunk.spooled import SETTING
-from mapper_dask.connections import reference
+from mapper_dask.connections.reference import reference
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.halting import Halt
 from mapper_dask.mapper_job import MapperJob, required_job

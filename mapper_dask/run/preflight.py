@@ -15,20 +15,17 @@ from mapper_dask.chunk.encode import incoming_of, series_to_arrow
 from mapper_dask.chunk.measure import TIMES
 from mapper_dask.chunk.rejects import REASON
 from mapper_dask.chunk.task import ChunkTask, LoadTask, ReadTask
-from mapper_dask.connections import (
-    ConnectionRef,
-    engine_for,
-    raw_connection,
-    session_tag,
-)
+from mapper_dask.connections.param_references import opened_query
+from mapper_dask.connections.pool import engine_for, raw_connection
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError, DatabaseError, MapperError, TargetError
 from mapper_dask.mapper_job import MapperJob
+from mapper_dask.naming import session_tag
 from mapper_dask.parallel_models import Chunk, ChunkKind
 from mapper_dask.plan import wire
 from mapper_dask.plan.chunk_plan import ChunkPlan
-from mapper_dask.references import opened_query
 from mapper_dask.retries import Patience
 from mapper_dask.run.appended_twice import doubled
 from mapper_dask.run.evidence import caveats

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from mapper_dask.connections import ConnectionRef, reference
+from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.errors import LedgerError
 from mapper_dask.ledger_runs import StoredRun
 from mapper_dask.log import log

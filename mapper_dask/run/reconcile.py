@@ -16,18 +16,14 @@ import pandas as pd
 from mapper_dask.chunk.extract import source_session
 from mapper_dask.chunk.spooled import in_file
 from mapper_dask.chunk.task import ReadTask
-from mapper_dask.connections import (
-    ConnectionRef,
-    engine_for,
-    raw_connection,
-    reference,
-    session_tag,
-)
+from mapper_dask.connections.pool import engine_for, raw_connection
+from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError, SnapshotLostError
 from mapper_dask.ledger_runs import StoredRun
 from mapper_dask.mapper_job import MapperJob
+from mapper_dask.naming import session_tag
 from mapper_dask.parallel_models import Chunk, ChunkKind, ChunkResult
 from mapper_dask.rendering import Line, as_html, as_text
 from mapper_dask.run.preflight import target_table

@@ -29,7 +29,7 @@ from mapper_dask.chunk.rows import refused_by_target, through
 from mapper_dask.chunk.sieve import taken
 from mapper_dask.chunk.spooled import in_file
 from mapper_dask.chunk.task import ChunkTask, LoadTask
-from mapper_dask.connections import ConnectionRef, fingerprint, reference
+from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError, LoadCountError
 from mapper_dask.ledger_aside import refused_again
@@ -37,6 +37,7 @@ from mapper_dask.ledger_lost import lost
 from mapper_dask.ledger_runs import StoredRun
 from mapper_dask.ledger_staged import STAGING_PREFIX
 from mapper_dask.mapper_job import MapperJob
+from mapper_dask.naming import fingerprint
 from mapper_dask.parallel_models import Chunk, ChunkResult, Reject
 from mapper_dask.retries import Patience, attempts
 from mapper_dask.run.housekeeping import every_run

@@ -8,13 +8,8 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from mapper_dask.connections import (
-    ConnectionRef,
-    close_idle,
-    engine_for,
-    idle_connections,
-    raw_connection,
-)
+from mapper_dask.connections.pool import close_idle, engine_for, idle_connections, raw_connection
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import DatabaseError

@@ -9,7 +9,9 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from mapper_dask.connections import ConnectionRef, close_idle
+from mapper_dask.connections.param_references import opened_query
+from mapper_dask.connections.pool import close_idle
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import FingerprintError, LedgerError, PlanError, RunNotFoundError
 from mapper_dask.ledger_runs import RunState, StoredRun
@@ -20,7 +22,6 @@ from mapper_dask.plan.ascending import require_ascending
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.plan.saved_plan import require_complete, require_keys
-from mapper_dask.references import opened_query
 from mapper_dask.run import drift, job_record, stored_runs
 from mapper_dask.run.budget import Share
 from mapper_dask.run.entry import Entry

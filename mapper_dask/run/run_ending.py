@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mapper_dask.connections import reference
+from mapper_dask.connections.reference import reference
 from mapper_dask.errors import MapperError
 from mapper_dask.ledger_runs import RunState
 from mapper_dask.mapper_job import MapperJob

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from mapper_dask.chunk.rejects import as_rejects
-from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
+from mapper_dask.connections.pool import engine_for, raw_connection
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import DatabaseError, LedgerError, RunNotFoundError
 from mapper_dask.ledger import Ledger
@@ -19,6 +20,7 @@ from mapper_dask.ledger_rows import as_json, state_of
 from mapper_dask.ledger_runs import RunState, StoredRun
 from mapper_dask.ledger_staged import require_staged
 from mapper_dask.log import log
+from mapper_dask.naming import session_tag
 from mapper_dask.parallel_models import Chunk, ChunkResult, Reject
 from mapper_dask.retries import (
     DEFAULT_ATTEMPTS,

@@ -8,17 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mapper_dask.connections import (
-    ConnectionRef,
-    engine_for,
-    keeper_name,
-    raw_connection,
-    session_tag,
-)
+from mapper_dask.connections.pool import engine_for, raw_connection
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import DatabaseError
 from mapper_dask.log import log
+from mapper_dask.naming import keeper_name, session_tag
 
 
 @dataclass(slots=True)

@@ -29,8 +29,8 @@ from mapper_dask.chunk.spooled import (
     sees,
     why_not_own,
 )
-from mapper_dask.connections import fingerprint
 from mapper_dask.errors import ConfigurationError, SpoolError
+from mapper_dask.naming import fingerprint
 from mapper_dask.parallel_models import Chunk
 from mapper_dask.run.staging import KEPT_SECONDS
 

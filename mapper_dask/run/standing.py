@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mapper_dask.connections import ConnectionRef
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import TargetError
 from mapper_dask.mapper_job import MapperJob

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mapper_dask.connections import ConnectionRef, engine_for, raw_connection, session_tag
+from mapper_dask.connections.pool import engine_for, raw_connection
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import LedgerLostError, MapperError, RowsGoneError
 from mapper_dask.halting import is_halted
 from mapper_dask.ledger_lost import lost
 from mapper_dask.ledger_runs import RunState, StoredRun
+from mapper_dask.naming import session_tag
 from mapper_dask.parallel_models import ChunkResult
 from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.run import report

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
-from mapper_dask.connections import ConnectionRef, engine_for, raw_connection
+from mapper_dask.connections.pool import engine_for, raw_connection
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import MapperError, RunNotFoundError
 from mapper_dask.ledger import Ledger

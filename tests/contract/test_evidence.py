@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mapper_dask import MapperJob, ParallelProcessor
-from mapper_dask.connections import reference
+from mapper_dask.connections.reference import reference
 from mapper_dask.errors import ConfigurationError, RowsGoneError
 from mapper_dask.run import stored_runs
 from mapper_dask.run.evidence import Standing, still_there

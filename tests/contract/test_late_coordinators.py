@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from mapper_dask import MapperJob, ParallelProcessor
-from mapper_dask.connections import reference
+from mapper_dask.connections.reference import reference
 from mapper_dask.ledger_evidence import EvidenceLedger
 from mapper_dask.run import stored_runs
 from mapper_dask.run.evidence import Standing, still_there

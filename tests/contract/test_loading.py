@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mapper_dask import MapperJob, ParallelProcessor, reject
-from mapper_dask.connections import reference
+from mapper_dask.connections.reference import reference
 from mapper_dask.errors import MapperError
 from mapper_dask.ledger_runs import RunState
 from mapper_dask.run.run_ledger import RunLedger

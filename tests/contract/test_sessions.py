@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mapper_dask.connections import dispose_engines, engine_for, raw_connection, reference
+from mapper_dask.connections.pool import dispose_engines, engine_for, raw_connection
+from mapper_dask.connections.reference import reference
 from mapper_dask.dialects import dialect_for
 
 TAG = "mapper_dask:named"

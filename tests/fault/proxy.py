@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 import sqlalchemy as sa
 
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 
 LOOPBACK = "127.0.0.1"
 QUERY = b"Q"

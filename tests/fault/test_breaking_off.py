@@ -24,7 +24,8 @@ from mapper_dask import (
     ParallelProcessor,
     RunEvent,
 )
-from mapper_dask.connections import dispose_engines, engine_for, raw_connection, reference
+from mapper_dask.connections.pool import dispose_engines, engine_for, raw_connection
+from mapper_dask.connections.reference import reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.postgresql import links
 from mapper_dask.errors import LedgerLostError, RunStoppedError

@@ -26,7 +26,7 @@ from mapper_dask import (
     ParallelProcessor,
     RunEvent,
 )
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.run import crew as crews
 from mapper_dask.run.door import version

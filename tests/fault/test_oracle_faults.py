@@ -13,7 +13,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from mapper_dask import MapperJob, ParallelProcessor, retries
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.dialects.oracle import session, transfer
 from mapper_dask.errors import MapperError
 from tests.contract import sides

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from mapper_dask import MapperJob, ParallelProcessor
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.errors import RunStoppedError
 from tests.contract import sides
 from tests.database import Database, Databases

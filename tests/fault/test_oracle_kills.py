@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from mapper_dask import ParallelProcessingResult, ParallelProcessor, retries
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from tests.database import Databases
 from tests.fault.forked import Coordinator, End
 from tests.fault.freezing import FROZEN_ROW, MARK

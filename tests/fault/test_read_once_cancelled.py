@@ -15,7 +15,7 @@ import pytest
 from mapper_dask import ExecutionEngine, Flow, FlowJob, MapperJob, RunEvent
 from mapper_dask.chunk.chunk_processor import process_chunk
 from mapper_dask.cli import main
-from mapper_dask.connections import reference
+from mapper_dask.connections.reference import reference
 from mapper_dask.errors import ConnectionFailedError, LedgerLostError, RunStoppedError
 from mapper_dask.ledger_runs import RunState
 from mapper_dask.parallel_models import Chunk, ChunkKind, SpooledFile

@@ -15,8 +15,8 @@ import psycopg2
 import pytest
 
 from mapper_dask import MapperJob, ParallelProcessor
-from mapper_dask.connections import session_tag
 from mapper_dask.dialects.postgresql import dialect
+from mapper_dask.naming import session_tag
 from tests.database import Database, Databases
 
 ROWS, RUN = 400, "behind"

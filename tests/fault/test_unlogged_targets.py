@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from mapper_dask import MapperJob, ParallelProcessor
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.embedded import EmbeddedPostgres
 from mapper_dask.errors import RowsGoneError
 from tests.database import Database, Databases

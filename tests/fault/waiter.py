@@ -10,7 +10,8 @@ import os
 import sys
 import threading
 
-from mapper_dask.connections import engine_for, raw_connection, reference
+from mapper_dask.connections.pool import engine_for, raw_connection
+from mapper_dask.connections.reference import reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.halting import Halt
 

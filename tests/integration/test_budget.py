@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from distributed import Client, LocalCluster
 
 from mapper_dask import ParallelProcessor
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.embedded import EmbeddedPostgres, embedded_postgres
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError, RunStoppedError
 from mapper_dask.run.budget import Budget

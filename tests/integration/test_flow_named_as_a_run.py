@@ -8,7 +8,7 @@ import pytest
 
 from mapper_dask import ExecutionEngine, Flow, FlowJob, MapperJob, ParallelProcessor
 from mapper_dask.cli import main
-from mapper_dask.connections import reference
+from mapper_dask.connections.reference import reference
 from mapper_dask.errors import RunNotFoundError
 from mapper_dask.run.unknown import unknown
 from tests.database import Databases

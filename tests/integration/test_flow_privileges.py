@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from mapper_dask import ExecutionEngine, Flow, FlowJob, FlowResult, Incremental, MapperError
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.dialects.postgresql import PostgreSQL
 from mapper_dask.errors import TargetError
 from tests.database import Server

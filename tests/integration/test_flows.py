@@ -22,7 +22,7 @@ from mapper_dask import (
     MapperJob,
     ParallelProcessor,
 )
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.errors import (
     ConfigurationError,
     DatabaseError,

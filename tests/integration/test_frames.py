@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from distributed import Client, LocalCluster
 
 from mapper_dask import ChunkManager, MapperError, MapperJob, read_sql_query
+from mapper_dask.connections.masking import secrets_of
 from mapper_dask.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -29,7 +30,6 @@ from mapper_dask.errors import (
     PlanError,
     SourceChangedError,
 )
-from mapper_dask.masking import secrets_of
 from tests.database import Database, Server, fresh_databases
 
 ROWS = 1_000

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from mapper_dask import MapperError, MapperJob, ParallelProcessor
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.dialects.postgresql import PostgreSQL
 from tests.database import Databases
 

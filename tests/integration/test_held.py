@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from mapper_dask import ExecutionEngine, Flow, FlowJob, Incremental, MapperJob
-from mapper_dask.connections import dispose_engines, reference
+from mapper_dask.connections.pool import dispose_engines
+from mapper_dask.connections.reference import reference
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.flow import FlowJobResult, FlowResult
 from mapper_dask.run import held, housekeeping

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from mapper_dask import MapperJob, ParallelProcessingResult, ParallelProcessor
-from mapper_dask.connections import ConnectionRef, dispose_engines, reference
+from mapper_dask.connections.pool import dispose_engines
+from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.errors import TargetError
 from mapper_dask.ledger_flows import FlowsLedger
 from mapper_dask.run import housekeeping

@@ -15,7 +15,8 @@ import pytest
 import sqlalchemy as sa
 
 from mapper_dask import ChunkManager, MapperJob, ParallelProcessor, jobfile
-from mapper_dask.connections import dispose_engines, reference
+from mapper_dask.connections.pool import dispose_engines
+from mapper_dask.connections.reference import reference
 from mapper_dask.dialects.postgresql.literals import literal
 from mapper_dask.errors import ConfigurationError, FingerprintError
 from mapper_dask.plan.params import bound

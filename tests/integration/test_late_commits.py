@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from mapper_dask import ExecutionEngine, Flow, FlowJob, Incremental, MapperJob
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.flow import FlowJobResult, JobState
 from mapper_dask.ledger_flows import job_run_id
 from mapper_dask.run import late_commits, watermarks

@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from mapper_dask import ChunkManager, MapperError, MapperJob, ParallelProcessor
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.dialects.postgresql import PostgreSQL
 from mapper_dask.parallel_result import ParallelProcessingResult
 from tests.database import Database, Databases, Server, fresh_databases

@@ -13,7 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from mapper_dask import ExecutionEngine, Flow, FlowJob, MapperJob, ParallelProcessor, reject
-from mapper_dask.connections import dispose_engines, reference
+from mapper_dask.connections.pool import dispose_engines
+from mapper_dask.connections.reference import reference
 from mapper_dask.dialects.postgresql.encodings import CODECS, UNLIKE
 from mapper_dask.flow import JobState
 from mapper_dask.run.execution_engine import stored_flow

@@ -14,7 +14,8 @@ import pytest
 import sqlalchemy as sa
 
 from mapper_dask import MapperJob, ParallelProcessor, reject
-from mapper_dask.connections import dispose_engines, reference
+from mapper_dask.connections.pool import dispose_engines
+from mapper_dask.connections.reference import reference
 from mapper_dask.run.run_ledger import RunLedger
 
 ODD = "€ → ∞ ü 日本 🙂 <U+20AC>"

@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from mapper_dask import MapperError, MapperJob, ParallelProcessor
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from tests.contract import sides
 from tests.contract.sides import Side
 from tests.database import Database, Databases, Server, fresh_databases

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mapper_dask import MapperJob, ParallelProcessor
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.embedded import embedded_postgres
 from mapper_dask.errors import TargetError
 from tests.database import TEST_SETTINGS, Databases, fresh_databases

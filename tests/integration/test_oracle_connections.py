@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from mapper_dask import MapperJob, ParallelProcessor
-from mapper_dask.connections import dispose_engines, reference
+from mapper_dask.connections.pool import dispose_engines
+from mapper_dask.connections.reference import reference
 from mapper_dask.errors import MapperError
 from tests.certificates import authority, identity, openssl
 from tests.contract import sides

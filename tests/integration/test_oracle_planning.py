@@ -9,7 +9,7 @@ import oracledb
 import pytest
 
 from mapper_dask import ChunkManager, MapperJob, ParallelProcessor
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.dialects.oracle import catalogue, explain, session
 from mapper_dask.plan import sample
 from tests.contract import sides

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from mapper_dask import MapperJob, ParallelProcessor
-from mapper_dask.connections import dispose_engines, reference
+from mapper_dask.connections.pool import dispose_engines
+from mapper_dask.connections.reference import reference
 from mapper_dask.run import housekeeping
 from tests.contract import sides
 from tests.contract.sides import Side

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from mapper_dask import MapperJob
-from mapper_dask.connections import reference
+from mapper_dask.connections.reference import reference
 from mapper_dask.errors import ConfigurationError, RunStoppedError
 from mapper_dask.ledger_runs import RunState
 from mapper_dask.run import once, spooling

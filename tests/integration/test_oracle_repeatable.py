@@ -16,7 +16,7 @@ import pytest
 
 import mapper_dask
 from mapper_dask import ChunkManager, MapperJob, ParallelProcessor
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.dialects.oracle import proof, reached
 from mapper_dask.plan.strategy import LOST_OR_DOUBLED
 from tests.contract import sides

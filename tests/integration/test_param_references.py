@@ -12,9 +12,9 @@ import pytest
 
 from mapper_dask import ChunkManager, MapperJob, ParallelProcessor
 from mapper_dask.cli.app import main
+from mapper_dask.connections.param_references import Opened, mark, opened
 from mapper_dask.errors import ConfigurationError, MapperError
 from mapper_dask.plan.params import with_values
-from mapper_dask.references import Opened, mark, opened
 from tests.database import Databases
 
 SECRETS = ("tok3n-of-nobody", 'o\'brien \\ "x" $1 %s :y --', "' OR '", "id", "<env:TOKEN>", "''''")

@@ -21,9 +21,11 @@ import sqlalchemy as sa
 from mapper_dask import ExecutionEngine, MapperError, MapperJob, ParallelProcessor
 from mapper_dask.cli.app import main
 from mapper_dask.cli.reports import _pages
-from mapper_dask.connections import dispose_engines, fingerprint, reference
+from mapper_dask.connections.pool import dispose_engines
+from mapper_dask.connections.reference import reference
 from mapper_dask.dialects.postgresql import PostgreSQL
 from mapper_dask.errors import FingerprintError, LedgerError
+from mapper_dask.naming import fingerprint
 from mapper_dask.run import housekeeping
 from tests.database import Databases, Server, fresh_databases
 from tests.planted import texts, values

@@ -32,7 +32,8 @@ from mapper_dask import (
     read_sql_query,
     reject,
 )
-from mapper_dask.connections import dispose_engines, engine_for, raw_connection, reference
+from mapper_dask.connections.pool import dispose_engines, engine_for, raw_connection
+from mapper_dask.connections.reference import reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.embedded import EmbeddedPostgres, embedded_postgres
 from mapper_dask.run import draft, flow_ledger, housekeeping, room, stored_runs

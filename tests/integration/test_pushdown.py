@@ -16,7 +16,7 @@ from mapper_dask import (
     ParallelProcessor,
     read_sql_query,
 )
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.dialects.postgresql.dialect import PostgreSQL
 from mapper_dask.parallel_models import ChunkKind
 from mapper_dask.plan import sample, weighing

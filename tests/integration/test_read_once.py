@@ -14,7 +14,7 @@ from mapper_dask import MapperJob, ParallelProcessor, read_sql_query
 from mapper_dask.chunk import reading
 from mapper_dask.chunk.chunk_processor import process_chunk
 from mapper_dask.cli import main
-from mapper_dask.connections import reference
+from mapper_dask.connections.reference import reference
 from mapper_dask.errors import ConfigurationError, DatabaseError, RunStoppedError
 from mapper_dask.parallel_models import ChunkKind
 from mapper_dask.plan.chunk_manager import ChunkManager

@@ -25,6 +25,7 @@ import sqlalchemy as sa
 from distributed import Client, LocalCluster
 
 from mapper_dask import ParallelProcessor
+from mapper_dask.connections.masking import secrets_of
 from mapper_dask.embedded import EmbeddedPostgres
 from mapper_dask.errors import (
     ConfigurationError,
@@ -35,7 +36,6 @@ from mapper_dask.errors import (
     TargetError,
     UnknownOptionError,
 )
-from mapper_dask.masking import secrets_of
 from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.run import own_cluster
 from tests.database import Database, Databases, Server, fresh_databases

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from distributed import Client
 
 from mapper_dask import ChunkManager, MapperError, MapperJob, ParallelProcessor, read_sql_query
-from mapper_dask.connections import reference
-from mapper_dask.masking import secrets_of
+from mapper_dask.connections.masking import secrets_of
+from mapper_dask.connections.reference import reference
 from tests.database import Databases
 
 PASSWORD = "s3cret/§%40 @:x"

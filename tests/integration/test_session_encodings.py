@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from mapper_dask import ChunkManager, MapperJob, ParallelProcessor, read_sql_query
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.dialects.postgresql import copying, libpq
 from mapper_dask.errors import MapperError
 from mapper_dask.parallel_models import ChunkKind

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from mapper_dask import ChunkManager, MapperJob, ParallelProcessor
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.parallel_models import ChunkKind
 
 SORTED = {"NLS_SORT": "BINARY_CI", "NLS_COMP": "LINGUISTIC"}

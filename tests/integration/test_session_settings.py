@@ -21,7 +21,8 @@ import sqlalchemy as sa
 from mapper_dask import ChunkManager, MapperJob, ParallelProcessor
 from mapper_dask.chunk.extract import source_session
 from mapper_dask.chunk.task import ReadTask
-from mapper_dask.connections import dispose_engines, reference
+from mapper_dask.connections.pool import dispose_engines
+from mapper_dask.connections.reference import reference
 from mapper_dask.dialects.postgresql import decode, lines, types, zones
 from mapper_dask.parallel_result import ParallelProcessingResult
 from tests.database import Database, Server

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from mapper_dask import MapperJob, ParallelProcessor
-from mapper_dask.connections import dispose_engines, reference
+from mapper_dask.connections.pool import dispose_engines
+from mapper_dask.connections.reference import reference
 from mapper_dask.errors import RowsGoneError, TargetError
 from mapper_dask.run import stored_runs
 from mapper_dask.run.evidence import Standing, Verdict, still_there

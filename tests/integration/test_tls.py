@@ -21,7 +21,8 @@ import pytest
 import sqlalchemy as sa
 
 from mapper_dask import MapperError, MapperJob, ParallelProcessor
-from mapper_dask.connections import dispose_engines, engine_for, raw_connection, reference
+from mapper_dask.connections.pool import dispose_engines, engine_for, raw_connection
+from mapper_dask.connections.reference import reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.embedded import EmbeddedPostgres
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mapper_dask import ChunkingStrategy, ChunkManager, MapperJob
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.plan import sample
 from tests.database import Server, fresh_databases
 

@@ -23,7 +23,7 @@ from mapper_dask import (
     MapperJob,
     ParallelProcessor,
 )
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from tests.database import Server, fresh_databases
 from tests.property.test_hostile_input import (
     COLUMN,

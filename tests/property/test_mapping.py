@@ -17,7 +17,8 @@ import yaml
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from mapper_dask.connections import secrets_of
+from mapper_dask.connections.pool import secrets_of
+from mapper_dask.connections.urls import parse_url
 from mapper_dask.dialects.oracle.literals import literal as oracle
 from mapper_dask.dialects.postgresql.literals import literal as postgresql
 from mapper_dask.errors import ConfigurationError, JobFileError
@@ -28,7 +29,6 @@ from mapper_dask.mapping.casts import CastError, cast
 from mapper_dask.mapping.expressions import FUNCTIONS, ExpressionError, parse
 from mapper_dask.mapping.types import NAMES, type_named
 from mapper_dask.plan.params import with_values
-from mapper_dask.urls import parse_url
 
 TYPES = [*NAMES, "decimal(9, 2)", "decimal(38, 0)", "decimal(38, 20)", "decimal(1, 1)"]
 

@@ -29,7 +29,7 @@ from mapper_dask import (
     ParallelProcessor,
     read_sql_query,
 )
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.dialects.postgresql import copying, libpq, queries, transfer
 from mapper_dask.dialects.postgresql.dialect import PostgreSQL
 from mapper_dask.dialects.postgresql.types import column

@@ -21,10 +21,9 @@ LAYERS = (
     "halting",
     "near",
     "options",
-    "places",
     "retries",
     "rendering",
-    ("log", "numpy_times"),
+    ("log", "naming", "numpy_times"),
     "stored",
     "text_files",
     "parallel_models",
@@ -35,12 +34,8 @@ LAYERS = (
     "flow",
     "settings",
     ("schema", "query_text"),
-    "url_values",
-    "masking",
-    "urls",
-    "vault",
     "connections",
-    ("dialects", "references"),
+    "dialects",
     "ledger_evidence",
     ("ledger_lost", "ledger_rows", "ledger_runs", "ledger_staged"),
     "ledger",
@@ -57,7 +52,7 @@ LAYERS = (
 STRANGERS = {("plan", "chunk"), ("chunk", "plan")}
 """Neighbours of one layer that do not know each other."""
 
-DASK_CONFIG_ONLY = {"connections.py", "settings.py"}
+DASK_CONFIG_ONLY = {"connections/reference.py", "settings.py"}
 """Profiles and settings live in Dask's configuration, where cluster users keep theirs:
 ``dask.config`` and no more of Dask is named there."""
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from mapper_dask.connections import ConnectionRef
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError
 from mapper_dask.run import budget as module
 from mapper_dask.run.budget import Budget, Share, unbounded

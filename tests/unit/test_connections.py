@@ -19,19 +19,13 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapper_dask import connections
-from mapper_dask import vault as vaults
-from mapper_dask.connections import (
-    ConnectionRef,
-    dispose_engines,
-    engine_for,
-    fingerprint,
-    parse_url,
-    raw_connection,
-    reference,
-)
+from mapper_dask.connections import vault as vaults
+from mapper_dask.connections.masking import redact, secrets_of
+from mapper_dask.connections.pool import dispose_engines, engine_for, parse_url, raw_connection
+from mapper_dask.connections import pool as connections
+from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError
-from mapper_dask.masking import redact, secrets_of
+from mapper_dask.naming import fingerprint
 from tests.scripts import run_script
 
 SECRET = "tr0ub4dor"
@@ -378,7 +372,7 @@ def test_a_process_that_ends_takes_its_entries_along(tmp_path, ending):
     script = tmp_path / "script.py"
     script.write_text(
         "import os; del os.memfd_create\n"
-        "from mapper_dask.connections import reference\n"
+        "from mapper_dask.connections.reference import reference\n"
         f"print(reference({URL!r}).value, flush=True)\n{ending}\n"
     )
 

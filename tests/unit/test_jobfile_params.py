@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mapper_dask.connections import reference
+from mapper_dask.connections.reference import reference
 from mapper_dask.dialects.oracle.literals import literal as oracle
 from mapper_dask.dialects.postgresql.literals import literal as postgresql
 from mapper_dask.errors import ConfigurationError

@@ -45,7 +45,7 @@ READS_ITS_OWN = ("mapping/transform.py", "raised.py", "run/door.py")
 worker's function raised, in the result that Dask brings, and what goes to a worker in a task."""
 
 PROGRAM_STARTERS = {"subprocess", "multiprocessing"}
-STARTS_PROGRAMS = ("embedded.py", "run/own_cluster.py", "vault.py")
+STARTS_PROGRAMS = ("embedded.py", "run/own_cluster.py", "connections/vault.py")
 """A server, the workers, and a shell that removes a secret's file when its process has ended."""
 
 IMPORTS_BY_NAME = ("__init__.py", "run/job_record.py", "jobfile/functions.py")

@@ -11,7 +11,7 @@ from rich.console import Console
 
 import mapper_dask
 from mapper_dask import ParallelProcessor, Progress, RunEnded, RunEvent, RunStarted
-from mapper_dask.connections import reference
+from mapper_dask.connections.reference import reference
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.ledger_runs import RunState
 from mapper_dask.log import FlowPlace

@@ -18,7 +18,7 @@ import pytest
 
 from mapper_dask.chunk.spooled import rows_of
 from mapper_dask.chunk.task import ReadTask
-from mapper_dask.connections import reference
+from mapper_dask.connections.reference import reference
 from mapper_dask.errors import ConfigurationError, PlanError, RunStoppedError, SpoolError
 from mapper_dask.parallel_models import Chunk, ChunkKind
 from mapper_dask.plan.saved_plan import SavedPlan, require_complete

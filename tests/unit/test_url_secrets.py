@@ -9,9 +9,10 @@ from urllib.parse import quote, quote_plus
 import pytest
 import sqlalchemy as sa
 
-from mapper_dask.connections import engine_for, redact, reference
+from mapper_dask.connections.pool import engine_for, redact
+from mapper_dask.connections.reference import reference
+from mapper_dask.connections.urls import parse_url
 from mapper_dask.jobfile.secrets import has_secret
-from mapper_dask.urls import parse_url
 
 MARKER = "XmarkerX"
 

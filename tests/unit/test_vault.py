@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mapper_dask import vault
+from mapper_dask.connections import vault
 from tests.scripts import ROOT
 
 SECRET = "postgresql://me:tr0ub4dor@h/d"
@@ -20,7 +20,7 @@ SECRET = "postgresql://me:tr0ub4dor@h/d"
 KEEPER = f"""
 import os, sys
 {{before}}
-from mapper_dask import vault
+from mapper_dask.connections import vault
 print(vault.entry({SECRET!r}), flush=True)
 sys.stdin.read()
 """
@@ -86,7 +86,7 @@ def test_only_its_owner_reads_what_lies_in_memory() -> None:
 
 FORK = f"""
 import os
-from mapper_dask import vault
+from mapper_dask.connections import vault
 mine = vault.entry({SECRET!r})
 assert vault.entry({SECRET!r}) == mine
 if os.fork() == 0:

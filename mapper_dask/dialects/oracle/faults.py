@@ -10,9 +10,9 @@ from typing import Any
 import oracledb
 import sqlalchemy as sa
 
+from mapper_dask.connections.masking import redact
+from mapper_dask.connections.param_references import masked
 from mapper_dask.errors import DatabaseError, SnapshotLostError
-from mapper_dask.masking import redact
-from mapper_dask.references import masked
 
 LOCK_CODES = frozenset({"ORA-00054", "ORA-30006", "DPY-4024"})
 """A lock was waited for in vain. The driver's call timeout is one too: only a load that waits for

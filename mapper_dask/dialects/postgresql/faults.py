@@ -11,9 +11,9 @@ import psycopg2
 import psycopg2.errors
 import sqlalchemy as sa
 
+from mapper_dask.connections.masking import redact
+from mapper_dask.connections.param_references import masked
 from mapper_dask.errors import DatabaseError, SnapshotLostError
-from mapper_dask.masking import redact
-from mapper_dask.references import masked
 
 RETRYABLE = re.compile(r"08|57P0|53(?!100)|40|55P03")
 """SQLSTATEs that pass: links, shutdowns, resources (not a full disk), conflicts, lock timeouts."""

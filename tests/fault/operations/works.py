@@ -21,7 +21,7 @@ from mapper_dask import (
     MapperJob,
     ParallelProcessor,
 )
-from mapper_dask.connections import reference
+from mapper_dask.connections.reference import reference
 from mapper_dask.errors import RunNotFoundError
 from mapper_dask.run import housekeeping
 from tests.database import Database, Databases

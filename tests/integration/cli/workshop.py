@@ -22,7 +22,7 @@ from cloudpickle import unregister_pickle_by_value
 from cloudpickle.cloudpickle import list_registry_pickle_by_value
 
 from mapper_dask.cli import main
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from tests.database import Database, Databases
 from tests.scripts import ROOT
 

@@ -20,7 +20,7 @@ import pytest
 
 from mapper_dask import MapperError, ParallelProcessor
 from mapper_dask.cli import main
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from tests.database import Databases
 
 PASSWORD = "hunter2-not-to-be-seen"

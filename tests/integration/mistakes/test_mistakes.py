@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from mapper_dask import MapperJob, ParallelProcessor
-from mapper_dask.connections import dispose_engines
+from mapper_dask.connections.pool import dispose_engines
 from tests.database import Databases, Server, fresh_databases
 from tests.integration.mistakes import (
     of_command_line,

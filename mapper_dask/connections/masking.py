@@ -8,7 +8,7 @@ from urllib.parse import quote, quote_plus
 
 import sqlalchemy as sa
 
-from mapper_dask.url_values import forms, is_nested, may_be_secret, secret_texts
+from mapper_dask.connections.url_values import forms, is_nested, may_be_secret, secret_texts
 
 SHORTEST = 4
 """Characters of a secret that is looked for in any text, not only a database's: ``x`` is in all."""

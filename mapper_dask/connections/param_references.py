@@ -12,10 +12,10 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from mapper_dask.connections.advice import here
+from mapper_dask.connections.masking import SHORTEST
 from mapper_dask.errors import ConfigurationError
-from mapper_dask.masking import SHORTEST
 from mapper_dask.near import variable_like
-from mapper_dask.places import here
 from mapper_dask.schema.facts import SourceQuery
 
 Literal = Callable[[str], str]

@@ -1,32 +1,24 @@
-"""From what a user calls a connection to an engine, on whichever process needs it.
-
-A worker never receives a password. What travels is a :class:`ConnectionRef`: a URL without
-secrets, the name of an environment variable or of a profile, or the name of a *vault entry*: what
-only this user can read, kept by the process that was given the password, gone when it ends.
-"""
+"""The connections of this process: an engine for each reference, its pool, what is lent of it."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Any
 
-import dask
 import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool
 
-from mapper_dask import vault
+from mapper_dask.connections.advice import remedy_of
+from mapper_dask.connections.masking import SHORTEST, masked, redact, shown_url
+from mapper_dask.connections.reference import ConnectionRef, parsed
+from mapper_dask.connections.urls import parse_url
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError
 from mapper_dask.halting import cancelled_with
-from mapper_dask.masking import SHORTEST, hidden, masked, redact, secrets_of, shown_url
-from mapper_dask.places import no_connection, no_profile, remedy_of, unset
-from mapper_dask.urls import parse_url, url_of_engine
 
 POOL_SIZE = 2
 """Connections kept a process and database: a chunk uses one to read and one to load, which may be
@@ -35,113 +27,18 @@ the same database. More are opened where a worker has more threads, and closed a
 GOODBYE = 1.0
 """Seconds within which a server has let go of a connection that is closed; mostly it is 1 ms."""
 
-PLACES = ("host", "port", "service_name", "sid")
-"""Parts of a URL's query that say which database it leads to."""
-
 WIRE = ("client_encoding",)
 """What a dialect opens its connections with, whatever a URL says: it has no part in what a query
 means."""
 
 _lock = threading.Lock()
+
 _closing = threading.local()
+
 _engines: dict[tuple[int, str, str], sa.Engine] = {}
+
 _texts: dict[tuple[int, str, str], str] = {}
 """What the references of the engines stood for when these were made."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionRef:
-    """How a process finds a connection, without holding its secret."""
-
-    kind: Literal["url", "env", "profile", "vault"]
-    """Where the URL is found."""
-    value: str
-    """The URL itself, the variable's or profile's name, or the vault entry's path."""
-    shown: str
-    """What a person may read: the URL with its secrets masked, or the reference."""
-    field: str = field(default="", compare=False)
-    """The argument it was given as, for errors; empty where nobody gave one."""
-
-    def __str__(self) -> str:
-        return self.shown
-
-    @property
-    def portable(self) -> str | None:
-        """The reference as text that another session can use; None when it stands on a secret."""
-        return {
-            "url": self.value,
-            "env": f"env:{self.value}",
-            "profile": f"profile:{self.value}",
-        }.get(self.kind)
-
-    @property
-    def address(self) -> str:
-        """Which database it leads to from here: host, port and name, and no login."""
-        url = self.resolve()
-        shown = hidden(url)
-        parts = [shown.host, url.port, shown.database, *(shown.query.get(k) for k in PLACES)]
-        return " ".join(str(part) for part in parts if part is not None)
-
-    def resolve(self) -> sa.URL:
-        """Return the URL, secret and all, for use in this process only.
-
-        Raises
-        ------
-        ConfigurationError
-            When the variable, profile or vault entry does not exist here.
-        """
-        return _parsed(self, self.text())
-
-    def text(self) -> str:
-        """Return what it stands for at this moment, as text; raises as ``resolve`` does."""
-        finders: dict[str, Callable[[str, str], str]] = {
-            "url": _as_it_is,
-            "env": _from_environment,
-            "profile": _from_profile,
-            "vault": _from_vault,
-        }
-        return finders[self.kind](self.value, self.field)
-
-
-def reference(connection: Any, field: str = "source_conn") -> ConnectionRef:
-    """Return the reference that stands for what a user passed as a connection.
-
-    Parameters
-    ----------
-    connection
-        A URL as text, a SQLAlchemy ``URL`` or ``Engine``, ``env:NAME``, ``profile:NAME``, or a
-        reference already made.
-    field
-        The argument's name, for the error.
-
-    Raises
-    ------
-    ConfigurationError
-        When it is none of these.
-    """
-    match connection:
-        case ConnectionRef():
-            return connection if connection.field else replace(connection, field=field)
-        case sa.Engine():
-            return _url_reference(url_of_engine(connection, field), field)
-        case sa.URL():
-            return _url_reference(connection, field)
-        case str() if connection.startswith(("env:", "profile:")):
-            kind, _, name = connection.partition(":")
-            _require_name(kind, name, field)
-            return ConnectionRef("env" if kind == "env" else "profile", name, connection, field)
-        case str() if "://" in connection:
-            return _url_reference(parse_url(connection, field), field)
-    raise ConfigurationError(no_connection(connection, field, _profiles()), field=field)
-
-
-def _require_name(kind: str, name: str, field: str) -> None:
-    """Refuse what stands behind ``env:`` or ``profile:`` and is no name; it may be a secret."""
-    if re.fullmatch(r"[^\s:/@?=&%]+", name) is None:
-        wanted = "an environment variable" if kind == "env" else "a profile"
-        found = "what stands there is none (not shown)" if name else "nothing stands there"
-        message = f"{field}: behind {kind}: stands the name of {wanted}, and {found}"
-        raise ConfigurationError(message, field=field)
 
 
 def engine_for(ref: ConnectionRef, *, connect_args: dict[str, Any]) -> sa.Engine:
@@ -155,7 +52,7 @@ def engine_for(ref: ConnectionRef, *, connect_args: dict[str, Any]) -> sa.Engine
         if key in _engines and _texts[key] != text:  # the variable names another database now
             _engines.pop(key).pool.dispose()
         if key not in _engines:
-            url, _texts[key] = _parsed(ref, text), text
+            url, _texts[key] = parsed(ref, text), text
             _engines[key] = sa.create_engine(
                 url,
                 # What the URL says itself, such as a timeout, is not overruled, but for what the
@@ -235,77 +132,6 @@ def idle_connections(*refs: ConnectionRef) -> int:
     return sum(pool.checkedin() for pool in pools if isinstance(pool, QueuePool))
 
 
-def _url_reference(url: sa.URL, field: str) -> ConnectionRef:
-    shown, text = masked(url), url.render_as_string(hide_password=False)
-    if not secrets_of(url):
-        return ConnectionRef("url", text, shown, field)
-    return ConnectionRef("vault", vault.entry(text), shown, field)
-
-
-def _parsed(ref: ConnectionRef, text: str) -> sa.URL:
-    return parse_url(text, ref.field, ref.shown) if ref.field else parse_url(text, ref.shown)
-
-
-def _as_it_is(text: str, field: str) -> str:
-    del field
-    return text
-
-
-def _from_environment(name: str, field: str) -> str:
-    try:
-        return os.environ[name]
-    except KeyError:
-        raise ConfigurationError(unset(name, field), field=field or f"env:{name}") from None
-
-
-def _profiles() -> list[str]:
-    """Return the names of the profiles that this process knows."""
-    known = dask.config.get("mapper-dask.profiles", None)
-    return sorted(map(str, known)) if isinstance(known, dict) else []
-
-
-def _from_profile(name: str, field: str) -> str:
-    url = dask.config.get(f"mapper-dask.profiles.{name}.url", None)
-    if url is None:
-        message = no_profile(name, field, _profiles())
-        raise ConfigurationError(message, field=field or f"profile:{name}")
-    return _from_environment(url[4:], field) if url.startswith("env:") else str(url)
-
-
-def _from_vault(entry: str, field: str) -> str:
-    try:
-        return vault.text(entry)
-    except OSError:
-        message = (
-            "a worker cannot read the password that was given inline, because it "
-            "runs on another host "
-            "or as another user, or the session that held it has ended; pass "
-            "'env:NAME' or 'profile:NAME' instead"
-        )
-        named = f"{field}: {message}" if field else message
-        raise ConfigurationError(named, field=field or "source_conn, target_conn") from None
-
-
-def fingerprint(*parts: object) -> str:
-    """Return a short stable digest of some texts."""
-    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:16]
-
-
-def session_tag(run_id: str) -> str:
-    """Return the name that a run's sessions have in common, as administrators see them.
-
-    A database cuts an application's name at 63 bytes and blanks what is not ASCII, so a run_id
-    that would not survive is digested.
-    """
-    plain = re.fullmatch(r"[A-Za-z0-9._-]{1,36}", run_id) is not None
-    return f"mapper_dask:{run_id if plain else fingerprint(run_id)}"
-
-
-def keeper_name(tag: str) -> str:
-    """Return the name of the session that keeps the snapshot of a run, by its sessions' own."""
-    return f"{tag}:keeper"
-
-
 def redacted(text: str) -> str:
     """Return a text without the secrets of any URL that this process has connected to."""
     with _lock:
@@ -382,7 +208,6 @@ PERMANENT = re.compile(
     re.IGNORECASE,
 )
 """Login refusals that no retry mends; everything else may be a server that is starting."""
-
 
 NEEDLESS = re.compile(r"\s+Is the server running [^?]*\?")
 """What libpq asks of a refused connection; the remedy says it."""
