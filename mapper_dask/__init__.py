@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mapper_dask.chunk.chunk_processor import ChunkProcessor
-    from mapper_dask.chunk.rejects import reject
     from mapper_dask.errors import MapperError, RunFailedError
     from mapper_dask.flow import Flow, FlowJob, FlowResult
     from mapper_dask.frames import read_sql_query
     from mapper_dask.incremental import Incremental
+    from mapper_dask.ledger.rejects import reject
     from mapper_dask.mapper_job import MapperJob
     from mapper_dask.parallel_models import Chunk, ChunkConfig, ChunkingStrategy, ChunkResult
     from mapper_dask.parallel_result import ParallelProcessingResult
@@ -82,7 +82,7 @@ _PLACES = {
     "RunRefused": "mapper_dask.run.events",
     "RunStarted": "mapper_dask.run.events",
     "read_sql_query": "mapper_dask.frames",
-    "reject": "mapper_dask.chunk.rejects",
+    "reject": "mapper_dask.ledger.rejects",
 }
 
 

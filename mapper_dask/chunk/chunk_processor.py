@@ -29,7 +29,7 @@ from mapper_dask.chunk.load import (
 from mapper_dask.chunk.reading import Held, Reading, reading_of
 from mapper_dask.chunk.refused_row import of_row
 from mapper_dask.chunk.rows import refused_by_target, through, with_chunk
-from mapper_dask.chunk.spooled import SpooledReading, in_file
+from mapper_dask.chunk.spooled import SpooledReading
 from mapper_dask.chunk.task import ChunkTask, LoadTask
 from mapper_dask.connections.pool import close_idle
 from mapper_dask.dialects import dialect_for
@@ -44,6 +44,7 @@ from mapper_dask.errors import (
 )
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, Reject
 from mapper_dask.retries import attempts, lacks_connection
+from mapper_dask.spool.files import in_file
 
 UNREACHED, UNREACHED_SECONDS = 2, 3.0
 """Attempts without a connection, and seconds, after which a chunk is given back: a database that

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from mapper_dask.chunk.extract import SourceSession
 from mapper_dask.chunk.load import TargetSession
-from mapper_dask.chunk.spooled import in_file
 from mapper_dask.chunk.task import ReadTask
 from mapper_dask.errors import RunStoppedError, SourceChangedError, TargetChangedError
 from mapper_dask.parallel_models import Chunk, ChunkKind, ChunkResult
 from mapper_dask.schema.definition import difference, staging_difference, target_difference
 from mapper_dask.schema.facts import TargetTable
+from mapper_dask.spool.files import in_file
 from mapper_dask.stored import parsed
 
 REMEDY = (

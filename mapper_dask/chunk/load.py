@@ -19,7 +19,7 @@ from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import DatabaseError
-from mapper_dask.ledger import Ledger, asides_of
+from mapper_dask.ledger.run_tables import Ledger, asides_of
 from mapper_dask.naming import session_tag
 from mapper_dask.parallel_models import ChunkResult
 from mapper_dask.schema.facts import Aside, Needs, TargetTable

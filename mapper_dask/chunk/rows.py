@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import pandas as pd
 import pyarrow as pa
 
-from mapper_dask.chunk import extract, rejects, sieve, transform
+from mapper_dask.chunk import extract, sieve, transform
 from mapper_dask.chunk.encode import Encoded, encode_frame, encode_table
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.errors import EncodeError, RejectLimitError, TransformError
+from mapper_dask.ledger import rejects
 from mapper_dask.parallel_models import Reject
 from mapper_dask.rendering import counted
 from mapper_dask.schema.facts import Column, TargetTable

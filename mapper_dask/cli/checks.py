@@ -74,7 +74,7 @@ def _look_at(look: _Look, job: Any, settings: Any) -> None:
 
 def _ledger(conn: Any) -> None:
     from mapper_dask.connections.reference import reference
-    from mapper_dask.run.housekeeping import require_ledger
+    from mapper_dask.ledger.cleanup import require_ledger
 
     require_ledger(reference(conn, "target_conn"))
 
@@ -88,12 +88,12 @@ def _incremental(job: Any) -> Any:
 def _prepared(mapper: Any) -> Any:
     """Return a job's plan, after all that a run checks before it enters the ledger."""
     from mapper_dask.connections.reference import reference
+    from mapper_dask.dialects.snapshot import keep_snapshot
     from mapper_dask.plan.blame import in_users_text
     from mapper_dask.plan.chunk_manager import ChunkManager
     from mapper_dask.plan.params import bound
     from mapper_dask.retries import Patience
     from mapper_dask.run.preflight import prepare
-    from mapper_dask.run.snapshot import keep_snapshot
 
     source = reference(mapper.source_conn, "source_conn")
     consistent = mapper.consistent

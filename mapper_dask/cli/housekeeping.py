@@ -51,7 +51,7 @@ def clean(
     has come stays, however old; so does everything that can be resumed, unless asked.
     """
     del as_json, debug
-    from mapper_dask.run import housekeeping
+    from mapper_dask.ledger import cleanup as housekeeping
     from mapper_dask.settings import resolve
 
     cleaned = housekeeping.clean(

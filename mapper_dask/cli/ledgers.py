@@ -71,14 +71,14 @@ def as_given(
 
 
 def _others_write(ledger: Any) -> bool:
-    from mapper_dask.run.trust import writers
+    from mapper_dask.ledger.trust import writers
 
     return bool(writers(ledger))
 
 
 def _job_of(flow: Any, ledger: Any, run_id: str) -> Any:
     """Return the job of a flow that was run under a name."""
-    from mapper_dask.run import stored_runs
+    from mapper_dask.ledger import stored_runs
 
     recorded = stored_runs.found(ledger, run_id).plan["job"]
     place = recorded["target_schema"], recorded["target_table"]

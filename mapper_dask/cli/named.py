@@ -42,7 +42,7 @@ def named(ledger: Any, name: str, file: str | None = None) -> Named:
     RunNotFoundError
         When the ledger knows none of that name, or no job of the flow has begun a run.
     """
-    from mapper_dask.run.unknown import unknown
+    from mapper_dask.ledger.unknown_runs import unknown
 
     flow = flow_of_run(ledger, name)
     if flow is not None:
@@ -70,7 +70,7 @@ def own_name(ledger: Any, name: str) -> str:
 
 def flow_of_run(ledger: Any, name: str) -> Any:
     """Return a flow's run of that name; None where there is none."""
-    from mapper_dask.run.flow_ledger import FlowLedger
+    from mapper_dask.ledger.flows import FlowLedger
 
     try:
         return FlowLedger(ledger, name).find()
@@ -86,7 +86,7 @@ def require_flow(ledger: Any, name: str) -> None:
     RunNotFoundError
         When it is a run of one of a flow's jobs.
     """
-    from mapper_dask.run.flow_ledger import FlowLedger, all_runs
+    from mapper_dask.ledger.flows import FlowLedger, all_runs
 
     if flow_of_run(ledger, name) is not None:
         return
@@ -98,7 +98,7 @@ def require_flow(ledger: Any, name: str) -> None:
 
 
 def _itself(ledger: Any, name: str) -> NamedRun | None:
-    from mapper_dask.run.run_ledger import RunLedger
+    from mapper_dask.ledger.runs import RunLedger
 
     return NamedRun(name, ledger) if RunLedger(ledger, name).is_known() else None
 
@@ -119,7 +119,7 @@ def _of_a_job(ledger: Any, name: str, file: str | None) -> NamedRun | None:
 def _jobs(ledger: Any, flow_run: str, file: str | None) -> list[tuple[Any, Any]]:
     """Return the jobs of a flow's run, each with where its target is."""
     from mapper_dask.cli.ledgers import flow_of
-    from mapper_dask.run.flow_ledger import FlowLedger
+    from mapper_dask.ledger.flows import FlowLedger
 
     flow = None if file is None else flow_of(file)
     stored = FlowLedger(ledger, flow_run)

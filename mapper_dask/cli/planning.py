@@ -156,8 +156,8 @@ def _save(
 
 def _saved(mapper: Any, made: Any) -> dict[str, Any]:
     from mapper_dask.connections.reference import reference
+    from mapper_dask.ledger.stored_job import marks
     from mapper_dask.plan.saved_plan import SavedPlan
-    from mapper_dask.run.job_record import marks
 
     source = reference(mapper.source_conn, "source_conn")
     return SavedPlan.of(made, marks(mapper.validated(), source)).to_json()

@@ -177,8 +177,8 @@ def _found(run_id: str, ledger: str | None, file: str | None) -> list[dict[str, 
 
 
 def _of_run(run: Any) -> list[dict[str, Any]]:
-    from mapper_dask.run import stored_runs
-    from mapper_dask.run.run_ledger import RunLedger
+    from mapper_dask.ledger import stored_runs
+    from mapper_dask.ledger.runs import RunLedger
 
     stored_runs.found(run.target, run.run_id)
     return [

@@ -55,7 +55,7 @@ def report(
 
 def _pages(target: Any, run_id: str) -> list[Any]:
     """Return what to say of a run, or of the runs of a flow's jobs."""
-    from mapper_dask.run.flow_ledger import FlowLedger
+    from mapper_dask.ledger.flows import FlowLedger
 
     if flow_of_run(target, run_id) is None:
         name = own_name(target, run_id)
@@ -80,10 +80,10 @@ def _job_page(target: Any, job: Any) -> Any:
 
 def _page(target: Any, run_id: str, title: str) -> Any:
     from mapper_dask.cli.page import RunPage
-    from mapper_dask.run import report as reports
-    from mapper_dask.run import stored_runs
-    from mapper_dask.run.housekeeping import chunk_times
-    from mapper_dask.run.run_ledger import RunLedger
+    from mapper_dask.ledger import report as reports
+    from mapper_dask.ledger import stored_runs
+    from mapper_dask.ledger.cleanup import chunk_times
+    from mapper_dask.ledger.runs import RunLedger
 
     stored = stored_runs.found(target, run_id)
     ledger = RunLedger(target, run_id)

@@ -282,7 +282,7 @@ def resume(
     ledger, nothing is taken from it unless you say --trust-ledger: give the file.
     """
     del as_json, debug
-    from mapper_dask.run.trust import require_trusted_flow
+    from mapper_dask.ledger.trust import require_trusted_flow
 
     options = _options(scheduler, workers, changes, sequential=sequential, quiet=quiet)
     conn = ledger_of(ledger, file)
@@ -316,7 +316,7 @@ def _resumed(
 
 def _jobs_of(conn: Any, run_id: str, job_file: Any) -> tuple[str, ...]:
     """Return the jobs that the run was begun with."""
-    from mapper_dask.run.flow_ledger import FlowLedger
+    from mapper_dask.ledger.flows import FlowLedger
 
     names = [job.name for job in FlowLedger(conn, run_id).jobs()]
     return tuple(name for name in names if name in job_file.jobs)

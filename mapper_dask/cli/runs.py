@@ -65,8 +65,8 @@ def status(
 
 
 def _listed(target: Any, limit: int) -> Reply:
-    from mapper_dask.run.flow_ledger import all_runs
-    from mapper_dask.run.housekeeping import every_run
+    from mapper_dask.ledger.cleanup import every_run
+    from mapper_dask.ledger.flows import all_runs
 
     every = every_run(target)
     runs, flows = every[:limit], all_runs(target)[:limit]
@@ -108,8 +108,8 @@ def _flow(flow: Any) -> dict[str, Any]:
 
 def _looked_at(target: Any, run_id: str) -> tuple[Reply, bool]:
     """Return how one run stands, and whether it is under way."""
-    from mapper_dask.run.housekeeping import every_run
-    from mapper_dask.run.unknown import unknown
+    from mapper_dask.ledger.cleanup import every_run
+    from mapper_dask.ledger.unknown_runs import unknown
 
     flow = flow_of_run(target, run_id)
     if flow is not None:
@@ -123,7 +123,7 @@ def _looked_at(target: Any, run_id: str) -> tuple[Reply, bool]:
 
 def _run_status(target: Any, run: Any) -> tuple[Reply, bool]:
     from mapper_dask.cli.reply import plain
-    from mapper_dask.run.run_ledger import RunLedger
+    from mapper_dask.ledger.runs import RunLedger
 
     ledger = RunLedger(target, run.run_id)
     chunks = ledger.chunks()
@@ -164,8 +164,8 @@ def _why_once(ledger: Any, chunks: Any) -> list[str]:
 
 
 def _flow_status(target: Any, flow: Any) -> tuple[Reply, bool]:
-    from mapper_dask.run.flow_ledger import FlowLedger
-    from mapper_dask.run.housekeeping import every_run
+    from mapper_dask.ledger.cleanup import every_run
+    from mapper_dask.ledger.flows import FlowLedger
 
     jobs = FlowLedger(target, flow.run_id).jobs()
     runs = every_run(target)
@@ -223,7 +223,7 @@ def cancel(
 
 def _one_cancelled(target: Any, name: str, source: str | None) -> Reply:
     from mapper_dask import ParallelProcessor
-    from mapper_dask.run.housekeeping import every_run
+    from mapper_dask.ledger.cleanup import every_run
 
     run_id = own_name(target, name)
     ParallelProcessor(progress=False).cancel(run_id, target_conn=target, source_conn=source)

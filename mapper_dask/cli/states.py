@@ -46,6 +46,6 @@ def moment(time: object) -> str:
 
 def took(start: object, end: object) -> str:
     """Return how long something has taken; nothing while it goes on."""
-    from mapper_dask.ledger_rows import seconds_between
+    from mapper_dask.ledger.records import seconds_between
 
     return "" if end is None else lasted(max(0.0, seconds_between(start, end)))

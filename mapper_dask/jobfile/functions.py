@@ -14,7 +14,7 @@ from typing import Any
 
 import cloudpickle
 
-from mapper_dask.run.job_record import is_users_own
+from mapper_dask.ledger.stored_job import is_users_own
 
 OWN = "mapper_dask"
 """This library: it is wherever a worker is."""

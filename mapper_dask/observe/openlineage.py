@@ -60,10 +60,10 @@ from openlineage.client.uuid import generate_static_uuid
 from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
-from mapper_dask import ledger_runs
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
+from mapper_dask.ledger import run_record as ledger_runs
 from mapper_dask.log import FlowPlace
 from mapper_dask.observe.sender import sender
 from mapper_dask.run.events import Progress, RunEnded, RunRefused, RunStarted

@@ -21,7 +21,7 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.trace import Span, Status, StatusCode, TracerProvider
 
-from mapper_dask.ledger_runs import RunState
+from mapper_dask.ledger.run_record import RunState
 from mapper_dask.log import FlowPlace, error_kind
 from mapper_dask.parallel_models import ChunkResult
 from mapper_dask.run.events import Progress, RunEnded, RunEvent, RunRefused, RunStarted

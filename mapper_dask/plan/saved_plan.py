@@ -17,7 +17,7 @@ from mapper_dask.connections import param_references as references
 from mapper_dask.connections.param_references import opened_query
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError, FingerprintError, PlanError
-from mapper_dask.ledger_rows import require_plan
+from mapper_dask.ledger.records import require_plan
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.naming import fingerprint
 from mapper_dask.parallel_models import AUTO, Chunk, ChunkKind

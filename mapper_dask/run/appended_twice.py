@@ -10,14 +10,14 @@ from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import MapperError
-from mapper_dask.ledger import Ledger
+from mapper_dask.ledger.evidence import Standing, Verdict, still_there
+from mapper_dask.ledger.run_tables import Ledger
+from mapper_dask.ledger.runs import RunLedger
+from mapper_dask.ledger.stored_job import job_fingerprint, moves
 from mapper_dask.log import log
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.plan.query import analyse
 from mapper_dask.rendering import counted
-from mapper_dask.run.evidence import Standing, Verdict, still_there
-from mapper_dask.run.job_record import job_fingerprint, moves
-from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.schema.definition import TABLE
 from mapper_dask.schema.facts import SourceQuery, TargetTable
 

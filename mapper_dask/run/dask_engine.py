@@ -17,7 +17,6 @@ from typing import Protocol
 from distributed import Client
 
 from mapper_dask.chunk.chunk_processor import process_chunk
-from mapper_dask.chunk.spooled import sees
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections.pool import close_idle
 from mapper_dask.halting import current as current_halt
@@ -30,6 +29,7 @@ from mapper_dask.run.events import log_assigned
 from mapper_dask.run.lanes import Lanes
 from mapper_dask.run.own_cluster import own_cluster
 from mapper_dask.run.startable import why_not_startable
+from mapper_dask.spool.files import sees
 
 
 def _nothing() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from mapper_dask.errors import FingerprintError
-from mapper_dask.ledger_runs import StoredRun
+from mapper_dask.ledger.run_record import StoredRun
 from mapper_dask.run.preflight import Prepared
 from mapper_dask.schema.definition import COLUMN, TABLE
 from mapper_dask.schema.facts import TargetTable, TypeFamily

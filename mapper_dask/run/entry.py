@@ -14,10 +14,10 @@ from typing import Self, TypeVar
 
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.errors import MapperError, RunStoppedError
-from mapper_dask.ledger_runs import RunState
-from mapper_dask.run import stored_runs
-from mapper_dask.run.run_ledger import RunLedger
-from mapper_dask.run.spool_folder import SpoolFolder
+from mapper_dask.ledger import stored_runs
+from mapper_dask.ledger.run_record import RunState
+from mapper_dask.ledger.runs import RunLedger
+from mapper_dask.spool.folder import SpoolFolder
 
 LOOK = 0.2
 """Seconds after which it is looked whether a run was stopped here whose query is being read."""

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from mapper_dask import rendering
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections.reference import ConnectionRef
-from mapper_dask.ledger_runs import RunState
+from mapper_dask.ledger.run_record import RunState
 from mapper_dask.log import (
     FlowPlace,
     current_place,

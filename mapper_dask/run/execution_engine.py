@@ -18,27 +18,28 @@ from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.flow import Flow, FlowJob, FlowJobResult, FlowResult, JobState
 from mapper_dask.halting import Halt
-from mapper_dask.ledger_flows import StoredFlow
-from mapper_dask.ledger_runs import RunState
+from mapper_dask.ledger import report, stored_runs
+from mapper_dask.ledger.flow_tables import StoredFlow
+from mapper_dask.ledger.flows import FlowLedger, all_runs
+from mapper_dask.ledger.run_record import RunState
+from mapper_dask.ledger.runs import RunLedger
+from mapper_dask.ledger.trust import require_trusted_flow
 from mapper_dask.log import log_flow_event
 from mapper_dask.options import with_known_options
 from mapper_dask.retries import Patience
-from mapper_dask.run import arguments, report, stored_runs, watermarks
+from mapper_dask.run import arguments, watermarks
 from mapper_dask.run.budget import Budget
 from mapper_dask.run.clients import require_waitable, stepping_aside
 from mapper_dask.run.fit_workers import require_picklable
 from mapper_dask.run.flow_course import Course
 from mapper_dask.run.flow_ending import FlowEnding
 from mapper_dask.run.flow_job import Means, from_ledger
-from mapper_dask.run.flow_ledger import FlowLedger, all_runs
 from mapper_dask.run.flow_stop import stop
 from mapper_dask.run.interrupts import attended, require_going
 from mapper_dask.run.parallel_processor import Plan
 from mapper_dask.run.progress.watch import ProgressOptions, require_progress
-from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.run.shared_workers import SharedWorkers
 from mapper_dask.run.told import OnFailure, judged, told_plainly
-from mapper_dask.run.trust import require_trusted_flow
 from mapper_dask.settings import Settings, resolve
 
 MakesFlow = Callable[[StoredFlow], Flow]

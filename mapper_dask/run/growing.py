@@ -12,13 +12,13 @@ from typing import Any, NoReturn
 
 from mapper_dask.connections import param_references as references
 from mapper_dask.connections.reference import reference
+from mapper_dask.dialects.snapshot import keep_snapshot
 from mapper_dask.dialects.watermarks import Watermarks
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.flow import FlowJob
 from mapper_dask.incremental import MOST_DIGITS, Incremental, is_counted
 from mapper_dask.near import did_you_mean
 from mapper_dask.plan.survey import described
-from mapper_dask.run.snapshot import keep_snapshot
 from mapper_dask.schema.facts import Column, TypeFamily
 
 TIMES = (TypeFamily.DATE, TypeFamily.TIMESTAMP, TypeFamily.TIMESTAMP_TZ)

@@ -16,10 +16,15 @@ from distributed import Client
 
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections.reference import ConnectionRef, reference
+from mapper_dask.dialects.snapshot import Keeper, keep_snapshot, kept_again
 from mapper_dask.errors import MapperError
 from mapper_dask.halting import Halt
-from mapper_dask.ledger_lost import lost
-from mapper_dask.ledger_runs import RunState, StoredRun
+from mapper_dask.ledger import report, stored_runs
+from mapper_dask.ledger import stored_job as job_record
+from mapper_dask.ledger.evidence import accepted, require_still_there
+from mapper_dask.ledger.lost import lost
+from mapper_dask.ledger.run_record import RunState, StoredRun
+from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
 from mapper_dask.parallel_result import ParallelProcessingResult
@@ -28,7 +33,7 @@ from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.params import bound
 from mapper_dask.plan.saved_plan import SavedPlan, require_same_chunks, restored
 from mapper_dask.retries import Patience
-from mapper_dask.run import drift, job_record, once, report, stored_runs
+from mapper_dask.run import drift, once
 from mapper_dask.run.budget import Budget, Share
 from mapper_dask.run.clients import waiting
 from mapper_dask.run.dask_engine import (
@@ -39,7 +44,6 @@ from mapper_dask.run.dask_engine import (
     within,
 )
 from mapper_dask.run.events import Counter
-from mapper_dask.run.evidence import accepted, require_still_there
 from mapper_dask.run.fit_workers import require_picklable, require_reachable
 from mapper_dask.run.grants import lacking_grants
 from mapper_dask.run.interrupts import attended, require_going
@@ -50,6 +54,7 @@ from mapper_dask.run.preflight import prepare
 from mapper_dask.run.progress.watch import ProgressOptions, Watch
 from mapper_dask.run.run import (
     Run,
+    fits_one_chunk,
     log_plan,
     replanned,
     require_chunks,
@@ -57,8 +62,6 @@ from mapper_dask.run.run import (
     started_event,
 )
 from mapper_dask.run.run_ending import RunEnding
-from mapper_dask.run.run_ledger import RunLedger
-from mapper_dask.run.snapshot import Keeper, keep_snapshot, kept_again
 from mapper_dask.run.staged_again import publication_again
 from mapper_dask.run.stopped import heed, told_as_stopped
 from mapper_dask.run.told import OnFailure
@@ -443,8 +446,3 @@ class JobEngine:
             error=outcome.error or report.unsaid(known, results),
             published=outcome.published,
         )
-
-
-def fits_one_chunk(run: Run) -> bool:
-    """Return whether a run is so small that workers would only make detours."""
-    return len(run.chunks) == 1 or run.plan.config.total_rows <= run.plan.config.chunk_size

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mapper_dask.chunk.reading import Held, hold
-from mapper_dask.chunk.spooled import SETTING
 from mapper_dask.connections.pool import close_idle
+from mapper_dask.dialects.snapshot import Keeper
 from mapper_dask.errors import ConfigurationError, MapperError, RunStoppedError
-from mapper_dask.ledger_runs import RunState, StoredRun
+from mapper_dask.ledger.run_record import RunState, StoredRun
+from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.plan import key_space
 from mapper_dask.plan.chunk_plan import ChunkPlan
@@ -20,10 +21,9 @@ from mapper_dask.run.dask_engine import Engine
 from mapper_dask.run.entry import Entry, Stopped, stopped, watched
 from mapper_dask.run.one_state import Known
 from mapper_dask.run.run import Run
-from mapper_dask.run.run_ledger import RunLedger
-from mapper_dask.run.snapshot import Keeper
-from mapper_dask.run.spool_folder import SpoolFolder, remove_let_go
 from mapper_dask.run.spooling import Few, Spool, Spooler, Tell, read_once
+from mapper_dask.spool.files import SETTING
+from mapper_dask.spool.folder import SpoolFolder, remove_let_go
 
 AGAIN = (
     "its query was read from the start: nothing is loaded of what it gave before, if that was all "

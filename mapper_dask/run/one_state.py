@@ -14,14 +14,14 @@ from dataclasses import dataclass
 
 from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
+from mapper_dask.dialects.snapshot import Keeper
 from mapper_dask.errors import ConfigurationError, SnapshotLostError
-from mapper_dask.ledger_runs import RunState, StoredRun
+from mapper_dask.ledger.run_record import RunState, StoredRun
+from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.log import log
 from mapper_dask.naming import session_tag
 from mapper_dask.parallel_models import Chunk, ChunkResult
 from mapper_dask.plan.chunk_plan import ChunkPlan
-from mapper_dask.run.run_ledger import RunLedger
-from mapper_dask.run.snapshot import Keeper
 
 Known = Sequence[tuple[Chunk, ChunkResult]]
 

@@ -13,10 +13,13 @@ import pandas as pd
 from distributed import Client
 
 from mapper_dask.chunk.chunk_processor import ChunkProcessor
-from mapper_dask.chunk.spooled import SETTING
 from mapper_dask.connections.reference import reference
+from mapper_dask.dialects.snapshot import keep_snapshot
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.halting import Halt
+from mapper_dask.ledger import stored_runs
+from mapper_dask.ledger.runs import RunLedger
+from mapper_dask.ledger.trust import REPAIR_FIELDS, REPAIR_GIVEN, require_trusted
 from mapper_dask.mapper_job import MapperJob, required_job
 from mapper_dask.options import with_known_options
 from mapper_dask.parallel_models import ChunkSize, Transformation
@@ -26,7 +29,7 @@ from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.plan.params import bound
 from mapper_dask.plan.saved_plan import SavedPlan, saved
 from mapper_dask.retries import Patience
-from mapper_dask.run import arguments, stored_runs
+from mapper_dask.run import arguments
 from mapper_dask.run.arguments import require_workers
 from mapper_dask.run.budget import Budget
 from mapper_dask.run.clients import require_begun, require_waitable
@@ -37,12 +40,10 @@ from mapper_dask.run.recall import Recall, source_named
 from mapper_dask.run.reconcile import Reconciliation, reconciler
 from mapper_dask.run.retry_rejects import retry
 from mapper_dask.run.retry_result import RetryResult
-from mapper_dask.run.run_ledger import RunLedger
-from mapper_dask.run.snapshot import keep_snapshot
-from mapper_dask.run.spool_folder import parent_of, remove_of
 from mapper_dask.run.told import OnFailure, judged, told_plainly
-from mapper_dask.run.trust import REPAIR_FIELDS, REPAIR_GIVEN, require_trusted
 from mapper_dask.settings import Settings, resolve
+from mapper_dask.spool.files import SETTING
+from mapper_dask.spool.folder import parent_of, remove_of
 
 Plan = ChunkPlan | SavedPlan | str | Path
 """A plan to run: one at hand, or where it was saved."""

@@ -13,14 +13,16 @@ from mapper_dask.chunk import extract, transform
 from mapper_dask.chunk.blame import of_query
 from mapper_dask.chunk.encode import incoming_of, series_to_arrow
 from mapper_dask.chunk.measure import TIMES
-from mapper_dask.chunk.rejects import REASON
 from mapper_dask.chunk.task import ChunkTask, LoadTask, ReadTask
 from mapper_dask.connections.param_references import opened_query
 from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.snapshot import Keeper
 from mapper_dask.errors import ConfigurationError, DatabaseError, MapperError, TargetError
+from mapper_dask.ledger.evidence import caveats
+from mapper_dask.ledger.rejects import REASON
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.naming import session_tag
 from mapper_dask.parallel_models import Chunk, ChunkKind
@@ -28,12 +30,10 @@ from mapper_dask.plan import wire
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.retries import Patience
 from mapper_dask.run.appended_twice import doubled
-from mapper_dask.run.evidence import caveats
 from mapper_dask.run.grants import require_grants
 from mapper_dask.run.misfits import remedy
 from mapper_dask.run.misread import misread
 from mapper_dask.run.missing import missing
-from mapper_dask.run.snapshot import Keeper
 from mapper_dask.run.staging import publication_for
 from mapper_dask.run.standing import standing
 from mapper_dask.run.unfit_keys import unfit_keys

@@ -8,14 +8,15 @@ from typing import Any
 
 from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.errors import LedgerError
-from mapper_dask.ledger_runs import StoredRun
+from mapper_dask.ledger import stored_job as job_record
+from mapper_dask.ledger import stored_runs
+from mapper_dask.ledger.run_record import StoredRun
+from mapper_dask.ledger.trust import GIVE_JOB, RUN_FIELDS, require_trusted, writers
 from mapper_dask.log import log
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Transformation
 from mapper_dask.plan.params import bound
-from mapper_dask.run import job_record, stored_runs
 from mapper_dask.run.reconcile import as_it_is
-from mapper_dask.run.trust import GIVE_JOB, RUN_FIELDS, require_trusted, writers
 
 
 @dataclass(frozen=True, slots=True)

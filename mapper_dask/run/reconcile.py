@@ -14,14 +14,15 @@ from typing import Any
 import pandas as pd
 
 from mapper_dask.chunk.extract import source_session
-from mapper_dask.chunk.spooled import in_file
 from mapper_dask.chunk.task import ReadTask
 from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.snapshot import keep_snapshot
 from mapper_dask.errors import ConfigurationError, SnapshotLostError
-from mapper_dask.ledger_runs import StoredRun
+from mapper_dask.ledger.run_record import StoredRun
+from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.naming import session_tag
 from mapper_dask.parallel_models import Chunk, ChunkKind, ChunkResult
@@ -29,9 +30,8 @@ from mapper_dask.rendering import Line, as_html, as_text
 from mapper_dask.run.preflight import target_table
 from mapper_dask.run.repair import Proofs, Repairer
 from mapper_dask.run.run import replanned, require_snapshot
-from mapper_dask.run.run_ledger import RunLedger
-from mapper_dask.run.snapshot import keep_snapshot
 from mapper_dask.schema.facts import SourceQuery, TargetTable, TypeFamily
+from mapper_dask.spool.files import in_file
 
 COMPARABLE = (
     TypeFamily.INTEGER,

@@ -17,11 +17,11 @@ from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError, TargetError
-from mapper_dask.ledger_evidence import ChunkLoad, EvidenceLedger, StoredEvidence
+from mapper_dask.ledger.evidence import numbers_of
+from mapper_dask.ledger.evidence_tables import ChunkLoad, EvidenceLedger, StoredEvidence
 from mapper_dask.naming import session_tag
 from mapper_dask.parallel_models import Chunk, ChunkState
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
-from mapper_dask.run.evidence import numbers_of
 from mapper_dask.schema.facts import Counted, SourceQuery, TableMark, TargetTable
 
 TOLD = 5

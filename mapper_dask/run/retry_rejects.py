@@ -24,30 +24,30 @@ import pyarrow as pa
 from mapper_dask.chunk.drift import require_same_target
 from mapper_dask.chunk.extract import read_batches, source_session
 from mapper_dask.chunk.load import TargetSession, target_session
-from mapper_dask.chunk.rejects import as_rejects, clean, plain_value
 from mapper_dask.chunk.rows import refused_by_target, through
 from mapper_dask.chunk.sieve import taken
-from mapper_dask.chunk.spooled import in_file
 from mapper_dask.chunk.task import ChunkTask, LoadTask
 from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.snapshot import keep_snapshot
 from mapper_dask.errors import ConfigurationError, LoadCountError
-from mapper_dask.ledger_aside import refused_again
-from mapper_dask.ledger_lost import lost
-from mapper_dask.ledger_runs import StoredRun
-from mapper_dask.ledger_staged import STAGING_PREFIX
+from mapper_dask.ledger.cleanup import every_run
+from mapper_dask.ledger.lost import lost
+from mapper_dask.ledger.refused_staged import refused_again
+from mapper_dask.ledger.rejects import as_rejects, clean, plain_value
+from mapper_dask.ledger.run_record import StoredRun
+from mapper_dask.ledger.runs import RunLedger
+from mapper_dask.ledger.staging import STAGING_PREFIX
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.naming import fingerprint
 from mapper_dask.parallel_models import Chunk, ChunkResult, Reject
 from mapper_dask.retries import Patience, attempts
-from mapper_dask.run.housekeeping import every_run
 from mapper_dask.run.preflight import prepare
 from mapper_dask.run.retry_result import RetriedChunk, RetryResult
 from mapper_dask.run.revived import rows_as
 from mapper_dask.run.run import replanned
-from mapper_dask.run.run_ledger import RunLedger
-from mapper_dask.run.snapshot import keep_snapshot
 from mapper_dask.schema.facts import Column, Publication
+from mapper_dask.spool.files import in_file
 
 Key = tuple[str, ...]
 """A row's key as texts, by which a row of the source and a reject are compared."""

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import simplejson
 
-from mapper_dask.chunk.rejects import plain_value
+from mapper_dask.ledger.rejects import plain_value
 from mapper_dask.schema.facts import Column, TypeFamily
 
 REPLACED = "\ufffd"

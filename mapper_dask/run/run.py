@@ -13,8 +13,12 @@ from mapper_dask.connections.param_references import opened_query
 from mapper_dask.connections.pool import close_idle
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.snapshot import Keeper
 from mapper_dask.errors import FingerprintError, LedgerError, PlanError, RunNotFoundError
-from mapper_dask.ledger_runs import RunState, StoredRun
+from mapper_dask.ledger import stored_job as job_record
+from mapper_dask.ledger import stored_runs
+from mapper_dask.ledger.run_record import RunState, StoredRun
+from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.log import current_place, log
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
@@ -22,13 +26,11 @@ from mapper_dask.plan.ascending import require_ascending
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.plan.saved_plan import require_complete, require_keys
-from mapper_dask.run import drift, job_record, stored_runs
+from mapper_dask.run import drift
 from mapper_dask.run.budget import Share
 from mapper_dask.run.entry import Entry
 from mapper_dask.run.events import RunStarted
 from mapper_dask.run.preflight import Prepared
-from mapper_dask.run.run_ledger import RunLedger
-from mapper_dask.run.snapshot import Keeper
 from mapper_dask.run.spooling import Spool
 from mapper_dask.run.staging import stored_form
 from mapper_dask.stored import of_ledger
@@ -221,6 +223,11 @@ class Run:
         if self.ledger is not None and not result.worker:  # its worker died before it could note it
             self.ledger.note_failure(result)
         return self.job.on_error == "abort" or result.stops_run
+
+
+def fits_one_chunk(run: Run) -> bool:
+    """Return whether a run is so small that workers would only make detours."""
+    return len(run.chunks) == 1 or run.plan.config.total_rows <= run.plan.config.chunk_size
 
 
 def log_plan(run: Run) -> None:

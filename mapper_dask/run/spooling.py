@@ -24,14 +24,14 @@ import pyarrow as pa
 
 from mapper_dask.chunk.drift import require_same_source
 from mapper_dask.chunk.extract import source_session
-from mapper_dask.chunk.spooled import SETTING, file_name
 from mapper_dask.chunk.task import ReadTask
 from mapper_dask.errors import ConfigurationError, SnapshotLostError
 from mapper_dask.log import log
 from mapper_dask.parallel_models import Chunk, ChunkKind, SpooledFile
 from mapper_dask.run.entry import stopped
-from mapper_dask.run.spool_folder import SpoolFolder, remove, unused
 from mapper_dask.schema.batches import BATCH_BYTES, pieces
+from mapper_dask.spool.files import SETTING, file_name
+from mapper_dask.spool.folder import SpoolFolder, remove, unused
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a system says when no more can be written."""

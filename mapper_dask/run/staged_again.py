@@ -9,7 +9,7 @@ from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import LedgerError, TargetError
-from mapper_dask.ledger_runs import StoredRun
+from mapper_dask.ledger.run_record import StoredRun
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.run.drift import require_same_table
 from mapper_dask.run.staging import publication_for

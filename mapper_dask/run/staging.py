@@ -7,15 +7,12 @@ from typing import Any
 
 from mapper_dask.dialects.staged_rows import CHUNK_COLUMN, name_beside
 from mapper_dask.errors import TargetError
-from mapper_dask.ledger_staged import staging_of
+from mapper_dask.ledger.staging import staging_of
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.near import did_you_mean
 from mapper_dask.schema.facts import Publication, TargetTable
 from mapper_dask.schema.hazards import refusal
 from mapper_dask.schema.unfit import DEFERRABLE, UnfitKey, no_key
-
-KEPT_SECONDS = 7 * 24 * 3600.0
-"""How long staged rows wait for somebody to resume their run, before another run removes them."""
 
 MOST_COLUMNS = 1000
 """Columns that a table has at most in Oracle; PostgreSQL's has 1,600."""

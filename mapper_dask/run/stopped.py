@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 
 from mapper_dask.errors import DatabaseError, MapperError, RunStoppedError
 from mapper_dask.halting import Halt
-from mapper_dask.ledger_lost import lost
-from mapper_dask.ledger_runs import RunState
-from mapper_dask.run.run_ledger import RunLedger
+from mapper_dask.ledger.lost import lost
+from mapper_dask.ledger.run_record import RunState
+from mapper_dask.ledger.runs import RunLedger
 
 
 @contextlib.contextmanager

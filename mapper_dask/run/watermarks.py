@@ -1,10 +1,10 @@
 """Which rows of an incremental job are new: its window, noted before a row of it moves.
 
-A window begins where the last one ended that was read to its end, if the target still holds what it
-has brought (:mod:`mapper_dask.run.held`). It ends at the column's greatest value as it is when the
-window is opened, or below that where transactions in progress may still commit rows there
-(:mod:`mapper_dask.run.late_commits`). A run that goes on reads the very same window. A flow's job
-has one window open at a time:
+A window begins where the last one ended that was read to its end, if the target still holds what
+it has brought (:mod:`mapper_dask.ledger.incremental_evidence`). It ends at the column's greatest
+value as it is when the window is opened, or below that where transactions in progress may still
+commit rows there (:mod:`mapper_dask.run.late_commits`). A run that is resumed reads the very same
+window. A flow's job has one window open at a time:
 
 - one whose rows are all in the target counts as read, whatever its coordinator came to note;
 - one that is being read, or was left by a coordinator that was killed, is in the way of a new one,
@@ -30,15 +30,17 @@ from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.flow import FlowJob, JobState
 from mapper_dask.incremental import Incremental
-from mapper_dask.ledger_flows import ENDED, FlowsLedger, StoredJob, Window
-from mapper_dask.ledger_runs import RunState
+from mapper_dask.ledger import incremental_evidence as held
+from mapper_dask.ledger import stored_runs
+from mapper_dask.ledger.flow_tables import ENDED, FlowsLedger, StoredJob, Window
+from mapper_dask.ledger.flows import FlowLedger
+from mapper_dask.ledger.run_record import RunState
+from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.log import log
 from mapper_dask.plan.params import bound
 from mapper_dask.plan.query import analyse
-from mapper_dask.run import held, late_commits, stored_runs
-from mapper_dask.run.flow_ledger import FlowLedger
+from mapper_dask.run import late_commits
 from mapper_dask.run.growing import Seen, is_coarse, looking, refuse, require_values, start_of
-from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.schema.facts import CommitOrder
 
 ENDLESS = frozenset({"infinity", "-infinity", "nan"})

@@ -9,8 +9,8 @@ import pytest
 from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.connections.reference import reference
 from mapper_dask.errors import ConfigurationError, RowsGoneError
-from mapper_dask.run import stored_runs
-from mapper_dask.run.evidence import Standing, still_there
+from mapper_dask.ledger import stored_runs
+from mapper_dask.ledger.evidence import Standing, still_there
 from tests.contract.sides import Side
 
 KINDS = {"id": "integer", "v": "money"}

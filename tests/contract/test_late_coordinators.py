@@ -12,10 +12,10 @@ import pytest
 
 from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.connections.reference import reference
-from mapper_dask.ledger_evidence import EvidenceLedger
-from mapper_dask.run import stored_runs
-from mapper_dask.run.evidence import Standing, still_there
-from mapper_dask.run.run_ledger import RunLedger
+from mapper_dask.ledger import stored_runs
+from mapper_dask.ledger.evidence import Standing, still_there
+from mapper_dask.ledger.evidence_tables import EvidenceLedger
+from mapper_dask.ledger.runs import RunLedger
 from tests.contract.sides import Side
 
 KINDS = {"id": "integer"}

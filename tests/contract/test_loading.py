@@ -13,8 +13,8 @@ import pytest
 from mapper_dask import MapperJob, ParallelProcessor, reject
 from mapper_dask.connections.reference import reference
 from mapper_dask.errors import MapperError
-from mapper_dask.ledger_runs import RunState
-from mapper_dask.run.run_ledger import RunLedger
+from mapper_dask.ledger.run_record import RunState
+from mapper_dask.ledger.runs import RunLedger
 
 ROOT = Path(__file__).parents[2]
 KINDS = {"id": "integer NOT NULL", "v": "money"}

@@ -8,10 +8,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from mapper_dask.run import once, run_ledger
-from mapper_dask.run.run_ledger import RunLedger
-from mapper_dask.run.spool_folder import SpoolFolder
+from mapper_dask.ledger import runs as run_ledger
+from mapper_dask.ledger.runs import RunLedger
+from mapper_dask.run import once
 from mapper_dask.run.spooling import Spooler
+from mapper_dask.spool.folder import SpoolFolder
 from tests.fault.reading_once import CHUNKS, RUN, WAYS, job, processor
 
 BEFORE, AFTER = "before", "after"

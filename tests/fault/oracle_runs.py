@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.dialects.oracle.dialect import Oracle
-from mapper_dask.run.run_ledger import RunLedger
+from mapper_dask.ledger.runs import RunLedger
 from tests.contract import sides
 from tests.contract.sides import Side
 from tests.database import Database, Databases

@@ -22,7 +22,7 @@ import pandas as pd
 from mapper_dask.chunk import chunk_processor
 from mapper_dask.chunk.load import TargetSession, target_session
 from mapper_dask.chunk.task import LoadTask
-from mapper_dask.ledger import Ledger
+from mapper_dask.ledger.run_tables import Ledger
 from mapper_dask.parallel_models import ChunkResult, ChunkState
 from tests.fault.moving import shout
 

@@ -16,8 +16,8 @@ import pytest
 from mapper_dask import ParallelProcessingResult
 from mapper_dask.errors import ConfigurationError, DatabaseError
 from mapper_dask.run import job_engine, once
-from mapper_dask.run.spool_folder import SpoolFolder
 from mapper_dask.run.spooling import Spooler
+from mapper_dask.spool.folder import SpoolFolder
 from tests.database import Databases
 from tests.fault.once_reader import COMMITTED, POINTS
 from tests.fault.reading_once import (

@@ -16,18 +16,18 @@ from mapper_dask import ExecutionEngine, Flow, FlowJob, MapperJob, RunEvent
 from mapper_dask.chunk.chunk_processor import process_chunk
 from mapper_dask.cli import main
 from mapper_dask.connections.reference import reference
+from mapper_dask.dialects.snapshot import keep_snapshot
 from mapper_dask.errors import ConnectionFailedError, LedgerLostError, RunStoppedError
-from mapper_dask.ledger_runs import RunState
+from mapper_dask.ledger.run_record import RunState
+from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.parallel_models import Chunk, ChunkKind, SpooledFile
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.run import entry, once
 from mapper_dask.run.handle import RunHandle
 from mapper_dask.run.preflight import prepare
-from mapper_dask.run.run_ledger import RunLedger
-from mapper_dask.run.snapshot import keep_snapshot
-from mapper_dask.run.spool_folder import SpoolFolder
 from mapper_dask.run.spooling import Spooler
 from mapper_dask.settings import resolve
+from mapper_dask.spool.folder import SpoolFolder
 from tests.database import Databases
 from tests.fault.reading_once import (
     CHUNKS,

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from mapper_dask import MapperJob, ParallelProcessor
-from mapper_dask.chunk.rejects import reject
 from mapper_dask.errors import MapperError, TargetError
+from mapper_dask.ledger.rejects import reject
 from tests.database import Databases
 
 

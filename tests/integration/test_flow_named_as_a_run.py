@@ -10,7 +10,7 @@ from mapper_dask import ExecutionEngine, Flow, FlowJob, MapperJob, ParallelProce
 from mapper_dask.cli import main
 from mapper_dask.connections.reference import reference
 from mapper_dask.errors import RunNotFoundError
-from mapper_dask.run.unknown import unknown
+from mapper_dask.ledger.unknown_runs import unknown
 from tests.database import Databases
 
 

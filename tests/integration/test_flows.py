@@ -32,7 +32,7 @@ from mapper_dask.errors import (
     TargetError,
 )
 from mapper_dask.flow import JobState
-from mapper_dask.ledger_flows import FlowsLedger
+from mapper_dask.ledger.flow_tables import FlowsLedger
 from mapper_dask.run import flow_course, shared_workers, watermarks
 from mapper_dask.run.execution_engine import stored_flow
 from tests.database import Database, Databases

@@ -14,7 +14,8 @@ from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.connections.reference import reference
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.flow import FlowJobResult, FlowResult
-from mapper_dask.run import held, housekeeping
+from mapper_dask.ledger import cleanup as housekeeping
+from mapper_dask.ledger import incremental_evidence as held
 from tests.database import Databases
 
 OLD, NEW = 1_000, 200

@@ -12,9 +12,9 @@ from mapper_dask import MapperJob, ParallelProcessingResult, ParallelProcessor
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.errors import TargetError
-from mapper_dask.ledger_flows import FlowsLedger
-from mapper_dask.run import housekeeping
-from mapper_dask.run.flow_ledger import FlowLedger
+from mapper_dask.ledger import cleanup as housekeeping
+from mapper_dask.ledger.flow_tables import FlowsLedger
+from mapper_dask.ledger.flows import FlowLedger
 from tests.contract import sides
 from tests.contract.sides import Side
 from tests.database import Databases
@@ -141,7 +141,7 @@ def test_old_runs_go_and_the_last_window_stays(
 def _enter(ledger: FlowLedger, name: str, opening: int) -> None:
     """Note a run of a flow whose one job has read a window."""
     from mapper_dask.flow import JobState
-    from mapper_dask.ledger_flows import FlowState
+    from mapper_dask.ledger.flow_tables import FlowState
 
     def enter(tables: FlowsLedger, conn: object) -> None:
         tables.open(conn, ledger.run_id, name, None, None)

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from mapper_dask import MapperJob, ParallelProcessor, reject
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.connections.reference import reference
-from mapper_dask.run.run_ledger import RunLedger
+from mapper_dask.ledger.runs import RunLedger
 
 ODD = "€ → ∞ ü 日本 🙂 <U+20AC>"
 SETS = {"WE8MSWIN1252": "cp1252", "WE8ISO8859P15": "iso8859_15", "JA16EUC": "ascii"}

@@ -17,7 +17,7 @@ import pytest
 from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.connections.reference import reference
-from mapper_dask.run import housekeeping
+from mapper_dask.ledger import cleanup as housekeeping
 from tests.contract import sides
 from tests.contract.sides import Side
 from tests.database import Server

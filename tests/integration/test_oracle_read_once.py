@@ -14,9 +14,9 @@ import pytest
 from mapper_dask import MapperJob
 from mapper_dask.connections.reference import reference
 from mapper_dask.errors import ConfigurationError, RunStoppedError
-from mapper_dask.ledger_runs import RunState
+from mapper_dask.ledger.run_record import RunState
+from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.run import once, spooling
-from mapper_dask.run.run_ledger import RunLedger
 from tests.contract import sides
 from tests.contract.sides import Side
 from tests.fault.reading_once import folders, processor

@@ -25,8 +25,8 @@ from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.connections.reference import reference
 from mapper_dask.dialects.postgresql import PostgreSQL
 from mapper_dask.errors import FingerprintError, LedgerError
+from mapper_dask.ledger import cleanup as housekeeping
 from mapper_dask.naming import fingerprint
-from mapper_dask.run import housekeeping
 from tests.database import Databases, Server, fresh_databases
 from tests.planted import texts, values
 

@@ -36,7 +36,10 @@ from mapper_dask.connections.pool import dispose_engines, engine_for, raw_connec
 from mapper_dask.connections.reference import reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.embedded import EmbeddedPostgres, embedded_postgres
-from mapper_dask.run import draft, flow_ledger, housekeeping, room, stored_runs
+from mapper_dask.ledger import cleanup as housekeeping
+from mapper_dask.ledger import flows as flow_ledger
+from mapper_dask.ledger import stored_runs
+from mapper_dask.run import draft, room
 from tests.database import TEST_SETTINGS, Database
 from tests.qualified import findings
 

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from mapper_dask import MapperJob, ParallelProcessor, Progress, RunEnded, RunEvent, reject
 from mapper_dask.errors import ConfigurationError
-from mapper_dask.ledger_runs import RunState
+from mapper_dask.ledger.run_record import RunState
 from mapper_dask.log import flow_job
 from mapper_dask.parallel_result import ParallelProcessingResult
 from tests.database import Databases

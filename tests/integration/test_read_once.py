@@ -15,13 +15,14 @@ from mapper_dask.chunk import reading
 from mapper_dask.chunk.chunk_processor import process_chunk
 from mapper_dask.cli import main
 from mapper_dask.connections.reference import reference
+from mapper_dask.dialects.snapshot import keep_snapshot
 from mapper_dask.errors import ConfigurationError, DatabaseError, RunStoppedError
+from mapper_dask.ledger import cleanup as housekeeping
+from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.parallel_models import ChunkKind
 from mapper_dask.plan.chunk_manager import ChunkManager
-from mapper_dask.run import dask_engine, dispatch, housekeeping, spooling
+from mapper_dask.run import dask_engine, dispatch, spooling
 from mapper_dask.run.preflight import prepare
-from mapper_dask.run.run_ledger import RunLedger
-from mapper_dask.run.snapshot import keep_snapshot
 from tests.database import Databases
 from tests.fault.reading_once import (
     CHUNK_SIZE,

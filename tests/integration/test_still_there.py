@@ -12,8 +12,8 @@ from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.connections.reference import reference
 from mapper_dask.errors import RowsGoneError, TargetError
-from mapper_dask.run import stored_runs
-from mapper_dask.run.evidence import Standing, Verdict, still_there
+from mapper_dask.ledger import stored_runs
+from mapper_dask.ledger.evidence import Standing, Verdict, still_there
 from tests.database import Database, Databases
 
 ROWS = 1_000

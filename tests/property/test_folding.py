@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mapper_dask.ledger.report import fold, with_unbegun
 from mapper_dask.parallel_models import Chunk, ChunkKind, ChunkResult, ChunkState
-from mapper_dask.run.report import fold, with_unbegun
 
 COUNTS = st.integers(0, 1000)
 RESULTS = st.lists(

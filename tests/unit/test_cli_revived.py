@@ -14,7 +14,7 @@ import simplejson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapper_dask.chunk.rejects import plain_value
+from mapper_dask.ledger.rejects import plain_value
 from mapper_dask.run.revived import rows_as
 from mapper_dask.schema.facts import Column, TypeFamily
 

@@ -19,10 +19,10 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mapper_dask.connections import pool as connections
 from mapper_dask.connections import vault as vaults
 from mapper_dask.connections.masking import redact, secrets_of
 from mapper_dask.connections.pool import dispose_engines, engine_for, parse_url, raw_connection
-from mapper_dask.connections import pool as connections
 from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError
 from mapper_dask.naming import fingerprint

@@ -19,10 +19,10 @@ from mapper_dask import jobfile, settings
 from mapper_dask.errors import ConfigurationError, JobFileError
 from mapper_dask.flow import Flow, FlowJob
 from mapper_dask.jobfile import models
+from mapper_dask.ledger.stored_job import function_name
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.mapping import Transform
 from mapper_dask.parallel_models import ChunkingStrategy
-from mapper_dask.run.job_record import function_name
 
 EXAMPLES = Path(__file__).parent / "examples"
 ENVIRON = {"SOURCE": "postgresql://db/airline", "TARGET": "postgresql://db/warehouse"}

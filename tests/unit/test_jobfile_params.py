@@ -13,9 +13,9 @@ from mapper_dask.connections.reference import reference
 from mapper_dask.dialects.oracle.literals import literal as oracle
 from mapper_dask.dialects.postgresql.literals import literal as postgresql
 from mapper_dask.errors import ConfigurationError
+from mapper_dask.ledger.stored_job import job_fingerprint
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.plan.params import bound, with_values
-from mapper_dask.run.job_record import job_fingerprint
 
 LITERALS = {"postgres": postgresql, "oracle": oracle}
 

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pytest
 
 from mapper_dask import reject
-from mapper_dask.chunk.rejects import split_marked
+from mapper_dask.ledger.rejects import split_marked
+from mapper_dask.ledger.stored_job import function_name
 from mapper_dask.mapping import Transform
 from mapper_dask.mapping.expressions import ExpressionError, names, parse
 from mapper_dask.mapping.types import type_named
-from mapper_dask.run.job_record import function_name
 
 BACKENDS = ("pyarrow", "numpy_nullable")
 MOMENT = dt.datetime(2024, 1, 31, 10, 20, 30, 5)  # noqa: DTZ001

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from mapper_dask import reject
-from mapper_dask.chunk.rejects import REASON, as_rejects, plain_value, split_marked
 from mapper_dask.errors import TransformError
+from mapper_dask.ledger.rejects import REASON, as_rejects, plain_value, split_marked
 
 
 @pytest.fixture

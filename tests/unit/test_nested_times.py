@@ -13,9 +13,9 @@ import pyarrow as pa
 import pytest
 
 from mapper_dask.chunk.encode import encode_frame
-from mapper_dask.chunk.rejects import plain_value
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import EncodeError
+from mapper_dask.ledger.rejects import plain_value
 from mapper_dask.schema.facts import TargetTable
 
 STAMP = "2020-01-01 00:00:00.123456789"

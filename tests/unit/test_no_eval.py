@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mapper_dask.errors import ConfigurationError
-from mapper_dask.run import job_record
+from mapper_dask.ledger import stored_job as job_record
 
 LIBRARY = Path(__file__).parents[2] / "mapper_dask"
 MODULES = sorted(LIBRARY.rglob("*.py"))
@@ -48,7 +48,7 @@ PROGRAM_STARTERS = {"subprocess", "multiprocessing"}
 STARTS_PROGRAMS = ("embedded.py", "run/own_cluster.py", "connections/vault.py")
 """A server, the workers, and a shell that removes a secret's file when its process has ended."""
 
-IMPORTS_BY_NAME = ("__init__.py", "run/job_record.py", "jobfile/functions.py")
+IMPORTS_BY_NAME = ("__init__.py", "ledger/stored_job.py", "jobfile/functions.py")
 """The public names come from a table of the library's own; a resumed run finds its function by the
 name that the ledger holds, and a flow by the name that its job file says."""
 

@@ -13,7 +13,7 @@ import mapper_dask
 from mapper_dask import ParallelProcessor, Progress, RunEnded, RunEvent, RunStarted
 from mapper_dask.connections.reference import reference
 from mapper_dask.errors import ConfigurationError
-from mapper_dask.ledger_runs import RunState
+from mapper_dask.ledger.run_record import RunState
 from mapper_dask.log import FlowPlace
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mapper_dask.ledger.report import fold, one_snapshot, unsaid
 from mapper_dask.parallel_models import ChunkResult, ChunkState
-from mapper_dask.run.report import fold, one_snapshot, unsaid
 
 
 def done(chunk_id: int, snapshot: str | None, **more) -> ChunkResult:

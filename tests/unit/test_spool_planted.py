@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from mapper_dask.chunk import spooled
-from mapper_dask.chunk.spooled import rows_of, sees
+from mapper_dask.chunk.spooled import rows_of
 from mapper_dask.errors import ConfigurationError, SpoolError
-from mapper_dask.run.spool_folder import PREFIX, SpoolFolder, remove_of, unused
 from mapper_dask.run.spooling import Spool
+from mapper_dask.spool import files as spooled
+from mapper_dask.spool.files import sees
+from mapper_dask.spool.folder import PREFIX, SpoolFolder, remove_of, unused
 from tests.unit.test_spooling import numbers, task
 from tests.unit.test_spooling import spooled as held
 

@@ -22,11 +22,11 @@ from mapper_dask.connections.reference import reference
 from mapper_dask.errors import ConfigurationError, PlanError, RunStoppedError, SpoolError
 from mapper_dask.parallel_models import Chunk, ChunkKind
 from mapper_dask.plan.saved_plan import SavedPlan, require_complete
-from mapper_dask.run import spool_folder
-from mapper_dask.run.spool_folder import SpoolFolder, remove, remove_of, unused
 from mapper_dask.run.spooling import Few, Intake, Spool, Spooler
 from mapper_dask.schema.batches import BATCH_BYTES
 from mapper_dask.schema.facts import SourceQuery
+from mapper_dask.spool import folder as spool_folder
+from mapper_dask.spool.folder import SpoolFolder, remove, remove_of, unused
 
 SCHEMA = pa.schema([("n", pa.int64()), ("t", pa.string())])
 

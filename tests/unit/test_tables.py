@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from mapper_dask.cli.states import how, moment, state_of, table_name, took
 from mapper_dask.cli.tables import fitted, room, table
+from mapper_dask.ledger.cleanup import RunSummary
 from mapper_dask.rendering import counted, lasted, seconds
-from mapper_dask.run.housekeeping import RunSummary
 
 HEADS = ("run", "state", "into", "loaded", "started")
 ROW = ("0123abcd" * 4 + ".flights", "succeeded, 12 set aside", "mart.flights", 990, "2026-11-28 19")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import Any, TextIO
 
-from mapper_dask.ledger_runs import RunState
+from mapper_dask.ledger.run_record import RunState
 from mapper_dask.run.events import Progress, RunEnded, RunEvent, RunStarted
 
 STEPS = 10

@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from mapper_dask.ledger_runs import RunState
+from mapper_dask.ledger.run_record import RunState
 from mapper_dask.rendering import chunks, counted, seconds
 from mapper_dask.run.events import Progress, RunEnded, RunEvent, RunRefused, RunStarted, to_go
 

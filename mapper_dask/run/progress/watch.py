@@ -15,7 +15,7 @@ from rich.console import Console
 
 from mapper_dask import observe
 from mapper_dask.errors import ConfigurationError, MapperError
-from mapper_dask.ledger_runs import RunState
+from mapper_dask.ledger.run_record import RunState
 from mapper_dask.log import current_place, error_kind, log
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_result import ParallelProcessingResult

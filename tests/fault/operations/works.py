@@ -23,7 +23,7 @@ from mapper_dask import (
 )
 from mapper_dask.connections.reference import reference
 from mapper_dask.errors import RunNotFoundError
-from mapper_dask.run import housekeeping
+from mapper_dask.ledger import cleanup as housekeeping
 from tests.database import Database, Databases
 
 ROWS = 600

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mapper_dask.ledger import Ledger
+from mapper_dask.ledger.run_tables import Ledger
 
 
 def commits_after(owner: type, name: str) -> Callable[[], None]:

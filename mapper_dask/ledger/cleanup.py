@@ -11,15 +11,15 @@ from typing import Any
 from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
-from mapper_dask.ledger import Ledger
-from mapper_dask.ledger_flows import FlowsLedger
-from mapper_dask.ledger_rows import seconds_between
-from mapper_dask.ledger_runs import RunState
+from mapper_dask.ledger import stored_runs
+from mapper_dask.ledger.flow_tables import FlowsLedger
+from mapper_dask.ledger.flows import FlowLedger, all_runs
+from mapper_dask.ledger.records import seconds_between
+from mapper_dask.ledger.run_record import RunState
+from mapper_dask.ledger.run_tables import Ledger
+from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
-from mapper_dask.run import stored_runs
-from mapper_dask.run.flow_ledger import FlowLedger, all_runs
-from mapper_dask.run.run_ledger import RunLedger
-from mapper_dask.run.spool_folder import parent_of, remove, unused
+from mapper_dask.spool.folder import parent_of, remove, unused
 
 FINISHED = (RunState.SUCCEEDED.value, RunState.DISCARDED.value)
 """States a run does not leave any more; the others can be resumed."""

@@ -12,12 +12,12 @@ from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError, DatabaseError, FingerprintError, RunStoppedError
 from mapper_dask.flow import Flow, JobState
-from mapper_dask.ledger_flows import FlowsLedger, FlowState, StoredFlow, StoredJob
-from mapper_dask.ledger_lost import lost
+from mapper_dask.ledger import incremental_evidence as held
+from mapper_dask.ledger.flow_tables import FlowsLedger, FlowState, StoredFlow, StoredJob
+from mapper_dask.ledger.lost import lost
 from mapper_dask.naming import session_tag
 from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT, attempts
-from mapper_dask.run import held
 
 T = TypeVar("T")
 

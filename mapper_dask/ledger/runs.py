@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from mapper_dask.chunk.rejects import as_rejects
 from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import DatabaseError, LedgerError, RunNotFoundError
-from mapper_dask.ledger import Ledger
-from mapper_dask.ledger_anew import read_anew, take_chunks, withdraw
-from mapper_dask.ledger_aside import publish_apart
-from mapper_dask.ledger_rows import as_json, state_of
-from mapper_dask.ledger_runs import RunState, StoredRun
-from mapper_dask.ledger_staged import require_staged
+from mapper_dask.ledger.records import as_json, state_of
+from mapper_dask.ledger.refused_staged import publish_apart
+from mapper_dask.ledger.rejects import as_rejects
+from mapper_dask.ledger.replan import read_anew, take_chunks, withdraw
+from mapper_dask.ledger.run_record import RunState, StoredRun
+from mapper_dask.ledger.run_tables import Ledger
+from mapper_dask.ledger.staging import require_staged
 from mapper_dask.log import log
 from mapper_dask.naming import session_tag
 from mapper_dask.parallel_models import Chunk, ChunkResult, Reject
@@ -28,8 +28,8 @@ from mapper_dask.retries import (
     DEFAULT_LOCK_TIMEOUT,
     attempts,
 )
-from mapper_dask.run.staging import KEPT_SECONDS
 from mapper_dask.schema.facts import Publication, TableMark, TargetTable
+from mapper_dask.spool.folder import KEPT_SECONDS
 
 T = TypeVar("T")
 

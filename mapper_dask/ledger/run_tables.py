@@ -21,9 +21,9 @@ from mapper_dask.errors import (
     TargetChangedError,
     TargetError,
 )
-from mapper_dask.ledger_evidence import EvidenceLedger
-from mapper_dask.ledger_lost import lost
-from mapper_dask.ledger_rows import (
+from mapper_dask.ledger.evidence_tables import EvidenceLedger
+from mapper_dask.ledger.lost import lost
+from mapper_dask.ledger.records import (
     as_json,
     as_texts,
     chunk_of,
@@ -32,8 +32,8 @@ from mapper_dask.ledger_rows import (
     reject_of,
     state_of,
 )
-from mapper_dask.ledger_runs import RunState, StoredRun
-from mapper_dask.ledger_staged import drop_staged, require_staged
+from mapper_dask.ledger.run_record import RunState, StoredRun
+from mapper_dask.ledger.staging import drop_staged, require_staged
 from mapper_dask.naming import fingerprint
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, Reject
 from mapper_dask.schema.definition import target_difference

@@ -8,8 +8,8 @@ from typing import Any
 
 from mapper_dask.dialects.staged_rows import StagedRow
 from mapper_dask.errors import LoadCountError, PublishError
-from mapper_dask.ledger import Ledger
-from mapper_dask.ledger_runs import RunState
+from mapper_dask.ledger.run_record import RunState
+from mapper_dask.ledger.run_tables import Ledger
 from mapper_dask.parallel_models import Reject
 from mapper_dask.schema.facts import Publication
 

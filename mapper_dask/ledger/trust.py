@@ -15,8 +15,8 @@ from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import LedgerError
-from mapper_dask.ledger import TABLES
-from mapper_dask.ledger_flows import TABLES as FLOW_TABLES
+from mapper_dask.ledger.flow_tables import TABLES as FLOW_TABLES
+from mapper_dask.ledger.run_tables import TABLES
 
 TOLD = 5
 """Roles that an error names."""

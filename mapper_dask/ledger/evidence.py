@@ -21,12 +21,12 @@ from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import DatabaseError, RowsGoneError
-from mapper_dask.ledger_evidence import ChunkLoad, EvidenceLedger, StoredEvidence
-from mapper_dask.ledger_runs import StoredRun
-from mapper_dask.ledger_staged import staging_of
+from mapper_dask.ledger.evidence_tables import ChunkLoad, EvidenceLedger, StoredEvidence
+from mapper_dask.ledger.run_record import StoredRun
+from mapper_dask.ledger.runs import RunLedger
+from mapper_dask.ledger.staging import staging_of
 from mapper_dask.naming import session_tag
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
-from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.schema.facts import TableMark, TargetTable
 
 

@@ -8,10 +8,10 @@ from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import MapperError, RunNotFoundError
-from mapper_dask.ledger import Ledger
-from mapper_dask.ledger_flows import StoredJob
+from mapper_dask.ledger.flow_tables import StoredJob
+from mapper_dask.ledger.flows import FlowLedger, all_runs
+from mapper_dask.ledger.run_tables import Ledger
 from mapper_dask.near import did_you_mean
-from mapper_dask.run.flow_ledger import FlowLedger, all_runs
 
 
 def unknown(ledger: ConnectionRef, run_id: str) -> RunNotFoundError:

@@ -20,7 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
 
-from mapper_dask.chunk.spooled import (
+from mapper_dask.errors import ConfigurationError, SpoolError
+from mapper_dask.naming import fingerprint
+from mapper_dask.parallel_models import Chunk
+from mapper_dask.spool.files import (
     MANIFEST,
     NO_LINK,
     SETTING,
@@ -29,10 +32,6 @@ from mapper_dask.chunk.spooled import (
     sees,
     why_not_own,
 )
-from mapper_dask.errors import ConfigurationError, SpoolError
-from mapper_dask.naming import fingerprint
-from mapper_dask.parallel_models import Chunk
-from mapper_dask.run.staging import KEPT_SECONDS
 
 try:
     import fcntl
@@ -41,6 +40,9 @@ except ImportError:  # pragma: no cover - Windows has none: there only age tells
 
 LOCKS: bool = fcntl is not None
 """Whether a process can hold a folder."""
+
+KEPT_SECONDS = 7 * 24 * 3600.0
+"""How long rows wait for somebody to resume their run, before another run removes them."""
 
 PREFIX = "mapper-dask-spool-"
 """Begins the name of every such folder."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.errors import ConfigurationError, FingerprintError
-from mapper_dask.ledger_runs import RunState, StoredRun
+from mapper_dask.ledger.run_record import RunState, StoredRun
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.mapping.transform import Transform
 from mapper_dask.naming import fingerprint

@@ -19,10 +19,10 @@ from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.watermarks import Holdings
 from mapper_dask.errors import DatabaseError, RowsGoneError
 from mapper_dask.flow import FlowJob
+from mapper_dask.ledger.evidence import Standing, Verdict, still_there
+from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.naming import session_tag
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
-from mapper_dask.run.evidence import Standing, Verdict, still_there
-from mapper_dask.run.run_ledger import RunLedger
 from mapper_dask.schema.facts import Column, TargetTable
 
 

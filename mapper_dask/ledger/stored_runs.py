@@ -12,15 +12,15 @@ from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import LedgerLostError, MapperError, RowsGoneError
 from mapper_dask.halting import is_halted
-from mapper_dask.ledger_lost import lost
-from mapper_dask.ledger_runs import RunState, StoredRun
+from mapper_dask.ledger import report
+from mapper_dask.ledger.evidence import Standing, gone, still_there
+from mapper_dask.ledger.lost import lost
+from mapper_dask.ledger.run_record import RunState, StoredRun
+from mapper_dask.ledger.runs import RunLedger
+from mapper_dask.ledger.unknown_runs import unknown
 from mapper_dask.naming import session_tag
 from mapper_dask.parallel_models import ChunkResult
 from mapper_dask.parallel_result import ParallelProcessingResult
-from mapper_dask.run import report
-from mapper_dask.run.evidence import Standing, gone, still_there
-from mapper_dask.run.run_ledger import RunLedger
-from mapper_dask.run.unknown import unknown
 from mapper_dask.schema.facts import Publication
 
 CANCELLED = "the run was cancelled; what is committed stays accounted for"

@@ -15,7 +15,7 @@ from typing import Any
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError, RunNotFoundError, TargetError
 from mapper_dask.flow import JobState
-from mapper_dask.ledger_rows import as_json, notes_of, state_of
+from mapper_dask.ledger.records import as_json, notes_of, state_of
 from mapper_dask.naming import fingerprint
 from mapper_dask.near import did_you_mean
 from mapper_dask.stored import of_ledger

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from mapper_dask.errors import ConfigurationError
-from mapper_dask.ledger import Ledger
-from mapper_dask.ledger_lost import lost
-from mapper_dask.ledger_rows import as_json, state_of
-from mapper_dask.ledger_runs import RunState
+from mapper_dask.ledger.lost import lost
+from mapper_dask.ledger.records import as_json, state_of
+from mapper_dask.ledger.run_record import RunState
+from mapper_dask.ledger.run_tables import Ledger
 from mapper_dask.parallel_models import Chunk, ChunkState
 
 
