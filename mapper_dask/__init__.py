@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mapper_dask.chunk.chunk_processor import ChunkProcessor
     from mapper_dask.errors import MapperError, RunFailedError
+    from mapper_dask.events.run_events import Progress, RunEnded, RunEvent, RunRefused, RunStarted
     from mapper_dask.flow import Flow, FlowJob, FlowResult
     from mapper_dask.frames import read_sql_query
     from mapper_dask.incremental import Incremental
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from mapper_dask.parallel_result import ParallelProcessingResult
     from mapper_dask.plan.chunk_manager import ChunkManager
     from mapper_dask.plan.chunk_plan import ChunkPlan
-    from mapper_dask.run.events import Progress, RunEnded, RunEvent, RunRefused, RunStarted
     from mapper_dask.run.execution_engine import ExecutionEngine
     from mapper_dask.run.handle import RunHandle
     from mapper_dask.run.parallel_processor import ParallelProcessor
@@ -73,14 +73,14 @@ _PLACES = {
     "MapperJob": "mapper_dask.mapper_job",
     "ParallelProcessingResult": "mapper_dask.parallel_result",
     "ParallelProcessor": "mapper_dask.run.parallel_processor",
-    "Progress": "mapper_dask.run.events",
+    "Progress": "mapper_dask.events.run_events",
     "Reconciliation": "mapper_dask.run.reconcile",
-    "RunEnded": "mapper_dask.run.events",
-    "RunEvent": "mapper_dask.run.events",
+    "RunEnded": "mapper_dask.events.run_events",
+    "RunEvent": "mapper_dask.events.run_events",
     "RunFailedError": "mapper_dask.errors",
     "RunHandle": "mapper_dask.run.handle",
-    "RunRefused": "mapper_dask.run.events",
-    "RunStarted": "mapper_dask.run.events",
+    "RunRefused": "mapper_dask.events.run_events",
+    "RunStarted": "mapper_dask.events.run_events",
     "read_sql_query": "mapper_dask.frames",
     "reject": "mapper_dask.ledger.rejects",
 }

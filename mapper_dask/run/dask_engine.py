@@ -19,13 +19,13 @@ from distributed import Client
 from mapper_dask.chunk.chunk_processor import process_chunk
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections.pool import close_idle
+from mapper_dask.events.run_events import log_assigned
 from mapper_dask.halting import current as current_halt
 from mapper_dask.parallel_models import Chunk, ChunkResult
 from mapper_dask.run.budget import Share, unbounded
 from mapper_dask.run.clients import connected, current_client
 from mapper_dask.run.crew import Crew
 from mapper_dask.run.dispatch import Dispatch
-from mapper_dask.run.events import log_assigned
 from mapper_dask.run.lanes import Lanes
 from mapper_dask.run.own_cluster import own_cluster
 from mapper_dask.run.startable import why_not_startable

@@ -16,12 +16,12 @@ from distributed import Client, as_completed
 from mapper_dask.chunk.spooled import carrying
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.errors import ConfigurationError, MapperError, SpoolError
+from mapper_dask.events.run_events import log_assigned
 from mapper_dask.log import log
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
 from mapper_dask.run.budget import Share
 from mapper_dask.run.crew import LOOK, Crew
 from mapper_dask.run.door import DOOR, answer, perform, version
-from mapper_dask.run.events import log_assigned
 from mapper_dask.run.lanes import Lanes, Turn
 from mapper_dask.run.outcomes import emptied, lost, shipping
 

@@ -16,6 +16,7 @@ from distributed import Client
 from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
+from mapper_dask.events.watch import ProgressOptions, require_progress
 from mapper_dask.flow import Flow, FlowJob, FlowJobResult, FlowResult, JobState
 from mapper_dask.halting import Halt
 from mapper_dask.ledger import report, stored_runs
@@ -37,10 +38,9 @@ from mapper_dask.run.flow_job import Means, from_ledger
 from mapper_dask.run.flow_stop import stop
 from mapper_dask.run.interrupts import attended, require_going
 from mapper_dask.run.parallel_processor import Plan
-from mapper_dask.run.progress.watch import ProgressOptions, require_progress
 from mapper_dask.run.shared_workers import SharedWorkers
-from mapper_dask.run.told import OnFailure, judged, told_plainly
 from mapper_dask.settings import Settings, resolve
+from mapper_dask.tracebacks import OnFailure, judged, told_plainly
 
 MakesFlow = Callable[[StoredFlow], Flow]
 """What makes a flow of what the ledger has kept of it."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from mapper_dask.connections.reference import reference
 from mapper_dask.errors import FingerprintError, MainGuardError, MapperError, RunStoppedError
+from mapper_dask.events.watch import ProgressOptions
 from mapper_dask.flow import Flow, FlowJob, FlowJobResult, JobState
 from mapper_dask.ledger import stored_runs
 from mapper_dask.ledger.flow_tables import StoredJob, job_run_id
@@ -25,7 +26,6 @@ from mapper_dask.run import watermarks
 from mapper_dask.run.budget import Budget
 from mapper_dask.run.handle import RunHandle
 from mapper_dask.run.parallel_processor import Plan
-from mapper_dask.run.progress.watch import ProgressOptions
 from mapper_dask.run.shared_workers import SharedWorkers, SharingProcessor
 from mapper_dask.settings import Settings
 

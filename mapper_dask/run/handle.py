@@ -14,7 +14,7 @@ from mapper_dask.halting import Halt, current
 from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.run.clients import stepping_aside
 from mapper_dask.run.main_guard import seen_from_here
-from mapper_dask.run.told import awaited_plainly, told_plainly
+from mapper_dask.tracebacks import awaited_plainly, told_plainly
 
 
 class RunHandle:

@@ -18,6 +18,8 @@ from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.dialects.snapshot import Keeper, keep_snapshot, kept_again
 from mapper_dask.errors import MapperError
+from mapper_dask.events.run_events import Counter
+from mapper_dask.events.watch import ProgressOptions, Watch
 from mapper_dask.halting import Halt
 from mapper_dask.ledger import report, stored_runs
 from mapper_dask.ledger import stored_job as job_record
@@ -43,7 +45,6 @@ from mapper_dask.run.dask_engine import (
     open_engine,
     within,
 )
-from mapper_dask.run.events import Counter
 from mapper_dask.run.fit_workers import require_picklable, require_reachable
 from mapper_dask.run.grants import lacking_grants
 from mapper_dask.run.interrupts import attended, require_going
@@ -51,7 +52,6 @@ from mapper_dask.run.one_state import rest_of
 from mapper_dask.run.outcomes import OneRaised
 from mapper_dask.run.own_cluster import telling
 from mapper_dask.run.preflight import prepare
-from mapper_dask.run.progress.watch import ProgressOptions, Watch
 from mapper_dask.run.run import (
     Run,
     fits_one_chunk,
@@ -64,7 +64,7 @@ from mapper_dask.run.run import (
 from mapper_dask.run.run_ending import RunEnding
 from mapper_dask.run.staged_again import publication_again
 from mapper_dask.run.stopped import heed, told_as_stopped
-from mapper_dask.run.told import OnFailure
+from mapper_dask.tracebacks import OnFailure
 
 RESTARTS = 2
 """How often a run is read anew: a source that forgets three times keeps too little."""

@@ -16,6 +16,7 @@ from mapper_dask.chunk.chunk_processor import ChunkProcessor
 from mapper_dask.connections.reference import reference
 from mapper_dask.dialects.snapshot import keep_snapshot
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
+from mapper_dask.events.watch import ProgressOptions, require_progress
 from mapper_dask.halting import Halt
 from mapper_dask.ledger import stored_runs
 from mapper_dask.ledger.runs import RunLedger
@@ -35,15 +36,14 @@ from mapper_dask.run.budget import Budget
 from mapper_dask.run.clients import require_begun, require_waitable
 from mapper_dask.run.handle import RunHandle
 from mapper_dask.run.job_engine import JobEngine
-from mapper_dask.run.progress.watch import ProgressOptions, require_progress
 from mapper_dask.run.recall import Recall, source_named
 from mapper_dask.run.reconcile import Reconciliation, reconciler
 from mapper_dask.run.retry_rejects import retry
 from mapper_dask.run.retry_result import RetryResult
-from mapper_dask.run.told import OnFailure, judged, told_plainly
 from mapper_dask.settings import Settings, resolve
 from mapper_dask.spool.files import SETTING
 from mapper_dask.spool.folder import parent_of, remove_of
+from mapper_dask.tracebacks import OnFailure, judged, told_plainly
 
 Plan = ChunkPlan | SavedPlan | str | Path
 """A plan to run: one at hand, or where it was saved."""

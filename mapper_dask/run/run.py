@@ -15,6 +15,7 @@ from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.dialects.snapshot import Keeper
 from mapper_dask.errors import FingerprintError, LedgerError, PlanError, RunNotFoundError
+from mapper_dask.events.run_events import RunStarted
 from mapper_dask.ledger import stored_job as job_record
 from mapper_dask.ledger import stored_runs
 from mapper_dask.ledger.run_record import RunState, StoredRun
@@ -29,7 +30,6 @@ from mapper_dask.plan.saved_plan import require_complete, require_keys
 from mapper_dask.run import drift
 from mapper_dask.run.budget import Share
 from mapper_dask.run.entry import Entry
-from mapper_dask.run.events import RunStarted
 from mapper_dask.run.preflight import Prepared
 from mapper_dask.run.spooling import Spool
 from mapper_dask.run.staging import stored_form

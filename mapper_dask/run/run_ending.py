@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from mapper_dask.connections.reference import reference
 from mapper_dask.errors import MapperError
+from mapper_dask.events.watch import Watch
 from mapper_dask.ledger import stored_job as job_record
 from mapper_dask.ledger import stored_runs
 from mapper_dask.ledger.run_record import RunState
 from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.mapper_job import MapperJob
-from mapper_dask.run.progress.watch import Watch
 
 WAIT = 3.0
 """Seconds for which a connection is waited for while others hold all of them."""

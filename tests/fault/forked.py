@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import NamedTuple
 
 from mapper_dask import MapperError, ParallelProcessor
-from mapper_dask.run.events import RunEvent
+from mapper_dask.events.run_events import RunEvent
 from tests.database import Databases
 from tests.fault.moving import job
 from tests.fault.sabotage import doomed

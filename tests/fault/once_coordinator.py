@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from mapper_dask.run.events import RunEvent
+from mapper_dask.events.run_events import RunEvent
 from tests.fault.reading_once import RUN, WAYS, job, processor
 
 

@@ -13,7 +13,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from mapper_dask import MapperJob, ParallelProcessor
-from mapper_dask.run.events import RunEvent
+from mapper_dask.events.run_events import RunEvent
 from tests.database import Database, Databases
 from tests.fault.moving import ROWS, assert_every_row_once, job, shout, stage
 

@@ -10,7 +10,7 @@ import pytest
 
 from mapper_dask import ParallelProcessingResult, ParallelProcessor
 from mapper_dask.embedded import EmbeddedPostgres
-from mapper_dask.run.events import RunEvent
+from mapper_dask.events.run_events import RunEvent
 from tests.database import Database, Databases
 from tests.fault.moving import ROWS, assert_every_row_once, compare, job, stage
 from tests.fault.sabotage import LOADERS, MUTANTS, doomed, order, sabotaged

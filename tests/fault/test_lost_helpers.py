@@ -13,7 +13,7 @@ import pytest
 from distributed import Client
 
 from mapper_dask import MapperError, ParallelProcessor
-from mapper_dask.run.events import RunEvent
+from mapper_dask.events.run_events import RunEvent
 from tests.database import Databases
 from tests.fault.moving import ROWS, assert_every_row_once, committed, job, stage
 from tests.machine import NO_DASHBOARD

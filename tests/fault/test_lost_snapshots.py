@@ -14,7 +14,7 @@ import pytest
 
 from mapper_dask import ChunkManager, MapperJob, ParallelProcessingResult, ParallelProcessor
 from mapper_dask.errors import ConfigurationError, PlanError
-from mapper_dask.run.events import RunEvent
+from mapper_dask.events.run_events import RunEvent
 from tests.database import Databases
 
 ROWS, SIZE, AFTER = 17_000, 1_000, 3

@@ -12,7 +12,7 @@ import pytest
 
 from mapper_dask import ParallelProcessor
 from mapper_dask.embedded import EmbeddedPostgres
-from mapper_dask.run.events import RunEvent
+from mapper_dask.events.run_events import RunEvent
 from tests.database import Database, Databases
 from tests.fault.gate import closed_gate
 from tests.fault.moving import ROWS, assert_every_row_once, committed, job, stage

@@ -8,7 +8,7 @@ import pytest
 
 from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.errors import ConfigurationError
-from mapper_dask.run.events import RunEvent
+from mapper_dask.events.run_events import RunEvent
 from tests.database import Databases
 
 ROWS = 30

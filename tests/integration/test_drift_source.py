@@ -12,7 +12,7 @@ import pytest
 
 from mapper_dask import MapperJob, ParallelProcessingResult, ParallelProcessor, read_sql_query
 from mapper_dask.errors import SourceChangedError
-from mapper_dask.run.events import RunEvent
+from mapper_dask.events.run_events import RunEvent
 from tests.database import Databases
 
 ROWS, SIZE, AFTER = 2_000, 200, 3

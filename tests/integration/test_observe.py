@@ -29,10 +29,10 @@ from mapper_dask import MapperJob, ParallelProcessor, observe
 from mapper_dask.dialects.oracle import Oracle
 from mapper_dask.dialects.postgresql import PostgreSQL
 from mapper_dask.errors import ConfigurationError
+from mapper_dask.events.exporters.openlineage import LineageProgress, as_uuid, tables_of
+from mapper_dask.events.exporters.opentelemetry import TraceProgress
+from mapper_dask.events.exporters.sender import Sender
 from mapper_dask.log import flow_job
-from mapper_dask.observe.openlineage import LineageProgress, as_uuid, tables_of
-from mapper_dask.observe.opentelemetry import TraceProgress
-from mapper_dask.observe.sender import Sender
 from tests.database import Databases
 from tests.scripts import run_script
 
@@ -237,7 +237,7 @@ def test_nothing_of_either_library_is_imported_where_nobody_asks(shop, tmp_path)
 
 
 def test_the_api_alone_makes_no_spans(monkeypatch):
-    from mapper_dask.observe import opentelemetry
+    from mapper_dask.events.exporters import opentelemetry
 
     monkeypatch.setattr(
         opentelemetry.trace, "get_tracer_provider", opentelemetry.trace.ProxyTracerProvider
@@ -522,7 +522,7 @@ def test_events_that_nobody_takes_are_dropped_and_do_not_pile_up(caplog):
 
 def test_a_program_ends_though_its_collector_never_answers(shop, tmp_path):
     with collector_answering(200) as silent:
-        setup = "from mapper_dask.observe import sender\nsender.EXIT_PATIENCE = 0.1"
+        setup = "from mapper_dask.events.exporters import sender\nsender.EXIT_PATIENCE = 0.1"
 
         by_itself(shop, tmp_path, setup, "", OPENLINEAGE_URL=silent.url)
 
@@ -567,7 +567,7 @@ def test_a_collector_that_is_switched_off_gets_nothing(monkeypatch):
 
 def test_a_missing_library_is_told_and_stops_nothing(shop, caplog, monkeypatch):
     monkeypatch.setenv("OPENLINEAGE_URL", "http://127.0.0.1:9")
-    monkeypatch.setitem(sys.modules, "mapper_dask.observe.openlineage", None)
+    monkeypatch.setitem(sys.modules, "mapper_dask.events.exporters.openlineage", None)
 
     run(shop, None).raise_for_status()
 

@@ -27,9 +27,9 @@ from mapper_dask.errors import (
     RunFailedError,
     RunNotFoundError,
 )
+from mapper_dask.events.run_events import RunEvent
 from mapper_dask.parallel_models import ChunkState
 from mapper_dask.run import clients, crew, own_cluster
-from mapper_dask.run.events import RunEvent
 from tests.database import Database, Databases, Server, fresh_databases
 
 ROWS = 300_000

@@ -282,7 +282,7 @@ def test_a_failed_run_ends_in_a_line_where_there_is_no_terminal(shop, capsys, mo
 ON_A_TERMINAL = """
 import os, sys, threading
 from mapper_dask import MapperJob, ParallelProcessor, reject
-from mapper_dask.run.events import flow_job
+from mapper_dask.events.run_events import flow_job
 
 def marks(frame):
     return reject(frame, frame.id // 7 * 7 == frame.id, "a seven")

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from mapper_dask import log as journal
+from mapper_dask.events import run_events as events
+from mapper_dask.events.run_events import Counter, RunEvent, clock
 from mapper_dask.log import error_kind, flow_job, log
 from mapper_dask.parallel_models import Chunk, ChunkKind, ChunkResult, ChunkState
-from mapper_dask.run import events
-from mapper_dask.run.events import Counter, RunEvent, clock
 
 
 def chunks(*rows: int | None) -> list[Chunk]:

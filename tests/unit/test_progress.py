@@ -13,6 +13,10 @@ import mapper_dask
 from mapper_dask import ParallelProcessor, Progress, RunEnded, RunEvent, RunStarted
 from mapper_dask.connections.reference import reference
 from mapper_dask.errors import ConfigurationError
+from mapper_dask.events.displays.plain import Lines
+from mapper_dask.events.displays.terminal import Bar, Display
+from mapper_dask.events.run_events import Counter
+from mapper_dask.events.watch import Watch, require_progress
 from mapper_dask.ledger.run_record import RunState
 from mapper_dask.log import FlowPlace
 from mapper_dask.mapper_job import MapperJob
@@ -26,10 +30,6 @@ from mapper_dask.parallel_models import (
 )
 from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.plan.chunk_plan import ChunkPlan
-from mapper_dask.run.events import Counter
-from mapper_dask.run.progress.plain import Lines
-from mapper_dask.run.progress.terminal import Bar, Display
-from mapper_dask.run.progress.watch import Watch, require_progress
 from mapper_dask.schema.facts import SourceQuery
 
 JOB = MapperJob(source_conn="env:SOURCE", source_sql="SELECT 1", run_id="r")

@@ -21,10 +21,10 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.trace import Span, Status, StatusCode, TracerProvider
 
+from mapper_dask.events.run_events import Progress, RunEnded, RunEvent, RunRefused, RunStarted
 from mapper_dask.ledger.run_record import RunState
 from mapper_dask.log import FlowPlace, error_kind
 from mapper_dask.parallel_models import ChunkResult
-from mapper_dask.run.events import Progress, RunEnded, RunEvent, RunRefused, RunStarted
 
 PREFIX = "mapper_dask."
 

@@ -25,9 +25,16 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from mapper_dask.events.run_events import (
+    Progress,
+    RunEnded,
+    RunEvent,
+    RunRefused,
+    RunStarted,
+    to_go,
+)
 from mapper_dask.ledger.run_record import RunState
 from mapper_dask.rendering import chunks, counted, seconds
-from mapper_dask.run.events import Progress, RunEnded, RunEvent, RunRefused, RunStarted, to_go
 
 WORKERS_SHOWN = 8
 """Lines of workers at most: those that ended a chunk last. A cluster has more than a screen."""

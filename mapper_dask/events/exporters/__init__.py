@@ -67,14 +67,14 @@ def _places() -> Iterator[Path]:
 
 
 def _traces() -> Any:
-    from mapper_dask.observe.opentelemetry import TraceProgress, current_provider
+    from mapper_dask.events.exporters.opentelemetry import TraceProgress, current_provider
 
     provider = current_provider()
     return None if provider is None else TraceProgress(provider)
 
 
 def _lineage() -> Any:
-    from mapper_dask.observe.openlineage import LineageProgress, configured_client
+    from mapper_dask.events.exporters.openlineage import LineageProgress, configured_client
 
     client = configured_client()
     return None if client is None else LineageProgress(client)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 from typing import Any, TextIO
 
+from mapper_dask.events.run_events import Progress, RunEnded, RunEvent, RunStarted
 from mapper_dask.ledger.run_record import RunState
-from mapper_dask.run.events import Progress, RunEnded, RunEvent, RunStarted
 
 STEPS = 10
 """Lines a log gets of one run: a tenth of the chunks each."""

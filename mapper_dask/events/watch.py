@@ -13,13 +13,11 @@ from typing import Any, Self
 
 from rich.console import Console
 
-from mapper_dask import observe
 from mapper_dask.errors import ConfigurationError, MapperError
-from mapper_dask.ledger.run_record import RunState
-from mapper_dask.log import current_place, error_kind, log
-from mapper_dask.mapper_job import MapperJob
-from mapper_dask.parallel_result import ParallelProcessingResult
-from mapper_dask.run.events import (
+from mapper_dask.events import exporters
+from mapper_dask.events.displays.plain import Cell, Lines
+from mapper_dask.events.displays.terminal import Bar, shared_display
+from mapper_dask.events.run_events import (
     METHODS,
     ProgressOption,
     RunEnded,
@@ -31,8 +29,10 @@ from mapper_dask.run.events import (
     log_refused,
     log_started,
 )
-from mapper_dask.run.progress.plain import Cell, Lines
-from mapper_dask.run.progress.terminal import Bar, shared_display
+from mapper_dask.ledger.run_record import RunState
+from mapper_dask.log import current_place, error_kind, log
+from mapper_dask.mapper_job import MapperJob
+from mapper_dask.parallel_result import ParallelProcessingResult
 
 ProgressOptions = ProgressOption | Sequence[ProgressOption]
 """What ``progress`` may be: one of them, or several."""
@@ -97,7 +97,7 @@ def hooks_for(progress: ProgressOptions) -> Iterator[Any]:
         hook = shown(one) if one is None or isinstance(one, bool) else one
         if hook is not None:
             yield hook
-    yield from observe.configured()
+    yield from exporters.configured()
 
 
 @dataclass(slots=True)

@@ -63,10 +63,10 @@ from sqlglot.optimizer.scope import traverse_scope
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
+from mapper_dask.events.exporters.sender import sender
+from mapper_dask.events.run_events import Progress, RunEnded, RunRefused, RunStarted
 from mapper_dask.ledger import run_record as ledger_runs
 from mapper_dask.log import FlowPlace
-from mapper_dask.observe.sender import sender
-from mapper_dask.run.events import Progress, RunEnded, RunRefused, RunStarted
 from mapper_dask.schema.facts import TargetTable
 
 PRODUCER = f"urn:python:mapper-dask:{version('mapper-dask')}"

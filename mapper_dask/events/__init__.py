@@ -1,0 +1,1 @@
+"""What runs tell while they work: to hooks, to displays, and to systems that gather events."""
