@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from mapper_dask.run.startable import why_not_startable
+from mapper_dask.workers.startable import why_not_startable
 
 NO_WORKERS = (
     "NO WORKER PROCESSES: Python cannot make a semaphore in /dev/shm. Needed: a writable /dev/shm "

@@ -12,7 +12,7 @@ from benchmarks.tpch.timing import Timing
 from benchmarks.tpch.transform import transform
 from mapper_dask import ChunkingStrategy, ChunkManager, MapperJob, ParallelProcessor
 from mapper_dask.parallel_models import ChunkSize
-from mapper_dask.run.own_cluster import own_cluster
+from mapper_dask.workers.local_cluster import own_cluster
 
 FUNCTIONS = {"identity": None, "transform": transform}
 

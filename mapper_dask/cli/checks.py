@@ -53,7 +53,7 @@ def findings_of(flow: Any, settings: Any) -> list[Finding]:
 
 
 def _look_at(look: _Look, job: Any, settings: Any) -> None:
-    from mapper_dask.run.fit_workers import require_picklable
+    from mapper_dask.workers.fitness import require_picklable
 
     mapper = job.job
     if job.parallel and settings.value("parallel"):
@@ -92,8 +92,8 @@ def _prepared(mapper: Any) -> Any:
     from mapper_dask.plan.blame import in_users_text
     from mapper_dask.plan.chunk_manager import ChunkManager
     from mapper_dask.plan.params import bound
+    from mapper_dask.preflight.checks import prepare
     from mapper_dask.retries import Patience
-    from mapper_dask.run.preflight import prepare
 
     source = reference(mapper.source_conn, "source_conn")
     consistent = mapper.consistent

@@ -8,7 +8,7 @@ from typing import Any
 
 from mapper_dask.errors import FingerprintError
 from mapper_dask.ledger.run_record import StoredRun
-from mapper_dask.run.preflight import Prepared
+from mapper_dask.preflight.checks import Prepared
 from mapper_dask.schema.definition import COLUMN, TABLE
 from mapper_dask.schema.facts import TargetTable, TypeFamily
 from mapper_dask.stored import Stored, is_text, of_ledger

@@ -25,13 +25,11 @@ from mapper_dask.ledger.flows import FlowLedger, all_runs
 from mapper_dask.ledger.run_record import RunState
 from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.ledger.trust import require_trusted_flow
+from mapper_dask.limits.budget import Budget
 from mapper_dask.log import log_flow_event
 from mapper_dask.options import with_known_options
 from mapper_dask.retries import Patience
 from mapper_dask.run import arguments, watermarks
-from mapper_dask.run.budget import Budget
-from mapper_dask.run.clients import require_waitable, stepping_aside
-from mapper_dask.run.fit_workers import require_picklable
 from mapper_dask.run.flow_course import Course
 from mapper_dask.run.flow_ending import FlowEnding
 from mapper_dask.run.flow_job import Means, from_ledger
@@ -41,6 +39,8 @@ from mapper_dask.run.parallel_processor import Plan
 from mapper_dask.run.shared_workers import SharedWorkers
 from mapper_dask.settings import Settings, resolve
 from mapper_dask.tracebacks import OnFailure, judged, told_plainly
+from mapper_dask.workers.clients import require_waitable, stepping_aside
+from mapper_dask.workers.fitness import require_picklable
 
 MakesFlow = Callable[[StoredFlow], Flow]
 """What makes a flow of what the ledger has kept of it."""

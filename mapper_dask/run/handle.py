@@ -12,9 +12,9 @@ from typing import Any, Self
 
 from mapper_dask.halting import Halt, current
 from mapper_dask.parallel_result import ParallelProcessingResult
-from mapper_dask.run.clients import stepping_aside
-from mapper_dask.run.main_guard import seen_from_here
 from mapper_dask.tracebacks import awaited_plainly, told_plainly
+from mapper_dask.workers.clients import stepping_aside
+from mapper_dask.workers.main_guard import seen_from_here
 
 
 class RunHandle:

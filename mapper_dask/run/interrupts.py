@@ -19,7 +19,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from mapper_dask.errors import RunStoppedError
 from mapper_dask.halting import Halt, raise_in
-from mapper_dask.run.main_guard import seen_from_here
+from mapper_dask.workers.main_guard import seen_from_here
 
 LOOK = 0.1
 """Seconds after which what still goes on is broken off once more."""

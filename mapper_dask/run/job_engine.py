@@ -27,6 +27,7 @@ from mapper_dask.ledger.evidence import accepted, require_still_there
 from mapper_dask.ledger.lost import lost
 from mapper_dask.ledger.run_record import RunState, StoredRun
 from mapper_dask.ledger.runs import RunLedger
+from mapper_dask.limits.budget import Budget, Share
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
 from mapper_dask.parallel_result import ParallelProcessingResult
@@ -34,24 +35,12 @@ from mapper_dask.plan.blame import in_users_text
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.params import bound
 from mapper_dask.plan.saved_plan import SavedPlan, require_same_chunks, restored
+from mapper_dask.preflight.checks import prepare
+from mapper_dask.preflight.grants import lacking_grants
 from mapper_dask.retries import Patience
 from mapper_dask.run import drift, once
-from mapper_dask.run.budget import Budget, Share
-from mapper_dask.run.clients import waiting
-from mapper_dask.run.dask_engine import (
-    Engine,
-    LoopEngine,
-    close_idle_workers,
-    open_engine,
-    within,
-)
-from mapper_dask.run.fit_workers import require_picklable, require_reachable
-from mapper_dask.run.grants import lacking_grants
 from mapper_dask.run.interrupts import attended, require_going
 from mapper_dask.run.one_state import rest_of
-from mapper_dask.run.outcomes import OneRaised
-from mapper_dask.run.own_cluster import telling
-from mapper_dask.run.preflight import prepare
 from mapper_dask.run.run import (
     Run,
     fits_one_chunk,
@@ -65,6 +54,17 @@ from mapper_dask.run.run_ending import RunEnding
 from mapper_dask.run.staged_again import publication_again
 from mapper_dask.run.stopped import heed, told_as_stopped
 from mapper_dask.tracebacks import OnFailure
+from mapper_dask.workers.clients import waiting
+from mapper_dask.workers.engines import (
+    Engine,
+    LoopEngine,
+    close_idle_workers,
+    open_engine,
+    within,
+)
+from mapper_dask.workers.fitness import require_picklable, require_reachable
+from mapper_dask.workers.local_cluster import telling
+from mapper_dask.workers.outcomes import OneRaised
 
 RESTARTS = 2
 """How often a run is read anew: a source that forgets three times keeps too little."""

@@ -17,13 +17,13 @@ from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.plan import key_space
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.retries import attempts
-from mapper_dask.run.dask_engine import Engine
 from mapper_dask.run.entry import Entry, Stopped, stopped, watched
 from mapper_dask.run.one_state import Known
 from mapper_dask.run.run import Run
 from mapper_dask.run.spooling import Few, Spool, Spooler, Tell, read_once
 from mapper_dask.spool.files import SETTING
 from mapper_dask.spool.folder import SpoolFolder, remove_let_go
+from mapper_dask.workers.engines import Engine
 
 AGAIN = (
     "its query was read from the start: nothing is loaded of what it gave before, if that was all "

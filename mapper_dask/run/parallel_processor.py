@@ -21,6 +21,7 @@ from mapper_dask.halting import Halt
 from mapper_dask.ledger import stored_runs
 from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.ledger.trust import REPAIR_FIELDS, REPAIR_GIVEN, require_trusted
+from mapper_dask.limits.budget import Budget
 from mapper_dask.mapper_job import MapperJob, required_job
 from mapper_dask.options import with_known_options
 from mapper_dask.parallel_models import ChunkSize, Transformation
@@ -32,8 +33,6 @@ from mapper_dask.plan.saved_plan import SavedPlan, saved
 from mapper_dask.retries import Patience
 from mapper_dask.run import arguments
 from mapper_dask.run.arguments import require_workers
-from mapper_dask.run.budget import Budget
-from mapper_dask.run.clients import require_begun, require_waitable
 from mapper_dask.run.handle import RunHandle
 from mapper_dask.run.job_engine import JobEngine
 from mapper_dask.run.recall import Recall, source_named
@@ -44,6 +43,7 @@ from mapper_dask.settings import Settings, resolve
 from mapper_dask.spool.files import SETTING
 from mapper_dask.spool.folder import parent_of, remove_of
 from mapper_dask.tracebacks import OnFailure, judged, told_plainly
+from mapper_dask.workers.clients import require_begun, require_waitable
 
 Plan = ChunkPlan | SavedPlan | str | Path
 """A plan to run: one at hand, or where it was saved."""

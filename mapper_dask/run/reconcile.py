@@ -26,8 +26,8 @@ from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.naming import session_tag
 from mapper_dask.parallel_models import Chunk, ChunkKind, ChunkResult
+from mapper_dask.preflight.checks import target_table
 from mapper_dask.rendering import Line, as_html, as_text
-from mapper_dask.run.preflight import target_table
 from mapper_dask.run.repair import Proofs, Repairer
 from mapper_dask.run.run import replanned, require_snapshot
 from mapper_dask.schema.facts import SourceQuery, TargetTable, TypeFamily

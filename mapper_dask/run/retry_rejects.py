@@ -41,8 +41,8 @@ from mapper_dask.ledger.staging import STAGING_PREFIX
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.naming import fingerprint
 from mapper_dask.parallel_models import Chunk, ChunkResult, Reject
+from mapper_dask.preflight.checks import prepare
 from mapper_dask.retries import Patience, attempts
-from mapper_dask.run.preflight import prepare
 from mapper_dask.run.retry_result import RetriedChunk, RetryResult
 from mapper_dask.run.revived import rows_as
 from mapper_dask.run.run import replanned

@@ -20,6 +20,7 @@ from mapper_dask.ledger import stored_job as job_record
 from mapper_dask.ledger import stored_runs
 from mapper_dask.ledger.run_record import RunState, StoredRun
 from mapper_dask.ledger.runs import RunLedger
+from mapper_dask.limits.budget import Share
 from mapper_dask.log import current_place, log
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
@@ -27,12 +28,11 @@ from mapper_dask.plan.ascending import require_ascending
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.plan.saved_plan import require_complete, require_keys
+from mapper_dask.preflight.checks import Prepared
+from mapper_dask.preflight.staging import stored_form
 from mapper_dask.run import drift
-from mapper_dask.run.budget import Share
 from mapper_dask.run.entry import Entry
-from mapper_dask.run.preflight import Prepared
 from mapper_dask.run.spooling import Spool
-from mapper_dask.run.staging import stored_form
 from mapper_dask.stored import of_ledger
 
 

@@ -12,13 +12,13 @@ from distributed import Client
 
 from mapper_dask.errors import MainGuardError, RunStoppedError
 from mapper_dask.halting import Halt, current
-from mapper_dask.run.clients import connected, current_client
-from mapper_dask.run.dask_engine import DaskEngine, Engine, LoopEngine
-from mapper_dask.run.main_guard import require_main_guard
-from mapper_dask.run.own_cluster import own_cluster
 from mapper_dask.run.parallel_processor import ParallelProcessor
 from mapper_dask.run.run import Run, fits_one_chunk
-from mapper_dask.run.startable import why_not_startable
+from mapper_dask.workers.clients import connected, current_client
+from mapper_dask.workers.engines import DaskEngine, Engine, LoopEngine
+from mapper_dask.workers.local_cluster import own_cluster
+from mapper_dask.workers.main_guard import require_main_guard
+from mapper_dask.workers.startable import why_not_startable
 
 
 class SharedWorkers:

@@ -11,9 +11,9 @@ from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import LedgerError, TargetError
 from mapper_dask.ledger.run_record import StoredRun
 from mapper_dask.mapper_job import MapperJob
+from mapper_dask.preflight.staging import publication_for
+from mapper_dask.preflight.unfit_keys import unfit_keys
 from mapper_dask.run.drift import require_same_table
-from mapper_dask.run.staging import publication_for
-from mapper_dask.run.unfit_keys import unfit_keys
 from mapper_dask.schema.facts import Publication, TargetTable
 from mapper_dask.stored import shown
 

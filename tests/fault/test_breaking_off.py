@@ -31,8 +31,8 @@ from mapper_dask.dialects.postgresql import links
 from mapper_dask.errors import LedgerLostError, RunStoppedError
 from mapper_dask.halting import Halt
 from mapper_dask.ledger import stored_runs
-from mapper_dask.run import dispatch
 from mapper_dask.run.handle import RunHandle
+from mapper_dask.workers import dispatch
 from tests.database import Database, Databases
 from tests.fault.joining import closed_port, guarded
 from tests.fault.moving import assert_every_row_once, job, stage

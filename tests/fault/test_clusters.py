@@ -28,8 +28,8 @@ from mapper_dask import (
 )
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.errors import ConfigurationError
-from mapper_dask.run import crew as crews
-from mapper_dask.run.door import version
+from mapper_dask.workers import membership as crews
+from mapper_dask.workers.remote import version
 from tests.database import Databases
 from tests.fault.gate import LOCK, closed_gate
 from tests.fault.joining import (

@@ -22,9 +22,9 @@ from mapper_dask.ledger.run_record import RunState
 from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.parallel_models import Chunk, ChunkKind, SpooledFile
 from mapper_dask.plan.chunk_manager import ChunkManager
+from mapper_dask.preflight.checks import prepare
 from mapper_dask.run import entry, once
 from mapper_dask.run.handle import RunHandle
-from mapper_dask.run.preflight import prepare
 from mapper_dask.run.spooling import Spooler
 from mapper_dask.settings import resolve
 from mapper_dask.spool.folder import SpoolFolder

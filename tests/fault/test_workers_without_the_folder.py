@@ -15,7 +15,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from mapper_dask.events.run_events import RunEvent
-from mapper_dask.run.dask_engine import DaskEngine
+from mapper_dask.workers.engines import DaskEngine
 from tests.database import Databases
 from tests.fault.apart import MAY_MOUNT, WHY_NOT, mounting
 from tests.fault.reading_once import (

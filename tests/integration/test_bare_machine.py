@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mapper_dask import ExecutionEngine, Flow, FlowJob, MapperJob, ParallelProcessor
-from mapper_dask.run import startable
+from mapper_dask.workers import startable
 from tests.database import Databases
 from tests.fault.apart import APART, MAY_MOUNT, WHY_NOT
 from tests.scripts import ROOT

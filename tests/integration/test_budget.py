@@ -24,7 +24,7 @@ from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.embedded import EmbeddedPostgres, embedded_postgres
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError, RunStoppedError
 from mapper_dask.events.run_events import RunEvent
-from mapper_dask.run.budget import Budget
+from mapper_dask.limits.budget import Budget
 from tests.database import TEST_SETTINGS, Database, Databases
 from tests.fault.gate import closed_gate
 from tests.fault.moving import ROWS, assert_every_row_once, job, stage

@@ -11,8 +11,8 @@ import dask
 import pytest
 from distributed import Worker
 
-from mapper_dask.run.own_cluster import ALLOCATOR, own_cluster
-from mapper_dask.run.quiet import quiet_dask
+from mapper_dask.workers.local_cluster import ALLOCATOR, own_cluster
+from mapper_dask.workers.quiet import quiet_dask
 
 SPAWNED = "distributed.nanny.pre-spawn-environ"
 

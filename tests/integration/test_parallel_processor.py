@@ -29,7 +29,9 @@ from mapper_dask.errors import (
 )
 from mapper_dask.events.run_events import RunEvent
 from mapper_dask.parallel_models import ChunkState
-from mapper_dask.run import clients, crew, own_cluster
+from mapper_dask.workers import clients
+from mapper_dask.workers import local_cluster as own_cluster
+from mapper_dask.workers import membership as crew
 from tests.database import Database, Databases, Server, fresh_databases
 
 ROWS = 300_000

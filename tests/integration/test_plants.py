@@ -39,7 +39,8 @@ from mapper_dask.embedded import EmbeddedPostgres, embedded_postgres
 from mapper_dask.ledger import cleanup as housekeeping
 from mapper_dask.ledger import flows as flow_ledger
 from mapper_dask.ledger import stored_runs
-from mapper_dask.run import draft, room
+from mapper_dask.limits import server_connections as room
+from mapper_dask.run import draft
 from tests.database import TEST_SETTINGS, Database
 from tests.qualified import findings
 

@@ -21,8 +21,10 @@ from mapper_dask.ledger import cleanup as housekeeping
 from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.parallel_models import ChunkKind
 from mapper_dask.plan.chunk_manager import ChunkManager
-from mapper_dask.run import dask_engine, dispatch, spooling
-from mapper_dask.run.preflight import prepare
+from mapper_dask.preflight.checks import prepare
+from mapper_dask.run import spooling
+from mapper_dask.workers import dispatch
+from mapper_dask.workers import engines as dask_engine
 from tests.database import Databases
 from tests.fault.reading_once import (
     CHUNK_SIZE,

@@ -37,7 +37,7 @@ from mapper_dask.errors import (
     UnknownOptionError,
 )
 from mapper_dask.parallel_result import ParallelProcessingResult
-from mapper_dask.run import own_cluster
+from mapper_dask.workers import local_cluster as own_cluster
 from tests.database import Database, Databases, Server, fresh_databases
 from tests.scripts import run_script
 

@@ -148,7 +148,7 @@ def test_a_worker_that_cannot_read_the_password_is_found_before_a_row_moves(
     job: MapperJob, databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Another host is played by a process in which the file does not exist.
-    from mapper_dask.run import fit_workers
+    from mapper_dask.workers import fitness as fit_workers
 
     def elsewhere(_: Any) -> None:
         message = "a worker cannot read the password that was given inline"

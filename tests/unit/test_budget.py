@@ -10,9 +10,9 @@ import pytest
 
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError
-from mapper_dask.run import budget as module
-from mapper_dask.run.budget import Budget, Share, unbounded
-from mapper_dask.run.room import Need
+from mapper_dask.limits import budget as module
+from mapper_dask.limits.budget import Budget, Share, unbounded
+from mapper_dask.limits.server_connections import Need
 
 REF = ConnectionRef("url", "postgresql+psycopg2://h/d", "postgresql+psycopg2://h/d")
 

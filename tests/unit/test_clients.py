@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mapper_dask.errors import ConfigurationError
-from mapper_dask.run import clients
-from mapper_dask.run.clients import require_begun
+from mapper_dask.workers import clients
+from mapper_dask.workers.clients import require_begun
 
 
 class Beginning:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import mapper_dask
-from mapper_dask.run import crew as crews
-from mapper_dask.run.budget import Share, unbounded
-from mapper_dask.run.crew import IN_LINE, IN_LINE_A_THREAD, Crew
-from mapper_dask.run.door import DOOR, answer, packed, take, version
+from mapper_dask.limits.budget import Share, unbounded
+from mapper_dask.workers import membership as crews
+from mapper_dask.workers.membership import IN_LINE, IN_LINE_A_THREAD, Crew
+from mapper_dask.workers.remote import DOOR, answer, packed, take, version
 
 
 class Scheduler:

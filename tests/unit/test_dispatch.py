@@ -10,13 +10,13 @@ import cloudpickle
 import pytest
 
 from mapper_dask.errors import SpoolError
+from mapper_dask.limits.budget import unbounded
 from mapper_dask.parallel_models import Chunk, ChunkKind, ChunkResult, ChunkState
-from mapper_dask.run import dispatch as dispatches
-from mapper_dask.run.budget import unbounded
-from mapper_dask.run.crew import Crew
-from mapper_dask.run.dispatch import Dispatch
-from mapper_dask.run.door import DOOR
-from mapper_dask.run.lanes import Lanes
+from mapper_dask.workers import dispatch as dispatches
+from mapper_dask.workers.assignment import Lanes
+from mapper_dask.workers.dispatch import Dispatch
+from mapper_dask.workers.membership import Crew
+from mapper_dask.workers.remote import DOOR
 
 
 class Future(SimpleNamespace):

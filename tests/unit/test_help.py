@@ -19,7 +19,7 @@ from mapper_dask import (
     ParallelProcessor,
     RunHandle,
 )
-from mapper_dask.run.budget import Budget
+from mapper_dask.limits.budget import Budget
 
 CLASSES = [
     MapperJob, Flow, FlowJob, Incremental, ParallelProcessor, ExecutionEngine, Budget, RunHandle,

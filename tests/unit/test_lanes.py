@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mapper_dask.parallel_models import Chunk, ChunkKind
-from mapper_dask.run.lanes import Lanes
+from mapper_dask.workers.assignment import Lanes
 
 
 def chunks(count: int) -> list[Chunk]:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mapper_dask.run import startable
-from mapper_dask.run.startable import why_not_startable
+from mapper_dask.workers import startable
+from mapper_dask.workers.startable import why_not_startable
 from tests import machine
 from tests.scripts import ROOT
 

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from mapper_dask.errors import MainGuardError
-from mapper_dask.run.main_guard import require_main_guard
+from mapper_dask.workers.main_guard import require_main_guard
 from tests.scripts import run_script
 
 GUARDED = {
@@ -133,7 +133,7 @@ def test_a_thread_of_an_unguarded_script_stands_on_no_line_of_it(monkeypatch, sc
 @pytest.mark.parametrize("guard", ["if __name__ == '__main__':", "if True:"])
 def test_a_script_of_its_own_ends_in_the_two_lines(script, guard):
     script.write_text(
-        "from mapper_dask.run.main_guard import require_main_guard\n"
+        "from mapper_dask.workers.main_guard import require_main_guard\n"
         f"{guard}\n    require_main_guard()\n    print('started')\n"
     )
 

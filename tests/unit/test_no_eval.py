@@ -40,12 +40,12 @@ WRITES = (".dumps", ".register_pickle_by_value")
 """May write: a function is tried before it is sent, and goes along where no worker has it. Reading
 is the workers' affair."""
 
-READS_ITS_OWN = ("mapping/transform.py", "raised.py", "run/door.py")
+READS_ITS_OWN = ("mapping/transform.py", "raised.py", "workers/remote.py")
 """A job file's function pickles its parts inside the pickle it is in already; so does what a
 worker's function raised, in the result that Dask brings, and what goes to a worker in a task."""
 
 PROGRAM_STARTERS = {"subprocess", "multiprocessing"}
-STARTS_PROGRAMS = ("embedded.py", "run/own_cluster.py", "connections/vault.py")
+STARTS_PROGRAMS = ("embedded.py", "workers/local_cluster.py", "connections/vault.py")
 """A server, the workers, and a shell that removes a secret's file when its process has ended."""
 
 IMPORTS_BY_NAME = ("__init__.py", "ledger/stored_job.py", "jobfile/functions.py")

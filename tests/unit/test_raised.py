@@ -14,7 +14,7 @@ from mapper_dask.chunk.transform import apply
 from mapper_dask.errors import TransformError
 from mapper_dask.parallel_models import ChunkState
 from mapper_dask.raised import MOST_BYTES, Link, Raised
-from mapper_dask.run.outcomes import OneRaised
+from mapper_dask.workers.outcomes import OneRaised
 
 FRAME = pd.DataFrame({"a": [1]})
 

@@ -13,9 +13,9 @@ from mapper_dask.dialects.oracle import remedies as of_oracle
 from mapper_dask.dialects.postgresql import PostgreSQL, remedies
 from mapper_dask.dialects.postgresql.names import shown
 from mapper_dask.errors import DatabaseError
+from mapper_dask.preflight import grants
 from mapper_dask.query_text.named import WHOLE, Called, Named, names_in, tables_of
 from mapper_dask.query_text.refusals import column_meant, unfilled
-from mapper_dask.run import grants
 from mapper_dask.schema.facts import TargetTable
 
 # ruff: noqa: EM101, FBT001 - a case reads better on one line

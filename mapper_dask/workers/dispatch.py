@@ -17,13 +17,13 @@ from mapper_dask.chunk.spooled import carrying
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.errors import ConfigurationError, MapperError, SpoolError
 from mapper_dask.events.run_events import log_assigned
+from mapper_dask.limits.budget import Share
 from mapper_dask.log import log
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
-from mapper_dask.run.budget import Share
-from mapper_dask.run.crew import LOOK, Crew
-from mapper_dask.run.door import DOOR, answer, perform, version
-from mapper_dask.run.lanes import Lanes, Turn
-from mapper_dask.run.outcomes import emptied, lost, shipping
+from mapper_dask.workers.assignment import Lanes, Turn
+from mapper_dask.workers.membership import LOOK, Crew
+from mapper_dask.workers.outcomes import emptied, lost, shipping
+from mapper_dask.workers.remote import DOOR, answer, perform, version
 
 LARGE, CARRIED = "distributed.admin.large-graph-warning-threshold", "1GiB"
 """From which size Dask warns of a task, and that of none of ours: the rows of a chunk that are sent

@@ -9,8 +9,8 @@ import cloudpickle
 
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.errors import ConfigurationError
-from mapper_dask.run.dask_engine import DaskEngine, Engine
-from mapper_dask.run.door import DOOR, Answer, answer, packed, resolve_all, take, version
+from mapper_dask.workers.engines import DaskEngine, Engine
+from mapper_dask.workers.remote import DOOR, Answer, answer, packed, resolve_all, take, version
 
 
 def require_picklable(function: Callable[..., Any] | None) -> None:

@@ -16,8 +16,8 @@ import dask
 from dask.utils import parse_timedelta
 from distributed import Client
 
+from mapper_dask.limits.budget import Share
 from mapper_dask.log import log
-from mapper_dask.run.budget import Share
 
 WINDOW = 2
 """Chunks a thread has in hand or in line: one at work, one ready when that ends."""

@@ -21,15 +21,15 @@ from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections.pool import close_idle
 from mapper_dask.events.run_events import log_assigned
 from mapper_dask.halting import current as current_halt
+from mapper_dask.limits.budget import Share, unbounded
 from mapper_dask.parallel_models import Chunk, ChunkResult
-from mapper_dask.run.budget import Share, unbounded
-from mapper_dask.run.clients import connected, current_client
-from mapper_dask.run.crew import Crew
-from mapper_dask.run.dispatch import Dispatch
-from mapper_dask.run.lanes import Lanes
-from mapper_dask.run.own_cluster import own_cluster
-from mapper_dask.run.startable import why_not_startable
 from mapper_dask.spool.files import sees
+from mapper_dask.workers.assignment import Lanes
+from mapper_dask.workers.clients import connected, current_client
+from mapper_dask.workers.dispatch import Dispatch
+from mapper_dask.workers.local_cluster import own_cluster
+from mapper_dask.workers.membership import Crew
+from mapper_dask.workers.startable import why_not_startable
 
 
 def _nothing() -> None:

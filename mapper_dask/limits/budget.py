@@ -24,9 +24,9 @@ from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections.pool import close_idle
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError, RunStoppedError
+from mapper_dask.limits.server_connections import Need, holders, needs
 from mapper_dask.log import log
 from mapper_dask.retries import DEFAULT_CONNECTION_WAIT, attempts, lacks_connection
-from mapper_dask.run.room import Need, holders, needs
 from mapper_dask.settings import Settings
 
 RESERVE = 0.1

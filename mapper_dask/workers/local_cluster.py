@@ -16,8 +16,8 @@ from distributed.utils import LoopRunner
 
 from mapper_dask.errors import RunStoppedError
 from mapper_dask.halting import Halt
-from mapper_dask.run.main_guard import require_main_guard
-from mapper_dask.run.quiet import QuietNanny, quiet_dask
+from mapper_dask.workers.main_guard import require_main_guard
+from mapper_dask.workers.quiet import QuietNanny, quiet_dask
 
 ALLOCATOR = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",

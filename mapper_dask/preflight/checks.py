@@ -28,16 +28,16 @@ from mapper_dask.naming import session_tag
 from mapper_dask.parallel_models import Chunk, ChunkKind
 from mapper_dask.plan import wire
 from mapper_dask.plan.chunk_plan import ChunkPlan
+from mapper_dask.preflight.appended_twice import doubled
+from mapper_dask.preflight.grants import require_grants
+from mapper_dask.preflight.misfits import remedy
+from mapper_dask.preflight.misread import misread
+from mapper_dask.preflight.missing_target import missing
+from mapper_dask.preflight.staging import publication_for
+from mapper_dask.preflight.target_hazards import standing
+from mapper_dask.preflight.unfit_keys import unfit_keys
+from mapper_dask.preflight.unlearned import Unlearned
 from mapper_dask.retries import Patience
-from mapper_dask.run.appended_twice import doubled
-from mapper_dask.run.grants import require_grants
-from mapper_dask.run.misfits import remedy
-from mapper_dask.run.misread import misread
-from mapper_dask.run.missing import missing
-from mapper_dask.run.staging import publication_for
-from mapper_dask.run.standing import standing
-from mapper_dask.run.unfit_keys import unfit_keys
-from mapper_dask.run.unlearned import Unlearned
 from mapper_dask.schema.batches import Most
 from mapper_dask.schema.conversions import (
     Conversion,

@@ -1,0 +1,1 @@
+"""How many connections runs may hold: a budget of their own, and what a server has left."""
