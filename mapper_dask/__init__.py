@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from mapper_dask.errors import MapperError, RunFailedError
     from mapper_dask.events.run_events import Progress, RunEnded, RunEvent, RunRefused, RunStarted
     from mapper_dask.flow import Flow, FlowJob, FlowResult
+    from mapper_dask.flows.execution_engine import ExecutionEngine
     from mapper_dask.frames import read_sql_query
     from mapper_dask.incremental import Incremental
     from mapper_dask.ledger.rejects import reject
     from mapper_dask.mapper_job import MapperJob
     from mapper_dask.parallel_models import Chunk, ChunkConfig, ChunkingStrategy, ChunkResult
+    from mapper_dask.parallel_processor import ParallelProcessor
     from mapper_dask.parallel_result import ParallelProcessingResult
     from mapper_dask.plan.chunk_manager import ChunkManager
     from mapper_dask.plan.chunk_plan import ChunkPlan
-    from mapper_dask.run.execution_engine import ExecutionEngine
+    from mapper_dask.repair.reconcile import Reconciliation
     from mapper_dask.run.handle import RunHandle
-    from mapper_dask.run.parallel_processor import ParallelProcessor
-    from mapper_dask.run.reconcile import Reconciliation
 
 __all__ = [
     "Chunk",
@@ -64,7 +64,7 @@ _PLACES = {
     "ChunkProcessor": "mapper_dask.chunk.chunk_processor",
     "ChunkResult": "mapper_dask.parallel_models",
     "ChunkingStrategy": "mapper_dask.parallel_models",
-    "ExecutionEngine": "mapper_dask.run.execution_engine",
+    "ExecutionEngine": "mapper_dask.flows.execution_engine",
     "Flow": "mapper_dask.flow",
     "FlowJob": "mapper_dask.flow",
     "FlowResult": "mapper_dask.flow",
@@ -72,9 +72,9 @@ _PLACES = {
     "MapperError": "mapper_dask.errors",
     "MapperJob": "mapper_dask.mapper_job",
     "ParallelProcessingResult": "mapper_dask.parallel_result",
-    "ParallelProcessor": "mapper_dask.run.parallel_processor",
+    "ParallelProcessor": "mapper_dask.parallel_processor",
     "Progress": "mapper_dask.events.run_events",
-    "Reconciliation": "mapper_dask.run.reconcile",
+    "Reconciliation": "mapper_dask.repair.reconcile",
     "RunEnded": "mapper_dask.events.run_events",
     "RunEvent": "mapper_dask.events.run_events",
     "RunFailedError": "mapper_dask.errors",

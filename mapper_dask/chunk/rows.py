@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import pandas as pd
 import pyarrow as pa
 
-from mapper_dask.chunk import extract, sieve, transform
+from mapper_dask.chunk import bisect as sieve
+from mapper_dask.chunk import extract, transform
 from mapper_dask.chunk.encode import Encoded, encode_frame, encode_table
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.errors import EncodeError, RejectLimitError, TransformError

@@ -80,7 +80,7 @@ def _ledger(conn: Any) -> None:
 
 
 def _incremental(job: Any) -> Any:
-    from mapper_dask.run import watermarks
+    from mapper_dask.flows import watermarks
 
     return watermarks.check(job)
 

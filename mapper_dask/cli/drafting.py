@@ -34,7 +34,7 @@ def init(
     """
     del as_json, debug
     from mapper_dask.connections.reference import reference
-    from mapper_dask.run import draft
+    from mapper_dask.jobfile import scaffold as draft
 
     if output is not None and Path(output).exists() and not force:
         message = f"{output} is there already; give another name, or --force"

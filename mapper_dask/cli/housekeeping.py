@@ -110,7 +110,7 @@ def rewind(
     left of these rows first where they were appended: it would be doubled.
     """
     del as_json, debug
-    from mapper_dask.run.execution_engine import ExecutionEngine
+    from mapper_dask.flows.execution_engine import ExecutionEngine
 
     conn = ledger_of(ledger, file)
     require_flow(conn, run_id)

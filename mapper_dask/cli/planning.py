@@ -114,7 +114,7 @@ def _told(job: Any) -> tuple[str, ...]:
     """Return what is to be known of how an incremental job's new rows are told."""
     if job.incremental is None:
         return ()
-    from mapper_dask.run import watermarks
+    from mapper_dask.flows import watermarks
 
     later = "incremental: of these it reads what is new, and is cut when it runs"
     return (later, *watermarks.check(job))

@@ -151,7 +151,7 @@ class Refusals:
 
 
 def _engine(known: Any, refusals: Refusals) -> Any:
-    from mapper_dask.run.execution_engine import ExecutionEngine
+    from mapper_dask.flows.execution_engine import ExecutionEngine
 
     shown = [known.value("progress"), refusals]
     return ExecutionEngine(settings=known, progress=shown, on_failure="return")

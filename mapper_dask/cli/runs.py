@@ -209,7 +209,7 @@ def cancel(
     """
     del as_json, debug
     from mapper_dask.cli.ledgers import flow_of
-    from mapper_dask.run.execution_engine import ExecutionEngine
+    from mapper_dask.flows.execution_engine import ExecutionEngine
 
     target = ledger_of(ledger, file)
     if flow_of_run(target, run_id) is None:

@@ -24,9 +24,10 @@ from mapper_dask.parallel_models import (
 )
 from mapper_dask.plan import wire
 from mapper_dask.plan.blame import in_users_text, while_cut
-from mapper_dask.plan.burden import Burden
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.plan.chunk_size import wanted
+from mapper_dask.plan.cost import Burden
+from mapper_dask.plan.cost_survey import before_walking, of_chunks
 from mapper_dask.plan.cutting import Cut, cut
 from mapper_dask.plan.params import bound
 from mapper_dask.plan.strategy import (
@@ -39,7 +40,6 @@ from mapper_dask.plan.strategy import (
     without_ranges,
 )
 from mapper_dask.plan.survey import Survey, survey
-from mapper_dask.plan.weighing import before_walking, of_chunks
 from mapper_dask.schema.facts import Estimate, SourceQuery
 
 NO_SNAPSHOT = "no guarantee of one state is given"

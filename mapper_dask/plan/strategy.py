@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import ChunkingStrategy
-from mapper_dask.plan.burden import Burden
+from mapper_dask.plan.cost import Burden
 from mapper_dask.plan.survey import Survey
 
 LOST_OR_DOUBLED = "rows may be lost or doubled across chunks"

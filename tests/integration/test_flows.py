@@ -32,9 +32,10 @@ from mapper_dask.errors import (
     TargetError,
 )
 from mapper_dask.flow import JobState
+from mapper_dask.flows import flow_run as flow_course
+from mapper_dask.flows import shared_workers, watermarks
+from mapper_dask.flows.execution_engine import stored_flow
 from mapper_dask.ledger.flow_tables import FlowsLedger
-from mapper_dask.run import flow_course, shared_workers, watermarks
-from mapper_dask.run.execution_engine import stored_flow
 from tests.database import Database, Databases
 from tests.fault.gate import closed_gate
 

@@ -19,8 +19,8 @@ from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.connections.reference import reference
 from mapper_dask.dialects.postgresql.literals import literal
 from mapper_dask.errors import ConfigurationError, FingerprintError
+from mapper_dask.flows.execution_engine import ExecutionEngine
 from mapper_dask.plan.params import bound
-from mapper_dask.run.execution_engine import ExecutionEngine
 from tests.contract import sides
 
 EXAMPLES = Path(__file__).parents[1] / "unit" / "examples"

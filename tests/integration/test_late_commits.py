@@ -19,9 +19,9 @@ import sqlalchemy as sa
 from mapper_dask import ExecutionEngine, Flow, FlowJob, Incremental, MapperJob
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.flow import FlowJobResult, JobState
+from mapper_dask.flows import late_commits, watermarks
 from mapper_dask.ledger.flow_tables import job_run_id
 from mapper_dask.ledger.flows import FlowLedger
-from mapper_dask.run import late_commits, watermarks
 from tests.database import Database, Databases
 
 TABLE = """

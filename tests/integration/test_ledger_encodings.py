@@ -17,8 +17,8 @@ from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.connections.reference import reference
 from mapper_dask.dialects.postgresql.encodings import CODECS, UNLIKE
 from mapper_dask.flow import JobState
+from mapper_dask.flows.execution_engine import stored_flow
 from mapper_dask.ledger.runs import RunLedger
-from mapper_dask.run.execution_engine import stored_flow
 from tests.database import Database, Server
 
 ENCODINGS = ("LATIN1", "WIN1252", "EUC_JP", "EUC_KR", "SQL_ASCII", "UTF8")

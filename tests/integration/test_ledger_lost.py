@@ -12,7 +12,8 @@ import pytest
 from mapper_dask import MapperJob, ParallelProcessor, reject
 from mapper_dask.chunk import chunk_processor
 from mapper_dask.errors import LedgerLostError, MapperError, RunNotFoundError
-from mapper_dask.run import job_engine, retry_rejects
+from mapper_dask.repair import retry_rejects
+from mapper_dask.run import job_engine
 from tests.database import Databases
 
 LOSSES = {

@@ -36,11 +36,11 @@ from mapper_dask.connections.pool import dispose_engines, engine_for, raw_connec
 from mapper_dask.connections.reference import reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.embedded import EmbeddedPostgres, embedded_postgres
+from mapper_dask.jobfile import scaffold as draft
 from mapper_dask.ledger import cleanup as housekeeping
 from mapper_dask.ledger import flows as flow_ledger
 from mapper_dask.ledger import stored_runs
 from mapper_dask.limits import server_connections as room
-from mapper_dask.run import draft
 from tests.database import TEST_SETTINGS, Database
 from tests.qualified import findings
 

@@ -19,7 +19,8 @@ from mapper_dask import (
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.dialects.postgresql.dialect import PostgreSQL
 from mapper_dask.parallel_models import ChunkKind
-from mapper_dask.plan import sample, weighing
+from mapper_dask.plan import cost_survey as weighing
+from mapper_dask.plan import sample
 from tests.database import Database, Server, fresh_databases
 
 SALES, BUYERS, SIZE = 200_000, 40_000, 5_000

@@ -13,8 +13,8 @@ from mapper_dask import MapperJob, ParallelProcessingResult, ParallelProcessor, 
 from mapper_dask.chunk.load import TargetSession, target_session
 from mapper_dask.chunk.task import LoadTask
 from mapper_dask.errors import ConfigurationError, DatabaseError
-from mapper_dask.run import retry_rejects
-from mapper_dask.run.retry_rejects import RetryResult
+from mapper_dask.repair import retry_rejects
+from mapper_dask.repair.retry_rejects import RetryResult
 from tests.database import Databases
 
 ROWS = 400

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapper_dask.chunk.sieve import refused_rows
+from mapper_dask.chunk.bisect import refused_rows
 from mapper_dask.errors import RejectLimitError
 
 COUNTS = st.integers(0, 300)

@@ -45,6 +45,9 @@ LAYERS = (
     "workers",
     "preflight",
     "run",
+    "repair",
+    ("parallel_processor", "processor_arguments"),
+    "flows",
     "frames",
     "jobfile",
     ("embedded", "demo", "cli"),
@@ -57,6 +60,9 @@ STRANGERS = {("plan", "chunk"), ("chunk", "plan")}
 DASK_CONFIG_ONLY = {"connections/reference.py", "settings.py"}
 """Profiles and settings live in Dask's configuration, where cluster users keep theirs:
 ``dask.config`` and no more of Dask is named there."""
+
+DASK_FOLDERS, DASK_FILES = ("workers/", "run/", "flows/"), ("frames.py", "parallel_processor.py")
+"""Where Dask is named: who does the work, and whose callers may bring a client."""
 
 DRIVERS = {"psycopg2": "dialects/postgresql", "oracledb": "dialects/oracle"}
 AT_THE_TOP = ("embedded.py", "demo.py")
@@ -122,12 +128,10 @@ def test_a_module_imports_nothing_that_stands_after_it(path):
     assert not unknown_to_each_other
 
 
-def test_only_the_run_and_the_frames_import_dask():
+def test_only_what_runs_and_the_frames_import_dask():
     named = {name_of(p) for p in MODULES if outside_imports(p) & {"dask", "distributed"}}
 
-    allowed = {
-        n for n in named if n.startswith(("workers/", "run/")) or n in ("frames.py", *AT_THE_TOP)
-    }
+    allowed = {n for n in named if n.startswith(DASK_FOLDERS) or n in (*DASK_FILES, *AT_THE_TOP)}
     assert named - allowed <= DASK_CONFIG_ONLY
 
 

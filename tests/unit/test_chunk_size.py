@@ -7,6 +7,7 @@ import pytest
 
 from mapper_dask import MapperJob
 from mapper_dask.errors import ConfigurationError
+from mapper_dask.parallel_processor import ParallelProcessor
 from mapper_dask.plan.chunk_size import (
     CHUNK_BYTES,
     FEWEST_ROWS,
@@ -16,7 +17,6 @@ from mapper_dask.plan.chunk_size import (
     Size,
     wanted,
 )
-from mapper_dask.run.parallel_processor import ParallelProcessor
 from mapper_dask.schema.facts import Column, Estimate, TypeFamily
 
 NUMBER = Column("n", "bigint", TypeFamily.INTEGER, pa.int64())

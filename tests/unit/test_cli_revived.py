@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mapper_dask.ledger.rejects import plain_value
-from mapper_dask.run.revived import rows_as
+from mapper_dask.repair.stored_values import rows_as
 from mapper_dask.schema.facts import Column, TypeFamily
 
 F = TypeFamily

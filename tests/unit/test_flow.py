@@ -12,8 +12,8 @@ import pytest
 from mapper_dask import ExecutionEngine, Flow, FlowJob, FlowResult, Incremental, MapperJob
 from mapper_dask.errors import ConfigurationError, RunFailedError
 from mapper_dask.flow import FlowJobResult, JobState
+from mapper_dask.flows.schedule import Schedule
 from mapper_dask.ledger.flow_tables import LONGEST_RUN_ID, job_run_id
-from mapper_dask.run.flow_schedule import Schedule
 
 URL = "postgresql://localhost/nowhere"
 

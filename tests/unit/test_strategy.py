@@ -10,7 +10,7 @@ import pytest
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import ConfigurationError, PlanError
 from mapper_dask.parallel_models import ChunkingStrategy
-from mapper_dask.plan.burden import Burden
+from mapper_dask.plan.cost import Burden
 from mapper_dask.plan.query import analyse
 from mapper_dask.plan.sample import places
 from mapper_dask.plan.strategy import choose, costs, detect_key, warnings, without_ranges

@@ -14,7 +14,6 @@ import sqlalchemy as sa
 
 from mapper_dask.dialects.base import Watch
 from mapper_dask.dialects.postgresql import (
-    apart,
     effects,
     encodings,
     explain,
@@ -35,6 +34,7 @@ from mapper_dask.dialects.postgresql import (
     watching,
     zones,
 )
+from mapper_dask.dialects.postgresql import skip_refused as apart
 from mapper_dask.dialects.postgresql.definitions import Definitions
 from mapper_dask.dialects.postgresql.evidence import PostgreSQLEvidence
 from mapper_dask.dialects.postgresql.holdings import PostgreSQLHoldings

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 from distributed import Client
 
+from mapper_dask import processor_arguments as arguments
 from mapper_dask.chunk.chunk_processor import ChunkProcessor
 from mapper_dask.connections.reference import reference
 from mapper_dask.dialects.snapshot import keep_snapshot
@@ -30,15 +31,13 @@ from mapper_dask.plan.blame import in_users_text
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.plan.params import bound
 from mapper_dask.plan.saved_plan import SavedPlan, saved
+from mapper_dask.repair.reconcile import Reconciliation, reconciler
+from mapper_dask.repair.retry_rejects import retry
+from mapper_dask.repair.retry_result import RetryResult
 from mapper_dask.retries import Patience
-from mapper_dask.run import arguments
-from mapper_dask.run.arguments import require_workers
 from mapper_dask.run.handle import RunHandle
 from mapper_dask.run.job_engine import JobEngine
 from mapper_dask.run.recall import Recall, source_named
-from mapper_dask.run.reconcile import Reconciliation, reconciler
-from mapper_dask.run.retry_rejects import retry
-from mapper_dask.run.retry_result import RetryResult
 from mapper_dask.settings import Settings, resolve
 from mapper_dask.spool.files import SETTING
 from mapper_dask.spool.folder import parent_of, remove_of
@@ -115,7 +114,9 @@ class ParallelProcessor(JobEngine):
         budget: Budget | None = None,
         settings: Settings | None = None,
     ) -> None:
-        require_workers(client, scheduler_address, max_workers=max_workers, retries=retries)
+        arguments.require_workers(
+            client, scheduler_address, max_workers=max_workers, retries=retries
+        )
         arguments.require_chunk_size(chunk_size)
         if lock_timeout is not None:
             arguments.require_seconds("lock_timeout", lock_timeout)

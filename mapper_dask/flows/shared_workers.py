@@ -12,7 +12,7 @@ from distributed import Client
 
 from mapper_dask.errors import MainGuardError, RunStoppedError
 from mapper_dask.halting import Halt, current
-from mapper_dask.run.parallel_processor import ParallelProcessor
+from mapper_dask.parallel_processor import ParallelProcessor
 from mapper_dask.run.run import Run, fits_one_chunk
 from mapper_dask.workers.clients import connected, current_client
 from mapper_dask.workers.engines import DaskEngine, Engine, LoopEngine

@@ -21,11 +21,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from mapper_dask.chunk.bisect import taken
 from mapper_dask.chunk.drift import require_same_target
 from mapper_dask.chunk.extract import read_batches, source_session
 from mapper_dask.chunk.load import TargetSession, target_session
 from mapper_dask.chunk.rows import refused_by_target, through
-from mapper_dask.chunk.sieve import taken
 from mapper_dask.chunk.task import ChunkTask, LoadTask
 from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
@@ -42,9 +42,9 @@ from mapper_dask.mapper_job import MapperJob
 from mapper_dask.naming import fingerprint
 from mapper_dask.parallel_models import Chunk, ChunkResult, Reject
 from mapper_dask.preflight.checks import prepare
+from mapper_dask.repair.retry_result import RetriedChunk, RetryResult
+from mapper_dask.repair.stored_values import rows_as
 from mapper_dask.retries import Patience, attempts
-from mapper_dask.run.retry_result import RetriedChunk, RetryResult
-from mapper_dask.run.revived import rows_as
 from mapper_dask.run.run import replanned
 from mapper_dask.schema.facts import Column, Publication
 from mapper_dask.spool.files import in_file

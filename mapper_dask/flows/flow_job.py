@@ -13,6 +13,8 @@ from mapper_dask.connections.reference import reference
 from mapper_dask.errors import FingerprintError, MainGuardError, MapperError, RunStoppedError
 from mapper_dask.events.watch import ProgressOptions
 from mapper_dask.flow import Flow, FlowJob, FlowJobResult, JobState
+from mapper_dask.flows import watermarks
+from mapper_dask.flows.shared_workers import SharedWorkers, SharingProcessor
 from mapper_dask.ledger import stored_runs
 from mapper_dask.ledger.flow_tables import StoredJob, job_run_id
 from mapper_dask.ledger.flows import FlowLedger
@@ -20,13 +22,11 @@ from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.limits.budget import Budget
 from mapper_dask.log import flow_job, log_flow_event
 from mapper_dask.parallel_models import ChunkState
+from mapper_dask.parallel_processor import Plan
 from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.plan.params import bound
 from mapper_dask.retries import Patience
-from mapper_dask.run import watermarks
 from mapper_dask.run.handle import RunHandle
-from mapper_dask.run.parallel_processor import Plan
-from mapper_dask.run.shared_workers import SharedWorkers, SharingProcessor
 from mapper_dask.settings import Settings
 
 LEVELS = {

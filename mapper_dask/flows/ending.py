@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from mapper_dask.errors import MapperError, RunNotFoundError
 from mapper_dask.flow import Flow, JobState
+from mapper_dask.flows.flow_run import Course
+from mapper_dask.flows.stop import stop
 from mapper_dask.ledger.flow_tables import FlowState, StoredJob
 from mapper_dask.ledger.flows import FlowLedger
 from mapper_dask.ledger.runs import RunLedger
-from mapper_dask.run.flow_course import Course
-from mapper_dask.run.flow_stop import stop
 
 
 @dataclass(slots=True)

@@ -13,11 +13,18 @@ from typing import Any
 
 from distributed import Client
 
+from mapper_dask import processor_arguments as arguments
 from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.events.watch import ProgressOptions, require_progress
 from mapper_dask.flow import Flow, FlowJob, FlowJobResult, FlowResult, JobState
+from mapper_dask.flows import watermarks
+from mapper_dask.flows.ending import FlowEnding
+from mapper_dask.flows.flow_job import Means, from_ledger
+from mapper_dask.flows.flow_run import Course
+from mapper_dask.flows.shared_workers import SharedWorkers
+from mapper_dask.flows.stop import stop
 from mapper_dask.halting import Halt
 from mapper_dask.ledger import report, stored_runs
 from mapper_dask.ledger.flow_tables import StoredFlow
@@ -28,15 +35,9 @@ from mapper_dask.ledger.trust import require_trusted_flow
 from mapper_dask.limits.budget import Budget
 from mapper_dask.log import log_flow_event
 from mapper_dask.options import with_known_options
+from mapper_dask.parallel_processor import Plan
 from mapper_dask.retries import Patience
-from mapper_dask.run import arguments, watermarks
-from mapper_dask.run.flow_course import Course
-from mapper_dask.run.flow_ending import FlowEnding
-from mapper_dask.run.flow_job import Means, from_ledger
-from mapper_dask.run.flow_stop import stop
 from mapper_dask.run.interrupts import attended, require_going
-from mapper_dask.run.parallel_processor import Plan
-from mapper_dask.run.shared_workers import SharedWorkers
 from mapper_dask.settings import Settings, resolve
 from mapper_dask.tracebacks import OnFailure, judged, told_plainly
 from mapper_dask.workers.clients import require_waitable, stepping_aside

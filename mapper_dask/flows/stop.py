@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from mapper_dask.errors import MapperError
 from mapper_dask.flow import Flow, JobState
+from mapper_dask.flows.flow_job import CANCELLED
 from mapper_dask.ledger.flows import FlowLedger
 from mapper_dask.ledger.run_record import RunState
 from mapper_dask.ledger.runs import RunLedger
-from mapper_dask.run.flow_job import CANCELLED
 
 WHY = "the flow was cancelled"
 """Noted of jobs that had begun."""

@@ -3,7 +3,7 @@
 A window begins where the last one ended that was read to its end, if the target still holds what
 it has brought (:mod:`mapper_dask.ledger.incremental_evidence`). It ends at the column's greatest
 value as it is when the window is opened, or below that where transactions in progress may still
-commit rows there (:mod:`mapper_dask.run.late_commits`). A run that is resumed reads the very same
+commit rows there (:mod:`mapper_dask.flows.late_commits`). A run that is resumed reads the very same
 window. A flow's job has one window open at a time:
 
 - one whose rows are all in the target counts as read, whatever its coordinator came to note;
@@ -29,6 +29,15 @@ from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.flow import FlowJob, JobState
+from mapper_dask.flows import late_commits
+from mapper_dask.flows.growing_column import (
+    Seen,
+    is_coarse,
+    looking,
+    refuse,
+    require_values,
+    start_of,
+)
 from mapper_dask.incremental import Incremental
 from mapper_dask.ledger import incremental_evidence as held
 from mapper_dask.ledger import stored_runs
@@ -39,8 +48,6 @@ from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.log import log
 from mapper_dask.plan.params import bound
 from mapper_dask.plan.query import analyse
-from mapper_dask.run import late_commits
-from mapper_dask.run.growing import Seen, is_coarse, looking, refuse, require_values, start_of
 from mapper_dask.schema.facts import CommitOrder
 
 ENDLESS = frozenset({"infinity", "-infinity", "nan"})

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 from mapper_dask.errors import MainGuardError, MapperError, RunStoppedError
 from mapper_dask.flow import FlowJobResult, FlowResult, JobState
+from mapper_dask.flows.flow_job import CANCELLED, JobThread, Means
+from mapper_dask.flows.schedule import Schedule
 from mapper_dask.ledger.flow_tables import FlowState, StoredJob
 from mapper_dask.log import log_flow_event
-from mapper_dask.run.flow_job import CANCELLED, JobThread, Means
-from mapper_dask.run.flow_schedule import Schedule
 
 Report = tuple[str, FlowJobResult | BaseException]
 

@@ -10,7 +10,7 @@ from typing import Any
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import Chunk, ChunkKind
-from mapper_dask.plan.burden import FEWEST_CHUNKS, LITTLE, Burden
+from mapper_dask.plan.cost import FEWEST_CHUNKS, LITTLE, Burden
 from mapper_dask.plan.survey import Survey, attempt
 from mapper_dask.schema.facts import SourceQuery
 

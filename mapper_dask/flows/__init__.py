@@ -1,0 +1,1 @@
+"""Several jobs as one: which runs when, and which rows of an incremental one are new."""

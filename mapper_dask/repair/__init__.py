@@ -1,0 +1,1 @@
+"""What mends a run afterwards: its rows counted again, chunks repaired, rejects tried again."""
