@@ -172,7 +172,6 @@ class ParallelProcessor(JobEngine):
             What a database answered before a row moved: unreachable, or bad SQL.
         """
         arguments.require_known(options, MapperJob.__dataclass_fields__)
-        options = {**self._job_fields, **options}
         return self.run(
             MapperJob(
                 source_conn=source_conn,
@@ -181,7 +180,7 @@ class ParallelProcessor(JobEngine):
                 target_conn=target_conn,
                 target_schema=target_schema,
                 target_table=target_table,
-                **options,
+                **{**self._job_fields, **options},
             )
         )
 
@@ -236,8 +235,7 @@ class ParallelProcessor(JobEngine):
     def _end(self, job: MapperJob) -> None:
         """Cancel a run that is named in its job."""
         if job.target_conn is None:
-            source = reference(job.source_conn, "source_conn")
-            stored_runs.end_reading(source, str(job.run_id))
+            stored_runs.end_reading(reference(job.source_conn, "source_conn"), str(job.run_id))
         else:
             self.cancel(str(job.run_id), target_conn=job.target_conn, source_conn=job.source_conn)
 
