@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import uuid
+from collections.abc import Generator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,42 +12,43 @@ from distributed import Client
 
 from mapper_dask import processor_arguments as arguments
 from mapper_dask.chunk.chunk_processor import ChunkProcessor
+from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.connections.reference import reference
 from mapper_dask.dialects.snapshot import keep_snapshot
-from mapper_dask.errors import ConfigurationError, RunNotFoundError
+from mapper_dask.errors import ConfigurationError
 from mapper_dask.events.watch import ProgressOptions, require_progress
 from mapper_dask.halting import Halt
 from mapper_dask.ledger import stored_runs
-from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.ledger.trust import REPAIR_FIELDS, REPAIR_GIVEN, require_trusted
 from mapper_dask.limits.budget import Budget
 from mapper_dask.mapper_job import MapperJob, required_job
 from mapper_dask.options import with_known_options
-from mapper_dask.parallel_models import ChunkSize, Transformation
+from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkSize, Transformation
 from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.plan.blame import in_users_text
 from mapper_dask.plan.chunk_plan import ChunkPlan
-from mapper_dask.plan.params import bound
-from mapper_dask.plan.saved_plan import SavedPlan, saved
+from mapper_dask.plan.params import with_params
+from mapper_dask.plan.saved_plan import Plan
 from mapper_dask.repair.reconcile import Reconciliation, reconciler
 from mapper_dask.repair.retry_rejects import retry
 from mapper_dask.repair.retry_result import RetryResult
+from mapper_dask.resolved_job import resolved
 from mapper_dask.retries import Patience
+from mapper_dask.run.coordinator import Coordinator, begin, named, planned
+from mapper_dask.run.execution import aggregated
 from mapper_dask.run.handle import RunHandle
-from mapper_dask.run.job_engine import JobEngine
+from mapper_dask.run.options import RunOptions
 from mapper_dask.run.recall import Recall, source_named
+from mapper_dask.run.run import Run
 from mapper_dask.settings import Settings, resolve
 from mapper_dask.spool.files import SETTING
 from mapper_dask.spool.folder import parent_of, remove_of
-from mapper_dask.tracebacks import OnFailure, judged, told_plainly
-from mapper_dask.workers.clients import require_begun, require_waitable
-
-Plan = ChunkPlan | SavedPlan | str | Path
-"""A plan to run: one at hand, or where it was saved."""
+from mapper_dask.tracebacks import OnFailure, told_plainly
+from mapper_dask.workers.engines import LoopEngine, Workers
 
 
 @with_known_options
-class ParallelProcessor(JobEngine):
+class ParallelProcessor:
     """Moves the result of a query through a pandas function into a table.
 
     What is left out, or None, is as the settings have it: see :mod:`mapper_dask.settings`. The
@@ -144,6 +143,24 @@ class ParallelProcessor(JobEngine):
         self.progress: ProgressOptions = settled(progress, "progress")
         self._job_fields = {**known.job_fields, "chunk_size": self.chunk_size}
 
+    @property
+    def options(self) -> RunOptions:
+        """What its runs have in common."""
+        return RunOptions(
+            workers=Workers(
+                parallel=self.enable_parallel,
+                client=self.client,
+                scheduler_address=self.scheduler_address,
+                max_workers=self.max_workers,
+                asked=self.asked_workers,
+            ),
+            patience=self.patience,
+            budget=self.budget,
+            spool_parent=self.spool_parent,
+            progress=self.progress,
+            on_failure=self.on_failure,
+        )
+
     @told_plainly
     def process_mapper_job(
         self,
@@ -203,8 +220,7 @@ class ParallelProcessor(JobEngine):
         FingerprintError
             When the job, or the columns of its query, are not what was planned.
         """
-        kept = None if plan is None else saved(plan)
-        return judged(self._run(required_job(job), Halt(), kept), self.on_failure)
+        return Coordinator(self.options, required_job(job), Halt(), plan).run()
 
     def start(self, job: MapperJob, *, plan: Plan | None = None) -> RunHandle:
         """Begin a job in the background and return at once; see :class:`RunHandle`.
@@ -213,31 +229,7 @@ class ParallelProcessor(JobEngine):
 
         What is wrong with it, or failed it, is raised by the handle's ``result()``.
         """
-        kept = None if plan is None else saved(plan)
-        named = required_job(job).evolve(run_id=job.run_id or uuid.uuid4().hex)
-
-        def end() -> None:
-            with contextlib.suppress(RunNotFoundError):  # not entered yet: it will see the flag
-                self._end(named)
-
-        if self.enable_parallel:
-            require_begun(self.client)
-
-        def waitable() -> None:
-            if self.enable_parallel:
-                require_waitable(self.client, self.scheduler_address)
-
-        def work(stop: Halt) -> ParallelProcessingResult:
-            return judged(self._run(named, stop, kept), self.on_failure)
-
-        return RunHandle(str(named.run_id), work, end, waitable)
-
-    def _end(self, job: MapperJob) -> None:
-        """Cancel a run that is named in its job."""
-        if job.target_conn is None:
-            stored_runs.end_reading(reference(job.source_conn, "source_conn"), str(job.run_id))
-        else:
-            self.cancel(str(job.run_id), target_conn=job.target_conn, source_conn=job.source_conn)
+        return begin(self.options, required_job(job), plan)
 
     @told_plainly
     def prepare(self, job: MapperJob) -> tuple[ChunkPlan, ChunkProcessor]:
@@ -247,11 +239,10 @@ class ParallelProcessor(JobEngine):
         entered in the target's ledger, so what is loaded this way counts, and ``resume`` with the
         result's run does the rest. Chunks are read without a common snapshot.
         """
-        job = required_job(job).validated().evolve(consistent=False)
-        source = reference(job.source_conn, "source_conn")
-        target = None if job.target_conn is None else reference(job.target_conn, "target_conn")
-        with in_users_text(job, source), keep_snapshot(source, consistent=False) as keeper:
-            run = self._planned(bound(job, source), keeper, source, target)
+        given = named(resolved(job).evolve(consistent=False))
+        kept = keep_snapshot(given.source, consistent=False)
+        with in_users_text(given.job, given.source), kept as keeper:
+            run = planned(with_params(given), keeper, self.patience)
         if not run.enter(None):
             message = f"run_id {run.run_id!r} stands in the ledger; use resume, or a new run_id"
             raise ConfigurationError(message, field="run_id")
@@ -301,10 +292,10 @@ class ParallelProcessor(JobEngine):
             When what the ledger holds of the run cannot be used, or may be somebody else's word.
         """
         recall = Recall(source_conn, transformation_logic, job, trust_ledger)
-        job, stored = recall.of(run_id, target_conn)
+        found, stored = recall.of(run_id, target_conn)
         if reject_limit is not None:
-            job = job.evolve(reject_limit=reject_limit).validated()
-        return judged(self._continue(job, stored, Halt()), self.on_failure)
+            found = resolved(found.job.evolve(reject_limit=reject_limit))
+        return Coordinator(self.options, found.job, Halt()).resume(stored)
 
     @told_plainly
     def cancel(self, run_id: str, *, target_conn: Any, source_conn: Any = None) -> None:
@@ -327,10 +318,7 @@ class ParallelProcessor(JobEngine):
             When the ledger has no such run.
         """
         target = reference(target_conn, "target_conn")
-        stored_runs.require_known(RunLedger(target, run_id))
-        given = source_conn if source_conn is not None else source_named(target, run_id)
-        source = None if given is None else reference(given, "source_conn")
-        stored_runs.cancel(target, source, run_id)
+        stored_runs.cancel(target, source_named(target, run_id, source_conn), run_id)
 
     def discard(self, run_id: str, *, target_conn: Any) -> None:
         """Forget a run: stop it, drop the rows it has staged, remove it from the ledger.
@@ -394,8 +382,7 @@ class ParallelProcessor(JobEngine):
             When the run has not ended, or a later one has written over its rows.
         """
         recall = Recall(source_conn, transformation_logic, job, trust_ledger)
-        job, stored = recall.of(run_id, target_conn)
-        return retry(job, stored, self.patience)
+        return retry(*recall.of(run_id, target_conn), self.patience)
 
     @told_plainly
     def reconcile(
@@ -436,15 +423,27 @@ class ParallelProcessor(JobEngine):
             When a chunk that was taken back could not be loaded anew; ``resume`` does it.
         """
         recall = Recall(source_conn, transformation_logic, job, trust_ledger, counts=True)
-        job, stored = recall.of(run_id, target_conn)
-        counting = reconciler(job, stored)
+        found, stored = recall.of(run_id, target_conn)
+        counting = reconciler(found, stored)
         counting.require(checksum=checksum, repair=repair)
         if repair and not trust_ledger:
             require_trusted(counting.target, run_id, REPAIR_FIELDS, given=REPAIR_GIVEN)
-        found = counting.run(checksum=checksum)
-        if not repair or not found.differences:
-            return found
-        counting.clear(found.differences)
-        self._continue(job, stored, Halt()).raise_for_status()
-        mended = reconciler(job, stored).run(checksum=checksum)
-        return replace(mended, repaired=tuple(check.chunk_id for check in found.differences))
+        counted = counting.run(checksum=checksum)
+        if not repair or not counted.differences:
+            return counted
+        counting.clear(counted.differences)
+        Coordinator(self.options, found.job, Halt()).resume(stored).raise_for_status()
+        mended = reconciler(found, stored).run(checksum=checksum)
+        return replace(mended, repaired=tuple(check.chunk_id for check in counted.differences))
+
+    def _process_sequential(
+        self, task: ChunkTask, chunks: Sequence[Chunk]
+    ) -> Generator[ChunkResult]:
+        """Yield what became of each chunk, in order, by the function the workers call."""
+        return LoopEngine().results(task, chunks)
+
+    def _aggregate_results(
+        self, run: Run, results: Sequence[ChunkResult], seconds: float, rows: int
+    ) -> ParallelProcessingResult:
+        """Return a run's result: from the ledger, which alone knows what is committed."""
+        return aggregated(run, results, seconds, rows)

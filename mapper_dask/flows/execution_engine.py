@@ -35,7 +35,7 @@ from mapper_dask.ledger.trust import require_trusted_flow
 from mapper_dask.limits.budget import Budget
 from mapper_dask.log import log_flow_event
 from mapper_dask.options import with_known_options
-from mapper_dask.parallel_processor import Plan
+from mapper_dask.plan.saved_plan import Plan
 from mapper_dask.retries import Patience
 from mapper_dask.run.interrupts import attended, require_going
 from mapper_dask.settings import Settings, resolve

@@ -9,12 +9,11 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from mapper_dask.connections.reference import reference
 from mapper_dask.errors import FingerprintError, MainGuardError, MapperError, RunStoppedError
 from mapper_dask.events.watch import ProgressOptions
 from mapper_dask.flow import Flow, FlowJob, FlowJobResult, JobState
 from mapper_dask.flows import watermarks
-from mapper_dask.flows.shared_workers import SharedWorkers, SharingProcessor
+from mapper_dask.flows.shared_workers import SharedWorkers
 from mapper_dask.ledger import stored_runs
 from mapper_dask.ledger.flow_tables import StoredJob, job_run_id
 from mapper_dask.ledger.flows import FlowLedger
@@ -22,11 +21,15 @@ from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.limits.budget import Budget
 from mapper_dask.log import flow_job, log_flow_event
 from mapper_dask.parallel_models import ChunkState
-from mapper_dask.parallel_processor import Plan
+from mapper_dask.parallel_processor import ParallelProcessor
 from mapper_dask.parallel_result import ParallelProcessingResult
-from mapper_dask.plan.params import bound
+from mapper_dask.plan.params import with_params
+from mapper_dask.plan.saved_plan import Plan
+from mapper_dask.resolved_job import resolved
 from mapper_dask.retries import Patience
+from mapper_dask.run.coordinator import begin
 from mapper_dask.run.handle import RunHandle
+from mapper_dask.run.options import RunOptions
 from mapper_dask.settings import Settings
 
 LEVELS = {
@@ -55,9 +58,9 @@ class Means:
     plans: Mapping[str, Plan] = field(default_factory=dict)
     """By a job's name the plan that it is to run."""
 
-    def processor(self, job: FlowJob) -> SharingProcessor:
-        """Return what runs a job."""
-        made = SharingProcessor(
+    def options(self, job: FlowJob) -> RunOptions:
+        """Return how a job is run: on the workers that it shares with the others."""
+        made = ParallelProcessor(
             job.max_workers or self.asked_workers,
             enable_parallel=None if job.parallel else False,
             retries=job.retries or self.patience.attempts,
@@ -66,9 +69,9 @@ class Means:
             progress=self.progress,
             budget=self.budget,
             settings=self.settings,
-        )
-        made.workers, made.require_wanted = self.workers, self.ledger.require_going
-        return made
+        ).options
+        workers = replace(made.workers, shared=self.workers.engine)
+        return replace(made, workers=workers, require_wanted=self.ledger.require_going)
 
     def tell(self, result: FlowJobResult) -> None:
         """Write to the log what became of a job."""
@@ -224,14 +227,12 @@ class JobThread:
             return False
         if job.target_conn is None or stored.run_id is None:
             return True
-        target = reference(job.target_conn, "target_conn")
-        return RunLedger(target, stored.run_id).find() is None
+        return RunLedger(resolved(job).loads_into, stored.run_id).find() is None
 
     def _run(self, result: FlowJobResult) -> tuple[FlowJobResult, ParallelProcessingResult | None]:
         means, job = self._means, self._job
         means.ledger.begin_job(job.name, result.run_id)
-        given = job.job
-        job = replace(job, job=bound(given, reference(given.source_conn, "source_conn")))
+        job = replace(job, job=with_params(resolved(job.job)).job)
         with flow_job(flow=means.flow.name, flow_run=means.ledger.run_id, job=job.name):
             reading = watermarks.opened(
                 means.flow.name, job, means.ledger, self._stored, self._pause
@@ -243,7 +244,7 @@ class JobThread:
         with flow_job(flow=flow, flow_run=flow_run, job=job.name), self._lock:
             if self._stop.is_set():
                 return replace(result, state=JobState.CANCELLED, error=CANCELLED), None
-            self._handle = means.processor(job).start(moved, plan=means.plans.get(job.name))
+            self._handle = begin(means.options(job), moved, means.plans.get(job.name))
         outcome = self._handle.result()
         state = _state(job, outcome, stopped=self._stop.is_set())
         if state is JobState.SUCCEEDED and self._stored.state is not JobState.SUCCEEDED:

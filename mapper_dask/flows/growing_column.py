@@ -11,7 +11,6 @@ from decimal import ROUND_FLOOR, Decimal, InvalidOperation, localcontext
 from typing import Any, NoReturn
 
 from mapper_dask.connections import param_references as references
-from mapper_dask.connections.reference import reference
 from mapper_dask.dialects.snapshot import keep_snapshot
 from mapper_dask.dialects.watermarks import Watermarks
 from mapper_dask.errors import ConfigurationError
@@ -19,6 +18,7 @@ from mapper_dask.flow import FlowJob
 from mapper_dask.incremental import MOST_DIGITS, Incremental, is_counted
 from mapper_dask.near import did_you_mean
 from mapper_dask.plan.survey import described
+from mapper_dask.resolved_job import resolved
 from mapper_dask.schema.facts import Column, TypeFamily
 
 TIMES = (TypeFamily.DATE, TypeFamily.TIMESTAMP, TypeFamily.TIMESTAMP_TZ)
@@ -45,7 +45,7 @@ class Seen:
 @contextlib.contextmanager
 def looking(job: FlowJob, incremental: Incremental, run_id: str) -> Iterator[Seen]:
     """Lend the column at the source, in one session."""
-    source = reference(job.job.source_conn, "source_conn")
+    source = resolved(job.job).source
     with keep_snapshot(source, consistent=False, run_id=run_id) as keeper:
         dialect, conn = keeper.dialect, keeper.conn
         hidden = references.opened(job.job.source_sql, dialect.literal)

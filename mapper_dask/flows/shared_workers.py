@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -12,8 +11,6 @@ from distributed import Client
 
 from mapper_dask.errors import MainGuardError, RunStoppedError
 from mapper_dask.halting import Halt, current
-from mapper_dask.parallel_processor import ParallelProcessor
-from mapper_dask.run.run import Run, fits_one_chunk
 from mapper_dask.workers.clients import connected, current_client
 from mapper_dask.workers.engines import DaskEngine, Engine, LoopEngine
 from mapper_dask.workers.local_cluster import own_cluster
@@ -91,22 +88,3 @@ class SharedWorkers:
                         own_cluster(self._max_workers, self._halt)
                     )
             return self._client
-
-
-class SharingProcessor(ParallelProcessor):
-    """Runs one job of a flow, on the workers that it shares with the others."""
-
-    workers: SharedWorkers
-    require_wanted: Callable[[], None]
-    """Raises when the flow has been cancelled meanwhile."""
-
-    def _wanted(self) -> None:
-        self.require_wanted()
-
-    def _waiting(self) -> contextlib.AbstractContextManager[None]:
-        return contextlib.nullcontext()  # the flow has stepped aside for all of its jobs
-
-    @contextlib.contextmanager
-    def _engine(self, run: Run) -> Iterator[Engine]:
-        small = fits_one_chunk(run) or not self.enable_parallel
-        yield LoopEngine() if small else self.workers.engine(self.asked_workers)

@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from mapper_dask.connections.reference import ConnectionRef, reference
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.flow import FlowJob, JobState
@@ -46,8 +46,9 @@ from mapper_dask.ledger.flows import FlowLedger
 from mapper_dask.ledger.run_record import RunState
 from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.log import log
-from mapper_dask.plan.params import bound
+from mapper_dask.plan.params import with_params
 from mapper_dask.plan.query import analyse
+from mapper_dask.resolved_job import resolved
 from mapper_dask.schema.facts import CommitOrder
 
 ENDLESS = frozenset({"infinity", "-infinity", "nan"})
@@ -125,7 +126,7 @@ def _read_already(job: FlowJob, stored: StoredJob) -> str | None:
     run = ledger.find()
     if run is not None and not all(result.succeeded for _, result in ledger.chunks()):
         return None  # something is to be read: that is never what the ledger says
-    dialect = dialect_for(reference(job.job.source_conn, "source_conn"))
+    dialect = dialect_for(resolved(job.job).source)
     shape = analyse(job.job.source_sql, dialect.grammar, dialect.folded)
     sql = None if run is None else str(run.plan["job"]["source_sql"])
     return sql if sql is not None and f"(\n{shape.sql}\n)" in sql else None
@@ -141,7 +142,7 @@ def check(job: FlowJob) -> tuple[str, ...]:
     """
     if job.incremental is None:
         return ()
-    given = replace(job, job=bound(job.job, reference(job.job.source_conn, "source_conn")))
+    given = replace(job, job=with_params(resolved(job.job)).job)
     with looking(given, job.incremental, "check") as seen:
         require_values(given, seen)
         start_of(given, job.incremental, seen)
@@ -389,7 +390,7 @@ def _given_up(job: FlowJob, window: Window) -> JobState:
 
 
 def _target(job: FlowJob) -> ConnectionRef:
-    return reference(job.job.target_conn, "target_conn")
+    return resolved(job.job).loads_into
 
 
 def _refuse_window(job: FlowJob, window: Window) -> NoReturn:

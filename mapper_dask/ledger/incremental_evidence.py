@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, NoReturn
 
 from mapper_dask.connections.pool import engine_for, raw_connection
-from mapper_dask.connections.reference import ConnectionRef, reference
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.watermarks import Holdings
 from mapper_dask.errors import DatabaseError, RowsGoneError
@@ -22,6 +22,7 @@ from mapper_dask.flow import FlowJob
 from mapper_dask.ledger.evidence import Standing, Verdict, still_there
 from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.naming import session_tag
+from mapper_dask.resolved_job import resolved
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
 from mapper_dask.schema.facts import Column, TargetTable
 
@@ -211,7 +212,8 @@ def _expected(job: FlowJob, read: Read) -> Held | None:
 
     Values of another database, or that a function may have changed, can't be compared.
     """
-    kinds = {dialect_for(reference(c)).name for c in (job.job.source_conn, job.job.target_conn)}
+    given = resolved(job.job)
+    kinds = {dialect_for(ref).name for ref in (given.source, given.loads_into)}
     if not read.rows or job.job.transformation_logic is not None or len(kinds) > 1:
         return None
     return Held(read.high)
@@ -238,7 +240,7 @@ def _ask(job: FlowJob, question: Any) -> Any:
 
 
 def _target(job: FlowJob) -> ConnectionRef:
-    return reference(job.job.target_conn, "target_conn")
+    return resolved(job.job).loads_into
 
 
 def _refuse(job: FlowJob, read: Read, what: str) -> NoReturn:

@@ -129,7 +129,9 @@ def result_of(
 
 def cancel(target: ConnectionRef, source: ConnectionRef | None, run_id: str) -> None:
     """Stop a run at once; nothing of it commits once this returns."""
-    RunLedger(target, run_id).stop(RunState.CANCELLED)
+    ledger = RunLedger(target, run_id)
+    require_known(ledger)
+    ledger.stop(RunState.CANCELLED)
     if source is not None:
         end_reading(source, run_id)
 

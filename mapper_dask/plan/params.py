@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -25,6 +25,7 @@ from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.plan import subscripts, values
+from mapper_dask.resolved_job import ResolvedJob
 
 Literal = Callable[[Any], str]
 
@@ -60,6 +61,11 @@ def bound(job: MapperJob, source: ConnectionRef) -> MapperJob:
     dialect = dialect_for(source, "source_conn")
     sql = with_values(job.source_sql, job.params, dialect.grammar, dialect.literal)
     return job.evolve(source_sql=sql, params=None)
+
+
+def with_params(job: ResolvedJob) -> ResolvedJob:
+    """Return a job with the values of its params in its query, as ``bound`` does."""
+    return replace(job, job=bound(job.job, job.source))
 
 
 def with_values(sql: str, params: Mapping[str, Any], grammar: str, literal: Literal) -> str:

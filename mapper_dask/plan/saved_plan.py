@@ -123,6 +123,10 @@ def read_json(path: str | Path) -> Mapping[str, Any]:
     return stored
 
 
+Plan = ChunkPlan | SavedPlan | str | Path
+"""A plan to run: one at hand, or where it was saved."""
+
+
 def saved(plan: object) -> SavedPlan:
     """Return a plan as it is saved: one that is at hand, was loaded, or stands in a file.
 

@@ -16,7 +16,7 @@ import pandas as pd
 from mapper_dask.chunk.extract import source_session
 from mapper_dask.chunk.task import ReadTask
 from mapper_dask.connections.pool import engine_for, raw_connection
-from mapper_dask.connections.reference import ConnectionRef, reference
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.dialects.snapshot import keep_snapshot
@@ -29,6 +29,7 @@ from mapper_dask.parallel_models import Chunk, ChunkKind, ChunkResult
 from mapper_dask.preflight.checks import target_table
 from mapper_dask.rendering import Line, as_html, as_text
 from mapper_dask.repair.take_back import Proofs, Repairer
+from mapper_dask.resolved_job import ResolvedJob
 from mapper_dask.run.run import replanned, require_snapshot
 from mapper_dask.schema.facts import SourceQuery, TargetTable, TypeFamily
 from mapper_dask.spool.files import in_file
@@ -326,7 +327,7 @@ def _ordered_alike(source: TypeFamily, target: TypeFamily) -> bool:
     return source in COMPARABLE and (source is target or widened)
 
 
-def reconciler(job: MapperJob, stored: StoredRun) -> Reconciler:
+def reconciler(job: ResolvedJob, stored: StoredRun) -> Reconciler:
     """Return what counts a stored run, over its source and its target as they are now.
 
     Raises
@@ -334,11 +335,10 @@ def reconciler(job: MapperJob, stored: StoredRun) -> Reconciler:
     TargetError
         When the target is gone.
     """
-    source = reference(job.source_conn, "source_conn")
-    target = reference(job.target_conn, "target_conn")
+    source, target = job.source, job.loads_into
     require_snapshot(stored, dialect_for(source))
     known = RunLedger(target, stored.run_id).chunks()
     with keep_snapshot(source, consistent=False) as keeper:
-        plan = replanned(job, stored, keeper, [chunk for chunk, _ in known])
-    table = target_table(job, target, plan.query)
-    return Reconciler(job, stored, source, target, plan.query, known, table)
+        plan = replanned(job.job, stored, keeper, [chunk for chunk, _ in known])
+    table = target_table(job.job, target, plan.query)
+    return Reconciler(job.job, stored, source, target, plan.query, known, table)

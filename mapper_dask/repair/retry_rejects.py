@@ -27,7 +27,7 @@ from mapper_dask.chunk.extract import read_batches, source_session
 from mapper_dask.chunk.load import TargetSession, target_session
 from mapper_dask.chunk.rows import refused_by_target, through
 from mapper_dask.chunk.task import ChunkTask, LoadTask
-from mapper_dask.connections.reference import ConnectionRef, reference
+from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.snapshot import keep_snapshot
 from mapper_dask.errors import ConfigurationError, LoadCountError
@@ -38,12 +38,12 @@ from mapper_dask.ledger.rejects import as_rejects, clean, plain_value
 from mapper_dask.ledger.run_record import StoredRun
 from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.ledger.staging import STAGING_PREFIX
-from mapper_dask.mapper_job import MapperJob
 from mapper_dask.naming import fingerprint
 from mapper_dask.parallel_models import Chunk, ChunkResult, Reject
 from mapper_dask.preflight.checks import prepare
 from mapper_dask.repair.retry_result import RetriedChunk, RetryResult
 from mapper_dask.repair.stored_values import rows_as
+from mapper_dask.resolved_job import ResolvedJob
 from mapper_dask.retries import Patience, attempts
 from mapper_dask.run.run import replanned
 from mapper_dask.schema.facts import Column, Publication
@@ -391,7 +391,7 @@ def require_ended(target: TargetSession, run_id: str, chunk_id: int) -> None:
         raise ConfigurationError(message, field="run_id", run_id=run_id)
 
 
-def retry(job: MapperJob, stored: StoredRun, patience: Patience) -> RetryResult:
+def retry(job: ResolvedJob, stored: StoredRun, patience: Patience) -> RetryResult:
     """Try the rejects of a run that has ended again.
 
     Parameters
@@ -404,18 +404,18 @@ def retry(job: MapperJob, stored: StoredRun, patience: Patience) -> RetryResult:
     ConfigurationError
         When the run is under way, or a later one has written over its rows.
     """
-    source, target = reference(job.source_conn), reference(job.target_conn, "target_conn")
+    mapper, source, target = job.job, job.source, job.loads_into
     known = RunLedger(target, stored.run_id).chunks()
     if not any(result.rows_rejected for _, result in known):
         return RetryResult(stored.run_id)
     require_latest(target, stored)
     with keep_snapshot(source, consistent=False) as keeper:
-        plan = replanned(job, stored, keeper, [chunk for chunk, _ in known])
-        prepared = prepare(job, plan, keeper, source, target, stored.run_id, patience)
+        plan = replanned(mapper, stored, keeper, [chunk for chunk, _ in known])
+        prepared = prepare(mapper, plan, keeper, source, target, stored.run_id, patience)
     load = prepared.task.load
     assert load is not None  # noqa: S101 - a run in the ledger has a target
     load = replace(load, table=replace(load.table, staging=None, chunk_column=None))
-    publication = prepared.publication if job.write_disposition == "merge" else None
+    publication = prepared.publication if mapper.write_disposition == "merge" else None
     if publication is not None:
         name = STAGING_PREFIX + fingerprint(stored.run_id, "rejects")
         quote = dialect_for(target).quote

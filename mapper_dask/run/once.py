@@ -11,14 +11,14 @@ from mapper_dask.chunk.reading import Held, hold
 from mapper_dask.connections.pool import close_idle
 from mapper_dask.dialects.snapshot import Keeper
 from mapper_dask.errors import ConfigurationError, MapperError, RunStoppedError
-from mapper_dask.ledger.run_record import RunState, StoredRun
+from mapper_dask.ledger.run_record import RunState
 from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.plan import key_space
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.retries import attempts
 from mapper_dask.run.entry import Entry, Stopped, stopped, watched
-from mapper_dask.run.one_state import Known
+from mapper_dask.run.resumed import Resumed
 from mapper_dask.run.run import Run
 from mapper_dask.run.spooling import Few, Spool, Spooler, Tell, read_once
 from mapper_dask.spool.files import SETTING
@@ -169,7 +169,7 @@ def _read(run: Run, inlet: Inlet) -> Spool | Few:
         raise AssertionError  # pragma: no cover - attempts return or raise
 
     try:
-        return watched(read, run.source, found)
+        return watched(read, run.job.source, found)
     except BaseException:
         spooler.remove()
         raise
@@ -186,14 +186,7 @@ class Again:
     """Why its query is read anew."""
 
 
-def found_again(
-    plan: ChunkPlan,
-    stored: StoredRun,
-    known: Known,
-    keeper: Keeper,
-    ledger: RunLedger,
-    parent: Path,
-) -> Again:
+def found_again(plan: ChunkPlan, resumed: Resumed, keeper: Keeper, parent: Path) -> Again:
     """Return how a stored run goes on: from the files that hold its rows, where it has any.
 
     Where they are not here, or not as they were written, its query is read anew: if it has loaded
@@ -206,26 +199,22 @@ def found_again(
     """
     if not plan.spooled:
         return Again(plan)
-    left = [chunk for chunk, result in known if not result.succeeded]
-    folder = SpoolFolder.found(parent, stored.run_id, left)
+    stored = resumed.stored
+    folder = SpoolFolder.found(parent, stored.run_id, resumed.left)
     if folder is not None:
         keeper.snapshot = stored.snapshot
-        return Again(plan, Spool(folder, tuple(left), stored.snapshot, keep=True))
-    if stored.state is RunState.RUNNING:  # what its workers still have in hand is of that reading
-        ledger.stop(RunState.FAILED)
-        known = ledger.chunks()
-    committed = sum(result.succeeded for _, result in known)
-    if committed and stored.publication is None:
-        raise ConfigurationError(
-            _refusal(stored, committed, len(known), parent), field="run_id", run_id=stored.run_id
-        )
-    anew = plan.evolve(chunks=tuple(key_space.whole(plan.config.total_rows)))
-    return Again(anew, note=_note(committed, parent))
+        return Again(plan, Spool(folder, resumed.left, stored.snapshot, keep=True))
+    resumed = resumed.halted()  # what its workers still have in hand is of that reading
+    if resumed.committed and stored.publication is None:
+        raise ConfigurationError(_refusal(resumed, parent), field="run_id", run_id=stored.run_id)
+    again = plan.evolve(chunks=tuple(key_space.whole(plan.config.total_rows)))
+    return Again(again, note=_note(resumed.committed, parent))
 
 
-def _refusal(stored: StoredRun, committed: int, chunks: int, parent: Path) -> str:
+def _refusal(resumed: Resumed, parent: Path) -> str:
     return (
-        f"run {stored.run_id!r} cannot go on: its query is read once, {committed} of its {chunks} "
+        f"run {resumed.stored.run_id!r} cannot go on: its query is read once, {resumed.committed} "
+        f"of its {len(resumed.known)} "
         f"chunks are in the target, and the rows of the others are not in {parent} any more, or "
         "not as they were written. Another reading may have other rows. Resume it on the machine "
         f"and with the {SETTING} it was begun with; or remove what it has loaded, discard it, and "

@@ -9,21 +9,18 @@ another state; and else it is refused.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects.snapshot import Keeper
 from mapper_dask.errors import ConfigurationError, SnapshotLostError
-from mapper_dask.ledger.run_record import RunState, StoredRun
-from mapper_dask.ledger.runs import RunLedger
+from mapper_dask.ledger.run_record import StoredRun
 from mapper_dask.log import log
 from mapper_dask.naming import session_tag
-from mapper_dask.parallel_models import Chunk, ChunkResult
+from mapper_dask.parallel_models import Chunk
 from mapper_dask.plan.chunk_plan import ChunkPlan
-
-Known = Sequence[tuple[Chunk, ChunkResult]]
+from mapper_dask.run.resumed import Resumed
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +28,11 @@ class Rest:
     """What is left to do of a run that goes on."""
 
     chunks: tuple[Chunk, ...]
-    anew: bool = False
+    restart: bool = False
     """Whether what it has staged is thrown away, and all of it is read again."""
 
 
-def rest_of(
-    plan: ChunkPlan,
-    stored: StoredRun,
-    keeper: Keeper,
-    source: ConnectionRef,
-    ledger: RunLedger,
-    known: Known,
-) -> Rest:
+def rest_of(plan: ChunkPlan, resumed: Resumed, keeper: Keeper) -> Rest:
     """Return what is left of a stored run, in a state in which its chunks cover the query.
 
     ``keeper.snapshot`` is the run's own afterwards where that can still be read.
@@ -53,25 +43,20 @@ def rest_of(
         When committed chunks were read in a state that is gone.
     """
     if not plan.one_state or keeper.snapshot is None:
-        return Rest(_left(known))
-    if stored.snapshot is not None and _is_kept(stored, keeper, source):
+        return Rest(resumed.left)
+    stored = resumed.stored
+    if stored.snapshot is not None and _is_kept(stored, keeper, resumed.job.source):
         keeper.snapshot = stored.snapshot
-        return Rest(_left(known))
-    if stored.state is RunState.RUNNING:  # what its workers still have in hand is of that state
-        ledger.stop(RunState.FAILED)
-        known = ledger.chunks()
-    committed = sum(result.succeeded for _, result in known)
+        return Rest(resumed.left)
+    resumed = resumed.halted()  # what its workers still have in hand is of that state
+    committed = resumed.committed
     if not committed:
-        return Rest(_left(known))
+        return Rest(resumed.left)
     if stored.publication is None:
         raise ConfigurationError(_refusal(stored, committed), field="run_id", run_id=stored.run_id)
     note = f"{committed} staged chunks are of a state that is gone; all is read anew"
     log("run_restarted", logging.WARNING, run=stored.run_id, note=note)
-    return Rest(tuple(chunk for chunk, _ in known), anew=True)
-
-
-def _left(known: Known) -> tuple[Chunk, ...]:
-    return tuple(chunk for chunk, result in known if not result.succeeded)
+    return Rest(tuple(resumed.chunks), restart=True)
 
 
 def _is_kept(stored: StoredRun, keeper: Keeper, source: ConnectionRef) -> bool:

@@ -17,7 +17,8 @@ from mapper_dask.ledger.trust import GIVE_JOB, RUN_FIELDS, require_trusted, writ
 from mapper_dask.log import log
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Transformation
-from mapper_dask.plan.params import bound
+from mapper_dask.plan.params import with_params
+from mapper_dask.resolved_job import ResolvedJob, resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Recall:
     counts: bool = False
     """Whether rows are only counted, so that no function is needed."""
 
-    def of(self, run_id: str, target_conn: Any) -> tuple[MapperJob, StoredRun]:
+    def of(self, run_id: str, target_conn: Any) -> tuple[ResolvedJob, StoredRun]:
         """Return the job of a run, and the run.
 
         Raises
@@ -62,27 +63,28 @@ class Recall:
             source_conn=self.source_conn,
             transformation_logic=function,
         )
-        return job, stored
+        return resolved(job), stored
 
-    def _given(self, job: MapperJob, stored: StoredRun, target: ConnectionRef) -> MapperJob:
+    def _given(self, job: MapperJob, stored: StoredRun, target: ConnectionRef) -> ResolvedJob:
         """Return the job that was given, when it is the run's."""
         changes: dict[str, Any] = {"target_conn": target, "run_id": stored.run_id}
         if self.source_conn is not None:
             changes["source_conn"] = self.source_conn
         if self.transformation_logic is not None:
             changes["transformation_logic"] = self.transformation_logic
-        job = job.evolve(**changes).validated()
-        source = reference(job.source_conn, "source_conn")
-        job = bound(job, source)
-        job_record.require_same(job, source, stored)
-        return job
+        given = with_params(resolved(job.evolve(**changes)))
+        job_record.require_same(given.job, given.source, stored)
+        return given
 
 
-def source_named(target: ConnectionRef, run_id: str) -> str | None:
-    """Return the source that a ledger names for a run; None where it does not, or is not trusted.
+def source_named(target: ConnectionRef, run_id: str, given: Any) -> ConnectionRef | None:
+    """Return the source that is given, or that a ledger names for a run; None where neither is.
 
-    Who stops a run needs it only to break off reading at once.
+    A ledger that others can write is not asked: who stops a run needs its source only to break off
+    reading at once.
     """
+    if given is not None:
+        return reference(given, "source_conn")
     try:
         named: str | None = stored_runs.found(target, run_id).plan["job"]["source_conn"]
     except LedgerError:
@@ -91,7 +93,7 @@ def source_named(target: ConnectionRef, run_id: str) -> str | None:
         note = "source_conn is not taken from the ledger; chunks that are read end by themselves"
         log("reading_goes_on", logging.INFO, run=run_id, note=note)
         return None
-    return named
+    return reference(named, "source_conn")
 
 
 def as_it_is(frame: pd.DataFrame) -> pd.DataFrame:

@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 
 from mapper_dask.connections.param_references import opened_query
 from mapper_dask.connections.pool import close_idle
-from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.dialects.snapshot import Keeper
-from mapper_dask.errors import FingerprintError, LedgerError, PlanError, RunNotFoundError
+from mapper_dask.errors import FingerprintError, LedgerError, PlanError
 from mapper_dask.events.run_events import RunStarted
 from mapper_dask.ledger import stored_job as job_record
 from mapper_dask.ledger import stored_runs
@@ -30,6 +29,7 @@ from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.plan.saved_plan import require_complete, require_keys
 from mapper_dask.preflight.checks import Prepared
 from mapper_dask.preflight.staging import stored_form
+from mapper_dask.resolved_job import ResolvedJob
 from mapper_dask.run import drift
 from mapper_dask.run.entry import Entry
 from mapper_dask.run.spooling import Spool
@@ -40,21 +40,23 @@ from mapper_dask.stored import of_ledger
 class Run:
     """One run under way in this process."""
 
-    run_id: str
-    job: MapperJob
-    source: ConnectionRef
-    target: ConnectionRef | None
+    job: ResolvedJob
     prepared: Prepared
     chunks: Sequence[Chunk]
     """Those still to be done."""
-    anew: bool = False
-    """Whether it goes on by throwing away what it has staged: ``chunks`` are all of them."""
+    restart: bool = False
+    """Whether it is resumed by throwing away what it has staged: ``chunks`` are all of them."""
     spool: Spool | None = None
     """The files that hold its rows; None: they are read at the source."""
     note: str = ""
     """Why its query was read anew, so that ``chunks`` are others than the ledger's."""
     entry: Entry | None = None
     """Its entry in the ledger, where it stands there already."""
+
+    @property
+    def run_id(self) -> str:
+        """Its name in the ledger."""
+        return self.job.run_id
 
     @property
     def plan(self) -> ChunkPlan:
@@ -73,9 +75,10 @@ class Run:
         """Enter a new run in the ledger; return False when another coordinator was quicker."""
         if self.ledger is None:
             return True
-        plan = {**self.plan.to_json(), "job": job_record.record(self.job, self.source)}
-        plan["moves"] = job_record.moves(self.job, self.source, self.plan.target)
-        fingerprint = job_record.job_fingerprint(self.job, self.source)
+        job, source = self.job.job, self.job.source
+        plan = {**self.plan.to_json(), "job": job_record.record(job, source)}
+        plan["moves"] = job_record.moves(job, source, self.plan.target)
+        fingerprint = job_record.job_fingerprint(job, source)
         publication, load = self.prepared.publication, self.prepared.task.load
         if load is not None:
             plan[drift.STORED] = drift.target_as_stored(load.table)
@@ -97,7 +100,7 @@ class Run:
             self.ledger.reopen(snapshot, self.prepared.publication)
             if self.note:
                 return self._read_anew(snapshot)
-            if self.anew:
+            if self.restart:
                 self.ledger.stop(RunState.RESTARTING)
                 note = f"what it had staged was of another state; all was read in state {snapshot}"
                 return self._restart(snapshot, note)
@@ -174,7 +177,7 @@ class Run:
             self.ledger.stop(state)
         if not self.prepared.task.keep_connections:
             close_idle()  # the next one may be the last that the budget holds
-        stored_runs.end_reading(self.source, self.run_id)
+        stored_runs.end_reading(self.job.source, self.run_id)
 
     @property
     def restarts(self) -> bool:
@@ -203,26 +206,13 @@ class Run:
         prepared = replace(self.prepared, task=task)
         return replace(self, prepared=prepared, chunks=self.plan.chunks)
 
-    def stored(self) -> StoredRun:
-        """Return the run as the ledger holds it.
-
-        Raises
-        ------
-        RunNotFoundError
-            When somebody removed it meanwhile.
-        """
-        if self.target is None:
-            message = f"run {self.run_id!r} is a dry run; no ledger holds it"
-            raise RunNotFoundError(message, run_id=self.run_id)
-        return stored_runs.found(self.target, self.run_id)
-
     def breaks_off(self, result: ChunkResult) -> bool:
         """Return whether the run has to stop because of what became of a chunk."""
         if result.state is not ChunkState.PROCESSED_WITH_ERROR:
             return False
         if self.ledger is not None and not result.worker:  # its worker died before it could note it
             self.ledger.note_failure(result)
-        return self.job.on_error == "abort" or result.stops_run
+        return self.job.job.on_error == "abort" or result.stops_run
 
 
 def fits_one_chunk(run: Run) -> bool:
@@ -258,11 +248,11 @@ def started_event(run: Run, began: float, planned: float, *, resumed: bool) -> R
     load = run.prepared.task.load
     return RunStarted(
         run_id=run.run_id,
-        source=run.source,
-        target=run.target,
+        source=run.job.source,
+        target=run.job.target,
         table=None if load is None else load.table,
         plan=run.plan,
-        write_disposition=run.job.write_disposition,
+        write_disposition=run.job.job.write_disposition,
         staged=run.prepared.publication is not None,
         chunks=len(run.chunks),
         resumed=resumed,

@@ -25,7 +25,13 @@ from mapper_dask.limits.budget import Share, unbounded
 from mapper_dask.parallel_models import Chunk, ChunkResult
 from mapper_dask.spool.files import sees
 from mapper_dask.workers.assignment import Lanes
-from mapper_dask.workers.clients import connected, current_client
+from mapper_dask.workers.clients import (
+    connected,
+    current_client,
+    require_begun,
+    require_waitable,
+    waiting,
+)
 from mapper_dask.workers.dispatch import Dispatch
 from mapper_dask.workers.local_cluster import own_cluster
 from mapper_dask.workers.membership import Crew
@@ -161,44 +167,75 @@ class DaskEngine:
             self._dispatch.halt()
 
 
-@contextlib.contextmanager
-def open_engine(
-    *,
-    parallel: bool,
-    client: Client | None,
-    scheduler_address: str | None,
-    max_workers: int,
-    asked_workers: int | None,
-) -> Iterator[Engine]:
-    """Lend the engine of a run.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """Who runs the chunks of a run.
 
-    Parameters
-    ----------
-    parallel
-        Whether more than one chunk is to run at a time.
-    client, scheduler_address
-        Whose workers to use. Without either the current Dask client is used, and without one of
-        those a cluster of ``max_workers`` processes is started here and closed at the end. Where
-        no process can be started, chunks run one after the other, and the report says why.
-    asked_workers
-        What the user asked for; None where ``max_workers`` is a default.
+    Without a client and an address the current Dask client is used, and without one of those a
+    cluster of ``max_workers`` processes is started for each run and closed at its end. Where no
+    process can be started, chunks run one after the other, and the report says why.
     """
-    if not parallel:
-        yield LoopEngine()
-        return
-    found = client or (None if scheduler_address else current_client())
-    if found is not None:
-        yield DaskEngine(found, asked_workers)
-    elif scheduler_address is not None:
-        with connected(scheduler_address) as lent:
-            yield DaskEngine(lent, asked_workers)
-    elif max_workers == 1:
-        yield LoopEngine()
-    elif why := why_not_startable():
-        yield LoopEngine(why)
-    else:
-        with own_cluster(max_workers, current_halt()) as own:
-            yield DaskEngine(own, max_workers, own=True)
+
+    parallel: bool
+    """Whether more than one chunk is to run at a time."""
+    client: Client | None
+    scheduler_address: str | None
+    max_workers: int
+    asked: int | None
+    """What the user asked for; None where ``max_workers`` is a default."""
+    shared: Callable[[int | None], Engine] | None = None
+    """Returns the engine that all jobs of a flow share; None: each run opens one of its own."""
+
+    def require_begun(self) -> None:
+        """Refuse a client that is connected to nothing."""
+        if self.parallel:
+            require_begun(self.client)
+
+    def require_waitable(self) -> None:
+        """Refuse to wait in the thread of an event loop for what that very loop has to do."""
+        if self.parallel:
+            require_waitable(self.client, self.scheduler_address)
+
+    def waiting(self) -> contextlib.AbstractContextManager[None]:
+        """Wait for a run where that keeps nobody from doing it; a flow does so for all its jobs."""
+        if not self.parallel or self.shared is not None:
+            return contextlib.nullcontext()
+        return waiting(self.client, self.scheduler_address)
+
+    @contextlib.contextmanager
+    def engine(self, *, small: bool) -> Iterator[Engine]:
+        """Lend the engine of a run; ``small`` ones are done here."""
+        if small or not self.parallel:
+            yield LoopEngine()
+            return
+        if self.shared is not None:
+            yield self.shared(self.asked)
+            return
+        found = self.client or (None if self.scheduler_address else current_client())
+        if found is not None:
+            yield DaskEngine(found, self.asked)
+        elif self.scheduler_address is not None:
+            with connected(self.scheduler_address) as lent:
+                yield DaskEngine(lent, self.asked)
+        elif self.max_workers == 1:
+            yield LoopEngine()
+        elif why := why_not_startable():
+            yield LoopEngine(why)
+        else:
+            with own_cluster(self.max_workers, current_halt()) as own:
+                yield DaskEngine(own, self.max_workers, own=True)
+
+    def close_idle(self) -> None:
+        """Close the connections that idle on the workers a run is going to use, where those are."""
+        if not self.parallel:
+            return
+        with contextlib.ExitStack() as stack:
+            client = self.client
+            if client is None and self.scheduler_address is not None:
+                client = stack.enter_context(connected(self.scheduler_address))
+            found = client or current_client()
+            if found is not None:  # one that lacks the library is not in the way either
+                found.run(close_idle, on_error="ignore")
 
 
 @contextlib.contextmanager
@@ -218,13 +255,3 @@ def within(engine: Engine, share: Share) -> Iterator[str]:
     finally:
         if share.limited:
             close_idle()
-
-
-def close_idle_workers(client: Client | None, scheduler_address: str | None) -> None:
-    """Close the connections that idle on the workers a run is going to use, where those exist."""
-    with contextlib.ExitStack() as stack:
-        if client is None and scheduler_address is not None:
-            client = stack.enter_context(connected(scheduler_address))
-        found = client or current_client()
-        if found is not None:
-            found.run(close_idle, on_error="ignore")  # nor is one that lacks the library in the way

@@ -15,7 +15,7 @@ import pytest
 
 from mapper_dask import ParallelProcessingResult
 from mapper_dask.errors import ConfigurationError, DatabaseError
-from mapper_dask.run import job_engine, once
+from mapper_dask.run import execution, once
 from mapper_dask.run.spooling import Spooler
 from mapper_dask.spool.folder import SpoolFolder
 from tests.database import Databases
@@ -217,7 +217,7 @@ def test_workers_that_cannot_do_it_take_the_run_out_of_the_ledger(
         raise ConfigurationError(message)
 
     with monkeypatch.context() as patched:
-        patched.setattr(job_engine, "require_reachable", refuse)
+        patched.setattr(execution, "require_reachable", refuse)
         with pytest.raises(ConfigurationError, match="cannot use the connections"):
             known.run(asked)
     assert states(databases) == []

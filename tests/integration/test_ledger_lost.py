@@ -13,7 +13,7 @@ from mapper_dask import MapperJob, ParallelProcessor, reject
 from mapper_dask.chunk import chunk_processor
 from mapper_dask.errors import LedgerLostError, MapperError, RunNotFoundError
 from mapper_dask.repair import retry_rejects
-from mapper_dask.run import job_engine
+from mapper_dask.run import execution
 from tests.database import Databases
 
 LOSSES = {
@@ -75,13 +75,13 @@ def test_before_a_chunk(
 def test_before_it_is_published(
     shop: Databases, loss: str, disposition: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finish = job_engine.stored_runs.finish
+    finish = execution.stored_runs.finish
 
     def late(*args: Any) -> Any:
         shop.target.execute(LOSSES[loss])
         return finish(*args)
 
-    monkeypatch.setattr(job_engine.stored_runs, "finish", late)
+    monkeypatch.setattr(execution.stored_runs, "finish", late)
     with pytest.raises(LedgerLostError, match="any more"):
         PROCESSOR.run(job_of(shop, write_disposition=disposition))
     assert rows(shop) == {"append": 400, "replace": 0}[disposition]

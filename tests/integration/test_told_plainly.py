@@ -32,7 +32,14 @@ WAYS: dict[str, dict[str, Any]] = {
     "replace": {"write_disposition": "replace"},
     "merge": {"write_disposition": "merge", "primary_key": ["id"]},
 }
-INSIDE = ("tenacity", "concurrent/futures", "job_engine", "preflight", "pandas/core", "distributed")
+INSIDE = (
+    "tenacity",
+    "concurrent/futures",
+    "coordinator",
+    "preflight",
+    "pandas/core",
+    "distributed",
+)
 
 
 @pytest.fixture
@@ -206,8 +213,8 @@ def test_the_frames_that_are_left_out_are_in_the_log(
         )
 
     [told] = [r.mapper for r in caplog.records if r.mapper["event"] == "error_told"]
-    assert "preflight.py" in told["passed"]
-    assert "job_engine.py" in told["passed"]
+    assert "preflight/checks.py" in told["passed"]
+    assert "coordinator.py" in told["passed"]
     assert "pandas/core" in told["cause_passed"]
     assert told["cause"] == "KeyError"
     assert "secret" not in caplog.text
@@ -382,7 +389,7 @@ def test_what_is_awaited_is_told_as_plainly(shop: Databases) -> None:
 
     assert [name for _, name in frames_of(caught.value.__cause__)] == ["of_another"]
     text = "".join(traceback.format_exception(caught.value))
-    assert not [name for name in (*INSIDE, "job_engine", "parallel_processor") if name in text]
+    assert not [name for name in (*INSIDE, "coordinator", "parallel_processor") if name in text]
     ours = [file for file, _ in frames_of(caught.value) if "/mapper_dask/" in file]
     assert len(ours) <= 2, ours
 

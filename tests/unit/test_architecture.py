@@ -35,6 +35,7 @@ LAYERS = (
     "settings",
     ("schema", "query_text"),
     "connections",
+    "resolved_job",
     "dialects",
     "spool",
     "ledger",

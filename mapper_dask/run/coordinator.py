@@ -1,0 +1,260 @@
+"""One run of this process: planned, checked and entered, or resumed; then its chunks are done."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from mapper_dask.dialects.snapshot import Keeper, keep_snapshot
+from mapper_dask.errors import ConfigurationError, RunNotFoundError
+from mapper_dask.events.watch import Watch
+from mapper_dask.halting import Halt
+from mapper_dask.ledger import stored_job as job_record
+from mapper_dask.ledger import stored_runs
+from mapper_dask.ledger.evidence import accepted, require_still_there
+from mapper_dask.ledger.run_record import StoredRun
+from mapper_dask.ledger.runs import RunLedger
+from mapper_dask.mapper_job import MapperJob
+from mapper_dask.parallel_result import ParallelProcessingResult
+from mapper_dask.plan.blame import in_users_text
+from mapper_dask.plan.chunk_manager import ChunkManager
+from mapper_dask.plan.params import with_params
+from mapper_dask.plan.saved_plan import Plan, SavedPlan, require_same_chunks, restored, saved
+from mapper_dask.preflight.checks import prepare
+from mapper_dask.preflight.grants import lacking_grants
+from mapper_dask.resolved_job import ResolvedJob, resolved
+from mapper_dask.retries import Patience
+from mapper_dask.run import drift, once
+from mapper_dask.run.execution import Execution
+from mapper_dask.run.handle import RunHandle
+from mapper_dask.run.interrupts import attended
+from mapper_dask.run.one_state import rest_of
+from mapper_dask.run.options import RunOptions
+from mapper_dask.run.resumed import Resumed
+from mapper_dask.run.run import Run, replanned, require_chunks, require_same_columns
+from mapper_dask.run.run_ending import RunEnding
+from mapper_dask.run.staged_again import publication_again
+from mapper_dask.run.stopped import told_as_stopped
+from mapper_dask.tracebacks import judged, told_plainly
+from mapper_dask.workers.fitness import require_picklable
+from mapper_dask.workers.local_cluster import telling
+
+
+class Coordinator:
+    """Takes one run from its job to its result.
+
+    Parameters
+    ----------
+    options
+        How it is done.
+    job
+        What it moves.
+    halt
+        Stops it.
+    plan
+        The plan whose chunks it does; None: it is planned.
+    """
+
+    def __init__(
+        self, options: RunOptions, job: MapperJob, halt: Halt, plan: Plan | None = None
+    ) -> None:
+        self._options, self._job, self._halt = options, job, halt
+        self._saved = None if plan is None else saved(plan)
+        self._watch = Watch(options.progress, job)
+        self._inlet = once.Inlet(options.spool_parent, halt, self._watch.reading)
+
+    def run(self) -> ParallelProcessingResult:
+        """Run the job, or resume it when its target's ledger knows its ``run_id``."""
+        return self._attended(self._begin)
+
+    def resume(self, stored: StoredRun) -> ParallelProcessingResult:
+        """Do the chunks of a stored plan that are not committed. It is never planned again."""
+        return self._attended(lambda: self._resume(resolved(self._job), stored))
+
+    def _attended(self, work: Callable[[], ParallelProcessingResult]) -> ParallelProcessingResult:
+        """Do some work on the run that its hooks are told of, and that Ctrl-C stops."""
+        watch, job = self._watch, self._job
+
+        def done() -> ParallelProcessingResult:
+            stopped = told_as_stopped(job.run_id, self._halt, lambda: watch.entering)
+            with watch, telling(watch.preparing), stopped:
+                return work()
+
+        with self._options.workers.waiting():  # in the thread of the caller, perhaps a task's
+            result = attended(done, self._halt, RunEnding(job, watch))
+        return judged(result, self._options.on_failure)
+
+    def _begin(self) -> ParallelProcessingResult:
+        job = resolved(self._job)
+        self._require_picklable(job)
+        with in_users_text(job.job, job.source):
+            job = with_params(job)
+            stored = self._found(job)
+            if stored is not None:
+                return self._resume(job, stored, self._saved)
+            job = named(job)
+            self._watch.run_id = job.run_id
+
+            def planned_here(keeper: Keeper) -> once.Taken | None:
+                run = planned(job, keeper, self._options.patience, self._saved)
+                self._watch.entering = run.plan.read_once
+                return once.taken_in(run, keeper, self._inlet, new=True)
+
+            return self._in_budget(job, planned_here, new=True)
+
+    def _require_picklable(self, job: ResolvedJob) -> None:
+        if self._options.workers.parallel:
+            require_picklable(job.job.transformation_logic)
+
+    def _found(self, job: ResolvedJob) -> StoredRun | None:
+        """Return a job's run that the ledger knows by its name."""
+        if job.target is None or not job.job.run_id:
+            return None
+        for attempt in self._attempts(job):
+            with attempt, lacking_grants(job.job, job.target):
+                return RunLedger(job.target, job.run_id, connection_wait=0).find()
+        raise AssertionError  # pragma: no cover - attempts return or raise
+
+    def _attempts(self, job: ResolvedJob) -> Any:
+        """Return attempts at what comes before the first row: all of it waits for connections."""
+        tidy = self._options.workers.close_idle
+        return self._options.budget.attempts(job.run_id, self._halt, tidy)
+
+    def _in_budget(
+        self, job: ResolvedJob, plans: Callable[[Keeper], once.Taken | None], *, new: bool
+    ) -> ParallelProcessingResult:
+        """Plan a run and do it, within the connections it may hold.
+
+        What is planned while a server has no connection left is planned again when it has: nothing
+        is held while others are waited for, so that two runs never wait for each other.
+        """
+        direct_path, consistent = job.job.direct_path, job.job.consistent
+        for attempt in self._attempts(job):
+            with attempt, contextlib.ExitStack() as stack:
+                admitted = self._options.budget.admit(
+                    job.source, job.target, direct_path=direct_path, stop=self._halt
+                )
+                share = stack.enter_context(admitted)
+                kept = stack.enter_context(contextlib.ExitStack())
+                keeper = kept.enter_context(
+                    keep_snapshot(job.source, consistent=consistent, run_id=job.run_id)
+                )
+                taken = plans(keeper)
+                if taken is not None:
+                    stack.push(taken[1])
+                held = stack.pop_all()
+        result = None
+        with held:
+            if taken is not None:
+                result = Execution(
+                    options=self._options,
+                    halt=self._halt,
+                    watch=self._watch,
+                    run=taken[0],
+                    new=new,
+                    share=share,
+                    keeper=keeper,
+                    kept=kept,
+                ).result()
+        if result is None:  # another coordinator has entered it in the same moment
+            return self._resume(job, stored_runs.found(job.loads_into, job.run_id))
+        return result
+
+    def _resume(
+        self, job: ResolvedJob, stored: StoredRun, kept: SavedPlan | None = None
+    ) -> ParallelProcessingResult:
+        self._watch.run_id = stored.run_id
+        job_record.require_same(job.job, job.source, stored)
+        self._require_picklable(job)
+        patience = self._options.patience
+        ledger = RunLedger(
+            job.loads_into, stored.run_id, patience.lock_timeout, patience.connection_wait
+        )
+        stored = accepted(ledger, stored, require_still_there(job.loads_into, stored))
+        resumed = Resumed(job, stored, ledger, ledger.chunks())
+        if kept is not None:
+            require_same_chunks(stored.run_id, kept, resumed.chunks)
+        if not resumed.left:
+            return self._reported(resumed)
+        return self._in_budget(job, lambda keeper: self._planned_again(resumed, keeper), new=False)
+
+    def _reported(self, resumed: Resumed) -> ParallelProcessingResult:
+        """Return the result of a run all of whose chunks are committed; it may yet be published."""
+        stored, job = resumed.stored, resumed.job
+        require_chunks(stored, resumed.chunks)
+        self._options.require_wanted()
+        publication = publication_again(job.job, job.loads_into, stored)
+        self._watch.entering = True
+        known = [result for _, result in resumed.known]
+        result = stored_runs.result_of(resumed.ledger, stored, known, publication)
+        once.forget(self._options.spool_parent, stored.run_id, result)
+        return result
+
+    def _planned_again(self, resumed: Resumed, keeper: Keeper) -> once.Taken | None:
+        """Return what is left to do of a stored run, over its source and its target as they are."""
+        job, stored = resumed.job, resumed.stored
+        keeper.give_up_for(job.job.source_sql)
+        plan = replanned(job.job, stored, keeper, resumed.chunks)
+        keeper.give_up_unless(plan.consistent)
+        again = once.found_again(plan, resumed, keeper, self._options.spool_parent)
+        rest = rest_of(again.plan, resumed, keeper)
+        prepared = prepare(
+            job.job, again.plan, keeper, job.source, job.target, job.run_id, self._options.patience
+        )
+        require_same_columns(prepared, stored)
+        prepared = drift.require_same_target(prepared, stored)
+        chunks = again.plan.chunks if again.note else rest.chunks
+        run = Run(job, prepared, chunks, restart=rest.restart, note=again.note)
+        if again.spool is not None:
+            return run.from_files(again.spool), once.put_away(again.spool)
+        self._watch.entering = run.plan.read_once
+        broken_off = not any(result.attempts for _, result in resumed.known)
+        return once.taken_in(run, keeper, self._inlet, new=False, broken_off=broken_off)
+
+
+def named(job: ResolvedJob) -> ResolvedJob:
+    """Return a job whose run has a name."""
+    return job.evolve(run_id=job.job.run_id or uuid.uuid4().hex)
+
+
+def planned(
+    job: ResolvedJob, keeper: Keeper, patience: Patience, kept: SavedPlan | None = None
+) -> Run:
+    """Return a new run, with its plan, or the one that was kept, after all that can be checked."""
+    keeper.give_up_for(job.job.source_sql)
+    if kept is None:
+        plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, job.job, keeper.snapshot)
+    else:
+        job_record.require_marks(job.job, job.source, kept.marks)
+        plan = restored(keeper.dialect, keeper.conn, job.job, kept)
+    keeper.give_up_unless(plan.consistent)
+    prepared = prepare(job.job, plan, keeper, job.source, job.target, job.run_id, patience)
+    return Run(job, prepared, prepared.plan.chunks)
+
+
+def begin(options: RunOptions, job: MapperJob, plan: Plan | None = None) -> RunHandle:
+    """Begin a job in the background and return at once."""
+    job = job.evolve(run_id=job.run_id or uuid.uuid4().hex)
+    kept = None if plan is None else saved(plan)
+
+    @told_plainly
+    def end() -> None:
+        # Not entered yet, it will see the flag; a job that cannot be used never is.
+        with contextlib.suppress(RunNotFoundError, ConfigurationError):
+            _end(resolved(job))
+
+    def work(halt: Halt) -> ParallelProcessingResult:
+        return Coordinator(options, job, halt, kept).run()
+
+    options.workers.require_begun()
+    return RunHandle(str(job.run_id), work, end, options.workers.require_waitable)
+
+
+def _end(job: ResolvedJob) -> None:
+    """Cancel a run that is named in its job."""
+    if job.target is None:
+        stored_runs.end_reading(job.source, job.run_id)
+    else:
+        stored_runs.cancel(job.target, job.source, job.run_id)
