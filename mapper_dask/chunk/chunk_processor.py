@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
@@ -56,9 +56,13 @@ class _UnreachedError(MapperError):
 
 
 @dataclass(slots=True)
-class _Tally:
-    """Counts of one attempt, thrown away with it."""
+class _Attempt:
+    """One attempt at a chunk, and its counts, which are thrown away with it."""
 
+    chunk: Chunk
+    started: float
+    """When the first attempt at the chunk began, by the clock of ``perf_counter``."""
+    number: int = 1
     read: int = 0
     out: int = 0
     loaded: int = 0
@@ -67,11 +71,30 @@ class _Tally:
     notes: dict[str, None] = field(default_factory=dict)
 
     def clear(self) -> None:
-        """Count anew."""
+        """Count again."""
         self.read = self.out = self.loaded = 0
         self.snapshot = None
         self.rejects.clear()
         self.notes.clear()
+
+    def result(self) -> ChunkResult:
+        """Return what it has done."""
+        seconds = time.perf_counter() - self.started
+        return ChunkResult(
+            chunk_id=self.chunk.chunk_id,
+            state=ChunkState.PROCESSED,
+            bounds=self.chunk.describe(),
+            rows_read=self.read,
+            rows_out=self.out,
+            rows_loaded=self.loaded,
+            rows_rejected=len(self.rejects),
+            attempts=self.number,
+            worker=worker_name(),
+            processing_time=seconds,
+            snapshot=self.snapshot,
+            warnings=tuple(self.notes),
+            began=time.time() - seconds,
+        )
 
 
 class ChunkProcessor:
@@ -109,12 +132,13 @@ class ChunkProcessor:
         """
         self._following = following if self.task.read.ahead else None
         self._unreached = 0
-        started, tally = time.perf_counter(), _Tally()
+        started = time.perf_counter()
+        attempt = _Attempt(chunk, started)
         try:
-            for attempt in attempts(self.task.retries, self.task.connection_wait):
-                with attempt:
-                    tally = _Tally()
-                    return self._while_reached(chunk, tally, started)
+            for trial in attempts(self.task.retries, self.task.connection_wait):
+                with trial:
+                    attempt = _Attempt(chunk, started)
+                    return self._while_reached(attempt)
         except RunStoppedError:
             raise
         except _UnreachedError as error:
@@ -127,10 +151,10 @@ class ChunkProcessor:
                 unreached=True,
             )
         except Exception as error:  # noqa: BLE001
-            return self._failed(chunk, tally, started, error)
+            return self._failed(attempt, error)
         raise AssertionError  # pragma: no cover - retry_context returns or raises
 
-    def _while_reached(self, chunk: Chunk, tally: _Tally, started: float) -> ChunkResult:
+    def _while_reached(self, attempt: _Attempt) -> ChunkResult:
         """Try a chunk; give it back when a database cannot be reached, and others may reach it.
 
         Once it is tried again here: a link may fail by chance.
@@ -141,207 +165,196 @@ class ChunkProcessor:
             When it is to be given back.
         """
         try:
-            return self._in_snapshot_or_without(chunk, tally, started)
+            return self._in_snapshot_or_without(attempt)
         except ConnectionFailedError as error:
             if not self.task.gives_back or lacks_connection(error):
                 raise
             self._unreached += 1
-            waited = time.perf_counter() - started
+            waited = time.perf_counter() - attempt.started
             if error.transient and self._unreached < UNREACHED and waited < UNREACHED_SECONDS:
                 raise
             raise _UnreachedError(error.message) from None
 
-    def _in_snapshot_or_without(self, chunk: Chunk, tally: _Tally, started: float) -> ChunkResult:
+    def _in_snapshot_or_without(self, attempt: _Attempt) -> ChunkResult:
         """Read what is committed now where the server has lost the snapshot on the way.
 
         Nothing of the first try is committed; the result tells that it was read without.
         """
         try:
-            return self._attempt(chunk, tally, started)
+            return self._processed(attempt)
         except SnapshotLostError:
             if self.task.read.snapshot is None or self.task.read.needs_snapshot:
                 raise
             self.task = replace(self.task, read=replace(self.task.read, snapshot=None))
-            tally.clear()
-            return self._attempt(chunk, tally, started)
+            attempt.clear()
+            return self._processed(attempt)
 
-    def _attempt(self, chunk: Chunk, tally: _Tally, started: float) -> ChunkResult:
-        load = self.task.load
+    def _processed(self, attempt: _Attempt) -> ChunkResult:
+        chunk, load = attempt.chunk, self.task.load
         begun = 1 if load is None else assign(load, chunk.chunk_id)
         if begun is None:
             return _done_already(chunk)
+        attempt.number = begun
         if load is not None and load.relay is not None and not in_file(chunk):
-            return self._relay_chunk(chunk, load, tally, started, begun)
+            return self._relay_chunk(attempt, load)
         with self._reading_of(chunk) as reading:
             reading.wait()
-            tally.snapshot = reading.snapshot
+            attempt.snapshot = reading.snapshot
             batches = reading.batches(self._following)
             if load is None:
                 for rows in batches:
-                    self._prepared(rows, tally)
-                return _result(chunk, tally, started, begun)
+                    self._prepared(rows, attempt)
+                return attempt.result()
             if load.direct_path:
-                return self._load_chunk_aside(chunk, batches, load, tally, started, begun)
-            return self._load_chunk(chunk, batches, load, tally, started, begun)
+                return self._load_chunk_aside(batches, attempt, load)
+            return self._load_chunk(batches, attempt, load)
 
     def _reading_of(self, chunk: Chunk) -> AbstractContextManager[Reading | Held | SpooledReading]:
         if in_file(chunk):
             return nullcontext(SpooledReading(self.task.read, chunk))
         return reading_of(self.task.read, chunk)
 
-    def _load_chunk(
-        self,
-        chunk: Chunk,
-        batches: Iterator[pa.Table],
-        load: LoadTask,
-        tally: _Tally,
-        started: float,
-        begun: int,
+    def _committed(
+        self, attempt: _Attempt, load: LoadTask, fill: Callable[[TargetSession], None]
     ) -> ChunkResult:
-        """Load a chunk in one transaction: rows and ledger row, or neither.
-
-        The first rows are read before it begins, so that it is no longer than it must be.
-        """
+        """Claim a chunk, load it, account for it: one transaction, so all of that or nothing."""
+        chunk = attempt.chunk
         with target_session(load, chunk.chunk_id) as target:
             if not target.ledger.claim(target.conn, load.run_id, chunk.chunk_id):
                 return _done_already(chunk)
-            self._load_batches(chunk, batches, target, load, tally)
-            return self._accounted(target, chunk, _result(chunk, tally, started, begun), tally)
+            fill(target)
+            return self._accounted(target, attempt, load)
 
-    def _relay_chunk(
-        self, chunk: Chunk, load: LoadTask, tally: _Tally, started: float, begun: int
+    def _load_chunk(
+        self, batches: Iterator[pa.Table], attempt: _Attempt, load: LoadTask
     ) -> ChunkResult:
-        """Pass a chunk's bytes on undecoded, in one transaction with its ledger row."""
-        with source_session(self.task.read, chunk) as source:
-            tally.snapshot = source.snapshot
-            with target_session(load, chunk.chunk_id) as target:
-                if not target.ledger.claim(target.conn, load.run_id, chunk.chunk_id):
-                    return _done_already(chunk)
-                self._relay(source, target, load, tally)
-                return self._accounted(target, chunk, _result(chunk, tally, started, begun), tally)
+        """Load a chunk; its first rows are read before the transaction begins: it is short so."""
+        each = self._load_whole if self.task.reject_limit == 0 else self._load_batches
+        return self._committed(attempt, load, lambda target: each(batches, target, attempt, load))
+
+    def _relay_chunk(self, attempt: _Attempt, load: LoadTask) -> ChunkResult:
+        """Pass a chunk's bytes on undecoded."""
+        with source_session(self.task.read, attempt.chunk) as source:
+            attempt.snapshot = source.snapshot
+            return self._committed(
+                attempt, load, lambda target: self._relay(source, target, attempt, load)
+            )
 
     def _load_chunk_aside(
-        self,
-        chunk: Chunk,
-        batches: Iterator[pa.Table],
-        load: LoadTask,
-        tally: _Tally,
-        started: float,
-        begun: int,
+        self, batches: Iterator[pa.Table], attempt: _Attempt, load: LoadTask
     ) -> ChunkResult:
         """Load a chunk by a way that commits, into tables of this attempt; then as ever.
 
         Only what those tables hold enters the target, in the transaction of the ledger's row.
         """
-        with loads_aside(load, chunk.chunk_id) as aside:
+        with loads_aside(load, attempt.chunk.chunk_id) as aside:
             parts = [
                 aside.load(load.table, encoded.rows)
                 for rows in batches
-                if (encoded := self._prepared(rows, tally)).rows.num_rows
+                if (encoded := self._prepared(rows, attempt)).rows.num_rows
             ]
-            with target_session(load, chunk.chunk_id) as target:
-                if not target.ledger.claim(target.conn, load.run_id, chunk.chunk_id):
-                    return _done_already(chunk)
+
+            def fill(target: TargetSession) -> None:
                 watch = target.dialect.watch(target.conn, load.table)
                 for part in parts:
-                    tally.loaded += target.dialect.load_from(target.conn, load.table, part).rows
-                watch.require(tally.loaded)
-                return self._accounted(target, chunk, _result(chunk, tally, started, begun), tally)
+                    attempt.loaded += target.dialect.load_from(target.conn, load.table, part).rows
+                watch.require(attempt.loaded)
 
-    def _accounted(
-        self, target: TargetSession, chunk: Chunk, result: ChunkResult, tally: _Tally
-    ) -> ChunkResult:
+            return self._committed(attempt, load, fill)
+
+    def _accounted(self, target: TargetSession, attempt: _Attempt, load: LoadTask) -> ChunkResult:
         """Enter the rows that were set aside, and the counts, in the chunk's transaction.
 
         The rows are sent, so the target is locked: what it is now, it was while they were.
         """
-        load = self.task.load
-        assert load is not None  # noqa: S101 - there is a target
+        result = attempt.result()
         require_same_target(target, load.table)
         if self.task.read.one_state:
             require_same_state(target, load.run_id, result)
-        require_same_reading(target, load.run_id, chunk)
-        if tally.rejects:
+        require_same_reading(target, load.run_id, attempt.chunk)
+        if attempt.rejects:
             target.ledger.reject(
-                target.conn, load.run_id, result.chunk_id, tally.rejects, self.task.reject_limit
+                target.conn, load.run_id, result.chunk_id, attempt.rejects, self.task.reject_limit
             )
         apart = self.task.reject_limit > 0
         target.ledger.account(target.conn, load.run_id, result, apart=apart)
         return result
 
     def _relay(
-        self, source: SourceSession, target: TargetSession, load: LoadTask, tally: _Tally
+        self, source: SourceSession, target: TargetSession, attempt: _Attempt, load: LoadTask
     ) -> None:
         names = [column.name for column in self.task.read.query.columns]
         watch = target.dialect.watch(target.conn, load.table)
-        tally.read, tally.loaded = target.dialect.relay(
+        attempt.read, attempt.loaded = target.dialect.relay(
             source.conn, source.sql, target.conn, load.table, names, str(load.relay)
         )
-        watch.require(tally.loaded)
-        tally.out = tally.read
+        watch.require(attempt.loaded)
+        attempt.out = attempt.read
         require_same_source(source, self.task.read)
 
     def _load_batches(
         self,
-        chunk: Chunk,
         batches: Iterator[pa.Table],
         target: TargetSession,
+        attempt: _Attempt,
         load: LoadTask,
-        tally: _Tally,
     ) -> None:
-        if self.task.reject_limit == 0:
-            self._load_whole(batches, target, load, tally)
-            return
+        """Load the rows that the target takes, within the limit of those it may refuse."""
         for rows in batches:
-            encoded = self._prepared(rows, tally)
+            encoded = self._prepared(rows, attempt)
             del rows  # not held beside what became of them
             if not encoded.rows.num_rows:
                 continue
-            room = self.task.reject_limit - len(tally.rejects)
-            table, sent = with_chunk(load.table, encoded.rows, chunk.chunk_id)
+            room = self.task.reject_limit - len(attempt.rejects)
+            table, sent = with_chunk(load.table, encoded.rows, attempt.chunk.chunk_id)
             done = target.dialect.load_apart(target.conn, table, sent, room)
-            tally.loaded += done.rows
-            tally.rejects += refused_by_target(self.task, encoded.rows, dict(done.refused))
+            attempt.loaded += done.rows
+            attempt.rejects += refused_by_target(self.task, encoded.rows, dict(done.refused))
 
     def _load_whole(
-        self, batches: Iterator[pa.Table], target: TargetSession, load: LoadTask, tally: _Tally
+        self,
+        batches: Iterator[pa.Table],
+        target: TargetSession,
+        attempt: _Attempt,
+        load: LoadTask,
     ) -> None:
         """Load every row, or raise; all of them are there when what is deferred has happened."""
         watch = target.dialect.watch(target.conn, load.table)
         for rows in batches:
-            encoded = self._prepared(rows, tally)
+            encoded = self._prepared(rows, attempt)
             del rows  # not held beside what became of them
             if encoded.rows.num_rows:
-                tally.loaded += target.dialect.load(target.conn, load.table, encoded.rows).rows
-        watch.require(tally.loaded)
+                attempt.loaded += target.dialect.load(target.conn, load.table, encoded.rows).rows
+        watch.require(attempt.loaded)
 
-    def _prepared(self, rows: pa.Table, tally: _Tally) -> Encoded:
+    def _prepared(self, rows: pa.Table, attempt: _Attempt) -> Encoded:
         """Return rows after the function, ready to load, and count them."""
-        tally.read += rows.num_rows
-        batch = through(self.task, rows, self.task.reject_limit - len(tally.rejects))
-        tally.out += batch.out
-        tally.rejects += batch.rejects
-        self._note_losses(batch.encoded, rows, tally)
+        attempt.read += rows.num_rows
+        batch = through(self.task, rows, self.task.reject_limit - len(attempt.rejects))
+        attempt.out += batch.out
+        attempt.rejects += batch.rejects
+        self._note_losses(batch.encoded, rows, attempt)
         return batch.encoded
 
-    def _note_losses(self, encoded: Encoded, rows: pa.Table, tally: _Tally) -> None:
+    def _note_losses(self, encoded: Encoded, rows: pa.Table, attempt: _Attempt) -> None:
         notes = [str(loss) for loss in encoded.losses]
         notes += [
             f"{name}: read as text, a value does not fit its Arrow type"
             for name in sorted(extract.text_columns(self.task.read.query.columns, rows))
         ]
-        tally.notes.update(
+        attempt.notes.update(
             dict.fromkeys(note for note in notes if note not in self.task.known_notes)
         )
 
-    def _failed(self, chunk: Chunk, tally: _Tally, started: float, error: Exception) -> ChunkResult:
+    def _failed(self, attempt: _Attempt, error: Exception) -> ChunkResult:
         load = self.task.load
         if load is not None:
             error = of_row(error, dialect_for(load.target), load.table)
         lost = isinstance(error, SnapshotLostError)  # no other chunk could be read either
         result = replace(
-            _result(chunk, tally, started, 1),
+            attempt.result(),
             state=ChunkState.PROCESSED_WITH_ERROR,
+            attempts=1,
             rows_out=0,
             rows_loaded=0,
             rows_rejected=0,
@@ -378,25 +391,6 @@ def process_chunk(task: ChunkTask, chunk: Chunk, following: Chunk | None = None)
     finally:
         if not task.keep_connections:
             close_idle()
-
-
-def _result(chunk: Chunk, tally: _Tally, started: float, attempts: int) -> ChunkResult:
-    seconds = time.perf_counter() - started
-    return ChunkResult(
-        chunk_id=chunk.chunk_id,
-        state=ChunkState.PROCESSED,
-        bounds=chunk.describe(),
-        rows_read=tally.read,
-        rows_out=tally.out,
-        rows_loaded=tally.loaded,
-        rows_rejected=len(tally.rejects),
-        attempts=attempts,
-        worker=worker_name(),
-        processing_time=seconds,
-        snapshot=tally.snapshot,
-        warnings=tuple(tally.notes),
-        began=time.time() - seconds,
-    )
 
 
 def _done_already(chunk: Chunk) -> ChunkResult:
