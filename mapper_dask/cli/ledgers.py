@@ -80,7 +80,7 @@ def _job_of(flow: Any, ledger: Any, run_id: str) -> Any:
     """Return the job of a flow that was run under a name."""
     from mapper_dask.ledger import stored_runs
 
-    recorded = stored_runs.found(ledger, run_id).plan["job"]
+    recorded = stored_runs.found(ledger, run_id).plan.job
     place = recorded["target_schema"], recorded["target_table"]
     fits = [job for job in flow.jobs if (job.job.target_schema, job.job.target_table) == place]
     chosen = [job for job in fits if _is_of(job.name, run_id)] or fits

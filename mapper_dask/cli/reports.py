@@ -80,30 +80,20 @@ def _job_page(target: Any, job: Any) -> Any:
 
 def _page(target: Any, run_id: str, title: str) -> Any:
     from mapper_dask.cli.page import RunPage
-    from mapper_dask.ledger import report as reports
     from mapper_dask.ledger import stored_runs
     from mapper_dask.ledger.cleanup import chunk_times
     from mapper_dask.ledger.runs import RunLedger
 
     stored = stored_runs.found(target, run_id)
     ledger = RunLedger(target, run_id)
-    known = [result for _, result in ledger.chunks()]
-    folded = reports.fold(
-        known,
-        run_id=run_id,
-        seconds=0.0,
-        rows_this_run=0,
-        warnings=[*stored.plan["warnings"], *stored.notes],
-        published=stored.publication is None or stored.state.value == "SUCCEEDED",
-    )
     return RunPage(
         title,
         stored.state.value,
-        stored.plan["target"] or "",
-        folded,
+        stored.plan.target or "",
+        stored_runs.folded(stored, [result for _, result in ledger.chunks()]),
         chunk_times(target, run_id),
         _reasons([reject for _, reject in ledger.rejects()]),
-        stored.plan["sql"],
+        stored.plan.sql,
     )
 
 

@@ -160,7 +160,7 @@ def _why_once(ledger: Any, chunks: Any) -> list[str]:
     if not any(chunk.spooled is not None for chunk, _ in chunks):
         return []
     stored = ledger.find()
-    return [] if stored is None else [stored.plan["reason"]]
+    return [] if stored is None else [stored.plan.reason]
 
 
 def _flow_status(target: Any, flow: Any) -> tuple[Reply, bool]:

@@ -26,10 +26,9 @@ from mapper_dask.flows.flow_run import Course
 from mapper_dask.flows.shared_workers import SharedWorkers
 from mapper_dask.flows.stop import stop
 from mapper_dask.halting import Halt
-from mapper_dask.ledger import report, stored_runs
+from mapper_dask.ledger import stored_runs
 from mapper_dask.ledger.flow_tables import StoredFlow
 from mapper_dask.ledger.flows import FlowLedger, all_runs
-from mapper_dask.ledger.run_record import RunState
 from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.ledger.trust import require_trusted_flow
 from mapper_dask.limits.budget import Budget
@@ -421,17 +420,12 @@ def _with_chunks(result: FlowJobResult, conn: ConnectionRef) -> FlowJobResult:
     """Return a job's result with its chunks, where a ledger knows its run."""
     if result.run_id is None:
         return result
-    stored = RunLedger(conn, result.run_id).find()
+    ledger = RunLedger(conn, result.run_id)
+    stored = ledger.find()
     if stored is None:
         return result
-    known = report.fold(
-        [chunk for _, chunk in RunLedger(conn, result.run_id).chunks()],
-        run_id=result.run_id,
-        seconds=result.seconds or 0.0,
-        rows_this_run=0,
-        warnings=[*stored.plan["warnings"], *stored.notes],
-        published=stored.publication is None or stored.state is RunState.SUCCEEDED,
-    )
+    chunks = [chunk for _, chunk in ledger.chunks()]
+    known = stored_runs.folded(stored, chunks, seconds=result.seconds or 0.0)
     return replace(result, result=known, rows=known.total_rows_successful)
 
 

@@ -128,7 +128,7 @@ def _read_already(job: FlowJob, stored: StoredJob) -> str | None:
         return None  # something is to be read: that is never what the ledger says
     dialect = dialect_for(resolved(job.job).source)
     shape = analyse(job.job.source_sql, dialect.grammar, dialect.folded)
-    sql = None if run is None else str(run.plan["job"]["source_sql"])
+    sql = None if run is None else str(run.plan.job["source_sql"])
     return sql if sql is not None and f"(\n{shape.sql}\n)" in sql else None
 
 
@@ -370,7 +370,7 @@ def _verdict(job: FlowJob, window: Window) -> JobState | None:
     stored = RunLedger(_target(job), window.run_id).find()
     if stored is not None and stored.state is RunState.SUCCEEDED:
         return JobState.SUCCEEDED
-    nothing_loaded = stored is None or stored.publication is not None
+    nothing_loaded = stored is None or stored.plan.publication is not None
     if window.state not in ENDED or not nothing_loaded:
         _refuse_window(job, window)
     return JobState.DISCARDED

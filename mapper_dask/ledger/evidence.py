@@ -204,11 +204,11 @@ class _Look:
 
     @property
     def _name(self) -> str:
-        return str(self.stored.plan.get("target"))
+        return str(self.stored.plan.target)
 
     def _table(self, noted: StoredEvidence) -> TargetTable | None:
         """Return the table that holds the rows; its name is looked up, never run."""
-        job, publication = self.stored.plan["job"], self.stored.publication
+        job, publication = self.stored.plan.job, self.stored.plan.publication
         if publication is not None and not noted.succeeded:
             schema, name = publication.schema, staging_of(self.stored.run_id)
         else:

@@ -16,6 +16,7 @@ import simplejson
 
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError
+from mapper_dask.ledger.run_record import KeptPlan, StoredPlan, StoredPublication
 from mapper_dask.mapper_job import OnError, WriteDisposition
 from mapper_dask.parallel_models import (
     AUTO,
@@ -40,8 +41,8 @@ def as_json(dialect: Dialect, value: object) -> str:
     return json.dumps(value, ensure_ascii=dialect.capabilities.json_in_ascii)
 
 
-def plan_of(run_id: str, text: object) -> Mapping[str, Any]:
-    """Return the plan of a run: a mapping whose fields are what this library writes there.
+def plan_of(run_id: str, text: object) -> StoredPlan:
+    """Return the plan of a run, whose fields are what this library writes there.
 
     Raises
     ------
@@ -50,30 +51,42 @@ def plan_of(run_id: str, text: object) -> Mapping[str, Any]:
     """
     values = parsed(run_id, "plan", text)
     stored = of_ledger(run_id, {"plan": values}).part("plan")
-    require_plan(stored)
-    stored.text("sql")
-    _require_job(stored.part("job"))
-    if stored.data.get("publication") is not None:
-        waiting = stored.part("publication")
-        waiting.text("schema")
-        waiting.names("columns")
-    return stored.data
+    return StoredPlan(
+        **_fields(stored),
+        sql=stored.text("sql"),
+        job=_job(stored.part("job")),
+        publication=_publication(stored),
+        target_columns=stored.data.get("target_columns"),
+    )
 
 
-def require_plan(stored: Stored) -> None:
-    """Refuse a plan, of a ledger or of a file, whose fields are not what a plan's are."""
-    stored.pairs("columns")
-    stored.names("keys")
-    stored.one_of("strategy", STRATEGIES)
-    stored.whole("chunk_size", 1)
-    stored.whole("total_rows")
-    stored.text("reason")
-    stored.flag("consistent")
-    stored.text_or_none("target")
-    stored.texts("warnings")
+def kept_plan(stored: Stored) -> KeptPlan:
+    """Return a plan of a file; refuse one whose fields are not what a plan's are."""
+    return KeptPlan(**_fields(stored))
 
 
-def _require_job(job: Stored) -> None:
+def _fields(stored: Stored) -> dict[str, Any]:
+    return {
+        "columns": stored.pairs("columns"),
+        "keys": stored.names("keys"),
+        "strategy": stored.one_of("strategy", STRATEGIES),
+        "chunk_size": stored.whole("chunk_size", 1),
+        "total_rows": stored.whole("total_rows"),
+        "reason": stored.text("reason"),
+        "consistent": stored.flag("consistent"),
+        "target": stored.text_or_none("target"),
+        "warnings": stored.texts("warnings"),
+    }
+
+
+def _publication(stored: Stored) -> StoredPublication | None:
+    if stored.data.get("publication") is None:
+        return None
+    waiting = stored.part("publication")
+    return StoredPublication(waiting.text("schema"), waiting.names("columns"))
+
+
+def _job(job: Stored) -> Mapping[str, Any]:
     for name in ("source_sql", "target_table"):
         job.text(name)
     for name in ("target_schema", "newest_by", "source_conn", "transformation_logic"):
@@ -90,6 +103,7 @@ def _require_job(job: Stored) -> None:
         job.one_of("strategy", STRATEGIES)
     if job.data.get("chunk_size") != AUTO:
         job.whole("chunk_size", 1)
+    return job.data
 
 
 def notes_of(run_id: str, text: object) -> tuple[str, ...]:

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mapper_dask.stored import of_ledger
-
 
 class RunState(enum.Enum):
     """Where a run stands."""
@@ -33,6 +31,46 @@ class StoredPublication:
     """Columns the rows bring."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPlan:
+    """What a ledger, or a file, keeps of a plan beside its chunks."""
+
+    columns: tuple[tuple[str, str], ...]
+    """Of the query: each with the name of its type."""
+    keys: tuple[str, ...]
+    strategy: str
+    chunk_size: int
+    total_rows: int
+    reason: str
+    consistent: bool
+    target: str | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPlan(KeptPlan):
+    """The plan of a run, and the job it was made of, as the ledger holds them."""
+
+    sql: str
+    job: Mapping[str, Any]
+    """As :mod:`mapper_dask.ledger.stored_job` wrote it."""
+    publication: StoredPublication | None
+    """Where rows wait, None where they do not."""
+    target_columns: object
+    """What the target was, looked at by who resumes the run; None in old ledgers, and dry runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run that is to be entered in a ledger."""
+
+    run_id: str
+    fingerprint: str
+    plan: Mapping[str, Any]
+    snapshot: str | None
+    staging: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class StoredRun:
     """A run as the ledger holds it."""
@@ -40,19 +78,10 @@ class StoredRun:
     run_id: str
     fingerprint: str
     """Digest of what the job reads and where it writes."""
-    plan: Mapping[str, Any]
-    """The plan without its chunks, as it was saved."""
+    plan: StoredPlan
     snapshot: str | None
     state: RunState
     staging: str | None = None
     """Name of the table where its rows wait, unquoted; None where they are loaded directly."""
     notes: tuple[str, ...] = ()
     """What every report of it says."""
-
-    @property
-    def publication(self) -> StoredPublication | None:
-        """What is known of rows that wait in a staging table; None where they do not."""
-        if self.plan.get("publication") is None:
-            return None
-        stored = of_ledger(self.run_id, self.plan).part("publication")
-        return StoredPublication(stored.text("schema"), stored.names("columns"))

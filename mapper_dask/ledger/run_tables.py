@@ -32,7 +32,7 @@ from mapper_dask.ledger.records import (
     reject_of,
     state_of,
 )
-from mapper_dask.ledger.run_record import RunState, StoredRun
+from mapper_dask.ledger.run_record import NewRun, RunState, StoredRun
 from mapper_dask.ledger.staging import drop_staged, require_staged
 from mapper_dask.naming import fingerprint
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState, Reject
@@ -98,7 +98,7 @@ class Ledger:
         """Return whether the tables stand."""
         return self.dialect.run(conn, "ledger_exists") == [(True,)]
 
-    def open_run(self, conn: Any, run: StoredRun, chunks: Sequence[Chunk]) -> bool:
+    def open_run(self, conn: Any, run: NewRun, chunks: Sequence[Chunk]) -> bool:
         """Enter a run and its chunks; return False when another coordinator has entered it."""
         values = {
             "run_id": run.run_id,

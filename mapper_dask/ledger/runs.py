@@ -16,7 +16,7 @@ from mapper_dask.ledger.records import as_json, state_of
 from mapper_dask.ledger.refused_staged import publish_apart
 from mapper_dask.ledger.rejects import as_rejects
 from mapper_dask.ledger.replan import read_anew, take_chunks, withdraw
-from mapper_dask.ledger.run_record import RunState, StoredRun
+from mapper_dask.ledger.run_record import NewRun, RunState, StoredRun
 from mapper_dask.ledger.run_tables import Ledger
 from mapper_dask.ledger.staging import require_staged
 from mapper_dask.log import log
@@ -85,7 +85,7 @@ class RunLedger:
 
     def open(
         self,
-        run: StoredRun,
+        run: NewRun,
         chunks: Sequence[Chunk],
         table: TargetTable,
         publication: Publication | None = None,

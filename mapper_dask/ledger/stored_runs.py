@@ -102,6 +102,33 @@ def _require_there(ledger: RunLedger) -> None:
         raise gone(stored, verdict)
 
 
+def folded(
+    stored: StoredRun,
+    known: Sequence[ChunkResult],
+    outcome: Outcome | None = None,
+    seconds: float = 0.0,
+) -> ParallelProcessingResult:
+    """Return the result of a stored run: how it ended, or else how it is now.
+
+    Parameters
+    ----------
+    seconds
+        How long it took, where somebody knows.
+    """
+    if outcome is None:
+        published = stored.plan.publication is None or stored.state is RunState.SUCCEEDED
+        outcome = Outcome(None, published, stored.notes)
+    return report.fold(
+        known,
+        run_id=stored.run_id,
+        seconds=seconds,
+        rows_this_run=0,
+        warnings=[*stored.plan.warnings, *outcome.notes],
+        error=outcome.error,
+        published=outcome.published,
+    )
+
+
 def result_of(
     ledger: RunLedger,
     stored: StoredRun,
@@ -109,22 +136,16 @@ def result_of(
     publication: Publication | None,
 ) -> ParallelProcessingResult:
     """Return the result of a run all of whose chunks are committed, publishing it if need be."""
-    outcome = Outcome(None, published=True, notes=stored.notes)
-    if stored.state is not RunState.SUCCEEDED:  # its coordinator died after the last chunk
-        ledger.set_state(RunState.RUNNING)  # whoever asks for it wants it to go on
-        if is_halted():  # unless it was cancelled just before that; afterwards, the ledger says so
-            ledger.stop(RunState.CANCELLED)
-        outcome = finish(ledger, publication, len(known))
-        known = [result for _, result in ledger.chunks()]  # the target may have refused some rows
-    return report.fold(
-        known,
-        run_id=stored.run_id,
-        seconds=0.0,
-        rows_this_run=0,
-        warnings=[*stored.plan["warnings"], *outcome.notes],
-        error=outcome.error,
-        published=outcome.published,
-    )
+    if stored.state is RunState.SUCCEEDED:
+        return folded(stored, known)
+    # Its coordinator died after the last chunk. Whoever asks for it wants it to be resumed, unless
+    # it was cancelled just before that; afterwards, the ledger says so.
+    ledger.set_state(RunState.RUNNING)
+    if is_halted():
+        ledger.stop(RunState.CANCELLED)
+    outcome = finish(ledger, publication, len(known))
+    known = [result for _, result in ledger.chunks()]  # the target may have refused some rows
+    return folded(stored, known, outcome)
 
 
 def cancel(target: ConnectionRef, source: ConnectionRef | None, run_id: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
+from mapper_dask.ledger.run_record import KeptPlan
 from mapper_dask.mapper_job import MapperJob, required_job
 from mapper_dask.parallel_models import (
     AUTO,
@@ -143,22 +144,22 @@ class ChunkManager:
         dialect: Dialect,
         conn: Any,
         job: MapperJob,
-        stored: Mapping[str, Any],
+        stored: KeptPlan,
         chunks: Sequence[Chunk],
     ) -> ChunkPlan:
         """Return a stored plan over the source as it is now; its chunks are never cut anew."""
         opened = references.opened(job.source_sql, dialect.literal)
         seen = survey(dialect, conn, opened.sql)
-        strategy = ChunkingStrategy[stored["strategy"]]
+        strategy = ChunkingStrategy[stored.strategy]
         spliced = any(chunk.kind is ChunkKind.ROWID_RANGE for chunk in chunks)
-        query = seen.source_query(stored["keys"], job.columns, spliced=spliced)
+        query = seen.source_query(stored.keys, job.columns, spliced=spliced)
         config = ChunkConfig(
             strategy,
-            stored["chunk_size"],
-            stored["total_rows"],
+            stored.chunk_size,
+            stored.total_rows,
             len(chunks),
-            tuple(stored["keys"]),
-            stored["reason"],
+            stored.keys,
+            stored.reason,
         )
         return ChunkPlan(
             opened.sealed_query(query),
@@ -166,7 +167,7 @@ class ChunkManager:
             tuple(chunks),
             job.consistent and not seen.elsewhere,
             _target_name(job),
-            warnings=tuple(stored["warnings"]),
+            warnings=stored.warnings,
             one_state=_one_state(seen, chunks),
         )
 

@@ -17,7 +17,7 @@ from mapper_dask.connections import param_references as references
 from mapper_dask.connections.param_references import opened_query
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError, FingerprintError, PlanError
-from mapper_dask.ledger.records import require_plan
+from mapper_dask.ledger.records import kept_plan
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.naming import fingerprint
 from mapper_dask.parallel_models import AUTO, Chunk, ChunkKind
@@ -73,7 +73,7 @@ class SavedPlan:
         found = Stored(stored, "this saved plan", error=ConfigurationError)
         chunks = saved_chunks(stored)
         kept = found.part("plan") if "plan" in stored else found
-        require_plan(kept)
+        kept_plan(kept)
         plan = {name: kept.data[name] for name in KEPT}
         plan["query"] = (
             kept.text("query") if "query" in kept.data else fingerprint(kept.text("sql"))
@@ -267,18 +267,18 @@ def restored(dialect: Dialect, conn: Any, job: MapperJob, saved: SavedPlan) -> C
     PlanError
         When its chunks would not cover the query any more.
     """
-    stored = {**saved.plan, "keys": list(saved.plan["keys"])}
+    stored = kept_plan(Stored(saved.plan, "this saved plan", error=ConfigurationError))
     plan = ChunkManager().restore(dialect, conn, job, stored, saved.chunks)
     planned = {
         "query": saved.plan["query"],
-        "columns": [list(pair) for pair in saved.plan["columns"]],
-        "key_column": list(job.key_columns) or stored["keys"],
-        "chunk_size": saved.plan["chunk_size"],
+        "columns": [list(pair) for pair in stored.columns],
+        "key_column": list(job.key_columns) or list(stored.keys),
+        "chunk_size": stored.chunk_size,
     }
     now = {
         "query": fingerprint(plan.query.sql),
         "columns": [[c.name, c.type_name] for c in plan.query.columns],
-        "key_column": stored["keys"],
+        "key_column": list(stored.keys),
         "chunk_size": planned["chunk_size"] if job.chunk_size == AUTO else job.chunk_size,
     }
     for name, was in planned.items():

@@ -436,12 +436,12 @@ def require_latest(target: ConnectionRef, stored: StoredRun) -> None:
     ConfigurationError
         Names the later run.
     """
-    ours = stored.plan["job"]["write_disposition"]
+    ours = stored.plan.job["write_disposition"]
     for later in every_run(target):  # the newest first
         if later.run_id == stored.run_id:
             return
         over = later.write_disposition == "replace" or later.write_disposition == ours == "merge"
-        if over and later.state == "SUCCEEDED" and later.target == stored.plan["target"]:
+        if over and later.state == "SUCCEEDED" and later.target == stored.plan.target:
             message = (
                 f"run {later.run_id!r} has written into {later.target} since by "
                 f"{later.write_disposition}; rows of run {stored.run_id!r} would undo that"

@@ -53,9 +53,10 @@ def require_same_table(table: TargetTable, stored: StoredRun, *, staged: bool) -
     FingerprintError
         As ``require_same_target``.
     """
-    if stored.plan.get(STORED) is None:
+    if stored.plan.target_columns is None:
         return []
-    before = of_ledger(stored.run_id, stored.plan, "plan").part(STORED)
+    kept = {STORED: stored.plan.target_columns}
+    before = of_ledger(stored.run_id, kept, "plan").part(STORED)
     changes = list(_changes(before, table, staged=staged))
     if faults := [text for text, harmless in changes if not harmless]:
         message = (

@@ -205,7 +205,7 @@ def found_again(plan: ChunkPlan, resumed: Resumed, keeper: Keeper, parent: Path)
         keeper.snapshot = stored.snapshot
         return Again(plan, Spool(folder, resumed.left, stored.snapshot, keep=True))
     resumed = resumed.halted()  # what its workers still have in hand is of that reading
-    if resumed.committed and stored.publication is None:
+    if resumed.committed and stored.plan.publication is None:
         raise ConfigurationError(_refusal(resumed, parent), field="run_id", run_id=stored.run_id)
     again = plan.evolve(chunks=tuple(key_space.whole(plan.config.total_rows)))
     return Again(again, note=_note(resumed.committed, parent))

@@ -52,7 +52,7 @@ def rest_of(plan: ChunkPlan, resumed: Resumed, keeper: Keeper) -> Rest:
     committed = resumed.committed
     if not committed:
         return Rest(resumed.left)
-    if stored.publication is None:
+    if stored.plan.publication is None:
         raise ConfigurationError(_refusal(stored, committed), field="run_id", run_id=stored.run_id)
     note = f"{committed} staged chunks are of a state that is gone; all is read anew"
     log("run_restarted", logging.WARNING, run=stored.run_id, note=note)
@@ -82,7 +82,7 @@ def _is_kept(stored: StoredRun, keeper: Keeper, source: ConnectionRef) -> bool:
 
 def _refusal(stored: StoredRun, committed: int) -> str:
     return (
-        f"run {stored.run_id!r} cannot go on: its chunks are by {stored.plan['strategy']}, and "
+        f"run {stored.run_id!r} cannot go on: its chunks are by {stored.plan.strategy}, and "
         f"{committed} of them were read in a state of the source that is gone. Rows that were "
         "written since may stand elsewhere, and be lost or doubled. Remove what it has loaded, "
         "discard it, and run the job again; with a key_column, or staged (atomic=True or "

@@ -52,7 +52,7 @@ class Recall:
             return self._given(self.job, stored, target), stored
         if not self.trust_ledger:
             require_trusted(target, run_id, RUN_FIELDS, given=GIVE_JOB)
-        kept = stored.plan["job"]
+        kept = stored.plan.job
         function = self.transformation_logic
         if self.counts and function is None and kept["transformation_logic"] is not None:
             function = as_it_is
@@ -86,7 +86,7 @@ def source_named(target: ConnectionRef, run_id: str, given: Any) -> ConnectionRe
     if given is not None:
         return reference(given, "source_conn")
     try:
-        named: str | None = stored_runs.found(target, run_id).plan["job"]["source_conn"]
+        named: str | None = stored_runs.found(target, run_id).plan.job["source_conn"]
     except LedgerError:
         return None
     if named is None or writers(target):

@@ -17,7 +17,7 @@ from mapper_dask.errors import FingerprintError, LedgerError, PlanError
 from mapper_dask.events.run_events import RunStarted
 from mapper_dask.ledger import stored_job as job_record
 from mapper_dask.ledger import stored_runs
-from mapper_dask.ledger.run_record import RunState, StoredRun
+from mapper_dask.ledger.run_record import NewRun, RunState, StoredRun
 from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.limits.budget import Share
 from mapper_dask.log import current_place, log
@@ -82,17 +82,16 @@ class Run:
         publication, load = self.prepared.publication, self.prepared.task.load
         if load is not None:
             plan[drift.STORED] = drift.target_as_stored(load.table)
-        stored = StoredRun(
+        run = NewRun(
             self.run_id,
             fingerprint,
             plan if publication is None else {**plan, "publication": stored_form(publication)},
             snapshot,
-            RunState.RUNNING,
             None if publication is None else publication.staging_name,
         )
         load = self.prepared.task.load
         assert load is not None  # noqa: S101 - there is a ledger
-        return self.ledger.open(stored, self.chunks, load.table, publication)
+        return self.ledger.open(run, self.chunks, load.table, publication)
 
     def reenter(self, snapshot: str | None) -> bool:
         """Let a run that stands in the ledger go on."""
@@ -279,10 +278,11 @@ def replanned(
     manager = ChunkManager()
     plan = manager.restore(keeper.dialect, keeper.conn, job, stored.plan, chunks)
     columns = [[c.name, c.type_name] for c in plan.query.columns]
-    if columns != [list(pair) for pair in stored.plan["columns"]]:
+    before = [list(pair) for pair in stored.plan.columns]
+    if columns != before:
         message = (
             f"run {stored.run_id!r} cannot go on: the query's columns were "
-            f"{stored.plan['columns']}, now they are {columns}"
+            f"{before}, now they are {columns}"
         )
         raise FingerprintError(message, run_id=stored.run_id)
     with _of_ledger(stored):
@@ -322,7 +322,7 @@ def require_chunks(stored: StoredRun, chunks: Sequence[Chunk]) -> None:
     """
     with _of_ledger(stored):
         require_complete(chunks)
-        require_keys(chunks, stored.plan["keys"])
+        require_keys(chunks, stored.plan.keys)
 
 
 @contextlib.contextmanager
@@ -343,7 +343,7 @@ def require_same_columns(prepared: Prepared, stored: StoredRun) -> None:
     FingerprintError
         When the function, mended meanwhile, returns other columns.
     """
-    before, now = stored.publication, prepared.publication
+    before, now = stored.plan.publication, prepared.publication
     if before is None or now is None or set(before.columns) == set(now.columns):
         return
     message = (

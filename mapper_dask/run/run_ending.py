@@ -64,7 +64,7 @@ class RunEnding:
         rows = f"{sum(result.rows_loaded for result in done):,} rows"
         if stored.state is RunState.SUCCEEDED:
             return f"interrupted when {name} was done: {rows} loaded, nothing is to be resumed"
-        where = "loaded" if stored.publication is None else "staged, none published"
+        where = "loaded" if stored.plan.publication is None else "staged, none published"
         how = "cancelled" if stored.state is RunState.CANCELLED else f"left {stored.state.value}"
         resume = (command or self._call)(stored.run_id)
         chunks = f"{len(done)} of {len(results)} chunks done"

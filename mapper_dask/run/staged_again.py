@@ -32,7 +32,7 @@ def publication_again(
     FingerprintError
         When the target's columns mean something else than when the run began.
     """
-    waiting = stored.publication
+    waiting = stored.plan.publication
     if waiting is None:
         return None
     table, quote = _table_of(job, target)
@@ -43,7 +43,7 @@ def publication_again(
         _refuse(stored, "columns", unknown, f"columns of {table.quoted} that take values")
     require_same_table(table, stored, staged=True)
     made = publication_for(
-        job, table, waiting.columns, stored.run_id, quote, stored.plan["keys"],
+        job, table, waiting.columns, stored.run_id, quote, stored.plan.keys,
         lambda: unfit_keys(target, table),
     )  # fmt: skip
     if made is None:
