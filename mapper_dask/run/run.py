@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from mapper_dask.connections.param_references import opened_query
 from mapper_dask.connections.pool import close_idle
@@ -73,73 +74,68 @@ class Run:
 
     def enter(self, snapshot: str | None) -> bool:
         """Enter a new run in the ledger; return False when another coordinator was quicker."""
-        if self.ledger is None:
+        load, publication = self.prepared.task.load, self.prepared.publication
+        if self.ledger is None or load is None:
             return True
         job, source = self.job.job, self.job.source
-        plan = {**self.plan.to_json(), "job": job_record.record(job, source)}
-        plan["moves"] = job_record.moves(job, source, self.plan.target)
+        plan = {
+            **self.plan.to_json(),
+            "job": job_record.record(job, source),
+            "moves": job_record.moves(job, source, self.plan.target),
+            drift.STORED: drift.target_as_stored(load.table),
+            **({} if publication is None else {"publication": stored_form(publication)}),
+        }
         fingerprint = job_record.job_fingerprint(job, source)
-        publication, load = self.prepared.publication, self.prepared.task.load
-        if load is not None:
-            plan[drift.STORED] = drift.target_as_stored(load.table)
-        run = NewRun(
-            self.run_id,
-            fingerprint,
-            plan if publication is None else {**plan, "publication": stored_form(publication)},
-            snapshot,
-            None if publication is None else publication.staging_name,
-        )
-        load = self.prepared.task.load
-        assert load is not None  # noqa: S101 - there is a ledger
+        staging = None if publication is None else publication.staging_name
+        run = NewRun(self.run_id, fingerprint, plan, snapshot, staging)
         return self.ledger.open(run, self.chunks, load.table, publication)
 
     def reenter(self, snapshot: str | None) -> bool:
-        """Let a run that stands in the ledger go on."""
-        if self.ledger is not None:
-            self.ledger.reopen(snapshot, self.prepared.publication)
-            if self.note:
-                return self._read_anew(snapshot)
-            if self.restart:
-                self.ledger.stop(RunState.RESTARTING)
-                note = f"what it had staged was of another state; all was read in state {snapshot}"
-                return self._restart(snapshot, note)
+        """Resume a run that the ledger has; return False when it was cancelled meanwhile."""
+        ledger = self.ledger
+        if ledger is None:
+            return True
+        ledger.reopen(snapshot, self.prepared.publication)
+        if self.note:
+            ledger.stop(RunState.RESTARTING)
+            log("run_restarted", logging.WARNING, run=self.run_id, note=self.note)
+            return ledger.read_anew(snapshot, self._staging, self.note, self.plan.chunks)
+        if self.restart:
+            ledger.stop(RunState.RESTARTING)
+            note = f"what it had staged was of another state; all was read in state {snapshot}"
+            return ledger.restart(snapshot, self._staging, note)
         return True
+
+    @property
+    def _staging(self) -> str | None:
+        return None if self.prepared.publication is None else self.prepared.publication.staging
 
     def begins(self) -> None:
         """Note that its chunks are at work: from now on they tell what becomes of it."""
         if self.entry is not None:
             self.entry.begun = True
 
-    def _read_anew(self, snapshot: str | None) -> bool:
-        """Enter the chunks of another reading; return False when the run was cancelled."""
-        ledger, publication = self.ledger, self.prepared.publication
-        if ledger is None:
-            return True
-        ledger.stop(RunState.RESTARTING)
-        log("run_restarted", logging.WARNING, run=self.run_id, note=self.note)
-        staging = None if publication is None else publication.staging
-        return ledger.read_anew(snapshot, staging, self.note, self.plan.chunks)
+    def _reading(self, **changes: Any) -> Run:
+        """Return the run with its chunks read otherwise."""
+        task = self.prepared.task
+        task = replace(task, read=replace(task.read, **changes))
+        return replace(self, prepared=replace(self.prepared, task=task))
+
+    def _planned(self, **changes: Any) -> Run:
+        return replace(self, prepared=replace(self.prepared, plan=self.plan.evolve(**changes)))
 
     def over(self, spool: Spool) -> Run:
         """Return a run that is yet to begin over the rows that its query has given."""
         rows = sum(chunk.limit or 0 for chunk in spool.chunks)
         config = replace(self.plan.config, total_rows=rows, num_chunks=len(spool.chunks))
-        plan = self.plan.evolve(chunks=spool.chunks, config=config)
-        run = replace(self, prepared=replace(self.prepared, plan=plan), chunks=spool.chunks)
-        return run.from_files(spool)
+        run = self._planned(chunks=spool.chunks, config=config)
+        return replace(run, chunks=spool.chunks).from_files(spool)
 
     def from_files(self, spool: Spool) -> Run:
         """Return the run with its rows read from files."""
-        task = self.prepared.task
-        read = replace(
-            task.read,
-            spool=str(spool.folder.path),
-            snapshot=spool.snapshot,
-            needs_snapshot=False,
-            one_state=False,
-        )
-        prepared = replace(self.prepared, task=replace(task, read=read))
-        return replace(self, prepared=prepared, spool=spool)
+        folder, snapshot = str(spool.folder.path), spool.snapshot
+        run = self._reading(spool=folder, snapshot=snapshot, needs_snapshot=False, one_state=False)
+        return replace(run, spool=spool)
 
     def shipped(self, *, seen: bool) -> Run:
         """Return the run with its files sent to the workers, where those do not see them."""
@@ -147,15 +143,7 @@ class Run:
             return self
         note = "not every worker sees spool-folder, so each chunk's rows are sent with its task"
         log("spool_shipped", logging.WARNING, run=self.run_id, note=note)
-        task = self.prepared.task
-        task = replace(task, read=replace(task.read, ships=True))
-        return replace(self, prepared=replace(self.prepared, task=task))
-
-    def _restart(self, snapshot: str | None, note: str) -> bool:
-        """Forget what is staged; return False when the run was cancelled."""
-        publication = self.prepared.publication
-        staging = None if publication is None else publication.staging
-        return self.ledger is not None and self.ledger.restart(snapshot, staging, note)
+        return self._reading(ships=True)
 
     def bounded(self, share: Share, note: str) -> Run:
         """Return the run within the connections it may hold, and with a note of what it means."""
@@ -167,8 +155,7 @@ class Run:
 
     def noting(self, note: str) -> Run:
         """Return the run with a sentence more in its report."""
-        plan = self.plan.evolve(warnings=(*self.plan.warnings, note))
-        return replace(self, prepared=replace(self.prepared, plan=plan))
+        return self._planned(warnings=(*self.plan.warnings, note))
 
     def stop(self, state: RunState) -> None:
         """Stop the run: what is being read and loaded is broken off, nothing commits any more."""
@@ -195,15 +182,12 @@ class Run:
         snapshot
             The state that is kept for it now.
         """
-        task = self.prepared.task
-        before = task.read.snapshot
+        before = self.prepared.task.read.snapshot
         note = f"the source had lost its state {before}; all was read anew in state {snapshot}"
         log("run_restarted", logging.WARNING, run=self.run_id, note=note)
-        if not self._restart(snapshot, note):
+        if self.ledger is None or not self.ledger.restart(snapshot, self._staging, note):
             return None
-        task = replace(task, read=replace(task.read, snapshot=snapshot))
-        prepared = replace(self.prepared, task=task)
-        return replace(self, prepared=prepared, chunks=self.plan.chunks)
+        return replace(self._reading(snapshot=snapshot), chunks=self.plan.chunks)
 
     def breaks_off(self, result: ChunkResult) -> bool:
         """Return whether the run has to stop because of what became of a chunk."""
