@@ -72,7 +72,7 @@ def run(
 @contextlib.contextmanager
 def _resumable(*words: str) -> Iterator[None]:
     """Let an interruption be told with the command that resumes, which such words end."""
-    from mapper_dask.run.interrupts import worded
+    from mapper_dask.interrupts import worded
 
     with worded(lambda run_id: shlex.join(["mapper-dask", "resume", run_id, *words])) as wording:
         try:
@@ -201,7 +201,7 @@ def _alone(name: str, run_id: str | None, state: Any, done: Any) -> Any:
 
 def _reply(result: Any, refusals: Refusals) -> Reply:
     """Return what to say of a flow's result."""
-    from mapper_dask.run.interrupts import command_to_resume
+    from mapper_dask.interrupts import command_to_resume
 
     code = _code(result)
     failed = [job for job in result.jobs if job.state.value == "FAILED"]

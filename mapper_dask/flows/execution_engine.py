@@ -26,6 +26,7 @@ from mapper_dask.flows.flow_run import Course
 from mapper_dask.flows.shared_workers import SharedWorkers
 from mapper_dask.flows.stop import stop
 from mapper_dask.halting import Halt
+from mapper_dask.interrupts import attended, require_going
 from mapper_dask.ledger import stored_runs
 from mapper_dask.ledger.flow_tables import StoredFlow
 from mapper_dask.ledger.flows import FlowLedger, all_runs
@@ -36,7 +37,6 @@ from mapper_dask.log import log_flow_event
 from mapper_dask.options import with_known_options
 from mapper_dask.plan.saved_plan import Plan
 from mapper_dask.retries import Patience
-from mapper_dask.run.interrupts import attended, require_going
 from mapper_dask.settings import Settings, resolve
 from mapper_dask.tracebacks import OnFailure, judged, told_plainly
 from mapper_dask.workers.clients import require_waitable, stepping_aside

@@ -11,6 +11,7 @@ from mapper_dask.dialects.snapshot import Keeper, keep_snapshot
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.events.watch import Watch
 from mapper_dask.halting import Halt
+from mapper_dask.interrupts import attended
 from mapper_dask.ledger import stored_job as job_record
 from mapper_dask.ledger import stored_runs
 from mapper_dask.ledger.evidence import accepted, require_still_there
@@ -29,7 +30,6 @@ from mapper_dask.retries import Patience
 from mapper_dask.run import drift, once
 from mapper_dask.run.execution import Execution
 from mapper_dask.run.handle import RunHandle
-from mapper_dask.run.interrupts import attended
 from mapper_dask.run.one_state import rest_of
 from mapper_dask.run.options import RunOptions
 from mapper_dask.run.resumed import Resumed

@@ -14,6 +14,7 @@ from mapper_dask.errors import MapperError
 from mapper_dask.events.run_events import Counter
 from mapper_dask.events.watch import Watch
 from mapper_dask.halting import Halt
+from mapper_dask.interrupts import require_going
 from mapper_dask.ledger import report, stored_runs
 from mapper_dask.ledger.lost import lost
 from mapper_dask.ledger.run_record import RunState
@@ -21,7 +22,6 @@ from mapper_dask.limits.budget import Share
 from mapper_dask.parallel_models import ChunkResult, ChunkState
 from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.run import once
-from mapper_dask.run.interrupts import require_going
 from mapper_dask.run.options import RunOptions
 from mapper_dask.run.run import Run, fits_one_chunk, log_plan, started_event
 from mapper_dask.run.stopped import heed

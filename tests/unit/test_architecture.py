@@ -44,6 +44,7 @@ LAYERS = (
     "events",
     "limits",
     "workers",
+    "interrupts",
     "preflight",
     "run",
     "repair",

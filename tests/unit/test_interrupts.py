@@ -8,9 +8,9 @@ import threading
 
 import pytest
 
+from mapper_dask import interrupts
 from mapper_dask.halting import Halt
-from mapper_dask.run import interrupts
-from mapper_dask.run.interrupts import attended
+from mapper_dask.interrupts import attended
 
 
 class Ending:
