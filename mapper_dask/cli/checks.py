@@ -87,21 +87,18 @@ def _incremental(job: Any) -> Any:
 
 def _prepared(mapper: Any) -> Any:
     """Return a job's plan, after all that a run checks before it enters the ledger."""
-    from mapper_dask.connections.reference import reference
     from mapper_dask.dialects.snapshot import keep_snapshot
     from mapper_dask.plan.blame import in_users_text
     from mapper_dask.plan.chunk_manager import ChunkManager
-    from mapper_dask.plan.params import bound
+    from mapper_dask.plan.params import with_params
     from mapper_dask.preflight.checks import prepare
+    from mapper_dask.resolved_job import resolved
     from mapper_dask.retries import Patience
 
-    source = reference(mapper.source_conn, "source_conn")
-    consistent = mapper.consistent
-    with in_users_text(mapper, source), keep_snapshot(source, consistent=consistent) as keeper:
-        job = bound(mapper, source)
-        keeper.give_up_for(job.source_sql)
-        plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, job, keeper.snapshot)
-        if mapper.target_conn is None:
-            return plan
-        target = reference(mapper.target_conn, "target_conn")
-        return prepare(job, plan, keeper, source, target, "check", Patience(attempts=1)).plan
+    given = resolved(mapper).evolve(run_id="check")
+    kept = keep_snapshot(given.source, consistent=mapper.consistent)
+    with in_users_text(mapper, given.source), kept as keeper:
+        given = with_params(given)
+        keeper.give_up_for(given.job.source_sql)
+        plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, given.job, keeper.snapshot)
+        return plan if given.target is None else prepare(given, plan, keeper, Patience(1)).plan

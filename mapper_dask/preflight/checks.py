@@ -37,6 +37,7 @@ from mapper_dask.preflight.staging import publication_for
 from mapper_dask.preflight.target_hazards import standing
 from mapper_dask.preflight.unfit_keys import unfit_keys
 from mapper_dask.preflight.unlearned import Unlearned
+from mapper_dask.resolved_job import ResolvedJob
 from mapper_dask.retries import Patience
 from mapper_dask.schema.batches import Most
 from mapper_dask.schema.conversions import (
@@ -83,15 +84,7 @@ class Prepared:
         return self.task.load is not None and self.task.load.relay is not None
 
 
-def prepare(
-    job: MapperJob,
-    plan: ChunkPlan,
-    keeper: Keeper,
-    source: ConnectionRef,
-    target: ConnectionRef | None,
-    run_id: str,
-    patience: Patience,
-) -> Prepared:
+def prepare(given: ResolvedJob, plan: ChunkPlan, keeper: Keeper, patience: Patience) -> Prepared:
     """Return what the chunks need, after checking all that can be checked.
 
     The function runs here once, on at most 100 rows of the first chunk, to learn its columns.
@@ -102,8 +95,9 @@ def prepare(
         When the table is missing, lacks a column, has one of another kind, or needs one that
         nothing fills.
     """
+    job, source, target, run_id = given.job, given.source, given.target, given.run_id
     _require_own_mark(job, plan.query)
-    task = _task(job, plan, keeper, source, run_id, patience)
+    task = _task(given, plan, keeper, patience)
     if target is None:
         return Prepared(plan, task)
     _require_direct_path(job, target)
@@ -149,23 +143,17 @@ def prepare(
     return Prepared(plan, replace(task, read=read, load=load, known_notes=noted), publication)
 
 
-def _task(
-    job: MapperJob,
-    plan: ChunkPlan,
-    keeper: Keeper,
-    source: ConnectionRef,
-    run_id: str,
-    patience: Patience,
-) -> ChunkTask:
+def _task(given: ResolvedJob, plan: ChunkPlan, keeper: Keeper, patience: Patience) -> ChunkTask:
     """Return what a worker does with a chunk that it does not load."""
+    job = given.job
     read = ReadTask(
-        source,
+        given.source,
         plan.query,
         PIECES * plan.config.chunk_size,
         snapshot=keeper.snapshot,
         needs_snapshot=plan.one_state,
         one_state=plan.one_state and keeper.snapshot is not None,
-        tag=session_tag(run_id),
+        tag=session_tag(given.run_id),
     )
     return ChunkTask(
         read,

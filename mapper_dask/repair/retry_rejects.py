@@ -411,7 +411,7 @@ def retry(job: ResolvedJob, stored: StoredRun, patience: Patience) -> RetryResul
     require_latest(target, stored)
     with keep_snapshot(source, consistent=False) as keeper:
         plan = replanned(mapper, stored, keeper, [chunk for chunk, _ in known])
-        prepared = prepare(mapper, plan, keeper, source, target, stored.run_id, patience)
+        prepared = prepare(job, plan, keeper, patience)
     load = prepared.task.load
     assert load is not None  # noqa: S101 - a run in the ledger has a target
     load = replace(load, table=replace(load.table, staging=None, chunk_column=None))

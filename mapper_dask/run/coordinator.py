@@ -200,9 +200,7 @@ class Coordinator:
         keeper.give_up_unless(plan.consistent)
         again = once.found_again(plan, resumed, keeper, self._options.spool_parent)
         rest = rest_of(again.plan, resumed, keeper)
-        prepared = prepare(
-            job.job, again.plan, keeper, job.source, job.target, job.run_id, self._options.patience
-        )
+        prepared = prepare(job, again.plan, keeper, self._options.patience)
         require_same_columns(prepared, stored)
         prepared = drift.require_same_target(prepared, stored)
         chunks = again.plan.chunks if again.note else rest.chunks
@@ -230,7 +228,7 @@ def planned(
         job_record.require_marks(job.job, job.source, kept.marks)
         plan = restored(keeper.dialect, keeper.conn, job.job, kept)
     keeper.give_up_unless(plan.consistent)
-    prepared = prepare(job.job, plan, keeper, job.source, job.target, job.run_id, patience)
+    prepared = prepare(job, plan, keeper, patience)
     return Run(job, prepared, prepared.plan.chunks)
 
 

@@ -23,6 +23,7 @@ from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.parallel_models import Chunk, ChunkKind, SpooledFile
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.preflight.checks import prepare
+from mapper_dask.resolved_job import resolved
 from mapper_dask.run import entry, once
 from mapper_dask.run.handle import RunHandle
 from mapper_dask.run.spooling import Spooler
@@ -355,11 +356,10 @@ def test_a_chunk_of_the_whole_query_does_not_commit_where_there_are_files_now(
     handle, gate = late
     stored = RunLedger(reference(databases.target.url), RUN)
     [(whole, _)] = stored.chunks()
-    moved = asked(databases, sql=SOURCE_SQL).validated()
-    source, target = reference(databases.source.url), reference(databases.target.url)
-    with keep_snapshot(source, consistent=False) as keeper:
-        plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, moved)
-        prepared = prepare(moved, plan, keeper, source, target, RUN, processor(tmp_path).patience)
+    moved = resolved(asked(databases, sql=SOURCE_SQL)).evolve(run_id=RUN)
+    with keep_snapshot(moved.source, consistent=False) as keeper:
+        plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, moved.job)
+        prepared = prepare(moved, plan, keeper, processor(tmp_path).patience)
     chunks = [replace(spooled, chunk_id=n) for n, spooled in enumerate([SPOOLED] * CHUNKS)]
     assert stored.take_chunks(None, [whole], chunks, "")
 

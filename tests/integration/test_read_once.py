@@ -22,6 +22,7 @@ from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.parallel_models import ChunkKind
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.preflight.checks import prepare
+from mapper_dask.resolved_job import resolved
 from mapper_dask.run import spooling
 from mapper_dask.workers import dispatch
 from mapper_dask.workers import engines as dask_engine
@@ -518,11 +519,10 @@ def test_a_straggler_of_another_reading_commits_nothing(databases: Databases, tm
     [left] = folders(tmp_path)
     honest = replace(before[3], spooled=replace(before[3].spooled, reading=left.name[-32:]))
 
-    asked = moved(databases, run_id=RUN).validated()
-    source, target = reference(databases.source.url), reference(databases.target.url)
-    with keep_snapshot(source, consistent=False) as keeper:
-        plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, asked)
-        prepared = prepare(asked, plan, keeper, source, target, RUN, known.patience)
+    asked = resolved(moved(databases, run_id=RUN))
+    with keep_snapshot(asked.source, consistent=False) as keeper:
+        plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, asked.job)
+        prepared = prepare(asked, plan, keeper, known.patience)
     databases.target.execute("UPDATE mapper_dask_run SET state = 'RUNNING'")
     work = replace(prepared.task, read=replace(prepared.task.read, spool=str(left)))
 
