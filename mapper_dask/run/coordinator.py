@@ -185,7 +185,7 @@ class Coordinator:
         stored, job = resumed.stored, resumed.job
         require_chunks(stored, resumed.chunks)
         self._options.require_wanted()
-        publication = publication_again(job.job, job.loads_into, stored)
+        publication = publication_again(job, stored)
         self._watch.entering = True
         known = [result for _, result in resumed.known]
         result = stored_runs.result_of(resumed.ledger, stored, known, publication)

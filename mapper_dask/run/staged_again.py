@@ -13,14 +13,13 @@ from mapper_dask.ledger.run_record import StoredRun
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.preflight.staging import publication_for
 from mapper_dask.preflight.unfit_keys import unfit_keys
+from mapper_dask.resolved_job import ResolvedJob
 from mapper_dask.run.drift import require_same_table
 from mapper_dask.schema.facts import Publication, TargetTable
 from mapper_dask.stored import shown
 
 
-def publication_again(
-    job: MapperJob, target: ConnectionRef, stored: StoredRun
-) -> Publication | None:
+def publication_again(job: ResolvedJob, stored: StoredRun) -> Publication | None:
     """Return how the rows that a stored run has staged enter its job's target as it is now.
 
     Raises
@@ -35,7 +34,8 @@ def publication_again(
     waiting = stored.plan.publication
     if waiting is None:
         return None
-    table, quote = _table_of(job, target)
+    target = job.loads_into
+    table, quote = _table_of(job.job, target)
     unknown = [n for n in waiting.columns if (c := table.column(n)) is None or c.generated]
     if table.schema != waiting.schema:
         _refuse(stored, "schema", waiting.schema, f"the target's, which is {table.schema!r}")
@@ -43,7 +43,7 @@ def publication_again(
         _refuse(stored, "columns", unknown, f"columns of {table.quoted} that take values")
     require_same_table(table, stored, staged=True)
     made = publication_for(
-        job, table, waiting.columns, stored.run_id, quote, stored.plan.keys,
+        job.job, table, waiting.columns, stored.run_id, quote, stored.plan.keys,
         lambda: unfit_keys(target, table),
     )  # fmt: skip
     if made is None:
