@@ -155,12 +155,12 @@ def _save(
 
 
 def _saved(mapper: Any, made: Any) -> dict[str, Any]:
-    from mapper_dask.connections.reference import reference
     from mapper_dask.ledger.stored_job import marks
     from mapper_dask.plan.saved_plan import SavedPlan
+    from mapper_dask.resolved_job import resolved
 
-    source = reference(mapper.source_conn, "source_conn")
-    return SavedPlan.of(made, marks(mapper.validated(), source)).to_json()
+    job = resolved(mapper)
+    return SavedPlan.of(made, marks(job.job, job.source)).to_json()
 
 
 COMMANDS = {"check": check, "plan": plan}

@@ -103,7 +103,7 @@ def prepare(given: ResolvedJob, plan: ChunkPlan, keeper: Keeper, patience: Patie
     _require_direct_path(job, target)
     known = plan.query.columns if job.transformation_logic is None else None
     require_grants(job, target, None if known is None else tuple(c.name for c in known))
-    table = target_table(job, target, plan.query)
+    table = target_table(given, plan.query)
     learned = _outgoing(job, plan, keeper, table)
     if isinstance(learned, Unlearned) and job.staged:
         raise learned.refusal(job) from learned.cause
@@ -195,7 +195,7 @@ def _require_direct_path(job: MapperJob, target: ConnectionRef) -> None:
         raise TargetError(message, field="direct_path")
 
 
-def target_table(job: MapperJob, target: ConnectionRef, query: SourceQuery) -> TargetTable:
+def target_table(given: ResolvedJob, query: SourceQuery) -> TargetTable:
     """Return the table that receives a job's rows.
 
     Raises
@@ -203,12 +203,13 @@ def target_table(job: MapperJob, target: ConnectionRef, query: SourceQuery) -> T
     TargetError
         When there is none: says what bears its name, or gives a statement that makes it.
     """
+    job, target = given.job, given.loads_into
     dialect = dialect_for(target, "target_conn")
     engine = engine_for(target, connect_args=dialect.connect_args())
     with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
         table = dialect.target_table(conn, job.target_schema, str(job.target_table))
         if table is None:
-            raise missing(job, target, dialect, conn, query)
+            raise missing(given, dialect, conn, query)
     return table
 
 

@@ -5,20 +5,18 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import DatabaseError, TargetError
-from mapper_dask.mapper_job import MapperJob
+from mapper_dask.resolved_job import ResolvedJob
 from mapper_dask.schema.facts import SourceQuery
 from mapper_dask.schema.nearby import Near, Wanted, candidates, why_missing
 
 
-def missing(
-    job: MapperJob, target: ConnectionRef, dialect: Dialect, conn: Any, query: SourceQuery
-) -> TargetError:
+def missing(given: ResolvedJob, dialect: Dialect, conn: Any, query: SourceQuery) -> TargetError:
     """Return the error that says why a job's target is not found, and what to do."""
-    kin = dialect_for(reference(job.source_conn)).name == dialect.name
+    job = given.job
+    kin = dialect_for(given.source).name == dialect.name
     columns = ", ".join(
         f"{dialect.quote(c.name)} {c.type_name if kin else dialect.ddl_type(c)}"
         for c in query.columns
@@ -26,7 +24,7 @@ def missing(
     wanted = Wanted(
         job.target_schema,
         str(job.target_table),
-        str(target),
+        str(given.target),
         columns,
         lambda name: _quoted(dialect, name),
         lambda name: dialect.folded(name, quoted=True),

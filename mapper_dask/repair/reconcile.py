@@ -340,5 +340,5 @@ def reconciler(job: ResolvedJob, stored: StoredRun) -> Reconciler:
     known = RunLedger(target, stored.run_id).chunks()
     with keep_snapshot(source, consistent=False) as keeper:
         plan = replanned(job.job, stored, keeper, [chunk for chunk, _ in known])
-    table = target_table(job.job, target, plan.query)
+    table = target_table(job, plan.query)
     return Reconciler(job.job, stored, source, target, plan.query, known, table)
