@@ -22,7 +22,7 @@ from mapper_dask.jobfile.functions import FunctionError, found, require_argument
 from mapper_dask.jobfile.job_file import SECTIONS, JobFile, over_jobs, validated
 from mapper_dask.jobfile.places import Node, Place, Source, merged
 from mapper_dask.jobfile.problems import nearest
-from mapper_dask.mapper_job import MapperJob
+from mapper_dask.mapper_job import KEYS, MapperJob
 from mapper_dask.mapping.transform import Transform
 from mapper_dask.settings import Settings
 from mapper_dask.text_files import read_text
@@ -151,27 +151,8 @@ class _Builder:
 
     def _mapper_job(self, name: str, job: models.Job) -> MapperJob:
         source = job.source or models.Source()
-        target = job.target or models.Target()
-        chunking = job.chunking or models.Chunking()
-        said = {
-            "columns": source.columns,
-            "consistent": source.consistent,
-            "params": source.params,
-            "target_conn": self.connection(target.connection),
-            "target_schema": target.schema_,
-            "target_table": target.table,
-            "write_disposition": target.write_disposition,
-            "primary_key": target.primary_key,
-            "newest_by": target.newest_by,
-            "atomic": target.atomic,
-            "direct_path": target.direct_path,
-            "strategy": chunking.strategy,
-            "key_column": chunking.key,
-            "chunk_size": chunking.size,
-            "on_error": job.execution and job.execution.on_error,
-            "reject_limit": job.execution and job.execution.reject_limit,
-            "dtype_backend": job.transform and job.transform.dtype_backend,
-        }
+        target = self.connection(job.target.connection) if job.target else None
+        said = {name: _said(job, *key) for name, key in KEYS.items()} | {"target_conn": target}
         called = {name: self.called[name] for name in self.fields if name in self.called}
         try:
             return MapperJob(
@@ -238,6 +219,11 @@ class _Builder:
 
     def _refuse(self, path: tuple[str, ...], message: str) -> NoReturn:
         self.source.refuse(self.job_file.tree.nearest(path), message, path)
+
+
+def _said(job: models.Job, section: str, key: str) -> Any:
+    """Return what a job says under a key of a section; None where it says nothing."""
+    return getattr(getattr(job, section), key, None)
 
 
 def _parts(table: str) -> list[str] | None:

@@ -29,6 +29,7 @@ LAYERS = (
     "parallel_models",
     "parallel_result",
     "mapping",
+    "job_fields",
     "mapper_job",
     "incremental",
     "flow",

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
+from typing import get_args
 
 import pytest
 
 from mapper_dask import MapperJob
 from mapper_dask.connections.reference import reference
 from mapper_dask.errors import LedgerError
+from mapper_dask.jobfile import models
 from mapper_dask.ledger import stored_job
 from mapper_dask.ledger.records import plan_of
+from mapper_dask.mapper_job import KEYS
 
 URL = "postgresql+psycopg2://reader@db.example:5432/shop"
 
@@ -138,3 +142,18 @@ def test_a_record_that_lacks_a_field_is_refused_by_its_name(name):
 
     with pytest.raises(LedgerError, match=rf"its plan.job.{name} must be .*; it is missing"):
         plan_of("r", json.dumps(plan(record)))
+
+
+def test_every_field_is_said_under_a_key_that_job_files_have():
+    sections = models.Sections.model_fields
+
+    for section, key in KEYS.values():
+        model, _ = get_args(sections[section].annotation)
+        assert key in model.model_fields
+
+
+def test_no_two_fields_have_one_place_in_the_digest():
+    places = [field.metadata["digest"] for field in fields(MapperJob) if field.metadata]
+    numbered = sorted(place for place in places if place)
+
+    assert numbered == list(range(1, len(numbered) + 1))
