@@ -26,7 +26,7 @@ from mapper_dask.chunk.load import (
     target_session,
     worker_name,
 )
-from mapper_dask.chunk.reading import Held, Reading, reading_of
+from mapper_dask.chunk.reading import BufferedChunk, ChunkReader, reading_of
 from mapper_dask.chunk.refused_row import of_row
 from mapper_dask.chunk.rows import refused_by_target, through, with_chunk
 from mapper_dask.chunk.spooled import SpooledReading
@@ -184,7 +184,9 @@ class ChunkProcessor:
                 return self._load_chunk_aside(chunk, batches, load, tally, started, begun)
             return self._load_chunk(chunk, batches, load, tally, started, begun)
 
-    def _reading_of(self, chunk: Chunk) -> AbstractContextManager[Reading | Held | SpooledReading]:
+    def _reading_of(
+        self, chunk: Chunk
+    ) -> AbstractContextManager[ChunkReader | BufferedChunk | SpooledReading]:
         if in_file(chunk):
             return nullcontext(SpooledReading(self.task.read, chunk))
         return reading_of(self.task.read, chunk)

@@ -15,7 +15,7 @@ from mapper_dask.errors import ConfigurationError
 
 @click.command("config", epilog='\b\nJSON: {"settings": [{"key", "value", "origin", "doc"}]}')
 @parameters.several(
-    click.option("--file", "-f", type=parameters.File(), metavar="FILE",
+    click.option("--file", "-f", type=parameters.FilePath(), metavar="FILE",
                  help="With the settings of a job file."),
     parameters.settings,
     click.option("--doc", is_flag=True, help="Say what each means."),

@@ -20,7 +20,7 @@ from mapper_dask.jobfile import models
 from mapper_dask.jobfile.checks import Checks
 from mapper_dask.jobfile.functions import FunctionError, found, require_arguments
 from mapper_dask.jobfile.job_file import SECTIONS, JobFile, over_jobs, validated
-from mapper_dask.jobfile.places import Node, Place, Source, merged
+from mapper_dask.jobfile.places import Node, Place, SourceFile, merged
 from mapper_dask.jobfile.problems import nearest
 from mapper_dask.mapper_job import KEYS, MapperJob
 from mapper_dask.mapping.transform import Transform
@@ -45,7 +45,7 @@ def built(
     job_file = _overridden(job_file, overrides or {})
     known = settings or layers.resolve(file=job_file.settings, file_name=job_file.path)
     names = _chosen(job_file, only)
-    builder = _Builder(job_file, known)
+    builder = _FlowBuilder(job_file, known)
     return Flow(
         name=job_file.name,
         jobs=tuple(builder.flow_job(name, names) for name in names),
@@ -71,7 +71,7 @@ def _overridden(job_file: JobFile, overrides: Mapping[str, Any]) -> JobFile:
         return job_file
     over = _as_node(_nested(overrides))
     tree = over_jobs(job_file.tree, lambda job: merged(job, over))
-    source = Source(job_file.path)
+    source = SourceFile(job_file.path)
     try:
         file = validated(tree, source)
         Checks(file, tree, source, Path(job_file.directory)).run()
@@ -115,19 +115,19 @@ def _called(settings: Settings) -> dict[str, Any]:
     }
 
 
-class _Builder:
+class _FlowBuilder:
     """Makes the jobs of one file."""
 
     def __init__(self, job_file: JobFile, settings: Settings) -> None:
         self.job_file = job_file
         self.fields = settings.job_fields
         self.called = _called(settings)
-        self.source = Source(job_file.path)
+        self.source = SourceFile(job_file.path)
 
     def flow_job(self, name: str, chosen: Sequence[str]) -> FlowJob:
         """Return a job, waiting for those of its dependencies that are chosen."""
         job = self.job_file.file.jobs[name]
-        execution = job.execution or models.Execution()
+        execution = job.execution or models.ExecutionSection()
         mapper_job = self._mapper_job(name, job)
         return FlowJob(
             name=name,
@@ -150,7 +150,7 @@ class _Builder:
         return found
 
     def _mapper_job(self, name: str, job: models.Job) -> MapperJob:
-        source = job.source or models.Source()
+        source = job.source or models.SourceSection()
         target = self.connection(job.target.connection) if job.target else None
         said = {name: _said(job, *key) for name, key in KEYS.items()} | {"target_conn": target}
         called = {name: self.called[name] for name in self.fields if name in self.called}
@@ -166,7 +166,7 @@ class _Builder:
         except ConfigurationError as error:
             self._refuse(("jobs", name), str(error))
 
-    def _query(self, name: str, source: models.Source) -> str:
+    def _query(self, name: str, source: models.SourceSection) -> str:
         if source.sql is not None:
             return source.sql
         if source.sql_file is not None:
@@ -178,7 +178,7 @@ class _Builder:
                 self._refuse(("jobs", name, "source", "sql_file"), f"names a file that {reason}")
         return self._select(name, source)
 
-    def _select(self, name: str, source: models.Source) -> str:
+    def _select(self, name: str, source: models.SourceSection) -> str:
         """Return the query of a table; its name is quoted as its database wants it."""
         path = ("jobs", name, "source", "table")
         parts = _parts(source.table or "")
@@ -191,7 +191,7 @@ class _Builder:
             self._refuse(path, str(error))
         return f"SELECT * FROM {quoted}"
 
-    def _transform(self, name: str, said: models.Transform | None) -> Transform | None:
+    def _transform(self, name: str, said: models.TransformSection | None) -> Transform | None:
         if said is None:
             return None
         path = ("jobs", name, "transform")

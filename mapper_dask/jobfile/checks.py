@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.jobfile.models import File, Job
-from mapper_dask.jobfile.places import Node, Source
+from mapper_dask.jobfile.places import Node, SourceFile
 from mapper_dask.jobfile.places import Path as KeyPath
 from mapper_dask.jobfile.problems import nearest
 from mapper_dask.jobfile.secrets import has_secret, is_alias, require_reference
@@ -36,7 +36,7 @@ class Checks:
         Where its relative paths begin.
     """
 
-    def __init__(self, file: File, tree: Node, source: Source, directory: Path) -> None:
+    def __init__(self, file: File, tree: Node, source: SourceFile, directory: Path) -> None:
         self.file = file
         self.tree = tree
         self.source = source

@@ -14,7 +14,7 @@ from mapper_dask.jobfile import problems
 from mapper_dask.jobfile.checks import Checks
 from mapper_dask.jobfile.document import decoded, read_document
 from mapper_dask.jobfile.models import File
-from mapper_dask.jobfile.places import Node, Place, Source, merged
+from mapper_dask.jobfile.places import Node, Place, SourceFile, merged
 from mapper_dask.near import file_like
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def read(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None)
     JobFileError
         The first thing that is wrong; ``details`` hold ``file``, ``line`` and ``column``.
     """
-    name, source = Path(path), Source(os.fspath(path))
+    name, source = Path(path), SourceFile(os.fspath(path))
     try:
         raw = name.read_bytes()
     except OSError as error:
@@ -167,7 +167,7 @@ def parse(
     JobFileError
         The first thing that is wrong.
     """
-    source = Source(path)
+    source = SourceFile(path)
     written = read_document(text, source, os.environ if environ is None else environ)
     tree = with_defaults(written)
     file = validated(tree, source)
@@ -175,7 +175,7 @@ def parse(
     return JobFile(path, os.fspath(directory), text, file, tree, unnamed)
 
 
-def validated(tree: Node, source: Source) -> File:
+def validated(tree: Node, source: SourceFile) -> File:
     """Return what a tree says, its shape checked.
 
     Raises

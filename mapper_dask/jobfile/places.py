@@ -117,7 +117,7 @@ def dotted(path: Sequence[str | int]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceFile:
     """The file that is read, as its errors name it."""
 
     name: str

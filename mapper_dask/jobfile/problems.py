@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from pydantic import BaseModel, ValidationError
 
 from mapper_dask.jobfile.models import OURS, File
-from mapper_dask.jobfile.places import Node, Path, Place, Source
+from mapper_dask.jobfile.places import Node, Path, Place, SourceFile
 
 LONGEST_SHOWN = 40
 """Characters of a wrong value in a message."""
@@ -39,7 +39,7 @@ _KINDS = {
 }
 
 
-def refuse(error: ValidationError, tree: Node, source: Source) -> NoReturn:
+def refuse(error: ValidationError, tree: Node, source: SourceFile) -> NoReturn:
     """Raise the first of some errors, as the file is read from the top.
 
     Raises

@@ -11,7 +11,7 @@ from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import DatabaseError, TargetError
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.schema.facts import SourceQuery
-from mapper_dask.schema.nearby import Near, Wanted, candidates, why_missing
+from mapper_dask.schema.nearby import MissingTarget, Near, candidates, why_missing
 
 
 def missing(
@@ -23,7 +23,7 @@ def missing(
         f"{dialect.quote(c.name)} {c.type_name if kin else dialect.ddl_type(c)}"
         for c in query.columns
     )
-    wanted = Wanted(
+    wanted = MissingTarget(
         job.target_schema,
         str(job.target_table),
         str(target),
@@ -45,7 +45,7 @@ def _quoted(dialect: Dialect, name: str) -> str:
         return name
 
 
-def _found(dialect: Dialect, conn: Any, wanted: Wanted) -> list[Near]:
+def _found(dialect: Dialect, conn: Any, wanted: MissingTarget) -> list[Near]:
     names = candidates(wanted.name)
     values = {"schema": wanted.schema, "names": names, "name": names[0], "part": names[-1]}
     rows = dialect.run(conn, "near_targets", values)
