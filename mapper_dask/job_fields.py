@@ -26,7 +26,7 @@ def _unchecked(_name: str, value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FieldKind:
     """What the fields of one kind have in common."""
 
     checked: Callable[[str, Any], Any] = _unchecked
@@ -41,7 +41,7 @@ class Kind:
     """From the value to what a job's digest is made of."""
 
 
-def declared(kind: Kind, *, key: str = "", digest: int | None = None) -> Mapping[str, Any]:
+def declared(kind: FieldKind, *, key: str = "", digest: int | None = None) -> Mapping[str, Any]:
     """Return the metadata of a job's field.
 
     Parameters
@@ -178,7 +178,7 @@ def key_of(value: str | Sequence[str] | None) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value or ())
 
 
-def key(otherwise: str) -> Kind:
+def key(otherwise: str) -> FieldKind:
     """Return the kind of a key; ``otherwise`` ends the sentence on what None stands for."""
 
     def checked(name: str, value: Any) -> Any:
@@ -186,7 +186,9 @@ def key(otherwise: str) -> Kind:
         require(value is None or isinstance(value, str) or _are_names(value), name, what)
         return value
 
-    return Kind(checked, Stored.names_or_none, lambda value: list(key_of(value)) or None, key_of)
+    return FieldKind(
+        checked, Stored.names_or_none, lambda value: list(key_of(value)) or None, key_of
+    )
 
 
 def _params(name: str, value: Any) -> Any:
@@ -238,7 +240,7 @@ OTHER_WORDS = {
 """What others call a word of ours."""
 
 
-def one_of(known: Sequence[str]) -> Kind:
+def one_of(known: Sequence[str]) -> FieldKind:
     """Return the kind of a field that holds one of some words."""
 
     def checked(name: str, value: Any) -> Any:
@@ -251,22 +253,22 @@ def one_of(known: Sequence[str]) -> Kind:
         require(value in known, name, what)
         return value
 
-    return Kind(checked, lambda stored, name: stored.one_of(name, known))
+    return FieldKind(checked, lambda stored, name: stored.one_of(name, known))
 
 
-CONNECTION = Kind()
+CONNECTION = FieldKind()
 """Checked where it is resolved; kept, where it has a name, by who resolved it."""
-FUNCTION = Kind(_function)
+FUNCTION = FieldKind(_function)
 """Kept by its name, which :mod:`mapper_dask.ledger.stored_job` finds and imports."""
-QUERY = Kind(_query, Stored.text, digested=str.strip)
-NAME = Kind(_name, Stored.text_or_none)
+QUERY = FieldKind(_query, Stored.text, digested=str.strip)
+NAME = FieldKind(_name, Stored.text_or_none)
 TARGET = replace(NAME, read=Stored.text)
 """There is none for a dry run only, and no ledger remembers those."""
 RUN = replace(NAME, read=None)
-COLUMN = Kind(read=Stored.text_or_none)
-COLUMNS = Kind(_columns, Stored.names_or_none, lambda v: v and list(v), _tuple_or_none)
-FLAG = Kind(_flag, Stored.flag)
-ROW_COUNT = Kind(_row_count, Stored.whole)
-CHUNK_SIZE = Kind(_chunk_size, _stored_chunk_size)
-STRATEGY = Kind(_strategy, _stored_strategy, _strategy_name, _strategy_name)
-PARAMS = Kind(_params)
+COLUMN = FieldKind(read=Stored.text_or_none)
+COLUMNS = FieldKind(_columns, Stored.names_or_none, lambda v: v and list(v), _tuple_or_none)
+FLAG = FieldKind(_flag, Stored.flag)
+ROW_COUNT = FieldKind(_row_count, Stored.whole)
+CHUNK_SIZE = FieldKind(_chunk_size, _stored_chunk_size)
+STRATEGY = FieldKind(_strategy, _stored_strategy, _strategy_name, _strategy_name)
+PARAMS = FieldKind(_params)

@@ -213,7 +213,7 @@ class MapperJob:
 
 _DECLARED = {f.name: f.metadata for f in fields(MapperJob) if f.metadata}
 
-KINDS: Mapping[str, kinds.Kind] = {name: each["kind"] for name, each in _DECLARED.items()}
+KINDS: Mapping[str, kinds.FieldKind] = {name: each["kind"] for name, each in _DECLARED.items()}
 """What each field may hold; ``target_conn`` is checked where it is resolved."""
 
 KEYS: Mapping[str, tuple[str, str]] = {

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mapper_dask import settings as layers
 from mapper_dask.connections.masking import secrets_of
@@ -19,16 +19,17 @@ from mapper_dask.incremental import Incremental
 from mapper_dask.jobfile import models
 from mapper_dask.jobfile.checks import Checks
 from mapper_dask.jobfile.functions import FunctionError, found, require_arguments
-from mapper_dask.jobfile.job_file import SECTIONS, JobFile, over_jobs, validated
-from mapper_dask.jobfile.places import Node, Place, SourceFile, merged
-from mapper_dask.jobfile.problems import nearest
+from mapper_dask.jobfile.places import Node, Place, SourceFile, merged, over_jobs
+from mapper_dask.jobfile.problems import nearest, validated
 from mapper_dask.mapper_job import KEYS, MapperJob
 from mapper_dask.mapping.transform import Transform
 from mapper_dask.settings import Settings
 from mapper_dask.text_files import read_text
 
-OVERRIDES = "the call"
-"""What errors call the place of a value that the caller gave."""
+if TYPE_CHECKING:
+    from mapper_dask.jobfile.job_file import JobFile
+
+SECTIONS = tuple(models.Sections.model_fields)
 
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
 

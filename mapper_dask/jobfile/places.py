@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -106,6 +106,24 @@ def merged(under: Node, over: Node, depth: int = MERGE_DEPTH) -> Node:
     for key, child in over.value.items():
         values[key] = merged(values[key], child, depth - 1) if key in values else child
     return Node(values, over.place, keys)
+
+
+def with_defaults(tree: Node) -> Node:
+    """Return a tree with the defaults laid under each job; what has no such shape stays."""
+    defaults, jobs = tree.get("defaults"), tree.get("jobs")
+    if defaults is None or jobs is None or not isinstance(jobs.value, Mapping):
+        return tree
+    return over_jobs(tree, lambda job: merged(defaults, job))
+
+
+def over_jobs(tree: Node, change: Callable[[Node], Node]) -> Node:
+    """Return a tree with each job changed."""
+    jobs = tree.value["jobs"]
+    changed = {
+        name: change(job) if isinstance(job.value, Mapping) else job
+        for name, job in jobs.value.items()
+    }
+    return Node({**tree.value, "jobs": Node(changed, jobs.place, jobs.keys)}, tree.place, tree.keys)
 
 
 def dotted(path: Sequence[str | int]) -> str:
