@@ -20,7 +20,7 @@ LAYERS = (
     "errors",
     "users_code",
     "raised",
-    "bounds",
+    ("bounds", "cycles"),
     "halting",
     "near",
     "options",
