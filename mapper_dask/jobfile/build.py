@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from mapper_dask.jobfile.places import Node, Place, SourceFile, merged, over_job
 from mapper_dask.jobfile.problems import nearest, validated
 from mapper_dask.mapper_job import KEYS, MapperJob
 from mapper_dask.mapping.transform import Transform
+from mapper_dask.schema.nearby import parts_of
 from mapper_dask.settings import Settings
 from mapper_dask.text_files import read_text
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from mapper_dask.jobfile.job_file import JobFile
 
 SECTIONS = tuple(models.Sections.model_fields)
-
-_PART = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
 
 
 def built(
@@ -182,8 +180,8 @@ class _FlowBuilder:
     def _select(self, name: str, source: models.SourceSection) -> str:
         """Return the query of a table; its name is quoted as its database wants it."""
         path = ("jobs", name, "source", "table")
-        parts = _parts(source.table or "")
-        if parts is None:
+        parts = parts_of((source.table or "").strip()) or ()
+        if len(parts) not in (1, 2):
             self._refuse(path, "must be a name or schema.name; a name with a dot goes in quotes")
         try:
             dialect = dialect_for(reference(self.connection(source.connection), ""))
@@ -225,23 +223,6 @@ class _FlowBuilder:
 def _said(job: models.Job, section: str, key: str) -> Any:
     """Return what a job says under a key of a section; None where it says nothing."""
     return getattr(getattr(job, section), key, None)
-
-
-def _parts(table: str) -> list[str] | None:
-    """Return the one or two names of a table; None when it is written otherwise."""
-    names, rest = [], table.strip()
-    while rest:
-        part = _PART.match(rest)
-        if part is None:
-            return None
-        names.append(part[1].replace('""', '"') if part[1] else part[2].strip())
-        rest = rest[part.end() :]
-        if rest and not rest.startswith("."):
-            return None
-        if rest == ".":
-            return None
-        rest = rest[1:]
-    return names if len(names) in (1, 2) and all(names) else None
 
 
 def _incremental(job: models.Job) -> Incremental | None:

@@ -70,7 +70,7 @@ class MissingTarget:
 
 def candidates(name: str) -> list[str]:
     """Return the names, in lower case, that a table meant by this one may have."""
-    parts = _parts(name)
+    parts = parts_of(name)
     return sorted({name.lower(), parts[-1].lower()} if parts else {name.lower()})
 
 
@@ -139,7 +139,7 @@ def _elsewhere(wanted: MissingTarget, tables: Sequence[Near]) -> str:
 
 def _in_parts(wanted: MissingTarget, found: Sequence[Near]) -> str:
     """Say how to give what was written as SQL writes it: with a schema, or in quotes."""
-    parts = _parts(wanted.name)
+    parts = parts_of(wanted.name)
     if not parts or parts == [wanted.name]:
         return ""
     *schemas, name = parts
@@ -201,7 +201,7 @@ def _no_schema(wanted: MissingTarget, found: Sequence[Near]) -> str:
     return f"{wanted.absent}, which has no schema {wanted.quote(wanted.schema)}; {remedy}"
 
 
-def _parts(name: str) -> list[str] | None:
+def parts_of(name: str) -> list[str] | None:
     """Return the names that a text would be in SQL, the table's last; None when it is none."""
     names, rest = [], name
     while rest:
