@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mapper_dask.bounds import shown
+from mapper_dask.cycles import cycle_of
 from mapper_dask.errors import ConfigurationError, RunFailedError
 from mapper_dask.incremental import (
     LONGEST_COMMIT_WAIT,
@@ -320,24 +321,10 @@ def _require_known(job: FlowJob, names: Sequence[str]) -> None:
 
 def _require_no_cycle(depends_on: Mapping[str, Sequence[str]]) -> None:
     """Refuse jobs that wait for each other."""
-    free: set[str] = set()
-    while ready := [n for n, after in depends_on.items() if n not in free and set(after) <= free]:
-        free.update(ready)
-    waiting = next((name for name in depends_on if name not in free), None)
-    if waiting is not None:
-        path = _cycle(depends_on, waiting, free)
-        what = f"{' → '.join(path)} is a cycle: each waits for the next; take one out"
-        _refuse("depends_on", what, path[0])
-
-
-def _cycle(depends_on: Mapping[str, Sequence[str]], start: str, free: set[str]) -> list[str]:
-    """Return jobs each of which waits for the next, the first also at the end."""
-    path = [start]
-    while True:
-        following = next(name for name in depends_on[path[-1]] if name not in free)
-        if following in path:
-            return [*path[path.index(following) :], following]
-        path.append(following)
+    cycle = cycle_of(depends_on)
+    if cycle:
+        what = f"{' → '.join(cycle)} is a cycle: each waits for the next; take one out"
+        _refuse("depends_on", what, cycle[0])
 
 
 def _require_kind(job: FlowJob) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from mapper_dask.bounds import MOST, MOST_SECONDS, shown
 from mapper_dask.errors import ConfigurationError
-from mapper_dask.mapper_job import is_chunk_size
+from mapper_dask.job_fields import is_chunk_size
 from mapper_dask.options import unknown as unknown_option
 
 

@@ -18,7 +18,7 @@ MOST_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class PickledError:
     """One exception of a chain."""
 
     pickled: bytes
@@ -31,7 +31,7 @@ class Link:
 class Raised:
     """An exception on its way."""
 
-    links: tuple[Link, ...]
+    links: tuple[PickledError, ...]
     """It, then what led to it."""
 
     @property
@@ -60,7 +60,7 @@ def kept(failures: list[Failure]) -> Raised | None:
         pickled = _pickled(failure.error)
         if pickled is None:
             break
-        links.append(Link(pickled, ends(failure.lines), failure.caused))
+        links.append(PickledError(pickled, ends(failure.lines), failure.caused))
     return Raised(tuple(links)) if links else None
 
 
@@ -74,7 +74,7 @@ def _pickled(error: BaseException) -> bytes | None:
     return pickled if alike and len(pickled) <= MOST_BYTES else None
 
 
-def _revived(link: Link) -> BaseException | None:
+def _revived(link: PickledError) -> BaseException | None:
     try:
         error = cloudpickle.loads(link.pickled)
     except (Exception, SystemExit):  # noqa: BLE001 - its module may be missing here

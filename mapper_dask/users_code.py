@@ -76,7 +76,7 @@ class CodeLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class FunctionText:
     """The text of a function that is sent by value."""
 
     file: str
@@ -91,7 +91,7 @@ class Source:
         return CodeLine(self.file, number, function, _short(text))
 
 
-Code = Mapping[tuple[str, int], Source]
+Code = Mapping[tuple[str, int], FunctionText]
 """By the name of a function, and the number of its first line."""
 
 NO_CODE: Code = {}
@@ -245,7 +245,7 @@ def code_of(function: Callable[..., Any] | None) -> Code:
 
 
 def _code_of(function: Callable[..., Any] | None) -> Code:
-    found: dict[tuple[str, int], Source] = {}
+    found: dict[tuple[str, int], FunctionText] = {}
     seen: set[int] = set()
     waiting: list[Any] = [function]
     while waiting and len(found) < MOST_FUNCTIONS and len(seen) < MOST_THINGS:
@@ -292,8 +292,8 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
             yield from _codes(inner)
 
 
-def _source(code: CodeType) -> Source:
+def _source(code: CodeType) -> FunctionText:
     numbers = [number for _, _, number in code.co_lines() if number is not None]
     first, last = code.co_firstlineno, max(numbers, default=code.co_firstlineno)
     lines = linecache.getlines(code.co_filename)[first - 1 : last]
-    return Source(code.co_filename, first, tuple(line.rstrip("\n") for line in lines))
+    return FunctionText(code.co_filename, first, tuple(line.rstrip("\n") for line in lines))

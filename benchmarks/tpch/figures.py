@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from benchmarks.tpch.results import Cell, Results
 from benchmarks.tpch.timing import Timing
+from benchmarks.tpch.ways import LIMIT, PEERS, Way, ours
 
 
 def timings(results: Results, name: str) -> list[Timing]:
@@ -38,6 +39,18 @@ def best(results: Results, names: Sequence[str]) -> str | None:
     """Return the way that is nearest to the limit."""
     ratios = {name: ratio for name in names if (ratio := to_limit(results, name)) is not None}
     return min(ratios, key=lambda name: ratios[name]) if ratios else None
+
+
+def shown(results: Results, workload: str) -> list[Way]:
+    """Return the ways of a workload's table: the limit stands in both."""
+    every = [
+        LIMIT,
+        *ours(results.facts["chunk_rows"]),
+        *(way for peer in PEERS for way in peer.ways()),
+    ]
+    wanted = [way for way in every if way.kind == "limit" or way.workload == workload]
+    measured = [way for way in wanted if timings(results, way.name)]
+    return sorted(measured, key=lambda way: to_limit(results, way.name) or 0.0)
 
 
 def cells(results: Results, *, strategy: str, rows: int, workers: int | None = None) -> list[Cell]:

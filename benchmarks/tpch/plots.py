@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.tpch import figures
-from benchmarks.tpch.render import shown
 from benchmarks.tpch.results import Cell, Results
 from benchmarks.tpch.scaling import USUAL_WORKERS
 from benchmarks.tpch.ways import STRATEGIES, Way
@@ -23,7 +22,7 @@ mpl.rcParams["svg.hashsalt"] = "benchmarks"  # the same results give the same fi
 
 def ways(results: Results, file: Path) -> None:
     """Draw the time per row of each way, where the limit's is 1."""
-    tables = {workload: shown(results, workload) for workload in ("identity", "transform")}
+    tables = {workload: figures.shown(results, workload) for workload in ("identity", "transform")}
     heights = [max(1, len(some)) for some in tables.values()]
     figure = Figure(figsize=(8, 1.6 + 0.27 * sum(heights)), layout="constrained")
     axes = figure.subplots(2, 1, sharex=True, height_ratios=heights)

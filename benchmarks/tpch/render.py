@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.tpch import figures
 from benchmarks.tpch.checks import Check, checks
 from benchmarks.tpch.results import Results
-from benchmarks.tpch.ways import LIMIT, PEERS, STRATEGIES, Way, ours
+from benchmarks.tpch.ways import STRATEGIES, Way
 
 DOCUMENT = "benchmarks.md"
 FONTS = Path(".bench-cache", "matplotlib")
@@ -110,21 +110,9 @@ def _number(value: float | None, check: Check) -> str:
     return f"{value:.{digits}f} {check.unit}".strip()
 
 
-def shown(results: Results, workload: str) -> list[Way]:
-    """Return the ways of a workload's table: the limit stands in both."""
-    every = [
-        LIMIT,
-        *ours(results.facts["chunk_rows"]),
-        *(way for peer in PEERS for way in peer.ways()),
-    ]
-    wanted = [way for way in every if way.kind == "limit" or way.workload == workload]
-    measured = [way for way in wanted if figures.timings(results, way.name)]
-    return sorted(measured, key=lambda way: figures.to_limit(results, way.name) or 0.0)
-
-
 def _ways_table(results: Results, workload: str) -> str:
     header = ("way", "rows", "seconds", "rows/s", "time per row", "rounds", "planning", "remarks")
-    lines = (_way_line(results, way, workload) for way in shown(results, workload))
+    lines = (_way_line(results, way, workload) for way in figures.shown(results, workload))
     return table(header, "lrrrrrrl", lines)
 
 

@@ -26,7 +26,7 @@ from mapper_dask.chunk.load import (
     target_session,
     worker_name,
 )
-from mapper_dask.chunk.reading import Held, Reading, reading_of
+from mapper_dask.chunk.reading import BufferedChunk, ChunkReader, reading_of
 from mapper_dask.chunk.refused_row import of_row
 from mapper_dask.chunk.rows import refused_by_target, through, with_chunk
 from mapper_dask.chunk.spooled import SpooledReading
@@ -209,7 +209,9 @@ class ChunkProcessor:
                 return self._load_chunk_aside(batches, attempt, load)
             return self._load_chunk(batches, attempt, load)
 
-    def _reading_of(self, chunk: Chunk) -> AbstractContextManager[Reading | Held | SpooledReading]:
+    def _reading_of(
+        self, chunk: Chunk
+    ) -> AbstractContextManager[ChunkReader | BufferedChunk | SpooledReading]:
         if in_file(chunk):
             return nullcontext(SpooledReading(self.task.read, chunk))
         return reading_of(self.task.read, chunk)

@@ -27,8 +27,8 @@ from mapper_dask.mapping.decimals import texts_of
 from mapper_dask.numpy_times import require_whole_microseconds
 from mapper_dask.schema.conversions import (
     Conversion,
+    Exactness,
     Incoming,
-    Verdict,
     incoming_from_arrow,
     incoming_from_column,
     judge,
@@ -177,9 +177,9 @@ def fit(
     if source is not None and unusual.go_into(source, target):
         return _fit_unusual(array.cast(pa.string()), source, target, table)
     conversion = judge(incoming, target)
-    if conversion.verdict is Verdict.IMPOSSIBLE:
+    if conversion.verdict is Exactness.IMPOSSIBLE:
         raise EncodeError(_about(name, conversion.note), whole_column=True)
-    if conversion.verdict is Verdict.EXACT:
+    if conversion.verdict is Exactness.EXACT:
         made = fitted(array, target)
     else:
         made = fitted(_rounded(array, target), target)
@@ -187,11 +187,11 @@ def fit(
     if is_text(made.type) and _holds_nul(made):
         raise EncodeError(_about(name, "a text holds a NUL character, which no column can hold"))
     if target.empty_is_null and _holds_empty(made):
-        return made, Conversion(name, Verdict.LOSSY, "an empty value is stored as NULL")
+        return made, Conversion(name, Exactness.LOSSY, "an empty value is stored as NULL")
     changes = is_text(made.type) and incoming.shown != target.type_name
     if changes and (note := text_loss(made, target)) is not None:
         return made, lossy(incoming, target, note)
-    return made, conversion if conversion.verdict is Verdict.LOSSY else None
+    return made, conversion if conversion.verdict is Exactness.LOSSY else None
 
 
 def _fit_unusual(
@@ -222,13 +222,13 @@ def _lost(
         known = incoming.scale is not None and target.digits is None  # then the plan has named it
         array = array if known else made
     real = judge(measured(array, incoming), target)
-    return real if real.verdict is Verdict.EXACT else conversion
+    return real if real.verdict is Exactness.EXACT else conversion
 
 
 def _by_values(texts: pa.ChunkedArray, incoming: Incoming, target: Column) -> Conversion | None:
     """Return what values that came as the database's own text lose."""
     conversion = judge(measured(texts, incoming), target)
-    return conversion if conversion.verdict is Verdict.LOSSY else None
+    return conversion if conversion.verdict is Exactness.LOSSY else None
 
 
 def _rounded(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:

@@ -51,7 +51,7 @@ class _Piece:
 _NO_ROWS = pa.table({})
 
 
-class Reading:
+class ChunkReader:
     """A chunk on its way in: it is read whether or not anybody waits for its rows yet.
 
     Parameters
@@ -157,7 +157,7 @@ class Reading:
         self._given_up.set()
 
 
-class Held:
+class BufferedChunk:
     """A chunk whose rows are here already; looks like a reading, and is taken once.
 
     Parameters
@@ -190,7 +190,7 @@ class Held:
         self._tables = []
 
 
-def hold(task: ReadTask, chunk: Chunk, held: Held) -> Callable[[], None]:
+def hold(task: ReadTask, chunk: Chunk, held: BufferedChunk) -> Callable[[], None]:
     """Let this process find a chunk's rows where it would read them; return what lets go of them.
 
     An attempt takes them. Should it fail, the next one reads the chunk at its source.
@@ -208,7 +208,7 @@ def hold(task: ReadTask, chunk: Chunk, held: Held) -> Callable[[], None]:
 
 
 _Key = tuple[str, str | None, int]
-_ahead: dict[_Key, Reading | Held] = {}
+_ahead: dict[_Key, ChunkReader | BufferedChunk] = {}
 _lock = threading.Lock()
 
 
@@ -230,7 +230,7 @@ def read_ahead(task: ReadTask, chunk: Chunk, size: int) -> None:
     with _lock:
         if key in _ahead or not _has_room(size, task.memory_limit):
             return
-        _ahead[key] = Reading(task, chunk)
+        _ahead[key] = ChunkReader(task, chunk)
 
 
 def _has_room(size: int, limit: int | None) -> bool:
@@ -245,11 +245,11 @@ def _idle_share() -> float:
 
 
 @contextlib.contextmanager
-def reading_of(task: ReadTask, chunk: Chunk) -> Iterator[Reading | Held]:
+def reading_of(task: ReadTask, chunk: Chunk) -> Iterator[ChunkReader | BufferedChunk]:
     """Lend the reading of a chunk: the one that was begun ahead, or a new one."""
     with _lock:
         begun = _ahead.pop(_key(task, chunk), None)
-    reading = begun or Reading(task, chunk)
+    reading = begun or ChunkReader(task, chunk)
     reading.ask()
     try:
         yield reading

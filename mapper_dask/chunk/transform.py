@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mapper_dask.connections.pool import redacted
 from mapper_dask.errors import SchemaDriftError, TransformError
 from mapper_dask.halting import interruptible
+from mapper_dask.mapping.casts import nullable_floats, to_pandas
 from mapper_dask.mapping.steps import NoColumnError, StepError
 from mapper_dask.parallel_models import DtypeBackend, Transformation
 from mapper_dask.raised import kept
@@ -22,16 +22,6 @@ from mapper_dask.users_code import NO_CODE, Code, failures, said, told
 
 FUNCTION = "transformation_logic: the function"
 """How messages begin: the field, and what stands in it."""
-
-_NULLABLE = {
-    pa.int16(): pd.Int16Dtype(),
-    pa.int32(): pd.Int32Dtype(),
-    pa.int64(): pd.Int64Dtype(),
-    pa.float32(): pd.Float32Dtype(),
-    pa.float64(): pd.Float64Dtype(),
-    pa.bool_(): pd.BooleanDtype(),
-    pa.string(): pd.StringDtype(),
-}
 
 
 def to_frame(
@@ -43,23 +33,14 @@ def to_frame(
     dtypes where there is one. A numeric that no Arrow decimal holds (no precision, over 38 digits,
     a NaN among its values) is an object column of ``decimal.Decimal``: exact, and it still adds.
     """
-    mapper = pd.ArrowDtype if dtype_backend == "pyarrow" else _NULLABLE.get
-    frame: pd.DataFrame = rows.to_pandas(
-        types_mapper=mapper, date_as_object=True, ignore_metadata=True
-    )
+    frame = to_pandas(rows, dtype_backend)
     for place, column in enumerate(columns):
         values = rows.column(place)
         if column.family is TypeFamily.DECIMAL and pa.types.is_string(values.type):
             frame[column.name] = pd.Series(_decimals(values), index=frame.index, dtype=object)
         elif dtype_backend == "numpy_nullable" and pa.types.is_floating(values.type):
-            frame[column.name] = _floats(values)
+            frame[column.name] = nullable_floats(values)
     return frame
-
-
-def _floats(values: pa.ChunkedArray) -> Any:
-    """Return floats whose NaN stays a number: pandas' own conversion makes it a missing value."""
-    numbers = pc.fill_null(values, pa.scalar(0, values.type)).to_numpy()
-    return pd.arrays.FloatingArray(numbers.copy(), pc.is_null(values).to_numpy().copy())
 
 
 def _decimals(values: pa.ChunkedArray) -> list[Decimal | None]:

@@ -15,7 +15,7 @@ from mapper_dask.errors import ConfigurationError
 
 @click.command("config", epilog='\b\nJSON: {"settings": [{"key", "value", "origin", "doc"}]}')
 @parameters.several(
-    click.option("--file", "-f", type=parameters.File(), metavar="FILE",
+    click.option("--file", "-f", type=parameters.FilePath(), metavar="FILE",
                  help="With the settings of a job file."),
     parameters.settings,
     click.option("--doc", is_flag=True, help="Say what each means."),
@@ -87,13 +87,13 @@ def completion(shell: str, *, as_json: bool, debug: bool) -> Reply:
     del as_json, debug
     from click.shell_completion import get_completion_class
 
-    from mapper_dask.cli.app import PROGRAM, cli
-
+    root = click.get_current_context().find_root()
     found = get_completion_class(shell)
     if found is None:  # pragma: no cover - the choice above knows those there are
         message = f"no completion for {shell}"
         raise ConfigurationError(message, field="shell")
-    script = found(cli, {}, PROGRAM, "_MAPPER_DASK_COMPLETE").source()
+    program = str(root.info_name)
+    script = found(root.command, {}, program, "_MAPPER_DASK_COMPLETE").source()
     return Reply({"shell": shell, "script": script}, script)
 
 

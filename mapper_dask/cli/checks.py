@@ -22,7 +22,7 @@ class Finding:
 
 
 @dataclass(slots=True)
-class _Look:
+class _JobFindings:
     """A look at one job, which goes on after a problem."""
 
     job: str
@@ -43,16 +43,16 @@ def findings_of(flow: Any, settings: Any) -> list[Finding]:
     """Return what there is to know of a flow's jobs, in their order."""
     found: list[Finding] = []
     for job in flow.jobs:
-        look = _Look(job.name)
+        look = _JobFindings(job.name)
         _look_at(look, job, settings)
         found += look.findings
-    ledger = _Look("")
+    ledger = _JobFindings("")
     if flow.ledger_conn is not None:
         ledger.attempt(lambda: _ledger(flow.ledger_conn))
     return found + ledger.findings
 
 
-def _look_at(look: _Look, job: Any, settings: Any) -> None:
+def _look_at(look: _JobFindings, job: Any, settings: Any) -> None:
     from mapper_dask.workers.fitness import require_picklable
 
     mapper = job.job

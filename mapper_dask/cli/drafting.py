@@ -13,12 +13,12 @@ from mapper_dask.errors import ConfigurationError
 
 @click.command("init", epilog='\b\nJSON: {"output", "document", "table", "key", "candidates"}')
 @parameters.several(
-    click.option("--source", type=parameters.Place(), required=True, metavar="CONNECTION",
+    click.option("--source", type=parameters.Connection(), required=True, metavar="CONNECTION",
                  help="Where the table is: env:NAME, profile:NAME, a URL without a password."),
     click.option("--table", required=True, metavar="NAME", help="The table: name or schema.name."),
-    click.option("--target", type=parameters.Place(), metavar="CONNECTION",
+    click.option("--target", type=parameters.Connection(), metavar="CONNECTION",
                  help="Where its rows are to go."),
-    click.option("--output", "-o", type=parameters.File(), metavar="FILE",
+    click.option("--output", "-o", type=parameters.FilePath(), metavar="FILE",
                  help="File to write; without it, standard output."),
     click.option("--force", is_flag=True, help="Write over a file that is there."),
     parameters.common,

@@ -23,7 +23,7 @@ JSON: {"dry_run", "runs": [{"run_id", "state", "target", "started_at", "ended_at
 @click.command("clean", epilog=JSON)
 @parameters.several(
     parameters.ledger,
-    click.option("--file", "-f", type=parameters.File(), metavar="FILE", help="Or a job file."),
+    click.option("--file", "-f", type=parameters.FilePath(), metavar="FILE", help="Or a job file."),
     click.option(
         "--older-than",
         type=parameters.Duration(),
@@ -98,7 +98,7 @@ def _sum(cleaned: Any, verb: str) -> str:
 @click.argument("run_id")
 @parameters.several(
     parameters.ledger,
-    click.option("--file", "-f", type=parameters.File(), metavar="FILE", help="Or a job file."),
+    click.option("--file", "-f", type=parameters.FilePath(), metavar="FILE", help="Or a job file."),
     parameters.common,
 )
 def rewind(

@@ -20,7 +20,7 @@ class NamedRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedRuns:
     """What a name stands for."""
 
     runs: tuple[NamedRun, ...]
@@ -29,7 +29,7 @@ class Named:
     """The flow's run as its ledger holds it; None where a single run was named."""
 
 
-def named(ledger: Any, name: str, file: str | None = None) -> Named:
+def named(ledger: Any, name: str, file: str | None = None) -> NamedRuns:
     """Return what a name stands for: a flow's run, a run, or ``FLOW.JOB``, a job of a flow's run.
 
     Parameters
@@ -53,11 +53,11 @@ def named(ledger: Any, name: str, file: str | None = None) -> Named:
         )
         if not runs:
             raise unknown(ledger, name)
-        return Named(runs, flow)
+        return NamedRuns(runs, flow)
     found = _itself(ledger, name) or _of_a_job(ledger, name, file)
     if found is None:
         raise unknown(ledger, name)
-    return Named((found,))
+    return NamedRuns((found,))
 
 
 def own_name(ledger: Any, name: str) -> str:

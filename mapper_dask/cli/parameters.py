@@ -13,7 +13,7 @@ from mapper_dask.cli.reply import NOT_SHOWN
 Command = Callable[..., Any]
 
 
-class Place(click.ParamType[str]):
+class Connection(click.ParamType[str]):
     """A connection: a reference, or a URL without a secret."""
 
     name = "connection"
@@ -47,7 +47,7 @@ def holds_secret(url: str) -> bool:
         return True
 
 
-class File(click.ParamType[str]):
+class FilePath(click.ParamType[str]):
     """The path of a file; whether it can be read is found out when it is."""
 
     name = "path"
@@ -166,7 +166,7 @@ def several(*options: Callable[[Command], Command]) -> Callable[[Command], Comma
 ledger = click.option(
     "--ledger",
     "-l",
-    type=Place(),
+    type=Connection(),
     metavar="CONNECTION",
     help="Where the ledger is: env:NAME, profile:NAME, or a URL without a password.",
 )
@@ -187,5 +187,5 @@ trust = click.option(
     help="Take query, connection and functions from a ledger that others can write.",
 )
 source = click.option(
-    "--source", type=Place(), metavar="CONNECTION", help="The source, where it was not stored."
+    "--source", type=Connection(), metavar="CONNECTION", help="The source, where it was not stored."
 )

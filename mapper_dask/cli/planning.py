@@ -21,7 +21,7 @@ Changes = tuple[tuple[str, Any], ...]
     epilog='\b\nJSON: {"file", "ok", "jobs": [name],\n'
     '       "findings": [{"job", "level": "error" or "note", "field", "message"}]}',
 )
-@click.argument("file", type=parameters.File())
+@click.argument("file", type=parameters.FilePath())
 @parameters.several(parameters.jobs, parameters.settings, parameters.common)
 def check(
     file: str, names: tuple[str, ...], changes: Changes, *, as_json: bool, debug: bool
@@ -63,10 +63,10 @@ def check(
     '       "chunks": [{"chunk_id", "kind", "lower", "upper", "offset", "limit",\n'
     '       "estimated_rows"}]}]}',
 )
-@click.argument("file", type=parameters.File())
+@click.argument("file", type=parameters.FilePath())
 @parameters.several(
     parameters.jobs,
-    click.option("--output", "-o", type=parameters.File(), metavar="PLAN",
+    click.option("--output", "-o", type=parameters.FilePath(), metavar="PLAN",
                  help="Save the plans; `mapper-dask run PLAN` runs exactly their chunks."),
     parameters.settings,
     parameters.common,

@@ -29,7 +29,7 @@ SHOWN = 20
 FORMATS = ("csv", "jsonl", "parquet")
 
 file_option = click.option(
-    "--file", "-f", type=parameters.File(), metavar="FILE", help="The job file of the run."
+    "--file", "-f", type=parameters.FilePath(), metavar="FILE", help="The job file of the run."
 )
 
 
@@ -100,7 +100,7 @@ def _cells(reason: dict[str, Any]) -> tuple[Any, ...]:
     parameters.ledger,
     file_option,
     click.option(
-        "--output", "-o", type=parameters.File(), required=True, metavar="PATH",
+        "--output", "-o", type=parameters.FilePath(), required=True, metavar="PATH",
         help="File to write: .csv, .jsonl or .parquet.",
     ),
     click.option("--format", "kind", type=click.Choice(FORMATS), help="Else by the file's name."),

@@ -27,11 +27,13 @@ JSON: {"run_id", "output", "runs": [{"title", "state", "target", "chunks_total",
 @click.argument("run_id")
 @parameters.several(
     parameters.ledger,
-    click.option("--file", "-f", type=parameters.File(), metavar="FILE", help="Or the job file."),
+    click.option(
+        "--file", "-f", type=parameters.FilePath(), metavar="FILE", help="Or the job file."
+    ),
     click.option(
         "--output",
         "-o",
-        type=parameters.File(),
+        type=parameters.FilePath(),
         metavar="PATH",
         help="Write a self-contained HTML page with a picture of the chunks over time.",
     ),

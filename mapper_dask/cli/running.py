@@ -44,7 +44,7 @@ means = parameters.several(
 
 
 @click.command("run", epilog=RESULT)
-@click.argument("file", type=parameters.File(), metavar="FILE|PLAN")
+@click.argument("file", type=parameters.FilePath(), metavar="FILE|PLAN")
 @parameters.jobs
 @click.option("--run-id", metavar="NAME", help="Name of the run; one the ledger knows goes on.")
 @means
@@ -264,7 +264,7 @@ def _code(result: Any) -> int:
 
 @click.command("resume", epilog=RESULT)
 @click.argument("run_id")
-@click.argument("file", type=parameters.File(), required=False)
+@click.argument("file", type=parameters.FilePath(), required=False)
 @parameters.ledger
 @parameters.source
 @parameters.trust

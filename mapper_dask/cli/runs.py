@@ -19,7 +19,7 @@ BETWEEN_LOOKS = 2.0
 """Seconds between two looks of ``status --watch``."""
 
 file_option = click.option(
-    "--file", "-f", type=parameters.File(), metavar="FILE", help="Or the job file."
+    "--file", "-f", type=parameters.FilePath(), metavar="FILE", help="Or the job file."
 )
 
 RUN_JSON = """\b

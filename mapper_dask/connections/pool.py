@@ -7,7 +7,9 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,9 +29,26 @@ the same database. More are opened where a worker has more threads, and closed a
 GOODBYE = 1.0
 """Seconds within which a server has let go of a connection that is closed; mostly it is 1 ms."""
 
-WIRE = ("client_encoding",)
-"""What a dialect opens its connections with, whatever a URL says: it has no part in what a query
-means."""
+_NEVER = re.compile("(?!)")
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectArgs:
+    """How a database is connected to, and what it says when it refuses."""
+
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """What the driver is given unless the URL says it itself, such as a timeout."""
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    """What it is given whatever the URL says: it has no part in what a query means."""
+    permanent: re.Pattern[str] = _NEVER
+    """Login refusals that no retry mends; everything else may be a server that is starting."""
+    taken: re.Pattern[str] = _NEVER
+    """Login refusals that say others hold every connection."""
+    needless: re.Pattern[str] = _NEVER
+    """What is left out of a refusal, because the remedy says it."""
+    on_return: Callable[[Any], None] | None = None
+    """Called with a driver's connection that comes back to the pool."""
+
 
 _lock = threading.Lock()
 
@@ -37,11 +56,13 @@ _closing = threading.local()
 
 _engines: dict[tuple[int, str, str], sa.Engine] = {}
 
+_connect_args: weakref.WeakKeyDictionary[sa.Engine, ConnectArgs] = weakref.WeakKeyDictionary()
+
 _texts: dict[tuple[int, str, str], str] = {}
 """What the references of the engines stood for when these were made."""
 
 
-def engine_for(ref: ConnectionRef, *, connect_args: dict[str, Any]) -> sa.Engine:
+def engine_for(ref: ConnectionRef, *, connect_args: ConnectArgs) -> sa.Engine:
     """Return this process's engine for a reference, made once.
 
     A forked child never shares its parent's sockets: the process id is part of the key.
@@ -53,13 +74,10 @@ def engine_for(ref: ConnectionRef, *, connect_args: dict[str, Any]) -> sa.Engine
             _engines.pop(key).pool.dispose()
         if key not in _engines:
             url, _texts[key] = parsed(ref, text), text
+            given = {k: v for k, v in connect_args.given.items() if k not in url.query}
             _engines[key] = sa.create_engine(
                 url,
-                # What the URL says itself, such as a timeout, is not overruled, but for what the
-                # texts on the wire are read by.
-                connect_args={
-                    k: v for k, v in connect_args.items() if k not in url.query or k in WIRE
-                },
+                connect_args={**given, **connect_args.fixed},
                 poolclass=QueuePool,
                 pool_size=POOL_SIZE,
                 max_overflow=-1,
@@ -71,8 +89,9 @@ def engine_for(ref: ConnectionRef, *, connect_args: dict[str, Any]) -> sa.Engine
             )
             _engines[key].url = shown_url(url)
             sa.event.listen(_engines[key], "close", _keep_socket)
-            if url.get_backend_name() == "oracle":
-                sa.event.listen(_engines[key], "reset", _forget_name)
+            _connect_args[_engines[key]] = connect_args
+            if connect_args.on_return is not None:
+                sa.event.listen(_engines[key], "reset", _returned(connect_args.on_return))
         return _engines[key]
 
 
@@ -111,17 +130,12 @@ def _keep_socket(conn: Any, _record: Any) -> None:
             sockets.append(socket.socket(fileno=os.dup(conn.fileno())))
 
 
-IDLE_NAME = "mapper_dask"
-"""What an Oracle session in the pool is called, as others see it."""
+def _returned(on_return: Callable[[Any], None]) -> Callable[[Any, Any, Any], None]:
+    def listener(conn: Any, _record: Any, _state: Any) -> None:
+        with contextlib.suppress(Exception):  # a broken one is found out by what follows
+            on_return(conn)
 
-
-def _forget_name(conn: Any, _record: Any, _state: Any) -> None:
-    """Let no session in the pool bear a chunk's name: who ends that chunk's sessions would end it.
-
-    PostgreSQL's name goes with its transaction; Oracle's stays until it is told another.
-    """
-    with contextlib.suppress(Exception):  # a broken one is found out by what follows
-        conn.client_identifier = IDLE_NAME
+    return listener
 
 
 def idle_connections(*refs: ConnectionRef) -> int:
@@ -176,13 +190,14 @@ def _pooled(engine: sa.Engine, field: str) -> Any:
         return engine.raw_connection()
     except (sa.exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error, OSError) as error:
         cause = getattr(error, "orig", None) or error
-        said = redact(NEEDLESS.sub("", str(cause)).strip(), engine.url)
+        known = _connect_args.get(engine, ConnectArgs())
+        said = redact(known.needless.sub("", str(cause)).strip(), engine.url)
         remedy = remedy_of(said)
         message = f"cannot connect to {masked(engine.url)}: {said}" + (remedy and f"; {remedy}")
         details = {
             "sqlstate": getattr(cause, "pgcode", None),
-            "transient": _may_pass(message),
-            "connections_taken": TAKEN.search(message) is not None,
+            "transient": known.permanent.search(message) is None,
+            "connections_taken": known.taken.search(message) is not None,
         }
         if field:
             message, details["field"] = f"{field}: {message}", field
@@ -200,25 +215,3 @@ def _give_back(pooled: Any) -> None:
         pooled.invalidate()
     else:
         pooled.close()
-
-
-PERMANENT = re.compile(
-    r"authentication failed|does not exist|no pg_hba|could not translate host name|no password"
-    r"|ORA-01017|ORA-28000|ORA-01045",
-    re.IGNORECASE,
-)
-"""Login refusals that no retry mends; everything else may be a server that is starting."""
-
-NEEDLESS = re.compile(r"\s+Is the server running [^?]*\?")
-"""What libpq asks of a refused connection; the remedy says it."""
-
-TAKEN = re.compile(
-    r"too many clients|too many connections|connection slots are reserved|no more connections"
-    r"|ORA-00018|ORA-00020|ORA-02391|ORA-12516|ORA-12518|ORA-12519|ORA-12520",
-    re.IGNORECASE,
-)
-"""Login refusals that say others hold every connection. PostgreSQL gives libpq no code for them."""
-
-
-def _may_pass(message: str) -> bool:
-    return PERMANENT.search(message) is None

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 import sqlalchemy as sa
 
+from mapper_dask.connections.pool import ConnectArgs
 from mapper_dask.dialects.own_settings import OwnSettings
 from mapper_dask.dialects.pouring import Pool
 from mapper_dask.dialects.staged_rows import StagedRows
@@ -136,7 +137,7 @@ class Dialect(OwnSettings, Protocol):
         """Return the constraint that such a refusal names, as the catalogue has it; or nothing."""
         ...
 
-    def connect_args(self) -> dict[str, Any]:
+    def connect_args(self) -> ConnectArgs:
         """Return what every connection is opened with: timeouts, keepalives."""
         ...
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from mapper_dask.errors import ConfigurationError, MapperError
 from mapper_dask.events import exporters
-from mapper_dask.events.displays.plain import Cell, Lines
+from mapper_dask.events.displays.plain import Cell, LineDisplay
 from mapper_dask.events.displays.terminal import Bar, shared_display
 from mapper_dask.events.run_events import (
     METHODS,
@@ -88,7 +88,7 @@ def shown(progress: bool | None) -> Any:  # noqa: FBT001 - the option's own type
         return None
     if console.is_jupyter:
         return Cell()
-    return Bar(shared_display()) if console.is_terminal else Lines(sys.stderr)
+    return Bar(shared_display()) if console.is_terminal else LineDisplay(sys.stderr)
 
 
 def hooks_for(progress: ProgressOptions) -> Iterator[Any]:
@@ -160,7 +160,7 @@ class Watch:
         place = current_place()
         name = self.job.target_table or "a dry run" if place is None else place.job
         for hook in self._hooks:
-            if isinstance(hook, (Bar, Cell, Lines)):
+            if isinstance(hook, (Bar, Cell, LineDisplay)):
                 hook.reading(name, said)
 
     def chunk(self, run_id: str, event: RunEvent) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mapper_dask import settings as layers
 from mapper_dask.connections.masking import secrets_of
@@ -19,18 +18,18 @@ from mapper_dask.incremental import Incremental
 from mapper_dask.jobfile import models
 from mapper_dask.jobfile.checks import Checks
 from mapper_dask.jobfile.functions import FunctionError, found, require_arguments
-from mapper_dask.jobfile.job_file import SECTIONS, JobFile, over_jobs, validated
-from mapper_dask.jobfile.places import Node, Place, Source, merged
-from mapper_dask.jobfile.problems import nearest
-from mapper_dask.mapper_job import MapperJob
+from mapper_dask.jobfile.places import Node, Place, SourceFile, merged, over_jobs
+from mapper_dask.jobfile.problems import nearest, validated
+from mapper_dask.mapper_job import KEYS, MapperJob
 from mapper_dask.mapping.transform import Transform
+from mapper_dask.schema.nearby import parts_of
 from mapper_dask.settings import Settings
 from mapper_dask.text_files import read_text
 
-OVERRIDES = "the call"
-"""What errors call the place of a value that the caller gave."""
+if TYPE_CHECKING:
+    from mapper_dask.jobfile.job_file import JobFile
 
-_PART = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
+SECTIONS = tuple(models.Sections.model_fields)
 
 
 def built(
@@ -45,7 +44,7 @@ def built(
     job_file = _overridden(job_file, overrides or {})
     known = settings or layers.resolve(file=job_file.settings, file_name=job_file.path)
     names = _chosen(job_file, only)
-    builder = _Builder(job_file, known)
+    builder = _FlowBuilder(job_file, known)
     return Flow(
         name=job_file.name,
         jobs=tuple(builder.flow_job(name, names) for name in names),
@@ -71,7 +70,7 @@ def _overridden(job_file: JobFile, overrides: Mapping[str, Any]) -> JobFile:
         return job_file
     over = _as_node(_nested(overrides))
     tree = over_jobs(job_file.tree, lambda job: merged(job, over))
-    source = Source(job_file.path)
+    source = SourceFile(job_file.path)
     try:
         file = validated(tree, source)
         Checks(file, tree, source, Path(job_file.directory)).run()
@@ -115,19 +114,19 @@ def _called(settings: Settings) -> dict[str, Any]:
     }
 
 
-class _Builder:
+class _FlowBuilder:
     """Makes the jobs of one file."""
 
     def __init__(self, job_file: JobFile, settings: Settings) -> None:
         self.job_file = job_file
         self.fields = settings.job_fields
         self.called = _called(settings)
-        self.source = Source(job_file.path)
+        self.source = SourceFile(job_file.path)
 
     def flow_job(self, name: str, chosen: Sequence[str]) -> FlowJob:
         """Return a job, waiting for those of its dependencies that are chosen."""
         job = self.job_file.file.jobs[name]
-        execution = job.execution or models.Execution()
+        execution = job.execution or models.ExecutionSection()
         mapper_job = self._mapper_job(name, job)
         return FlowJob(
             name=name,
@@ -150,28 +149,9 @@ class _Builder:
         return found
 
     def _mapper_job(self, name: str, job: models.Job) -> MapperJob:
-        source = job.source or models.Source()
-        target = job.target or models.Target()
-        chunking = job.chunking or models.Chunking()
-        said = {
-            "columns": source.columns,
-            "consistent": source.consistent,
-            "params": source.params,
-            "target_conn": self.connection(target.connection),
-            "target_schema": target.schema_,
-            "target_table": target.table,
-            "write_disposition": target.write_disposition,
-            "primary_key": target.primary_key,
-            "newest_by": target.newest_by,
-            "atomic": target.atomic,
-            "direct_path": target.direct_path,
-            "strategy": chunking.strategy,
-            "key_column": chunking.key,
-            "chunk_size": chunking.size,
-            "on_error": job.execution and job.execution.on_error,
-            "reject_limit": job.execution and job.execution.reject_limit,
-            "dtype_backend": job.transform and job.transform.dtype_backend,
-        }
+        source = job.source or models.SourceSection()
+        target = self.connection(job.target.connection) if job.target else None
+        said = {name: _said(job, *key) for name, key in KEYS.items()} | {"target_conn": target}
         called = {name: self.called[name] for name in self.fields if name in self.called}
         try:
             return MapperJob(
@@ -185,7 +165,7 @@ class _Builder:
         except ConfigurationError as error:
             self._refuse(("jobs", name), str(error))
 
-    def _query(self, name: str, source: models.Source) -> str:
+    def _query(self, name: str, source: models.SourceSection) -> str:
         if source.sql is not None:
             return source.sql
         if source.sql_file is not None:
@@ -197,11 +177,11 @@ class _Builder:
                 self._refuse(("jobs", name, "source", "sql_file"), f"names a file that {reason}")
         return self._select(name, source)
 
-    def _select(self, name: str, source: models.Source) -> str:
+    def _select(self, name: str, source: models.SourceSection) -> str:
         """Return the query of a table; its name is quoted as its database wants it."""
         path = ("jobs", name, "source", "table")
-        parts = _parts(source.table or "")
-        if parts is None:
+        parts = parts_of((source.table or "").strip()) or ()
+        if len(parts) not in (1, 2):
             self._refuse(path, "must be a name or schema.name; a name with a dot goes in quotes")
         try:
             dialect = dialect_for(reference(self.connection(source.connection), ""))
@@ -210,7 +190,7 @@ class _Builder:
             self._refuse(path, str(error))
         return f"SELECT * FROM {quoted}"
 
-    def _transform(self, name: str, said: models.Transform | None) -> Transform | None:
+    def _transform(self, name: str, said: models.TransformSection | None) -> Transform | None:
         if said is None:
             return None
         path = ("jobs", name, "transform")
@@ -240,21 +220,9 @@ class _Builder:
         self.source.refuse(self.job_file.tree.nearest(path), message, path)
 
 
-def _parts(table: str) -> list[str] | None:
-    """Return the one or two names of a table; None when it is written otherwise."""
-    names, rest = [], table.strip()
-    while rest:
-        part = _PART.match(rest)
-        if part is None:
-            return None
-        names.append(part[1].replace('""', '"') if part[1] else part[2].strip())
-        rest = rest[part.end() :]
-        if rest and not rest.startswith("."):
-            return None
-        if rest == ".":
-            return None
-        rest = rest[1:]
-    return names if len(names) in (1, 2) and all(names) else None
+def _said(job: models.Job, section: str, key: str) -> Any:
+    """Return what a job says under a key of a section; None where it says nothing."""
+    return getattr(getattr(job, section), key, None)
 
 
 def _incremental(job: models.Job) -> Incremental | None:

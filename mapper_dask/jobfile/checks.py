@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NoReturn
 
+from mapper_dask.cycles import cycle_of
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.jobfile.models import File, Job
-from mapper_dask.jobfile.places import Node, Source
+from mapper_dask.jobfile.places import Node, SourceFile
 from mapper_dask.jobfile.places import Path as KeyPath
 from mapper_dask.jobfile.problems import nearest
 from mapper_dask.jobfile.secrets import has_secret, is_alias, require_reference
@@ -36,7 +37,7 @@ class Checks:
         Where its relative paths begin.
     """
 
-    def __init__(self, file: File, tree: Node, source: Source, directory: Path) -> None:
+    def __init__(self, file: File, tree: Node, source: SourceFile, directory: Path) -> None:
         self.file = file
         self.tree = tree
         self.source = source
@@ -203,7 +204,7 @@ class Checks:
                     self.refuse(path, f"names a job that is not there; {nearest(other, waits)}")
                 if other == name:
                     self.refuse(path, "names the job itself")
-        circle = first_circle(waits)
+        circle = cycle_of(waits)
         if circle:
             path = self._dependency(circle[0], waits[circle[0]].index(circle[1]))
             self.refuse(path, f"goes in a circle: {' → '.join(circle)}")
@@ -262,26 +263,3 @@ def all_before(name: str, waits: Mapping[str, list[str]]) -> set[str]:
             seen.add(other)
             todo += waits[other]
     return seen
-
-
-def first_circle(waits: Mapping[str, list[str]]) -> tuple[str, ...]:
-    """Return jobs that wait for each other in a circle, the first one again at the end."""
-    ended: set[str] = set()
-    found = -1
-    while len(ended) != found:  # jobs are mostly written in an order in which they can run
-        found = len(ended)
-        for name, before in waits.items():
-            if name not in ended and ended.issuperset(before):
-                ended.add(name)
-    stuck = [name for name in waits if name not in ended]
-    first = next((name for name in stuck if name in all_before(name, waits)), None)
-    return () if first is None else (*_way(first, first, waits), first)
-
-
-def _way(begin: str, end: str, waits: Mapping[str, list[str]]) -> Iterator[str]:
-    """Yield the jobs from one to another that it waits for, without the last."""
-    at = begin
-    yield at
-    while end not in waits[at]:
-        at = next(other for other in waits[at] if other == end or end in all_before(other, waits))
-        yield at

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import yaml
 
 from mapper_dask import text_files
-from mapper_dask.jobfile.places import Node, Path, Place, Source
+from mapper_dask.jobfile.places import Node, Path, Place, SourceFile
 from mapper_dask.jobfile.scalars import value_of
 from mapper_dask.jobfile.secrets import has_secret, written_secret
 from mapper_dask.jobfile.variables import Filled, filled, has_variables
@@ -28,7 +28,7 @@ _CORE = "tag:yaml.org,2002:"
 _KINDS = {"str": str, "int": int, "float": float, "bool": bool, "null": type(None)}
 
 
-def decoded(raw: bytes, source: Source) -> str:
+def decoded(raw: bytes, source: SourceFile) -> str:
     """Return a file's text.
 
     Raises
@@ -48,7 +48,7 @@ def _place_after(text: str) -> Place:
     return Place(text.count("\n") + 1, len(text.rpartition("\n")[2]) + 1)
 
 
-def read_document(text: str, source: Source, environ: Mapping[str, str]) -> Node:
+def read_document(text: str, source: SourceFile, environ: Mapping[str, str]) -> Node:
     """Return a document as a tree of values with places, variables filled in.
 
     Raises
@@ -65,13 +65,13 @@ def read_document(text: str, source: Source, environ: Mapping[str, str]) -> Node
     root = _composed(text, source)
     if root is None:
         source.refuse(Place(1, 1), "is empty: a job file needs version and jobs")
-    return _Builder(source, environ).node(root)
+    return _TreeBuilder(source, environ).node(root)
 
 
 class _PlainLoader(yaml.BaseLoader):
     """Composes nodes, and refuses what only makes a document larger than it looks."""
 
-    def __init__(self, text: str, source: Source) -> None:
+    def __init__(self, text: str, source: SourceFile) -> None:
         super().__init__(text)
         self.source = source
         self.depth = 0
@@ -100,7 +100,7 @@ def _at(mark: Any) -> Place:
     return Place(mark.line + 1, mark.column + 1)
 
 
-def _composed(text: str, source: Source) -> Any:
+def _composed(text: str, source: SourceFile) -> Any:
     try:
         return _PlainLoader(text, source).get_single_node()
     except yaml.reader.ReaderError as error:
@@ -127,7 +127,7 @@ _AT_CONTEXT = ("opens a quote", "opens a bracket", "is no key")
 """Problems that are seen late; what began them is where to look."""
 
 
-def _refuse_yaml(error: yaml.MarkedYAMLError, text: str, source: Source) -> NoReturn:
+def _refuse_yaml(error: yaml.MarkedYAMLError, text: str, source: SourceFile) -> NoReturn:
     said = str(error.problem or error.context or "")
     message = next((ours for theirs, ours in _PROBLEMS if theirs in said), "is not YAML")
     early = message.startswith(_AT_CONTEXT) and error.context_mark is not None
@@ -144,10 +144,10 @@ def _refuse_yaml(error: yaml.MarkedYAMLError, text: str, source: Source) -> NoRe
     source.refuse(place, message)
 
 
-class _Builder:
+class _TreeBuilder:
     """Makes values of nodes."""
 
-    def __init__(self, source: Source, environ: Mapping[str, str]) -> None:
+    def __init__(self, source: SourceFile, environ: Mapping[str, str]) -> None:
         self.source = source
         self.environ = environ
 

@@ -8,20 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from mapper_dask.jobfile import problems
 from mapper_dask.jobfile.checks import Checks
 from mapper_dask.jobfile.document import decoded, read_document
 from mapper_dask.jobfile.models import File
-from mapper_dask.jobfile.places import Node, Place, Source, merged
+from mapper_dask.jobfile.places import Node, Place, SourceFile, with_defaults
+from mapper_dask.jobfile.problems import validated
 from mapper_dask.near import file_like
 
 if TYPE_CHECKING:
     from mapper_dask.flow import Flow
     from mapper_dask.settings import Settings
-
-SECTIONS = ("source", "transform", "target", "chunking", "execution")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +101,7 @@ def read(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None)
     JobFileError
         The first thing that is wrong; ``details`` hold ``file``, ``line`` and ``column``.
     """
-    name, source = Path(path), Source(os.fspath(path))
+    name, source = Path(path), SourceFile(os.fspath(path))
     try:
         raw = name.read_bytes()
     except OSError as error:
@@ -167,41 +163,9 @@ def parse(
     JobFileError
         The first thing that is wrong.
     """
-    source = Source(path)
+    source = SourceFile(path)
     written = read_document(text, source, os.environ if environ is None else environ)
     tree = with_defaults(written)
     file = validated(tree, source)
     Checks(file, tree, source, Path(directory)).run()
     return JobFile(path, os.fspath(directory), text, file, tree, unnamed)
-
-
-def validated(tree: Node, source: Source) -> File:
-    """Return what a tree says, its shape checked.
-
-    Raises
-    ------
-    JobFileError
-        The first thing, from the top, that has another shape.
-    """
-    try:
-        return File.model_validate(tree.plain())
-    except ValidationError as error:
-        problems.refuse(error, tree, source)
-
-
-def with_defaults(tree: Node) -> Node:
-    """Return a tree with the defaults laid under each job; what has no such shape stays."""
-    defaults, jobs = tree.get("defaults"), tree.get("jobs")
-    if defaults is None or jobs is None or not isinstance(jobs.value, Mapping):
-        return tree
-    return over_jobs(tree, lambda job: merged(defaults, job))
-
-
-def over_jobs(tree: Node, change: Any) -> Node:
-    """Return a tree with each job changed."""
-    jobs = tree.value["jobs"]
-    changed = {
-        name: change(job) if isinstance(job.value, Mapping) else job
-        for name, job in jobs.value.items()
-    }
-    return Node({**tree.value, "jobs": Node(changed, jobs.place, jobs.keys)}, tree.place, tree.keys)

@@ -184,10 +184,15 @@ Setting = Annotated[Any, PlainValidator(_says(setting)), WithJsonSchema({})]
 class Section(BaseModel):
     """What all of them have: no key that is not known, no value of another type."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        model_title_generator=lambda model: model.__name__.removesuffix("Section"),
+    )
 
 
-class Incremental(Section):
+class IncrementalSection(Section):
     """Which rows are new since the last run."""
 
     column: Text = Field(description="Column of the query whose values grow.")
@@ -220,7 +225,7 @@ class Incremental(Section):
     )
 
 
-class Source(Section):
+class SourceSection(Section):
     """What is read."""
 
     connection: Text | None = Field(
@@ -243,10 +248,10 @@ class Source(Section):
     consistent: Truth | None = Field(
         default=None, description="Whether all chunks must read one snapshot (true without it)."
     )
-    incremental: Incremental | None = Field(default=None, description="Read new rows only.")
+    incremental: IncrementalSection | None = Field(default=None, description="Read new rows only.")
 
 
-class Transform(Section):
+class TransformSection(Section):
     """What is done to the rows: function, rename, cast, constant, expression, drop; so ordered."""
 
     function: Function | None = Field(
@@ -276,7 +281,7 @@ class Transform(Section):
     drop: Names | None = Field(default=None, description="Columns that go no further.")
 
 
-class Target(Section):
+class TargetSection(Section):
     """Where the rows go; without a target the job is a dry run, which reads and counts."""
 
     connection: Text | None = Field(
@@ -306,7 +311,7 @@ class Target(Section):
     )
 
 
-class Chunking(Section):
+class ChunkingSection(Section):
     """How the query is cut."""
 
     strategy: (
@@ -322,7 +327,7 @@ class Chunking(Section):
     )
 
 
-class Execution(Section):
+class ExecutionSection(Section):
     """How the job runs."""
 
     on_error: Annotated[Literal["abort", "continue"], Word] | None = Field(
@@ -344,11 +349,15 @@ class Execution(Section):
 class Sections(Section):
     """What a job and the defaults have in common."""
 
-    source: Source | None = Field(default=None, description="What is read.")
-    transform: Transform | None = Field(default=None, description="What is done to the rows.")
-    target: Target | None = Field(default=None, description="Where they go; without it, a dry run.")
-    chunking: Chunking | None = Field(default=None, description="How the query is cut.")
-    execution: Execution | None = Field(default=None, description="How the job runs.")
+    source: SourceSection | None = Field(default=None, description="What is read.")
+    transform: TransformSection | None = Field(
+        default=None, description="What is done to the rows."
+    )
+    target: TargetSection | None = Field(
+        default=None, description="Where they go; without it, a dry run."
+    )
+    chunking: ChunkingSection | None = Field(default=None, description="How the query is cut.")
+    execution: ExecutionSection | None = Field(default=None, description="How the job runs.")
 
 
 class Job(Sections):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -108,6 +108,24 @@ def merged(under: Node, over: Node, depth: int = MERGE_DEPTH) -> Node:
     return Node(values, over.place, keys)
 
 
+def with_defaults(tree: Node) -> Node:
+    """Return a tree with the defaults laid under each job; what has no such shape stays."""
+    defaults, jobs = tree.get("defaults"), tree.get("jobs")
+    if defaults is None or jobs is None or not isinstance(jobs.value, Mapping):
+        return tree
+    return over_jobs(tree, lambda job: merged(defaults, job))
+
+
+def over_jobs(tree: Node, change: Callable[[Node], Node]) -> Node:
+    """Return a tree with each job changed."""
+    jobs = tree.value["jobs"]
+    changed = {
+        name: change(job) if isinstance(job.value, Mapping) else job
+        for name, job in jobs.value.items()
+    }
+    return Node({**tree.value, "jobs": Node(changed, jobs.place, jobs.keys)}, tree.place, tree.keys)
+
+
 def dotted(path: Sequence[str | int]) -> str:
     """Return a path as an error names it: ``jobs.airports.source.columns[2]``."""
     text = ""
@@ -117,7 +135,7 @@ def dotted(path: Sequence[str | int]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceFile:
     """The file that is read, as its errors name it."""
 
     name: str

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from pydantic import BaseModel, ValidationError
 
 from mapper_dask.jobfile.models import OURS, File
-from mapper_dask.jobfile.places import Node, Path, Place, Source
+from mapper_dask.jobfile.places import Node, Path, Place, SourceFile
 
 LONGEST_SHOWN = 40
 """Characters of a wrong value in a message."""
@@ -39,14 +39,22 @@ _KINDS = {
 }
 
 
-def refuse(error: ValidationError, tree: Node, source: Source) -> NoReturn:
-    """Raise the first of some errors, as the file is read from the top.
+def validated(tree: Node, source: SourceFile) -> File:
+    """Return what a tree says, its shape checked.
 
     Raises
     ------
     JobFileError
-        Always.
+        The first thing, from the top, that has another shape.
     """
+    try:
+        return File.model_validate(tree.plain())
+    except ValidationError as error:
+        _refuse(error, tree, source)
+
+
+def _refuse(error: ValidationError, tree: Node, source: SourceFile) -> NoReturn:
+    """Raise the first of some errors, as the file is read from the top."""
     found = error.errors(include_url=False)
     # A key that is misspelt is missing, too; what stands there says more than what does not.
     told = [one for one in found if one["type"] != "missing"] or found

@@ -10,21 +10,19 @@ import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import simplejson
 
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.ledger.run_record import KeptPlan, StoredPlan, StoredPublication
-from mapper_dask.mapper_job import OnError, WriteDisposition
+from mapper_dask.mapper_job import KINDS
 from mapper_dask.parallel_models import (
-    AUTO,
     Chunk,
     ChunkingStrategy,
     ChunkResult,
     ChunkState,
-    DtypeBackend,
     Reject,
 )
 from mapper_dask.stored import Stored, of_ledger, parsed
@@ -87,22 +85,11 @@ def _publication(stored: Stored) -> StoredPublication | None:
 
 
 def _job(job: Stored) -> Mapping[str, Any]:
-    for name in ("source_sql", "target_table"):
-        job.text(name)
-    for name in ("target_schema", "newest_by", "source_conn", "transformation_logic"):
+    for name in ("source_conn", "transformation_logic"):
         job.text_or_none(name)
-    for name in ("key_column", "columns", "primary_key"):
-        job.names_or_none(name)
-    for name in ("atomic", "direct_path", "consistent"):
-        job.flag(name)
-    job.one_of("write_disposition", get_args(WriteDisposition))
-    job.one_of("on_error", get_args(OnError))
-    job.one_of("dtype_backend", get_args(DtypeBackend))
-    job.whole("reject_limit")
-    if job.text_or_none("strategy") is not None:
-        job.one_of("strategy", STRATEGIES)
-    if job.data.get("chunk_size") != AUTO:
-        job.whole("chunk_size", 1)
+    for name, kind in KINDS.items():
+        if kind.read is not None:
+            kind.read(job, name)
     return job.data
 
 

@@ -13,43 +13,44 @@ from typing import Any
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.errors import ConfigurationError, FingerprintError
 from mapper_dask.ledger.run_record import RunState, StoredRun
-from mapper_dask.mapper_job import MapperJob
-from mapper_dask.mapping.transform import Transform
+from mapper_dask.mapper_job import IDENTITY, KINDS, MapperJob
+from mapper_dask.mapping.transform import Transform, name_of
 from mapper_dask.naming import fingerprint
-from mapper_dask.parallel_models import ChunkingStrategy, Transformation
+from mapper_dask.parallel_models import Transformation
 
 INSTALLED = {"site-packages", "dist-packages"}
 """Folders of packages that were installed."""
 
-_TEXTS = (
-    "source_sql",
+_KEPT = {name: kind for name, kind in KINDS.items() if kind.read is not None}
+
+_PLANNED = (
+    "source_conn",
+    "key_column",
+    "columns",
+    "chunk_size",
     "target_schema",
     "target_table",
-    "chunk_size",
     "write_disposition",
-    "atomic",
-    "direct_path",
-    "newest_by",
-    "on_error",
-    "reject_limit",
-    "consistent",
-    "dtype_backend",
+    "primary_key",
+    "transformation_logic",
 )
+"""Parts of a job that a saved plan stands on; beside them its query, which it has itself."""
 
 
 def record(job: MapperJob, source: ConnectionRef) -> dict[str, Any]:
     """Return a job as JSON; its connections and function only where they have a name."""
     return {
-        **{name: getattr(job, name) for name in _TEXTS},
-        "key_column": list(job.key_columns) or None,
-        "columns": None if job.columns is None else list(job.columns),
-        "primary_key": list(job.merge_key) or None,
-        "strategy": job.strategy.name
-        if isinstance(job.strategy, ChunkingStrategy)
-        else job.strategy,
+        **{name: kind.written(getattr(job, name)) for name, kind in _KEPT.items()},
         "source_conn": source.portable,
         "transformation_logic": function_name(job.transformation_logic),
     }
+
+
+def _identity(job: MapperJob, source: ConnectionRef) -> dict[str, Any]:
+    """Return what tells a job from another, field by field."""
+    own = {name: KINDS[name].digested(getattr(job, name)) for name in IDENTITY}
+    named = function_name(job.transformation_logic)
+    return {**own, "source_conn": source.address, "transformation_logic": named}
 
 
 def job_fingerprint(job: MapperJob, source: ConnectionRef) -> str:
@@ -57,22 +58,7 @@ def job_fingerprint(job: MapperJob, source: ConnectionRef) -> str:
 
     The function counts by its name only: one that was mended between two runs may go on.
     """
-    strategy = job.strategy.name if isinstance(job.strategy, ChunkingStrategy) else job.strategy
-    return fingerprint(
-        source.address,
-        job.source_sql.strip(),
-        job.key_columns,
-        strategy,
-        job.chunk_size,
-        job.columns and tuple(job.columns),
-        job.target_schema,
-        job.target_table,
-        job.write_disposition,
-        job.atomic,
-        job.merge_key,
-        job.newest_by,
-        function_name(job.transformation_logic),
-    )
+    return fingerprint(*_identity(job, source).values())
 
 
 def moves(job: MapperJob, source: ConnectionRef, target: str | None) -> str:
@@ -89,18 +75,8 @@ def moves(job: MapperJob, source: ConnectionRef, target: str | None) -> str:
 
 def marks(job: MapperJob, source: ConnectionRef) -> dict[str, str]:
     """Return a digest of each part of a job that a saved plan stands on."""
-    parts = {
-        "source_conn": source.address,
-        "key_column": list(job.key_columns),
-        "columns": None if job.columns is None else list(job.columns),
-        "chunk_size": job.chunk_size,
-        "target_schema": job.target_schema,
-        "target_table": job.target_table,
-        "write_disposition": job.write_disposition,
-        "primary_key": list(job.merge_key),
-        "transformation_logic": function_name(job.transformation_logic),
-    }
-    return {name: fingerprint(name, value) for name, value in parts.items()}
+    parts = {name: _identity(job, source)[name] for name in _PLANNED}
+    return {n: fingerprint(n, list(v) if isinstance(v, tuple) else v) for n, v in parts.items()}
 
 
 def require_marks(job: MapperJob, source: ConnectionRef, planned: Mapping[str, str]) -> None:
@@ -169,9 +145,7 @@ def restored(
             "stored: pass source_conn"
         )
         raise ConfigurationError(message, field="source_conn")
-    values = {
-        name: stored[name] for name in (*_TEXTS, "key_column", "columns", "primary_key", "strategy")
-    }
+    values = {name: stored[name] for name in _KEPT}
     function = transformation_logic or _imported(stored["transformation_logic"], run_id)
     return MapperJob(
         **values,
@@ -188,8 +162,7 @@ def function_name(function: Callable[..., Any] | None) -> str | None:
         return None
     if isinstance(function, Transform):
         return function.name
-    named = function if hasattr(function, "__qualname__") else type(function)
-    return f"{named.__module__}:{named.__qualname__}"
+    return name_of(function)
 
 
 def _imported(name: str | None, run_id: str) -> Transformation | None:

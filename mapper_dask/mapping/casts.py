@@ -139,18 +139,23 @@ def _decimals_as_text(values: Any) -> pa.Array | None:
 def to_series(array: pa.Array, index: pd.Index, dtype_backend: str) -> pd.Series:
     """Return an Arrow column as the frame of a job has it."""
     if dtype_backend != "pyarrow" and pa.types.is_floating(array.type):
-        return pd.Series(_floats(array), index=index)
+        return pd.Series(nullable_floats(array), index=index)
+    return to_pandas(pa.table({"c": array}), dtype_backend)["c"].set_axis(index)
+
+
+def to_pandas(rows: pa.Table, dtype_backend: str) -> pd.DataFrame:
+    """Return rows as a frame with the dtypes of a job."""
     mapper = pd.ArrowDtype if dtype_backend == "pyarrow" else _NULLABLE.get
-    frame: pd.DataFrame = pa.table({"c": array}).to_pandas(
+    frame: pd.DataFrame = rows.to_pandas(
         types_mapper=mapper, date_as_object=True, ignore_metadata=True
     )
-    return frame["c"].set_axis(index)
+    return frame
 
 
-def _floats(array: pa.Array) -> Any:
+def nullable_floats(values: pa.Array | pa.ChunkedArray) -> Any:
     """Return floats whose NaN stays a number: pandas' own conversion makes it a missing value."""
-    numbers = pc.fill_null(array, pa.scalar(0, array.type)).to_numpy(zero_copy_only=False)
-    missing = pc.is_null(array).to_numpy(zero_copy_only=False)
+    numbers = pc.fill_null(values, pa.scalar(0, values.type)).to_numpy(zero_copy_only=False)
+    missing = pc.is_null(values).to_numpy(zero_copy_only=False)
     return pd.arrays.FloatingArray(numbers.copy(), missing.copy())
 
 

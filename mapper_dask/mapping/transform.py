@@ -75,7 +75,7 @@ class Transform:
 
         ``module:function``, and a digest of its arguments and of the mapping where there are any.
         """
-        base = "" if self.function is None else _name_of(self.function)
+        base = "" if self.function is None else name_of(self.function)
         steps = {"arguments": self.arguments, **{step: getattr(self, step) for step in _STEPS}}
         told = {name: value for name, value in steps.items() if value}
         if not told:
@@ -153,7 +153,8 @@ def _restored(pickled: bytes) -> Transform:
     return Transform(**cloudpickle.loads(pickled))
 
 
-def _name_of(function: Callable[..., Any]) -> str:
+def name_of(function: Callable[..., Any]) -> str:
+    """Return ``module:qualified.name`` of a function, or of what is called as one."""
     named = function if hasattr(function, "__qualname__") else type(function)
     return f"{named.__module__}:{named.__qualname__}"
 

@@ -14,7 +14,7 @@ from mapper_dask.parallel_models import Chunk, ChunkConfig, ChunkingStrategy, Ch
 from mapper_dask.plan.strategy import LOST_OR_DOUBLED
 from mapper_dask.rendering import Line, as_html, as_text
 from mapper_dask.rendering import chunks as chunks_
-from mapper_dask.schema.conversions import Conversion, Verdict
+from mapper_dask.schema.conversions import Conversion, Exactness
 from mapper_dask.schema.facts import SourceQuery
 
 CHUNKS_SHOWN = 4
@@ -73,7 +73,7 @@ class ChunkPlan:
     @property
     def notes(self) -> tuple[str, ...]:
         """Every warning and every conversion with a loss, as texts."""
-        losses = (str(c) for c in self.conversions if c.verdict is Verdict.LOSSY)
+        losses = (str(c) for c in self.conversions if c.verdict is Exactness.LOSSY)
         return (*self.warnings, *losses)
 
     def to_json(self) -> dict[str, Any]:

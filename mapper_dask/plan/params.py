@@ -35,7 +35,7 @@ _APART = " \t\r\n(),="
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Placeholder:
     """A place in a query where a value goes."""
 
     name: str
@@ -158,7 +158,7 @@ def _require_told_apart(
             raise ConfigurationError(message, field="params", param=name)
 
 
-def _marks(sql: str, tokens: Sequence[Token], of_slices: Collection[int]) -> Iterator[Mark]:
+def _marks(sql: str, tokens: Sequence[Token], of_slices: Collection[int]) -> Iterator[Placeholder]:
     for place, token in enumerate(tokens):
         if token.token_type is not TokenType.COLON or not _begins(sql, token.start):
             continue
@@ -171,7 +171,7 @@ def _marks(sql: str, tokens: Sequence[Token], of_slices: Collection[int]) -> Ite
         following = next((t for t in tokens[place + 1 :] if t.start >= name.end()), None)
         opened = before[-1:] == [TokenType.L_PAREN] and TokenType.IN in before
         closed = following is not None and following.token_type is TokenType.R_PAREN
-        yield Mark(
+        yield Placeholder(
             name[0],
             token.start,
             name.end(),
@@ -187,7 +187,7 @@ def _begins(sql: str, start: int) -> bool:
 
 
 def _require_each(
-    marks: Sequence[Mark],
+    marks: Sequence[Placeholder],
     params: Mapping[str, Any],
     in_slices: Collection[str],
     quoted: Iterable[str],
@@ -237,7 +237,7 @@ def _in_quotes(unused: str, quoted: Iterable[str]) -> str:
     )
 
 
-def _written(mark: Mark, value: Any, literal: Literal) -> str:
+def _written(mark: Placeholder, value: Any, literal: Literal) -> str:
     several = values.items(value)
     if several is None:
         return _one(mark, value, literal)
@@ -260,7 +260,7 @@ def _written(mark: Mark, value: Any, literal: Literal) -> str:
     return items if mark.in_brackets else f"({items})"
 
 
-def _one(mark: Mark, value: Any, literal: Literal) -> str:
+def _one(mark: Placeholder, value: Any, literal: Literal) -> str:
     if references.is_reference(value):
         return references.mark(value)  # its value is put there by who reads
     if isinstance(value, str) and references.HEAD in value:
@@ -275,11 +275,11 @@ def _one(mark: Mark, value: Any, literal: Literal) -> str:
         raise _refusal(mark, f"cannot be written into source_sql: {error}") from None
 
 
-def _refusal(mark: Mark, what: str) -> ConfigurationError:
+def _refusal(mark: Placeholder, what: str) -> ConfigurationError:
     return ConfigurationError(f"params: {mark.name} {what}", field="params", param=mark.name)
 
 
-def _spaced(sql: str, mark: Mark, written: str) -> str:
+def _spaced(sql: str, mark: Placeholder, written: str) -> str:
     """Return a literal with a blank where it would run into what stands beside it."""
     before, after = sql[mark.start - 1 : mark.start], sql[mark.end : mark.end + 1]
     head = "" if before in _APART else " "
@@ -289,7 +289,7 @@ def _spaced(sql: str, mark: Mark, written: str) -> str:
 
 def _require_rest_as_it_was(
     tokens: Sequence[Token],
-    marks: Sequence[Mark],
+    marks: Sequence[Placeholder],
     made: str,
     spans: Sequence[tuple[int, int]],
     grammar: str,

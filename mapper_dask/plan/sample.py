@@ -47,7 +47,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class SampledBlocks:
     """Where in a table a sample is taken: as many blocks behind each of some starts."""
 
     starts: Sequence[int]
@@ -71,7 +71,7 @@ def drawn(dialect: Dialect, conn: Any, seen: Survey, query: SourceQuery, size: i
     return Sample(dialect.sampled(whole, share * 100), share)
 
 
-def places(rows: int, blocks: int, size: int) -> Places | None:
+def places(rows: int, blocks: int, size: int) -> SampledBlocks | None:
     """Return evenly spaced places of a table that hold enough keys, None when they are too many.
 
     Random blocks would clump: with a key that follows the order of the rows on disk, chunks would
@@ -86,7 +86,7 @@ def places(rows: int, blocks: int, size: int) -> Places | None:
         return None
     middle = (blocks // count - length) // 2
     starts = [start + middle for start in key_space.block_starts(blocks, count)]
-    return Places(starts, length, count * length / blocks)
+    return SampledBlocks(starts, length, count * length / blocks)
 
 
 def _by_place(

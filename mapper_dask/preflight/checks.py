@@ -42,8 +42,8 @@ from mapper_dask.retries import Patience
 from mapper_dask.schema.batches import Most
 from mapper_dask.schema.conversions import (
     Conversion,
+    Exactness,
     Incoming,
-    Verdict,
     incoming_from_column,
     judge,
 )
@@ -288,7 +288,7 @@ def _one_outgoing(
     if not texts:
         return incoming_of(array.type, source) if incoming.family is source.family else incoming
     sent = incoming_from_column(source)
-    impossible = judge(sent, target).verdict is Verdict.IMPOSSIBLE
+    impossible = judge(sent, target).verdict is Exactness.IMPOSSIBLE
     # Without a value nothing shows that the function passes on what it was given.
     return incoming if impossible and array.null_count == len(array) else sent
 
@@ -331,12 +331,12 @@ def _checked(
         if column is None:
             continue
         judged.append(judge(incoming, column))
-        if judged[-1].verdict is Verdict.IMPOSSIBLE:
+        if judged[-1].verdict is Exactness.IMPOSSIBLE:
             faults.append(f"{name!r}: {judged[-1].note}{mend(incoming, column)}")
     if faults:
         message = f"the rows do not fit target_table {table.quoted}: {'; '.join(faults)}"
         raise TargetError(message, field="target_table")
-    return tuple(c for c in judged if c.verdict is Verdict.LOSSY)
+    return tuple(c for c in judged if c.verdict is Exactness.LOSSY)
 
 
 def _missing(names: Sequence[str], table: TargetTable) -> list[str]:

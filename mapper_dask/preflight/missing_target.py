@@ -10,7 +10,7 @@ from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import DatabaseError, TargetError
 from mapper_dask.resolved_job import ResolvedJob
 from mapper_dask.schema.facts import SourceQuery
-from mapper_dask.schema.nearby import Near, Wanted, candidates, why_missing
+from mapper_dask.schema.nearby import MissingTarget, Near, candidates, why_missing
 
 
 def missing(given: ResolvedJob, dialect: Dialect, conn: Any, query: SourceQuery) -> TargetError:
@@ -21,7 +21,7 @@ def missing(given: ResolvedJob, dialect: Dialect, conn: Any, query: SourceQuery)
         f"{dialect.quote(c.name)} {c.type_name if kin else dialect.ddl_type(c)}"
         for c in query.columns
     )
-    wanted = Wanted(
+    wanted = MissingTarget(
         job.target_schema,
         str(job.target_table),
         str(given.target),
@@ -43,7 +43,7 @@ def _quoted(dialect: Dialect, name: str) -> str:
         return name
 
 
-def _found(dialect: Dialect, conn: Any, wanted: Wanted) -> list[Near]:
+def _found(dialect: Dialect, conn: Any, wanted: MissingTarget) -> list[Near]:
     names = candidates(wanted.name)
     values = {"schema": wanted.schema, "names": names, "name": names[0], "part": names[-1]}
     rows = dialect.run(conn, "near_targets", values)

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mapper_dask.chunk.reading import Held, hold
+from mapper_dask.chunk.reading import BufferedChunk, hold
 from mapper_dask.connections.pool import close_idle
 from mapper_dask.dialects.snapshot import Keeper
 from mapper_dask.errors import ConfigurationError, MapperError, RunStoppedError
@@ -148,7 +148,7 @@ def _read_into(run: Run, keeper: Keeper, inlet: Inlet, stack: contextlib.ExitSta
     finally:
         close_idle()  # what read it; workers may need the room
     if isinstance(taken, Few):
-        held = Held(taken.tables, taken.snapshot)
+        held = BufferedChunk(taken.tables, taken.snapshot)
         stack.callback(hold(run.prepared.task.read, run.chunks[0], held))
         return run
     stack.callback(taken.put_away)

@@ -27,7 +27,7 @@ _DIGITS = {"s": 0, "ms": 3, "us": MICROSECONDS, "ns": MICROSECONDS}
 the sixth is refused on the way, unless the source's own type has it."""
 
 
-class Verdict(enum.Enum):
+class Exactness(enum.Enum):
     """How a conversion ends."""
 
     EXACT = "exact"
@@ -40,7 +40,7 @@ class Conversion:
     """One column's way into its target."""
 
     column: str
-    verdict: Verdict
+    verdict: Exactness
     note: str = ""
     """What is lost, or why it cannot be; empty when exact."""
 
@@ -127,15 +127,17 @@ def _bits(arrow: pa.DataType) -> int:
 def judge(incoming: Incoming, target: Column) -> Conversion:
     """Return what becomes of a value of one type in a column of another."""
     if incoming.family is None:
-        return Conversion(target.name, Verdict.EXACT)
+        return Conversion(target.name, Exactness.EXACT)
     if (known := _by_definition(incoming, target)) is not None:
         return known
     note = _RULES.get((incoming.family, target.family), _impossible)(incoming, target)
     if note is None:
-        return Conversion(target.name, Verdict.EXACT)
+        return Conversion(target.name, Exactness.EXACT)
     if note == text_types.NO:
         return Conversion(
-            target.name, Verdict.IMPOSSIBLE, f"{incoming.shown} does not go into {target.type_name}"
+            target.name,
+            Exactness.IMPOSSIBLE,
+            f"{incoming.shown} does not go into {target.type_name}",
         )
     return lossy(incoming, target, note)
 
@@ -145,9 +147,9 @@ def _by_definition(incoming: Incoming, target: Column) -> Conversion | None:
     if (found := unlike(incoming, target)) is not None:
         if found.note:
             return lossy(incoming, target, found.note)
-        return Conversion(target.name, Verdict.IMPOSSIBLE, found.refusal(target.name))
+        return Conversion(target.name, Exactness.IMPOSSIBLE, found.refusal(target.name))
     alike = are_one(incoming.shape, target.shape)
-    return Conversion(target.name, Verdict.EXACT) if alike else None
+    return Conversion(target.name, Exactness.EXACT) if alike else None
 
 
 def unlike(incoming: Incoming, target: Column) -> Difference | None:
@@ -159,7 +161,9 @@ def unlike(incoming: Incoming, target: Column) -> Difference | None:
 
 def lossy(incoming: Incoming, target: Column, note: str) -> Conversion:
     """Return a conversion that loses what a note says."""
-    return Conversion(target.name, Verdict.LOSSY, f"{incoming.shown} → {target.type_name}: {note}")
+    return Conversion(
+        target.name, Exactness.LOSSY, f"{incoming.shown} → {target.type_name}: {note}"
+    )
 
 
 def _impossible(_: Incoming, __: Column) -> str | None:

@@ -30,7 +30,7 @@ class Near:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class MissingTarget:
     """A target that was not found."""
 
     schema: str | None
@@ -70,11 +70,11 @@ class Wanted:
 
 def candidates(name: str) -> list[str]:
     """Return the names, in lower case, that a table meant by this one may have."""
-    parts = _parts(name)
+    parts = parts_of(name)
     return sorted({name.lower(), parts[-1].lower()} if parts else {name.lower()})
 
 
-def why_missing(wanted: Wanted, found: Sequence[Near]) -> str:
+def why_missing(wanted: MissingTarget, found: Sequence[Near]) -> str:
     """Return the sentence that says why a target is not found, and the one thing to do."""
     tables = [thing for thing in found if thing.kind == TABLE]
     for reason in (_another_kind(wanted, found), _elsewhere(wanted, tables),
@@ -89,7 +89,7 @@ def why_missing(wanted: Wanted, found: Sequence[Near]) -> str:
     return f"{wanted.absent}; {hint}{columns}"
 
 
-def _within(wanted: Wanted, thing: Near) -> bool:
+def _within(wanted: MissingTarget, thing: Near) -> bool:
     """Return whether a thing is where the target is looked for."""
     return thing.reachable if wanted.schema is None else _same(thing.schema, wanted.schema)
 
@@ -98,7 +98,7 @@ def _same(one: str | None, other: str | None) -> bool:
     return one is not None and other is not None and one.lower() == other.lower()
 
 
-def _another_kind(wanted: Wanted, found: Sequence[Near]) -> str:
+def _another_kind(wanted: MissingTarget, found: Sequence[Near]) -> str:
     """Say what bears the name, where that is no table; a new one cannot be called so, either."""
     for thing in found:
         if thing.name is None or thing.kind == TABLE or wanted.spelled(thing.name) != wanted.name:
@@ -123,7 +123,7 @@ def _free(name: str, found: Sequence[Near]) -> str:
     return next(n for n in (name, *(f"{name}{i}" for i in range(2, 9999))) if n not in taken)
 
 
-def _elsewhere(wanted: Wanted, tables: Sequence[Near]) -> str:
+def _elsewhere(wanted: MissingTarget, tables: Sequence[Near]) -> str:
     """Say in which schema there is a table of this very name."""
     places = [t.schema for t in tables if wanted.spelled(str(t.name)) == wanted.name]
     if not places:
@@ -137,9 +137,9 @@ def _elsewhere(wanted: Wanted, tables: Sequence[Near]) -> str:
     return f"{wanted.absent}; there is one in another schema: give {there}"
 
 
-def _in_parts(wanted: Wanted, found: Sequence[Near]) -> str:
+def _in_parts(wanted: MissingTarget, found: Sequence[Near]) -> str:
     """Say how to give what was written as SQL writes it: with a schema, or in quotes."""
-    parts = _parts(wanted.name)
+    parts = parts_of(wanted.name)
     if not parts or parts == [wanted.name]:
         return ""
     *schemas, name = parts
@@ -165,7 +165,7 @@ def _in_parts(wanted: Wanted, found: Sequence[Near]) -> str:
     )
 
 
-def _in_other_letters(wanted: Wanted, tables: Sequence[Near]) -> str:
+def _in_other_letters(wanted: MissingTarget, tables: Sequence[Near]) -> str:
     """Say how a table is written whose name differs in upper and lower case only."""
     for thing in _alike(tables, wanted.name):
         if wanted.schema is None or _same(thing.schema, wanted.schema):
@@ -181,7 +181,7 @@ def _alike(found: Sequence[Near], name: str) -> Iterator[Near]:
     yield from sorted(alike, key=lambda thing: (thing.name != name, not thing.reachable))
 
 
-def _no_schema(wanted: Wanted, found: Sequence[Near]) -> str:
+def _no_schema(wanted: MissingTarget, found: Sequence[Near]) -> str:
     """Say that there is no such schema."""
     schemas = [thing.schema for thing in found if thing.kind == SCHEMA]
     known = [wanted.spelled(schema) for schema in schemas]
@@ -201,7 +201,7 @@ def _no_schema(wanted: Wanted, found: Sequence[Near]) -> str:
     return f"{wanted.absent}, which has no schema {wanted.quote(wanted.schema)}; {remedy}"
 
 
-def _parts(name: str) -> list[str] | None:
+def parts_of(name: str) -> list[str] | None:
     """Return the names that a text would be in SQL, the table's last; None when it is none."""
     names, rest = [], name
     while rest:

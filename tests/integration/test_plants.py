@@ -32,7 +32,12 @@ from mapper_dask import (
     read_sql_query,
     reject,
 )
-from mapper_dask.connections.pool import dispose_engines, engine_for, raw_connection
+from mapper_dask.connections.pool import (
+    ConnectArgs,
+    dispose_engines,
+    engine_for,
+    raw_connection,
+)
 from mapper_dask.connections.reference import reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.embedded import EmbeddedPostgres, embedded_postgres
@@ -194,7 +199,7 @@ def test_there_are_plants_enough(planted: Planted, kind: str) -> None:
     ],
 )
 def test_a_plant_springs_where_a_name_is_left_to_the_path(planted: Planted, sql: str) -> None:
-    conn = engine_for(reference(planted.url), connect_args={}).raw_connection()
+    conn = engine_for(reference(planted.url), connect_args=ConnectArgs()).raw_connection()
     try:
         with pytest.raises(Exception, match="a plant was called"):  # noqa: SIM117
             with conn.driver_connection.cursor() as cursor:

@@ -12,7 +12,7 @@ import pytest
 
 from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.chunk import reading
-from mapper_dask.chunk.reading import Reading
+from mapper_dask.chunk.reading import ChunkReader
 from mapper_dask.dialects.postgresql import copying, libpq, lines, rows
 from tests.database import Databases
 
@@ -37,7 +37,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     keys: list[Any] = []
 
     class Kept(dict):
-        def __setitem__(self, key: Any, value: Reading) -> None:
+        def __setitem__(self, key: Any, value: ChunkReader) -> None:
             keys.append(key)
             super().__setitem__(key, value)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,12 +14,13 @@ import mapper_dask
 
 LIBRARY = Path(__file__).parents[2] / "mapper_dask"
 MODULES = sorted(LIBRARY.rglob("*.py"))
+BENCHMARKS = sorted((LIBRARY.parent / "benchmarks").rglob("*.py"))
 
 LAYERS = (
     "errors",
     "users_code",
     "raised",
-    "bounds",
+    ("bounds", "cycles"),
     "halting",
     "near",
     "options",
@@ -29,6 +32,7 @@ LAYERS = (
     "parallel_models",
     "parallel_result",
     "mapping",
+    "job_fields",
     "mapper_job",
     "incremental",
     "flow",
@@ -68,6 +72,12 @@ DASK_FOLDERS, DASK_FILES = ("workers/", "run/", "flows/"), ("frames.py", "parall
 
 DRIVERS = {"psycopg2": "dialects/postgresql", "oracledb": "dialects/oracle"}
 AT_THE_TOP = ("embedded.py", "demo.py")
+
+TWINS = ("dialects/oracle/", "dialects/postgresql/")
+"""What does the same for one database and another may have one name."""
+
+NAMED_TWICE = {"Aside", "Reading", "Spool", "Watch"}
+"""Classes that still share a name with another."""
 
 LONGEST_MODULE, LONGEST_FUNCTION = 450, 60
 
@@ -128,6 +138,50 @@ def test_a_module_imports_nothing_that_stands_after_it(path):
 
     assert not late
     assert not unknown_to_each_other
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(LIBRARY.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def modules_imported(path: Path, known: dict[str, Path]) -> set[str]:
+    """Return which of some modules a module imports, within functions too."""
+    found = set()
+    for name in imports(path):
+        package, _, last = name.rpartition(".")
+        if name in known:
+            found.add(name)
+        elif package in known and not (known[package].parent / f"{last}.c").exists():
+            found.add(package)
+    return found - {module_of(path)}
+
+
+@pytest.mark.parametrize("paths", [MODULES, BENCHMARKS], ids=["library", "benchmarks"])
+def test_no_modules_import_each_other_in_a_circle(paths):
+    known = {module_of(path): path for path in paths}
+    needs = {name: modules_imported(path, known) for name, path in known.items()}
+
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        pytest.fail(" → ".join(reversed(error.args[1])))
+
+
+def are_twins(files: list[str]) -> bool:
+    each_once = all(any(file.startswith(twin) for file in files) for twin in TWINS)
+    return each_once and len(files) == len(TWINS)
+
+
+def test_no_two_classes_have_one_name():
+    homes = defaultdict(list)
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                homes[node.name].append(name_of(path))
+
+    twice = {name for name, files in homes.items() if len(files) > 1 and not are_twins(files)}
+    assert twice == NAMED_TWICE
 
 
 def test_only_what_runs_and_the_frames_import_dask():

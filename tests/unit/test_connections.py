@@ -22,8 +22,15 @@ from hypothesis import strategies as st
 from mapper_dask.connections import pool as connections
 from mapper_dask.connections import vault as vaults
 from mapper_dask.connections.masking import redact, secrets_of
-from mapper_dask.connections.pool import dispose_engines, engine_for, parse_url, raw_connection
+from mapper_dask.connections.pool import (
+    ConnectArgs,
+    dispose_engines,
+    engine_for,
+    parse_url,
+    raw_connection,
+)
 from mapper_dask.connections.reference import ConnectionRef, reference
+from mapper_dask.dialects.postgresql import PostgreSQL
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError
 from mapper_dask.naming import fingerprint
 from tests.scripts import run_script
@@ -426,26 +433,26 @@ def test_a_fingerprint_is_short_stable_and_tells_its_parts_apart():
 @pytest.mark.usefixtures("no_engines")
 def test_an_engine_is_made_once_for_a_reference_until_it_is_disposed_of():
     ref = ConnectionRef("url", "sqlite://", "sqlite://")
-    engine = engine_for(ref, connect_args={})
+    engine = engine_for(ref, connect_args=ConnectArgs())
 
-    assert engine_for(ref, connect_args={}) is engine
+    assert engine_for(ref, connect_args=ConnectArgs()) is engine
     dispose_engines()
-    assert engine_for(ref, connect_args={}) is not engine
+    assert engine_for(ref, connect_args=ConnectArgs()) is not engine
 
 
 @pytest.mark.usefixtures("no_engines")
 def test_a_forked_child_does_not_get_its_parents_engine(monkeypatch):
     ref = ConnectionRef("url", "sqlite://", "sqlite://")
-    parents = engine_for(ref, connect_args={})
+    parents = engine_for(ref, connect_args=ConnectArgs())
     childs = os.getpid() + 1
 
     with monkeypatch.context() as child:
         child.setattr(connections.os, "getpid", lambda: childs)
-        own = engine_for(ref, connect_args={})
+        own = engine_for(ref, connect_args=ConnectArgs())
         dispose_engines()
 
     assert own is not parents
-    assert engine_for(ref, connect_args={}) is parents
+    assert engine_for(ref, connect_args=ConnectArgs()) is parents
 
 
 def refusing(words: str) -> sa.Engine:
@@ -455,7 +462,9 @@ def refusing(words: str) -> sa.Engine:
         raise psycopg2.OperationalError(words)
 
     url = f"postgresql+psycopg2://me:{SECRET}@h/d?sslpassword=one+two"
-    return sa.create_engine(url, creator=refuse)
+    engine = sa.create_engine(url, creator=refuse)
+    connections._connect_args[engine] = PostgreSQL().connect_args()
+    return engine
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ import pytest
 
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.schema.conversions import (
-    Verdict,
+    Exactness,
     incoming_from_arrow,
     incoming_from_column,
     judge,
 )
 from mapper_dask.schema.facts import TypeFamily
 
-EXACT, LOSSY, NO = Verdict.EXACT, Verdict.LOSSY, Verdict.IMPOSSIBLE
+EXACT, LOSSY, NO = Exactness.EXACT, Exactness.LOSSY, Exactness.IMPOSSIBLE
 
 TYPES = {
     TypeFamily.BOOLEAN: "boolean",
@@ -54,7 +54,7 @@ def pg(type_name: str):
     return column("c", type_name, base, "S" if base == "text" else "X", native=True)
 
 
-def verdict(source: str, target: str) -> Verdict:
+def verdict(source: str, target: str) -> Exactness:
     return judge(incoming_from_column(pg(source)), pg(target)).verdict
 
 

@@ -17,7 +17,7 @@ from mapper_dask.chunk.encode import Encoded, encode_frame
 from mapper_dask.chunk.objects import array_literal, objects_to_arrow
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import EncodeError
-from mapper_dask.schema.conversions import Verdict, judge
+from mapper_dask.schema.conversions import Exactness, judge
 from mapper_dask.schema.facts import Column, TargetTable
 
 NAN = float("nan")
@@ -179,7 +179,7 @@ def test_numbers_do_not_go_into_what_is_no_number(values, type_name):
     """As Arrow's do not: a database would take 1.5 for seconds."""
     _, incoming = objects_to_arrow(pd.Series(values, name="c", dtype=object), pg(type_name))
 
-    assert judge(incoming, pg(type_name)).verdict is Verdict.IMPOSSIBLE
+    assert judge(incoming, pg(type_name)).verdict is Exactness.IMPOSSIBLE
     with pytest.raises(EncodeError, match=f"column 'c'.*does not go into {re.escape(type_name)}"):
         encoded(values, type_name)
 
@@ -216,14 +216,14 @@ def test_numbers_in_json_and_any_list_in_an_array_are_fine(values, type_name, ex
 
 
 def test_what_json_loses_of_a_text_is_told_apart_from_what_is_written_here():
-    def verdict(values: list) -> Verdict:
+    def verdict(values: list) -> Exactness:
         series = pd.Series(values, name="c", dtype=object)
         return judge(objects_to_arrow(series, pg("jsonb"))[1], pg("jsonb")).verdict
 
-    assert verdict([{"a": 1}, None]) is Verdict.EXACT
-    assert verdict([None]) is Verdict.EXACT
-    assert verdict(['{"a":1}']) is Verdict.LOSSY
-    assert verdict([{"a": 1}, '{"a":1}']) is Verdict.LOSSY
+    assert verdict([{"a": 1}, None]) is Exactness.EXACT
+    assert verdict([None]) is Exactness.EXACT
+    assert verdict(['{"a":1}']) is Exactness.LOSSY
+    assert verdict([{"a": 1}, '{"a":1}']) is Exactness.LOSSY
 
 
 @pytest.mark.parametrize(

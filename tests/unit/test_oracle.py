@@ -8,7 +8,7 @@ import pytest
 from mapper_dask.dialects.oracle import Oracle, flashback, names, queries, types
 from mapper_dask.dialects.postgresql import types as postgresql_types
 from mapper_dask.parallel_models import Chunk, ChunkKind
-from mapper_dask.schema.conversions import Verdict, incoming_from_column, judge
+from mapper_dask.schema.conversions import Exactness, incoming_from_column, judge
 from mapper_dask.schema.facts import SourceQuery, Splice
 
 
@@ -127,12 +127,12 @@ def into_postgresql(source, type_name):
 
 def test_what_a_way_loses_is_named():
     nine = into_postgresql(column("TIMESTAMP(9)"), "timestamp without time zone")
-    assert (nine.verdict, "6 digits" in nine.note) == (Verdict.LOSSY, True)
+    assert (nine.verdict, "6 digits" in nine.note) == (Exactness.LOSSY, True)
     zoned = into_postgresql(column("TIMESTAMP(6) WITH TIME ZONE"), "timestamp with time zone")
     assert "the zone it was written with is not" in zoned.note
     local = into_postgresql(column("TIMESTAMP(6) WITH LOCAL TIME ZONE"), "timestamp with time zone")
-    assert local.verdict is Verdict.EXACT
-    assert into_postgresql(column("NUMBER"), "numeric").verdict is Verdict.EXACT
+    assert local.verdict is Exactness.EXACT
+    assert into_postgresql(column("NUMBER"), "numeric").verdict is Exactness.EXACT
 
 
 def test_a_number_that_may_be_too_long_for_oracle_is_named():

@@ -13,7 +13,7 @@ import mapper_dask
 from mapper_dask import ParallelProcessor, Progress, RunEnded, RunEvent, RunStarted
 from mapper_dask.connections.reference import reference
 from mapper_dask.errors import ConfigurationError
-from mapper_dask.events.displays.plain import Lines
+from mapper_dask.events.displays.plain import LineDisplay
 from mapper_dask.events.displays.terminal import Bar, Display
 from mapper_dask.events.run_events import Counter
 from mapper_dask.events.watch import Watch, require_progress
@@ -69,7 +69,7 @@ def events(count: int, *, worker: str = "host:1", upto: int | None = None) -> li
     return [counter.event(r, r.chunk_id + 1.0) for r in results[:upto]]
 
 
-def lines(hook: Lines, stream: io.StringIO, *told) -> list[str]:
+def lines(hook: LineDisplay, stream: io.StringIO, *told) -> list[str]:
     for event in told:
         hook.chunk_done(event)
     return stream.getvalue().splitlines()
@@ -77,7 +77,7 @@ def lines(hook: Lines, stream: io.StringIO, *told) -> list[str]:
 
 def test_a_log_gets_a_line_a_tenth():
     stream = io.StringIO()
-    hook = Lines(stream)
+    hook = LineDisplay(stream)
     hook.run_started(started(95))
 
     shown = lines(hook, stream, *events(95))
@@ -91,12 +91,12 @@ def test_a_log_gets_a_line_a_tenth():
 def test_a_short_run_gets_a_line_a_chunk():
     stream = io.StringIO()
 
-    assert len(lines(Lines(stream), stream, *events(3))) == 3
+    assert len(lines(LineDisplay(stream), stream, *events(3))) == 3
 
 
 def test_the_end_gets_a_line_when_it_is_not_the_last_tenth():
     stream = io.StringIO()
-    hook, start = Lines(stream), started(100)
+    hook, start = LineDisplay(stream), started(100)
     hook.run_started(start)
     lines(hook, stream, *events(100, upto=12))
 
@@ -108,7 +108,7 @@ def test_the_end_gets_a_line_when_it_is_not_the_last_tenth():
 
 def test_a_run_that_is_read_anew_is_shown_anew():
     stream = io.StringIO()
-    hook = Lines(stream)
+    hook = LineDisplay(stream)
 
     shown = lines(hook, stream, *events(10, upto=7), *events(10))
 
@@ -117,7 +117,7 @@ def test_a_run_that_is_read_anew_is_shown_anew():
 
 def test_lines_of_a_flow_name_their_job():
     stream = io.StringIO()
-    hook = Lines(stream)
+    hook = LineDisplay(stream)
     hook.run_started(started(1, job="airports"))
 
     assert lines(hook, stream, *events(1))[0].startswith("airports: 1/1 chunk,")

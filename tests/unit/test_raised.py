@@ -13,7 +13,7 @@ from mapper_dask import ChunkResult, users_code
 from mapper_dask.chunk.transform import apply
 from mapper_dask.errors import TransformError
 from mapper_dask.parallel_models import ChunkState
-from mapper_dask.raised import MOST_BYTES, Link, Raised
+from mapper_dask.raised import MOST_BYTES, PickledError, Raised
 from mapper_dask.workers.outcomes import OneRaised
 
 FRAME = pd.DataFrame({"a": [1]})
@@ -71,7 +71,7 @@ def test_the_failure_is_told_whatever_the_exception_does(kind: type[Exception]) 
 def test_one_that_leaves_where_it_is_made_again_is_told_without_it() -> None:
     import cloudpickle
 
-    raised = Raised((Link(cloudpickle.dumps(LeavesThere()), (), caused=False),))
+    raised = Raised((PickledError(cloudpickle.dumps(LeavesThere()), (), caused=False),))
     assert raised.revived() is None
 
 
@@ -98,7 +98,7 @@ def test_an_interruption_while_a_text_is_made_goes_on() -> None:
 
 
 def test_of_many_failed_chunks_one_keeps_its_exception() -> None:
-    raised = Raised((Link(b"x" * MOST_BYTES, (), caused=False),))
+    raised = Raised((PickledError(b"x" * MOST_BYTES, (), caused=False),))
     state, one = ChunkState.PROCESSED_WITH_ERROR, OneRaised()
     failed = [ChunkResult(n, state, error=f"no {n}", raised=raised) for n in range(4)]
     kept = [one.kept(result) for result in [ChunkResult(9, ChunkState.PROCESSED), *failed]]

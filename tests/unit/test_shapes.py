@@ -8,7 +8,7 @@ import pytest
 
 from mapper_dask.dialects.postgresql.shapes import with_shapes
 from mapper_dask.dialects.postgresql.types import column
-from mapper_dask.schema.conversions import Verdict, incoming_from_column, judge
+from mapper_dask.schema.conversions import Exactness, incoming_from_column, judge
 from mapper_dask.schema.facts import Column, TypeFamily
 from mapper_dask.schema.shapes import Shape, difference
 
@@ -105,9 +105,9 @@ def test_a_refusal_is_impossible_and_an_agreement_is_exact_whatever_the_names() 
     same = judge(
         incoming_from_column(of(array(row("a int")), "x[]")), of(array(row("a int")), "o.x[]")
     )
-    assert same.verdict is Verdict.EXACT
+    assert same.verdict is Exactness.EXACT
     other = judge(incoming_from_column(of(row("a int"), "x")), of(row("b int"), "x"))
-    assert other.verdict is Verdict.IMPOSSIBLE
+    assert other.verdict is Exactness.IMPOSSIBLE
     assert "source's type is x (a int), the target's is x (b int)" in other.note
 
 

@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 import sqlalchemy as sa
 
-from mapper_dask.connections.pool import engine_for, redact
+from mapper_dask.connections.pool import ConnectArgs, engine_for, redact
 from mapper_dask.connections.reference import reference
 from mapper_dask.connections.urls import parse_url
 from mapper_dask.jobfile.secrets import has_secret
@@ -108,7 +108,7 @@ def test_no_secret_is_shown_of_any_url(url):
     shown = [str(ref), repr(ref), ref.shown, str(ref.portable), ref.address, ref.value]
     shown.append(redact(f"cannot connect: {MARKER} of {url}, {parsed!r} failed", parsed))
     try:
-        shown.append(repr(engine_for(ref, connect_args={})))
+        shown.append(repr(engine_for(ref, connect_args=ConnectArgs())))
     except Exception as error:  # noqa: BLE001 - a driver that looks at what it is given
         shown.append(str(error))
 

@@ -12,6 +12,7 @@ import oracledb
 import pyarrow as pa
 import sqlalchemy as sa
 
+from mapper_dask.connections.pool import ConnectArgs
 from mapper_dask.dialects.base import Watch
 from mapper_dask.dialects.oracle import (
     catalogue,
@@ -93,9 +94,9 @@ class Oracle(Definitions, SessionSettings):
         """What it does with rows that wait, where the target refuses some."""
         return OracleStagedRows(_held_place)
 
-    def connect_args(self) -> dict[str, Any]:
+    def connect_args(self) -> ConnectArgs:
         """Return what every connection is opened with."""
-        return dict(session.CONNECT)
+        return session.CONNECT
 
     def errors(self, url: sa.URL | None = None, *, prefix: int = 0) -> AbstractContextManager[None]:
         """Return a context in which the driver's errors become this library's."""

@@ -14,12 +14,10 @@ from typing import Any
 
 import oracledb
 
+from mapper_dask.connections.pool import ConnectArgs
 from mapper_dask.dialects.oracle import faults, settings
 from mapper_dask.dialects.oracle.queries import BY_BYTES
 from mapper_dask.schema.facts import Column, Settings, SourceQuery
-
-CONNECT = {"tcp_connect_timeout": 10, "expire_time": 1}
-"""Seconds to wait for a listener; minutes after which a silent link is looked after."""
 
 PROGRAM = "mapper_dask"
 
@@ -55,6 +53,30 @@ def statements(name: str) -> tuple[str, ...]:
     folder = resources.files("mapper_dask.dialects") / "sql" / "oracle"
     text = _COMMENT.sub("", (folder / f"{name}.sql").read_text(encoding="utf-8"))
     return tuple(part.strip() for part in re.split(r"^/$", text, flags=re.MULTILINE))
+
+
+def forget_name(conn: Any) -> None:
+    """Let no idle session bear a chunk's name, which stays until it is told another.
+
+    Who ends that chunk's sessions would end this one, too.
+    """
+    conn.client_identifier = PROGRAM
+
+
+CONNECT = ConnectArgs(
+    # Seconds to wait for a listener; minutes after which a silent link is looked after.
+    {"tcp_connect_timeout": 10, "expire_time": 1},
+    permanent=re.compile(
+        r"authentication failed|does not exist|no password|ORA-01017|ORA-28000|ORA-01045",
+        re.IGNORECASE,
+    ),
+    taken=re.compile(
+        r"too many connections|no more connections"
+        r"|ORA-00018|ORA-00020|ORA-02391|ORA-12516|ORA-12518|ORA-12519|ORA-12520",
+        re.IGNORECASE,
+    ),
+    on_return=forget_name,
+)
 
 
 def begin(conn: Any, application: str, lock_timeout: float | None, like: Settings = ()) -> None:

@@ -12,6 +12,7 @@ import psycopg2.extras
 import pyarrow as pa
 import sqlalchemy as sa
 
+from mapper_dask.connections.pool import ConnectArgs
 from mapper_dask.dialects.base import Watch
 from mapper_dask.dialects.postgresql import (
     effects,
@@ -62,14 +63,6 @@ from mapper_dask.schema.facts import (
     TypeFamily,
 )
 
-KEEPALIVE = {
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 60_000,
-}
-"""A dead link is noticed in a minute (s, s, probes, ms); the system's default is two hours."""
-
 READ_LOCK_TIMEOUT = 30.0
 """Seconds a reading session waits for a lock, such as a rewrite of its table, before it says so."""
 
@@ -90,10 +83,9 @@ class PostgreSQL(Definitions, SessionSettings, WithoutDirectPath, WithStagedRows
         """What it tells of where rows come from."""
         return PostgreSQLEvidence(self.run)
 
-    def connect_args(self) -> dict[str, Any]:
+    def connect_args(self) -> ConnectArgs:
         """Return what every connection is opened with."""
-        named = {"connect_timeout": 10, "application_name": "mapper_dask"}
-        return {**named, **KEEPALIVE, **session.CONNECT}
+        return session.CONNECT
 
     def errors(self, url: sa.URL | None = None, *, prefix: int = 0) -> AbstractContextManager[None]:
         """Return a context in which the driver's errors become this library's."""

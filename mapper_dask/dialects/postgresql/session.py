@@ -17,13 +17,35 @@ from typing import Any
 
 import psycopg2
 
+from mapper_dask.connections.pool import ConnectArgs
 from mapper_dask.schema.facts import Column, Settings, SourceQuery
 
 ENCODING = "UTF8"
 """What texts are sent and read in. It goes into the connection: a role, a database, a URL and the
 environment have no say, and the server reads the first statement rightly already."""
 
-CONNECT = {"client_encoding": ENCODING}
+KEEPALIVE = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""A dead link is noticed in a minute (s, s, probes, ms); the system's default is two hours."""
+
+CONNECT = ConnectArgs(
+    {"connect_timeout": 10, "application_name": "mapper_dask", **KEEPALIVE},
+    fixed={"client_encoding": ENCODING},
+    permanent=re.compile(
+        r"authentication failed|does not exist|no pg_hba|could not translate host name|no password",
+        re.IGNORECASE,
+    ),
+    # PostgreSQL gives libpq no code for them.
+    taken=re.compile(
+        r"too many clients|too many connections|connection slots are reserved|no more connections",
+        re.IGNORECASE,
+    ),
+    needless=re.compile(r"\s+Is the server running [^?]*\?"),
+)
 
 QUIET = (
     "SET LOCAL datestyle = 'ISO'; SET LOCAL synchronize_seqscans = off; "

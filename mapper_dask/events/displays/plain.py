@@ -12,7 +12,7 @@ STEPS = 10
 """Lines a log gets of one run: a tenth of the chunks each."""
 
 
-class Lines(Progress):
+class LineDisplay(Progress):
     """A line for each tenth of the chunks, and one for an end that came before the last."""
 
     def __init__(self, stream: TextIO) -> None:
