@@ -206,7 +206,7 @@ def test_the_frames_that_are_left_out_are_in_the_log(
         )
 
     [told] = [r.mapper for r in caplog.records if r.mapper["event"] == "error_told"]
-    assert "preflight.py" in told["passed"]
+    assert "preflight/checks.py" in told["passed"]
     assert "job_engine.py" in told["passed"]
     assert "pandas/core" in told["cause_passed"]
     assert told["cause"] == "KeyError"
@@ -312,7 +312,7 @@ def test_a_notebook_shows_the_users_cell(
     assert len(lines) < MOST_LINES, done.stdout
     assert lines[1].startswith("KeyError ")
     assert any('return planes.assign(v=planes["speeed"])' in line for line in lines[:6])
-    assert not [name for name in (*INSIDE, "told.py") if name in done.stdout]
+    assert not [name for name in (*INSIDE, "tracebacks.py") if name in done.stdout]
 
 
 # -- on_failure ------------------------------------------------------------------------------------
