@@ -14,7 +14,7 @@ ARGS ?=
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test mistakes chaos interrupts queries bench bench-peers oracle-standin lint format notebooks setup clean
+.PHONY: help demo test mistakes chaos interrupts queries bench bench-peers oracle-standin lint format docs notebooks setup clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ lint: $(VENV)/.dev ## Check style, format and types
 format: $(VENV)/.dev ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+docs: $(VENV)/.dev ## Build the guide and the reference into build/docs; warnings are errors
+	@$(BIN)/python -m sphinx -E -q -W --keep-going -c docs . build/docs
+	@echo "build/docs/docs/index.html"
 
 notebooks: $(VENV)/.dev ## Write each notebook anew from its Python file
 	@$(BIN)/jupytext --quiet --to ipynb --update notebooks/*.py

@@ -4,7 +4,7 @@ Only the marks are replaced: what stands in strings, quoted names and comments i
 casts (``::``), slices of arrays (``[1:n]``, see ``subscripts``) and assignments (``:=``). Every
 other character of the text stays the user's own. So a run's ledger holds the query that was run,
 and its fingerprint the values; but of a value that is a reference (``env:NAME``) only that, see
-``references``.
+``connections.param_references``.
 """
 
 from __future__ import annotations

@@ -319,7 +319,7 @@ def test_a_notebook_shows_the_users_cell(
     assert len(lines) < MOST_LINES, done.stdout
     assert lines[1].startswith("KeyError ")
     assert any('return planes.assign(v=planes["speeed"])' in line for line in lines[:6])
-    assert not [name for name in (*INSIDE, "told.py") if name in done.stdout]
+    assert not [name for name in (*INSIDE, "tracebacks.py") if name in done.stdout]
 
 
 # -- on_failure ------------------------------------------------------------------------------------

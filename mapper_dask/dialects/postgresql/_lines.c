@@ -3,7 +3,7 @@
    decode() knows integers, decimals, dates, times and texts as PostgreSQL writes them. Whatever
    else it meets, a value with an escape, infinity, a year before Christ, a number out of range, a
    line of another width, it returns None, and Arrow's own reader has the word. So it need not be
-   complete, only right; tests/property/test_lines.py holds the two together.
+   complete, only right; tests/property/test_encode_round_trip.py holds the two together.
 
    Memory: a block ends with a line feed, or is not looked at. Every scan stops at a line feed, so
    none passes the end; every write is at a row below the count of line feeds. */
