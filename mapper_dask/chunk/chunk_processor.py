@@ -203,7 +203,7 @@ class ChunkProcessor:
         The first rows are read before it begins, so that it is no longer than it must be.
         """
         with target_session(load, chunk.chunk_id) as target:
-            if not target.ledger.claim(target.conn, load.run_id, chunk.chunk_id):
+            if not target.ledger.claim(load.run_id, chunk.chunk_id):
                 return _done_already(chunk)
             self._load_batches(chunk, batches, target, load, tally)
             return self._accounted(target, chunk, _result(chunk, tally, started, begun), tally)
@@ -215,7 +215,7 @@ class ChunkProcessor:
         with source_session(self.task.read, chunk) as source:
             tally.snapshot = source.snapshot
             with target_session(load, chunk.chunk_id) as target:
-                if not target.ledger.claim(target.conn, load.run_id, chunk.chunk_id):
+                if not target.ledger.claim(load.run_id, chunk.chunk_id):
                     return _done_already(chunk)
                 self._relay(source, target, load, tally)
                 return self._accounted(target, chunk, _result(chunk, tally, started, begun), tally)
@@ -240,11 +240,11 @@ class ChunkProcessor:
                 if (encoded := self._prepared(rows, tally)).rows.num_rows
             ]
             with target_session(load, chunk.chunk_id) as target:
-                if not target.ledger.claim(target.conn, load.run_id, chunk.chunk_id):
+                if not target.ledger.claim(load.run_id, chunk.chunk_id):
                     return _done_already(chunk)
-                watch = target.dialect.watch(target.conn, load.table)
+                watch = target.session.watch(load.table)
                 for part in parts:
-                    tally.loaded += target.dialect.load_from(target.conn, load.table, part).rows
+                    tally.loaded += target.session.load_from(load.table, part).rows
                 watch.require(tally.loaded)
                 return self._accounted(target, chunk, _result(chunk, tally, started, begun), tally)
 
@@ -263,19 +263,19 @@ class ChunkProcessor:
         require_same_reading(target, load.run_id, chunk)
         if tally.rejects:
             target.ledger.reject(
-                target.conn, load.run_id, result.chunk_id, tally.rejects, self.task.reject_limit
+                load.run_id, result.chunk_id, tally.rejects, self.task.reject_limit
             )
         apart = self.task.reject_limit > 0
-        target.ledger.account(target.conn, load.run_id, result, apart=apart)
+        target.ledger.account(load.run_id, result, apart=apart)
         return result
 
     def _relay(
         self, source: SourceSession, target: TargetSession, load: LoadTask, tally: _Tally
     ) -> None:
         names = [column.name for column in self.task.read.query.columns]
-        watch = target.dialect.watch(target.conn, load.table)
-        tally.read, tally.loaded = target.dialect.relay(
-            source.conn, source.sql, target.conn, load.table, names, str(load.relay)
+        watch = target.session.watch(load.table)
+        tally.read, tally.loaded = target.session.relay(
+            source.session, source.sql, load.table, names, str(load.relay)
         )
         watch.require(tally.loaded)
         tally.out = tally.read
@@ -299,7 +299,7 @@ class ChunkProcessor:
                 continue
             room = self.task.reject_limit - len(tally.rejects)
             table, sent = with_chunk(load.table, encoded.rows, chunk.chunk_id)
-            done = target.dialect.load_apart(target.conn, table, sent, room)
+            done = target.session.load_apart(table, sent, room)
             tally.loaded += done.rows
             tally.rejects += refused_by_target(self.task, encoded.rows, dict(done.refused))
 
@@ -307,12 +307,12 @@ class ChunkProcessor:
         self, batches: Iterator[pa.Table], target: TargetSession, load: LoadTask, tally: _Tally
     ) -> None:
         """Load every row, or raise; all of them are there when what is deferred has happened."""
-        watch = target.dialect.watch(target.conn, load.table)
+        watch = target.session.watch(load.table)
         for rows in batches:
             encoded = self._prepared(rows, tally)
             del rows  # not held beside what became of them
             if encoded.rows.num_rows:
-                tally.loaded += target.dialect.load(target.conn, load.table, encoded.rows).rows
+                tally.loaded += target.session.load(load.table, encoded.rows).rows
         watch.require(tally.loaded)
 
     def _prepared(self, rows: pa.Table, tally: _Tally) -> Encoded:

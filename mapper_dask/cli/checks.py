@@ -100,7 +100,7 @@ def _prepared(mapper: Any) -> Any:
     with in_users_text(mapper, source), keep_snapshot(source, consistent=consistent) as keeper:
         job = bound(mapper, source)
         keeper.give_up_for(job.source_sql)
-        plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, job, keeper.snapshot)
+        plan = ChunkManager().plan_on(keeper.source, job, keeper.snapshot)
         if mapper.target_conn is None:
             return plan
         target = reference(mapper.target_conn, "target_conn")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 
 from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.target import Target
 from mapper_dask.errors import DatabaseError, TargetError
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.schema.facts import SourceQuery
@@ -15,9 +15,10 @@ from mapper_dask.schema.nearby import Near, Wanted, candidates, why_missing
 
 
 def missing(
-    job: MapperJob, target: ConnectionRef, dialect: Dialect, conn: Any, query: SourceQuery
+    job: MapperJob, target: ConnectionRef, session: Target, query: SourceQuery
 ) -> TargetError:
     """Return the error that says why a job's target is not found, and what to do."""
+    dialect = session.dialect
     kin = dialect_for(reference(job.source_conn)).name == dialect.name
     columns = ", ".join(
         f"{dialect.quote(c.name)} {c.type_name if kin else dialect.ddl_type(c)}"
@@ -32,8 +33,8 @@ def missing(
         lambda name: dialect.folded(name, quoted=True),
     )
     found: list[Near] = []
-    with contextlib.suppress(DatabaseError), dialect.errors():  # the error is made without it, too
-        found = _found(dialect, conn, wanted)
+    with contextlib.suppress(DatabaseError), session.errors():  # the error is made without it, too
+        found = _found(session, wanted)
     return TargetError(why_missing(wanted, found), field="target_table")
 
 
@@ -45,10 +46,10 @@ def _quoted(dialect: Dialect, name: str) -> str:
         return name
 
 
-def _found(dialect: Dialect, conn: Any, wanted: Wanted) -> list[Near]:
+def _found(target: Target, wanted: Wanted) -> list[Near]:
     names = candidates(wanted.name)
     values = {"schema": wanted.schema, "names": names, "name": names[0], "part": names[-1]}
-    rows = dialect.run(conn, "near_targets", values)
+    rows = target.run("near_targets", values)
     return [
         Near(str(schema), None if name is None else str(name), str(kind), bool(reachable))
         for schema, name, kind, reachable in rows

@@ -217,10 +217,10 @@ class JobEngine:
         run_id = job.run_id or uuid.uuid4().hex
         keeper.give_up_for(job.source_sql)
         if saved is None:
-            plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, job, keeper.snapshot)
+            plan = ChunkManager().plan_on(keeper.source, job, keeper.snapshot)
         else:
             job_record.require_marks(job, source, saved.marks)
-            plan = restored(keeper.dialect, keeper.conn, job, saved)
+            plan = restored(keeper.source, job, saved)
         keeper.give_up_unless(plan.consistent)
         prepared = prepare(job, plan, keeper, source, target, run_id, self.patience)
         return Run(run_id, job, source, target, prepared, prepared.plan.chunks)

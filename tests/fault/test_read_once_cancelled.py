@@ -358,7 +358,7 @@ def test_a_chunk_of_the_whole_query_does_not_commit_where_there_are_files_now(
     moved = asked(databases, sql=SOURCE_SQL).validated()
     source, target = reference(databases.source.url), reference(databases.target.url)
     with keep_snapshot(source, consistent=False) as keeper:
-        plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, moved)
+        plan = ChunkManager().plan_on(keeper.source, moved)
         prepared = prepare(moved, plan, keeper, source, target, RUN, processor(tmp_path).patience)
     chunks = [replace(spooled, chunk_id=n) for n, spooled in enumerate([SPOOLED] * CHUNKS)]
     assert stored.take_chunks(None, [whole], chunks, "")
