@@ -13,11 +13,7 @@ from mapper_dask.dialects.session import Driver
 from mapper_dask.dialects.source import Source
 from mapper_dask.dialects.store import Store
 from mapper_dask.dialects.target import Target
-from mapper_dask.schema.facts import (
-    Capabilities,
-    Column,
-    SourceQuery,
-)
+from mapper_dask.schema.facts import Capabilities, Column, SourceQuery
 
 Role_co = TypeVar("Role_co", covariant=True)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import sqlalchemy as sa
@@ -28,21 +27,34 @@ Driver = Any
 
 
 class Session(Protocol):
-    """What every role of every database has."""
+    """What sessions of every role and every database have."""
+
+    dialect: Dialect
+    """What needs no connection: names, types, texts of SQL, capabilities."""
+    conn: Driver
+    """The driver's own connection: only the dialect's own folder uses it."""
+    url: sa.URL | None
+    """Whose secrets are masked in errors."""
+
+    def __init__(self, dialect: Dialect, conn: Driver, url: sa.URL | None = None) -> None:
+        self.dialect, self.conn, self.url = dialect, conn, url
 
     @property
-    def dialect(self) -> Dialect:
-        """What needs no connection: names, types, texts of SQL, capabilities."""
-        ...
+    def source(self) -> Source:
+        """The same connection as a source: what was loaded is counted by the same queries."""
+        return self.dialect.roles.source(self.dialect, self.conn, self.url)
 
     @property
-    def conn(self) -> Driver:
-        """The driver's own connection: only the dialect's own folder uses it."""
-        ...
+    def store(self) -> Store:
+        """The same connection as a store.
+
+        A chunk's rows and its ledger row commit in one transaction, which only one connection can.
+        """
+        return self.dialect.roles.store(self.dialect, self.conn, self.url)
 
     def errors(self, *, prefix: int = 0) -> AbstractContextManager[None]:
         """Return a context in which the driver's errors become this library's, secrets masked."""
-        ...
+        return self.dialect.errors(self.url, prefix=prefix)
 
     def run(self, name: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Run a query of ``sql/<dialect>/`` with bound values; return its rows."""
@@ -54,52 +66,20 @@ class Session(Protocol):
 
     def commit(self) -> None:
         """Commit the transaction."""
-        ...
-
-    def rollback(self) -> None:
-        """Roll the transaction back."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Opened:
-    """What the sessions of all databases are made of."""
-
-    dialect: Dialect
-    conn: Driver
-    url: sa.URL | None = None
-    """Whose secrets are masked in errors."""
-
-    def errors(self, *, prefix: int = 0) -> AbstractContextManager[None]:
-        """Return a context in which the driver's errors become this library's."""
-        return self.dialect.errors(self.url, prefix=prefix)
-
-    def commit(self) -> None:
-        """Commit the transaction."""
         self.conn.commit()
 
     def rollback(self) -> None:
         """Roll the transaction back."""
         self.conn.rollback()
 
-    @property
-    def source(self) -> Source:
-        """The same connection as a source."""
-        return self.dialect.roles.source(self.dialect, self.conn, self.url)
-
-    @property
-    def store(self) -> Store:
-        """The same connection as a store."""
-        return self.dialect.roles.store(self.dialect, self.conn, self.url)
-
 
 def on_connection(
     function: Callable[Concatenate[Driver, P], R],
-) -> Callable[Concatenate[Opened, P], R]:
+) -> Callable[Concatenate[Session, P], R]:
     """Return a method that calls a function with the session's own connection."""
 
     @functools.wraps(function)
-    def method(session: Opened, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def method(session: Session, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return function(session.conn, *args, **kwargs)
 
     return method

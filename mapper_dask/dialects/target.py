@@ -10,7 +10,6 @@ import pyarrow as pa
 from mapper_dask.dialects.session import Session
 from mapper_dask.dialects.source import Source
 from mapper_dask.dialects.staged_rows import StagedRows
-from mapper_dask.dialects.store import Store
 from mapper_dask.dialects.watermarks import Holdings
 from mapper_dask.parallel_models import Chunk
 from mapper_dask.schema.definition import Definition
@@ -78,19 +77,6 @@ class Watch(Protocol):
 
 class Target(Session, Protocol):
     """A session that loads and publishes."""
-
-    @property
-    def store(self) -> Store:
-        """The ledger's store over the same connection.
-
-        A chunk's rows and its ledger row commit in one transaction, which only one connection can.
-        """
-        ...
-
-    @property
-    def source(self) -> Source:
-        """The same connection as a source: what was loaded is counted by the same queries."""
-        ...
 
     @property
     def evidence(self) -> Evidence:

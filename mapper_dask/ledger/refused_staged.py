@@ -83,11 +83,7 @@ class Aside:
 
 
 def publish_apart(
-    ledger: RunTables,
-    run_id: str,
-    publication: Publication,
-    chunks: int,
-    written: Written,
+    ledger: RunTables, run_id: str, publication: Publication, chunks: int, written: Written
 ) -> RunState:
     """End a run as ``RunTables.publish`` does, but for the rows that the target refuses."""
     aside = Aside(ledger, run_id, publication, written)

@@ -245,11 +245,7 @@ class RunLedger:
         self._call(lambda ledger: ledger.fail(self.run_id, result))
 
     def _call(
-        self,
-        work: Callable[[RunTables], T],
-        number: int = DEFAULT_ATTEMPTS,
-        *,
-        new: bool = False,
+        self, work: Callable[[RunTables], T], number: int = DEFAULT_ATTEMPTS, *, new: bool = False
     ) -> T:
         """Return what some work on the ledger returns, done in one transaction that may be retried.
 

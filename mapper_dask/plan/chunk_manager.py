@@ -134,11 +134,7 @@ class ChunkManager:
         )
 
     def restore(
-        self,
-        source: Source,
-        job: MapperJob,
-        stored: Mapping[str, Any],
-        chunks: Sequence[Chunk],
+        self, source: Source, job: MapperJob, stored: Mapping[str, Any], chunks: Sequence[Chunk]
     ) -> ChunkPlan:
         """Return a stored plan over the source as it is now; its chunks are never cut anew."""
         opened = references.opened(job.source_sql, source.dialect.literal)
@@ -274,12 +270,7 @@ def _settled(
 
 
 def _read_once(
-    source: Source,
-    job: MapperJob,
-    seen: Survey,
-    choice: Choice,
-    burden: Burden,
-    size: int,
+    source: Source, job: MapperJob, seen: Survey, choice: Choice, burden: Burden, size: int
 ) -> Settled:
     choice = without_ranges(seen, choice.keys, burden, consistent=job.consistent)
     query = _query(seen, choice, job)

@@ -95,11 +95,7 @@ def _cut_by_walk(walk: Walk, share: float, size: int, *, nullable: bool) -> Cut:
 
 
 def _walk(
-    source: Source,
-    seen: Survey,
-    query: SourceQuery,
-    looked_at: sample.Sample,
-    size: int,
+    source: Source, seen: Survey, query: SourceQuery, looked_at: sample.Sample, size: int
 ) -> Walk:
     """Return the keys of a sample at even distances, each a chunk's worth of rows from the next.
 

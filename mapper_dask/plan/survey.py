@@ -12,13 +12,7 @@ from mapper_dask.near import did_you_mean
 from mapper_dask.plan.blame import blamed
 from mapper_dask.plan.query import QueryShape, analyse
 from mapper_dask.schema.definition import Relied
-from mapper_dask.schema.facts import (
-    Column,
-    Estimate,
-    FunctionFact,
-    Relation,
-    SourceQuery,
-)
+from mapper_dask.schema.facts import Column, Estimate, FunctionFact, Relation, SourceQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +191,7 @@ def described(source: Source, sql: str) -> tuple[QueryShape, tuple[Column, ...]]
 
 
 def _checked(
-    source: Source,
-    shape: QueryShape,
-    columns: Sequence[Column],
-    facts: Sequence[FunctionFact],
+    source: Source, shape: QueryShape, columns: Sequence[Column], facts: Sequence[FunctionFact]
 ) -> QueryShape:
     """Return the shape less what the database contradicts.
 

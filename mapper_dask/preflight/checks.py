@@ -46,13 +46,7 @@ from mapper_dask.schema.conversions import (
     incoming_from_column,
     judge,
 )
-from mapper_dask.schema.facts import (
-    Column,
-    Publication,
-    SourceQuery,
-    TargetTable,
-    TypeFamily,
-)
+from mapper_dask.schema.facts import Column, Publication, SourceQuery, TargetTable, TypeFamily
 from mapper_dask.users_code import code_of
 
 SAMPLE_ROWS = 100

@@ -265,13 +265,7 @@ class Reconciler:
             yield check, kept
 
     def _in_target(
-        self,
-        check: ChunkCheck,
-        target: Target,
-        proofs: Proofs,
-        chunk: Chunk,
-        *,
-        checksum: bool,
+        self, check: ChunkCheck, target: Target, proofs: Proofs, chunk: Chunk, *, checksum: bool
     ) -> ChunkCheck:
         """Return a check with what the target holds in the chunk's range."""
         numbers, count = proofs.numbers(chunk), proofs.in_range(self.query, chunk)

@@ -25,13 +25,7 @@ from mapper_dask.dialects.oracle.source import OracleSource
 from mapper_dask.dialects.oracle.store import OracleStore
 from mapper_dask.dialects.oracle.target import OracleTarget
 from mapper_dask.errors import PlanError
-from mapper_dask.schema.facts import (
-    Capabilities,
-    Column,
-    SourceQuery,
-    Splice,
-    TypeFamily,
-)
+from mapper_dask.schema.facts import Capabilities, Column, SourceQuery, Splice, TypeFamily
 
 
 class Oracle:

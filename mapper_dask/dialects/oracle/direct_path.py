@@ -16,12 +16,7 @@ from mapper_dask.dialects.oracle.names import folded, quote
 from mapper_dask.dialects.oracle.types import insert_expression
 from mapper_dask.dialects.session import Driver
 from mapper_dask.errors import EncodeError, LoadCountError
-from mapper_dask.schema.facts import (
-    Aside,
-    Column,
-    Loaded,
-    TargetTable,
-)
+from mapper_dask.schema.facts import Aside, Column, Loaded, TargetTable
 
 SUB_SECOND_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 

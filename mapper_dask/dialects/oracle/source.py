@@ -25,14 +25,7 @@ from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import Chunk
 from mapper_dask.schema.batches import Most
 from mapper_dask.schema.definition import Definition, Relied
-from mapper_dask.schema.facts import (
-    Column,
-    Estimate,
-    FunctionFact,
-    KeyMark,
-    Settings,
-    SourceQuery,
-)
+from mapper_dask.schema.facts import Column, Estimate, FunctionFact, KeyMark, Settings, SourceQuery
 
 
 class OracleSource(OracleSession):

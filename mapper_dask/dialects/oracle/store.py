@@ -8,17 +8,13 @@ from typing import Any
 
 import oracledb
 
-from mapper_dask.dialects.oracle import (
-    encodings,
-    faults,
-    session,
-)
-from mapper_dask.dialects.session import Opened
+from mapper_dask.dialects.oracle import encodings, faults, session
+from mapper_dask.dialects.session import Session
 
 UNIQUE_VIOLATED = "ORA-00001"
 
 
-class OracleSession(Opened):
+class OracleSession(Session):
     """What a session of each role has."""
 
     def run(self, name: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:

@@ -22,11 +22,7 @@ from mapper_dask.dialects.oracle.store import OracleSession
 from mapper_dask.dialects.session import on_connection
 from mapper_dask.dialects.source import Source
 from mapper_dask.dialects.target import Watch
-from mapper_dask.schema.facts import (
-    Needs,
-    Publication,
-    TargetTable,
-)
+from mapper_dask.schema.facts import Needs, Publication, TargetTable
 from mapper_dask.schema.hazards import Unwatched
 
 

@@ -21,12 +21,7 @@ from mapper_dask.dialects.postgresql import (
 from mapper_dask.dialects.postgresql.source import PostgreSQLSource
 from mapper_dask.dialects.postgresql.store import PostgreSQLStore
 from mapper_dask.dialects.postgresql.target import PostgreSQLTarget
-from mapper_dask.schema.facts import (
-    Capabilities,
-    Column,
-    SourceQuery,
-    TypeFamily,
-)
+from mapper_dask.schema.facts import Capabilities, Column, SourceQuery, TypeFamily
 
 KEEPALIVE = {
     "keepalives_idle": 30,

@@ -7,13 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from mapper_dask.dialects.postgresql import (
-    explain,
-    named_queries,
-    queries,
-    query_texts,
-    repeatable,
-)
+from mapper_dask.dialects.postgresql import explain, named_queries, queries, query_texts, repeatable
 from mapper_dask.dialects.postgresql.plan_texts import Node, nodes
 from mapper_dask.dialects.postgresql.repeatable import ColumnFact, Facts, TableFact
 from mapper_dask.dialects.session import Driver

@@ -8,15 +8,11 @@ from typing import Any
 
 import psycopg2.extras
 
-from mapper_dask.dialects.postgresql import (
-    encodings,
-    named_queries,
-    session,
-)
-from mapper_dask.dialects.session import Opened
+from mapper_dask.dialects.postgresql import encodings, named_queries, session
+from mapper_dask.dialects.session import Session
 
 
-class PostgreSQLSession(Opened):
+class PostgreSQLSession(Session):
     """What a session of each role has."""
 
     def run(self, name: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:

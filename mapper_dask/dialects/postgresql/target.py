@@ -24,17 +24,18 @@ from mapper_dask.dialects.postgresql.holdings import PostgreSQLHoldings
 from mapper_dask.dialects.postgresql.staged_rows import PostgreSQLStagedRows
 from mapper_dask.dialects.session import on_connection
 from mapper_dask.dialects.source import Source
-from mapper_dask.dialects.target import Watch
-from mapper_dask.schema.facts import (
-    Aside,
-    Column,
-    Loaded,
-    TargetTable,
-)
+from mapper_dask.schema.facts import Aside, Column, Loaded, TargetTable
 
 
 class PostgreSQLTarget(Definitions):
     """A session that loads and publishes."""
+
+    create_staging = on_connection(staging.create)
+    publish = on_connection(publishing.publish)
+    load = on_connection(transfer.load)
+    load_apart = on_connection(skip_refused.load)
+    watch = on_connection(watching.watch)
+    holdings = on_connection(PostgreSQLHoldings)
 
     @property
     def evidence(self) -> PostgreSQLEvidence:
@@ -45,15 +46,6 @@ class PostgreSQLTarget(Definitions):
     def staged_rows(self) -> PostgreSQLStagedRows:
         """What it does with rows that wait, where the target refuses some."""
         return PostgreSQLStagedRows(self.conn, self.target_table)
-
-    create_staging = on_connection(staging.create)
-    publish = on_connection(publishing.publish)
-    load = on_connection(transfer.load)
-    load_apart = on_connection(skip_refused.load)
-
-    def watch(self, table: TargetTable) -> Watch:
-        """Return what looks after rows that are loaded from now on."""
-        return watching.watch(self.conn, table)
 
     def changed_to_load(self, columns: Sequence[Column]) -> tuple[str, ...]:
         """Return which of the session's own settings are changed while rows are loaded."""
@@ -102,10 +94,6 @@ class PostgreSQLTarget(Definitions):
             definition=definition,
             hazards=watching.hazards(self.conn, table_id),
         )
-
-    def holdings(self) -> PostgreSQLHoldings:
-        """Return how it is asked what a target holds."""
-        return PostgreSQLHoldings(self.conn)
 
     def drop_table(self, quoted: str) -> None:
         """Drop a table if it is there."""
