@@ -198,7 +198,7 @@ def _divided(source: ConnectionRef, plan: ChunkPlan, divisions: Any) -> list[Chu
     task = ReadTask(source, plan.query, UNBOUNDED)
     try:
         with extract.source_session(task, plan.chunks[0]) as session:
-            ordered = session.dialect.sorted_bounds(session.conn, plan.query, bounds)
+            ordered = session.session.sorted_bounds(plan.query, bounds)
     except DatabaseError as error:
         if not (error.sqlstate or "").startswith(DATA_EXCEPTION):
             raise

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 
-from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.target import Target
 from mapper_dask.errors import DatabaseError
 from mapper_dask.schema.facts import TargetTable
 
 
-def broken_key(dialect: Dialect, conn: Any, table: TargetTable, said: str) -> tuple[str, ...]:
+def broken_key(target: Target, table: TargetTable, said: str) -> tuple[str, ...]:
     """Return the key's columns; none where the error names no key of this table's.
 
     A trigger may have met it in another table.
@@ -25,9 +24,9 @@ def broken_key(dialect: Dialect, conn: Any, table: TargetTable, said: str) -> tu
         "table": table.into,
         "owner": owner,
         "name": name,
-        "constraint": dialect.constraint_of(said),
+        "constraint": target.dialect.constraint_of(said),
     }
-    with contextlib.suppress(DatabaseError), dialect.errors():
-        rows = dialect.run(conn, "broken_key", asked)
-        return tuple(dialect.folded(str(column), quoted=True) for (column,) in rows)
+    with contextlib.suppress(DatabaseError), target.errors():
+        rows = target.run("broken_key", asked)
+        return tuple(target.dialect.folded(str(column), quoted=True) for (column,) in rows)
     return ()

@@ -222,7 +222,7 @@ class ChunkProcessor:
         """Claim a chunk, load it, account for it: one transaction, so all of that or nothing."""
         chunk = attempt.chunk
         with target_session(load, chunk.chunk_id) as target:
-            if not target.ledger.claim(target.conn, load.run_id, chunk.chunk_id):
+            if not target.ledger.claim(load.run_id, chunk.chunk_id):
                 return _done_already(chunk)
             fill(target)
             return self._accounted(target, attempt, load)
@@ -257,9 +257,9 @@ class ChunkProcessor:
             ]
 
             def fill(target: TargetSession) -> None:
-                watch = target.dialect.watch(target.conn, load.table)
+                watch = target.session.watch(load.table)
                 for part in parts:
-                    attempt.loaded += target.dialect.load_from(target.conn, load.table, part).rows
+                    attempt.loaded += target.session.load_from(load.table, part).rows
                 watch.require(attempt.loaded)
 
             return self._committed(attempt, load, fill)
@@ -276,19 +276,19 @@ class ChunkProcessor:
         require_same_reading(target, load.run_id, attempt.chunk)
         if attempt.rejects:
             target.ledger.reject(
-                target.conn, load.run_id, result.chunk_id, attempt.rejects, self.task.reject_limit
+                load.run_id, result.chunk_id, attempt.rejects, self.task.reject_limit
             )
         apart = self.task.reject_limit > 0
-        target.ledger.account(target.conn, load.run_id, result, apart=apart)
+        target.ledger.account(load.run_id, result, apart=apart)
         return result
 
     def _relay(
         self, source: SourceSession, target: TargetSession, attempt: _Attempt, load: LoadTask
     ) -> None:
         names = [column.name for column in self.task.read.query.columns]
-        watch = target.dialect.watch(target.conn, load.table)
-        attempt.read, attempt.loaded = target.dialect.relay(
-            source.conn, source.sql, target.conn, load.table, names, str(load.relay)
+        watch = target.session.watch(load.table)
+        attempt.read, attempt.loaded = target.session.relay(
+            source.session, source.sql, load.table, names, str(load.relay)
         )
         watch.require(attempt.loaded)
         attempt.out = attempt.read
@@ -309,7 +309,7 @@ class ChunkProcessor:
                 continue
             room = self.task.reject_limit - len(attempt.rejects)
             table, sent = with_chunk(load.table, encoded.rows, attempt.chunk.chunk_id)
-            done = target.dialect.load_apart(target.conn, table, sent, room)
+            done = target.session.load_apart(table, sent, room)
             attempt.loaded += done.rows
             attempt.rejects += refused_by_target(self.task, encoded.rows, dict(done.refused))
 
@@ -321,12 +321,12 @@ class ChunkProcessor:
         load: LoadTask,
     ) -> None:
         """Load every row, or raise; all of them are there when what is deferred has happened."""
-        watch = target.dialect.watch(target.conn, load.table)
+        watch = target.session.watch(load.table)
         for rows in batches:
             encoded = self._prepared(rows, attempt)
             del rows  # not held beside what became of them
             if encoded.rows.num_rows:
-                attempt.loaded += target.dialect.load(target.conn, load.table, encoded.rows).rows
+                attempt.loaded += target.session.load(load.table, encoded.rows).rows
         watch.require(attempt.loaded)
 
     def _prepared(self, rows: pa.Table, attempt: _Attempt) -> Encoded:

@@ -30,7 +30,7 @@ def require_same_target(target: TargetSession, table: TargetTable) -> None:
     """
     if not table.definition:
         return
-    now = target.dialect.target_definition(target.conn, table.into)
+    now = target.session.target_definition(table.into)
     compare = target_difference if table.staging is None else staging_difference
     if found := compare(table.definition, now):
         where = table.quoted if table.staging is None else f"the staging table of {table.quoted}"
@@ -46,7 +46,7 @@ def require_same_state(target: TargetSession, run_id: str, result: ChunkResult) 
     RunStoppedError
         When another coordinator has taken the run over, in a state of its own.
     """
-    now = target.dialect.run(target.conn, "ledger_snapshot", {"run_id": run_id})
+    now = target.ledger.store.run("ledger_snapshot", {"run_id": run_id})
     if now != [(result.snapshot,)]:
         message = f"run {run_id!r} goes on in another snapshot; chunk {result.chunk_id} is of none"
         raise RunStoppedError(message, run_id=run_id, chunk_id=result.chunk_id)
@@ -66,7 +66,7 @@ def require_same_reading(target: TargetSession, run_id: str, chunk: Chunk) -> No
     if not (in_file(chunk) or chunk.kind is ChunkKind.WHOLE):
         return  # others have one plan for good
     values = {"run_id": run_id, "chunk_id": chunk.chunk_id}
-    now = target.dialect.run(target.conn, "ledger_bounds", values)
+    now = target.ledger.store.run("ledger_bounds", values)
     if [Chunk.from_json(parsed(run_id, "chunk.bounds", text)) for (text,) in now] != [chunk]:
         message = f"run {run_id!r} was read anew; chunk {chunk.chunk_id} is of another reading"
         raise RunStoppedError(message, run_id=run_id, chunk_id=chunk.chunk_id)
@@ -85,7 +85,7 @@ def require_same_source(source: SourceSession, task: ReadTask, remedy: str = REM
     relied = task.query.relied
     if relied is None:
         return
-    now = source.dialect.source_definition(source.conn, relied)
+    now = source.session.source_definition(relied)
     if found := difference(relied.definition, now):
         message = f"source_sql: what it reads was altered since it was planned: {found}; {remedy}"
         raise SourceChangedError(message, field="source_sql")

@@ -6,16 +6,15 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import pyarrow as pa
 
 from mapper_dask.chunk.blame import of_query
 from mapper_dask.chunk.task import ReadTask
 from mapper_dask.connections.param_references import opened_query
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.opening import open_source
+from mapper_dask.dialects.source import Source
 from mapper_dask.errors import DatabaseError, SnapshotLostError
 from mapper_dask.naming import keeper_name
 from mapper_dask.parallel_models import Chunk
@@ -31,8 +30,7 @@ three are made, and 90 s are waited."""
 class SourceSession:
     """A source connection inside a chunk's read-only transaction."""
 
-    dialect: Dialect
-    conn: Any
+    session: Source
     sql: str
     """The chunk's query."""
     snapshot: str | None
@@ -48,12 +46,11 @@ def source_session(task: ReadTask, chunk: Chunk) -> Iterator[SourceSession]:
     SnapshotLostError
         When the keeper is gone and the chunk cannot be read without it.
     """
-    dialect = dialect_for(task.source)
-    engine = engine_for(task.source, connect_args=dialect.connect_args())
-    with _told(task), raw_connection(engine) as conn, dialect.errors(engine.url):
-        snapshot = _begin(dialect, conn, task, f"{task.tag}:{chunk.chunk_id}" if task.tag else "")
+    with _told(task), open_source(task.source) as session:
+        snapshot = _begin(session, task, f"{task.tag}:{chunk.chunk_id}" if task.tag else "")
+        dialect = session.dialect
         query = dialect.as_of(opened_query(task.query, dialect.literal), snapshot)
-        yield SourceSession(dialect, conn, dialect.chunk_query(conn, query, chunk), snapshot)
+        yield SourceSession(session, session.chunk_query(query, chunk), snapshot)
 
 
 @contextlib.contextmanager
@@ -81,42 +78,38 @@ def _told(task: ReadTask) -> Iterator[None]:
 
 def _in_the_way(task: ReadTask) -> str:
     """Return who waits for the run's keeper; the session that has failed is not there to ask it."""
-    dialect = dialect_for(task.source)
-    engine = engine_for(task.source, connect_args=dialect.connect_args())
     try:
-        with raw_connection(engine) as conn, dialect.errors(engine.url):
-            return dialect.waits_for_keeper(conn, keeper_name(task.tag))
+        with open_source(task.source) as session:
+            return session.waits_for_keeper(keeper_name(task.tag))
     except DatabaseError:  # what was met first is told then
         return ""
 
 
 def _remedy(task: ReadTask, error: DatabaseError) -> str:
     """Return what to grant for a read that was refused: a function met it, or it was revoked."""
-    dialect = dialect_for(task.source)
-    engine = engine_for(task.source, connect_args=dialect.connect_args())
-    with contextlib.suppress(DatabaseError), raw_connection(engine) as conn:
-        return remedy_of(dialect, conn, task.query.sql, error)
+    with contextlib.suppress(DatabaseError), open_source(task.source) as session:
+        return remedy_of(session, task.query.sql, error)
     return ""
 
 
-def remedy_of(dialect: Dialect, conn: Any, sql: str, error: DatabaseError) -> str:
+def remedy_of(source: Source, sql: str, error: DatabaseError) -> str:
     """Return what the catalogue says to do about a refused query; ends the transaction.
 
     Empty where it is not asked: what was met first is told then.
     """
-    with contextlib.suppress(DatabaseError), dialect.errors():
-        return dialect.remedy(conn, sql, error).remedy
+    with contextlib.suppress(DatabaseError), source.errors():
+        return source.remedy(sql, error).remedy
     return ""
 
 
-def _begin(dialect: Dialect, conn: Any, task: ReadTask, application: str) -> str | None:
+def _begin(source: Source, task: ReadTask, application: str) -> str | None:
     try:
-        with dialect.errors():
-            dialect.begin_read(conn, task.snapshot, application, task.query.settings)
+        with source.errors():
+            source.begin_read(task.snapshot, application, task.query.settings)
     except SnapshotLostError:
         if task.needs_snapshot:
             raise
-        dialect.begin_read(conn, None, application, task.query.settings)
+        source.begin_read(None, application, task.query.settings)
         return None
     return task.snapshot
 
@@ -129,8 +122,7 @@ def read_batches(
     A column whose type cannot hold one of its values is text throughout the chunk; with
     ``strict`` that is an error instead.
     """
-    return session.dialect.read(
-        session.conn,
+    return session.session.read(
         session.sql,
         task.query.columns,
         most=Most(task.batch_rows, task.batch_bytes),

@@ -8,18 +8,18 @@ import socket
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 
 from mapper_dask.chunk.blame import OF_TARGET, is_denied, is_duplicate, of_duplicate, of_right
 from mapper_dask.chunk.broken_keys import broken_key
 from mapper_dask.chunk.task import LoadTask
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.opening import open_target
+from mapper_dask.dialects.target import Target
 from mapper_dask.errors import DatabaseError
-from mapper_dask.ledger.run_tables import Ledger, asides_of
+from mapper_dask.ledger.run_tables import RunTables, asides_of
 from mapper_dask.naming import session_tag
 from mapper_dask.parallel_models import ChunkResult
 from mapper_dask.schema.facts import Aside, Needs, TargetTable
@@ -31,9 +31,8 @@ T = TypeVar("T")
 class TargetSession:
     """A target connection inside a transaction."""
 
-    dialect: Dialect
-    conn: Any
-    ledger: Ledger
+    session: Target
+    ledger: RunTables
 
 
 def worker_name() -> str:
@@ -53,14 +52,14 @@ def target_session(task: LoadTask, chunk_id: int) -> Iterator[TargetSession]:
     try:
         with _session(task, f"{tag}:{chunk_id}") as session:
             yield session
-            session.conn.commit()
+            session.session.commit()
     except DatabaseError as error:
         if error.details.get("waited_for_lock"):
             with _session(task, tag) as session:
-                session.dialect.end_frozen(session.conn, tag, chunk_id, task.lock_timeout)
+                session.ledger.store.end_frozen(tag, chunk_id, task.lock_timeout)
         if error.details.get("missing_table"):  # the target's, or the ledger's
             with _session(task, tag) as session:
-                session.ledger.require_kept(session.conn, task.run_id)
+                session.ledger.require_kept(task.run_id)
         if not error.details.get("of_source"):  # a relay reads within the load's transaction
             error.details[OF_TARGET] = True
         dialect = dialect_for(task.target)
@@ -75,13 +74,13 @@ def _missing(task: LoadTask) -> list[str]:
     """Return what to grant for a load whose columns nobody knew beforehand; none where unknown."""
     table = task.table
     needs = Needs(table.schema, table.name, ("INSERT",), staged=False, rejects=False, names=())
-    return _asked(task, lambda session: session.dialect.missing_grants(session.conn, needs)) or []
+    return _asked(task, lambda target: target.session.missing_grants(needs)) or []
 
 
 def _broken_key(task: LoadTask, error: DatabaseError) -> tuple[str, ...]:
     """Return the columns of the unique key that an error names; none where nobody knows."""
     said = str(error.details.get("said", ""))
-    return _asked(task, lambda s: broken_key(s.dialect, s.conn, task.table, said)) or ()
+    return _asked(task, lambda target: broken_key(target.session, task.table, said)) or ()
 
 
 def _asked(task: LoadTask, question: Callable[[TargetSession], T]) -> T | None:
@@ -93,18 +92,16 @@ def _asked(task: LoadTask, question: Callable[[TargetSession], T]) -> T | None:
 
 @contextlib.contextmanager
 def _session(task: LoadTask, application: str) -> Iterator[TargetSession]:
-    dialect = dialect_for(task.target)
-    engine = engine_for(task.target, connect_args=dialect.connect_args())
-    with raw_connection(engine) as conn, dialect.errors(engine.url):
-        dialect.begin_load(conn, application, task.lock_timeout)
-        yield TargetSession(dialect, conn, Ledger(dialect))
+    with open_target(task.target) as target:
+        target.begin_load(application, task.lock_timeout)
+        yield TargetSession(target, RunTables(target))
 
 
 @dataclass(frozen=True, slots=True)
 class LoadsAside:
     """A connection beside a load's transaction, and the tables one attempt fills there."""
 
-    session: TargetSession
+    session: Target
     prefix: str
     made: list[str]
 
@@ -112,20 +109,20 @@ class LoadsAside:
         """Load rows into a new table."""
         name = f"{self.prefix}{uuid.uuid4().hex[:8]}"
         self.made.append(name)
-        return self.session.dialect.load_aside(self.session.conn, table, rows, name)
+        return self.session.load_aside(table, rows, name)
 
     def drop(self) -> None:
         """Drop the tables; what cannot be dropped goes when the run ends."""
         for name in self.made:
-            with contextlib.suppress(DatabaseError), self.session.dialect.errors():
-                self.session.dialect.drop_asides(self.session.conn, name)
+            with contextlib.suppress(DatabaseError), self.session.errors():
+                self.session.drop_asides(name)
 
 
 @contextlib.contextmanager
 def loads_aside(task: LoadTask, chunk_id: int) -> Iterator[LoadsAside]:
     """Lend a connection whose direct path loads are gone at the end, whatever became of them."""
     with _session(task, f"{session_tag(task.run_id)}:{chunk_id}") as session:
-        loads = LoadsAside(session, asides_of(task.run_id), [])
+        loads = LoadsAside(session.session, asides_of(task.run_id), [])
         try:
             yield loads
         finally:
@@ -135,10 +132,10 @@ def loads_aside(task: LoadTask, chunk_id: int) -> Iterator[LoadsAside]:
 def assign(task: LoadTask, chunk_id: int) -> int | None:
     """Note in the ledger that this worker begins a chunk; return None when it is done already."""
     with target_session(task, chunk_id) as session:
-        return session.ledger.assign(session.conn, task.run_id, chunk_id, worker_name())
+        return session.ledger.assign(task.run_id, chunk_id, worker_name())
 
 
 def note_failure(task: LoadTask, result: ChunkResult) -> None:
     """Note in the ledger why a chunk failed."""
     with target_session(task, result.chunk_id) as session:
-        session.ledger.fail(session.conn, task.run_id, result)
+        session.ledger.fail(task.run_id, result)

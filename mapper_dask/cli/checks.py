@@ -100,5 +100,5 @@ def _prepared(mapper: Any) -> Any:
     with in_users_text(mapper, given.source), kept as keeper:
         given = with_params(given)
         keeper.give_up_for(given.job.source_sql)
-        plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, given.job, keeper.snapshot)
+        plan = ChunkManager().plan_on(keeper.source, given.job, keeper.snapshot)
         return plan if given.target is None else prepare(given, plan, keeper, Patience(1)).plan

@@ -6,12 +6,10 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
-from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.opening import open_source
+from mapper_dask.dialects.source import Source
 from mapper_dask.errors import DatabaseError
 from mapper_dask.log import log
 from mapper_dask.naming import keeper_name, session_tag
@@ -21,8 +19,7 @@ from mapper_dask.naming import keeper_name, session_tag
 class Keeper:
     """A planning session; while it is open, its snapshot can be joined."""
 
-    dialect: Dialect
-    conn: Any
+    source: Source
     snapshot: str | None
     """Name for other sessions; None where the run reads without one."""
     lost: bool = False
@@ -32,12 +29,12 @@ class Keeper:
 
     def check(self) -> None:
         """Notice when the snapshot is lost, and say so once."""
-        kept = self.dialect.capabilities.kept_snapshots
+        kept = self.source.dialect.capabilities.kept_snapshots
         if self.snapshot is None or self.lost or self.done or not kept:
             return
         try:
-            with self.dialect.errors():
-                self.dialect.ping(self.conn)
+            with self.source.errors():
+                self.source.ping()
         except DatabaseError as error:
             self.lost = True
             note = "chunks that have not joined it read what is committed then"
@@ -52,7 +49,7 @@ class Keeper:
 
     def give_up_for(self, sql: str) -> None:
         """Read without a snapshot, and say so, where the query cannot be read in one."""
-        why = self.dialect.unfreezable(sql) if self.snapshot is not None else ""
+        why = self.source.dialect.unfreezable(sql) if self.snapshot is not None else ""
         if why:
             self.snapshot = None
             log("no_snapshot", logging.WARNING, note=why)
@@ -65,17 +62,15 @@ def keep_snapshot(source: ConnectionRef, *, consistent: bool, run_id: str = "") 
     Its transaction also keeps the tables it planned over from being rewritten, so that row
     addresses stay what they are. It holds back VACUUM meanwhile; the plan says so.
     """
-    dialect = dialect_for(source, "source_conn")
-    engine = engine_for(source, connect_args=dialect.connect_args())
-    with raw_connection(engine, "source_conn") as conn:
-        with dialect.errors(engine.url):
-            dialect.begin_read(conn, None, keeper_name(session_tag(run_id)) if run_id else "")
-            shared = consistent and dialect.capabilities.snapshots
-            snapshot = dialect.export_snapshot(conn) if shared else None
+    with open_source(source, "source_conn", kept=True) as session:
+        with session.errors():
+            session.begin_read(None, keeper_name(session_tag(run_id)) if run_id else "")
+            shared = consistent and session.dialect.capabilities.snapshots
+            snapshot = session.export_snapshot() if shared else None
         if shared and snapshot is None:
             note = "source_conn may not read the database's state number"
             log("no_snapshot", logging.WARNING, note=note)
-        yield Keeper(dialect, conn, snapshot)
+        yield Keeper(session, snapshot)
 
 
 def kept_again(source: ConnectionRef, sql: str, run_id: str, kept: contextlib.ExitStack) -> Keeper:
@@ -85,6 +80,6 @@ def kept_again(source: ConnectionRef, sql: str, run_id: str, kept: contextlib.Ex
     """
     kept.close()  # first: the next may be the last connection that the budget holds
     keeper = kept.enter_context(keep_snapshot(source, consistent=True, run_id=run_id))
-    with keeper.dialect.errors():
-        keeper.dialect.describe_query(keeper.conn, sql)
+    with keeper.source.errors():
+        keeper.source.describe_query(sql)
     return keeper

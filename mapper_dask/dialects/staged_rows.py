@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from mapper_dask.schema.facts import Column, Publication
+from mapper_dask.schema.facts import Publication
 
 CHUNK_COLUMN = "mapper_dask_chunk"
 """Column of a staging table that tells a row's chunk, where the target has none of that name."""
@@ -28,11 +28,7 @@ class StagedRow:
 class StagedRows(Protocol):
     """What a database does with rows that wait. The caller commits."""
 
-    def chunk_column(self, name: str) -> Column:
-        """Return the column of that name that tells a row's chunk."""
-        ...
-
-    def refused(self, conn: Any, publication: Publication, most: int) -> dict[str, str]:
+    def refused(self, publication: Publication, most: int) -> dict[str, str]:
         """Return the places of the rows that the target refuses, and why; nothing has entered it.
 
         Rows that have a newer one of their key are removed from where they wait.
@@ -44,11 +40,11 @@ class StagedRows(Protocol):
         """
         ...
 
-    def read(self, conn: Any, publication: Publication, places: Sequence[str]) -> list[StagedRow]:
+    def read(self, publication: Publication, places: Sequence[str]) -> list[StagedRow]:
         """Return the rows at some places."""
         ...
 
-    def remove(self, conn: Any, publication: Publication, places: Sequence[str]) -> int:
+    def remove(self, publication: Publication, places: Sequence[str]) -> int:
         """Remove the rows at some places from where they wait; return how many were there."""
         ...
 

@@ -47,14 +47,14 @@ def looking(job: FlowJob, incremental: Incremental, run_id: str) -> Iterator[See
     """Lend the column at the source, in one session."""
     source = resolved(job.job).source
     with keep_snapshot(source, consistent=False, run_id=run_id) as keeper:
-        dialect, conn = keeper.dialect, keeper.conn
-        hidden = references.opened(job.job.source_sql, dialect.literal)
-        shape, columns = described(dialect, conn, hidden.sql)
+        session = keeper.source
+        hidden = references.opened(job.job.source_sql, session.dialect.literal)
+        shape, columns = described(session, hidden.sql)
         column = _column(job, incremental, columns)
-        with dialect.errors():
+        with session.errors():
             # What a join adds may be NULL, whatever the table it comes from says.
             never_null = shape.table is not None and column.not_null
-            yield Seen(shape.sql, column, never_null, dialect.watermarks(conn), hidden)
+            yield Seen(shape.sql, column, never_null, session.watermarks(), hidden)
 
 
 def _column(job: FlowJob, incremental: Incremental, columns: Sequence[Column]) -> Column:

@@ -41,7 +41,7 @@ from mapper_dask.flows.growing_column import (
 from mapper_dask.incremental import Incremental
 from mapper_dask.ledger import incremental_evidence as held
 from mapper_dask.ledger import stored_runs
-from mapper_dask.ledger.flow_tables import ENDED, FlowsLedger, StoredJob, Window
+from mapper_dask.ledger.flow_tables import ENDED, FlowTables, StoredJob, Window
 from mapper_dask.ledger.flows import FlowLedger
 from mapper_dask.ledger.run_record import RunState
 from mapper_dask.ledger.runs import RunLedger
@@ -263,7 +263,7 @@ def note_held(
     if own.opening is None or (read is not None and read.opening > own.opening):
         return
     text = held.noted(job, None if read is None else read.held, run_id if rows else None)
-    ledger.call(lambda tables, conn: tables.note_held(conn, ledger.run_id, job.name, text))
+    ledger.call(lambda tables: tables.note_held(ledger.run_id, job.name, text))
 
 
 def _ends(
@@ -303,28 +303,27 @@ def _enter(
 ) -> StoredJob | None:
     """Note a window where no other is open; None when the last one is not ``last`` any more."""
 
-    def enter(tables: FlowsLedger, conn: Any) -> StoredJob | None:
-        tables.lock(conn, flow)
-        own = _own(tables.jobs(conn, ledger.run_id), job.name)
+    def enter(tables: FlowTables) -> StoredJob | None:
+        tables.lock(flow)
+        own = _own(tables.jobs(ledger.run_id), job.name)
         if own.opening is not None:  # another coordinator of this run was quicker
             return own
-        windows = tables.windows(conn, ledger.run_id, flow, job.name)
+        windows = tables.windows(ledger.run_id, flow, job.name)
         for window in _unread(windows):
-            _settle(tables, conn, job, window, ledger.run_id)
-        read = _last(job, tables.windows(conn, ledger.run_id, flow, job.name))
+            _settle(tables, job, window, ledger.run_id)
+        read = _last(job, tables.windows(ledger.run_id, flow, job.name))
         if (None if read is None else read.high) != last:
             return None
         opening = 1 + max((window.opening for window in windows), default=0)
-        tables.open_window(
-            conn, ledger.run_id, job.name, (ends.low, ends.high), opening, edge=ends.edge,
+        tables.open_window(ledger.run_id, job.name, (ends.low, ends.high), opening, edge=ends.edge,
             notes=ends.notes,
         )  # fmt: skip
-        return _own(tables.jobs(conn, ledger.run_id), job.name)
+        return _own(tables.jobs(ledger.run_id), job.name)
 
     return ledger.call(enter)
 
 
-def _settle(tables: FlowsLedger, conn: Any, job: FlowJob, window: Window, run_id: str) -> None:
+def _settle(tables: FlowTables, job: FlowJob, window: Window, run_id: str) -> None:
     """Note what became of a window that another run has left open."""
     state = _verdict(job, window)
     if state is JobState.DISCARDED:
@@ -332,7 +331,7 @@ def _settle(tables: FlowsLedger, conn: Any, job: FlowJob, window: Window, run_id
     if state is not None:
         passed = f"passed over by run {run_id}, which reads these rows too"
         note = passed if state is JobState.DISCARDED else None
-        tables.settle(conn, window, job.name, state, note)
+        tables.settle(window, job.name, state, note)
 
 
 def _own(jobs: Sequence[StoredJob], name: str) -> StoredJob:
@@ -340,7 +339,7 @@ def _own(jobs: Sequence[StoredJob], name: str) -> StoredJob:
 
 
 def _windows(flow: str, job: FlowJob, ledger: FlowLedger) -> list[Window]:
-    return ledger.call(lambda tables, conn: tables.windows(conn, ledger.run_id, flow, job.name))
+    return ledger.call(lambda tables: tables.windows(ledger.run_id, flow, job.name))
 
 
 def _unread(windows: Sequence[Window]) -> list[Window]:

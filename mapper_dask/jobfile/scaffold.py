@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.opening import open_target
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.plan.chunk_manager import ChunkManager
@@ -77,13 +77,9 @@ def draft(source: ConnectionRef, name: str, target: ConnectionRef | None) -> Dra
 
 
 def _table(ref: ConnectionRef, name: str, field_name: str) -> TargetTable | None:
-    dialect = dialect_for(ref, field_name)
     schema, dot, table = name.rpartition(".")
-    with (
-        raw_connection(engine_for(ref, connect_args=dialect.connect_args()), field_name) as conn,
-        dialect.errors(ref.resolve()),
-    ):
-        return dialect.target_table(conn, schema if dot else None, table)
+    with open_target(ref, field_name) as session:
+        return session.target_table(schema if dot else None, table)
 
 
 def _qualified(dialect: Dialect, table: TargetTable) -> str:

@@ -8,15 +8,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
-from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.opening import open_target
 from mapper_dask.ledger import stored_runs
-from mapper_dask.ledger.flow_tables import FlowsLedger
+from mapper_dask.ledger.flow_tables import FlowTables
 from mapper_dask.ledger.flows import FlowLedger, all_runs
 from mapper_dask.ledger.records import seconds_between
 from mapper_dask.ledger.run_record import RunState
-from mapper_dask.ledger.run_tables import Ledger
+from mapper_dask.ledger.run_tables import RunTables
 from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
 from mapper_dask.spool.folder import parent_of, remove, unused
@@ -72,21 +71,19 @@ class Cleaned:
 
 
 @contextmanager
-def _session(target: ConnectionRef) -> Iterator[tuple[Ledger, Any]]:
-    dialect = dialect_for(target, "ledger")
-    engine = engine_for(target, connect_args=dialect.connect_args())
-    with raw_connection(engine, "ledger") as conn, dialect.errors(engine.url):
-        dialect.begin_load(conn, "mapper_dask:housekeeping", DEFAULT_LOCK_TIMEOUT)
-        yield Ledger(dialect), conn
-        conn.commit()
+def _session(ref: ConnectionRef) -> Iterator[RunTables]:
+    with open_target(ref, "ledger") as target:
+        target.begin_load("mapper_dask:housekeeping", DEFAULT_LOCK_TIMEOUT)
+        yield RunTables(target)
+        target.commit()
 
 
 def every_run(target: ConnectionRef) -> list[RunSummary]:
     """Return every run of a ledger, the newest first; none where there is no ledger."""
-    with _session(target) as (ledger, conn):
-        if not ledger.exists(conn):
+    with _session(target) as ledger:
+        if not ledger.exists():
             return []
-        return [_summary(row) for row in ledger.dialect.run(conn, "ledger_runs")]
+        return [_summary(row) for row in ledger.store.run("ledger_runs")]
 
 
 def _summary(row: Sequence[Any]) -> RunSummary:
@@ -115,8 +112,8 @@ def _summary(row: Sequence[Any]) -> RunSummary:
 
 def chunk_times(target: ConnectionRef, run_id: str) -> dict[int, tuple[float, float]]:
     """Return when each chunk of a run that has ended began and ended, in seconds."""
-    with _session(target) as (ledger, conn):
-        rows = ledger.dialect.run(conn, "ledger_times", {"run_id": run_id})
+    with _session(target) as ledger:
+        rows = ledger.store.run("ledger_times", {"run_id": run_id})
     done = [(int(chunk), begun, ended) for chunk, begun, ended in rows if begun and ended]
     first = min((begun for _, begun, _ in done), default="")
     return {
@@ -144,8 +141,8 @@ def require_ledger(target: ConnectionRef) -> None:
     TargetError
         When it is missing and this login may not make it; says what to grant.
     """
-    with _session(target) as (ledger, conn):
-        ledger.require_creatable(conn)
+    with _session(target) as ledger:
+        ledger.require_creatable()
 
 
 def clean(
@@ -191,8 +188,8 @@ def clean(
         for run in old:
             _forget(target, run)
         for flow in flows:
-            with _session(target) as (ledger, conn):
-                ledger.dialect.run(conn, "ledger_flow_forget", {"flow_run_id": flow})
+            with _session(target) as ledger:
+                ledger.store.run("ledger_flow_forget", {"flow_run_id": flow})
         _drop(target, tables)
         remove(folders)
     names = tuple(f"{schema}.{name}" for schema, name in tables)
@@ -201,10 +198,10 @@ def clean(
 
 def _stale_flows(target: ConnectionRef, seconds: float, *, unfinished: bool) -> tuple[str, ...]:
     """Return the runs of flows that may go: the last that an incremental job builds on may not."""
-    with _session(target) as (ledger, conn):
-        if not FlowsLedger(ledger.dialect).exists(conn):
+    with _session(target) as ledger:
+        if not FlowTables(ledger.store).exists():
             return ()
-        rows = ledger.dialect.run(conn, "ledger_flow_stale", {"seconds": seconds})
+        rows = ledger.store.run("ledger_flow_stale", {"seconds": seconds})
     return tuple(run_id for run_id, state in rows if unfinished or state in FINISHED)
 
 
@@ -224,14 +221,14 @@ def _forget(target: ConnectionRef, run: RunSummary) -> None:
 
 
 def _leftovers(target: ConnectionRef) -> list[tuple[str, str]]:
-    with _session(target) as (ledger, conn):
-        if not ledger.exists(conn):
+    with _session(target) as ledger:
+        if not ledger.exists():
             return []
-        return [tuple(row) for row in ledger.dialect.run(conn, "ledger_leftovers")]
+        return [tuple(row) for row in ledger.store.run("ledger_leftovers")]
 
 
 def _drop(target: ConnectionRef, tables: Sequence[tuple[str, str]]) -> None:
     for schema, name in tables:
-        with _session(target) as (ledger, conn):
-            quote = ledger.dialect.quote
-            ledger.dialect.drop_table(conn, f"{quote(schema)}.{quote(name)}")
+        with _session(target) as ledger:
+            quote = ledger.target.dialect.quote
+            ledger.target.drop_table(f"{quote(schema)}.{quote(name)}")

@@ -14,14 +14,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
-from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.opening import open_target
+from mapper_dask.dialects.target import Evidence, Target
 from mapper_dask.errors import DatabaseError, RowsGoneError
-from mapper_dask.ledger.evidence_tables import ChunkLoad, EvidenceLedger, StoredEvidence
+from mapper_dask.ledger.evidence_tables import ChunkLoad, EvidenceTables, StoredEvidence
 from mapper_dask.ledger.run_record import StoredRun
 from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.ledger.staging import staging_of
@@ -90,22 +88,18 @@ def still_there(target: ConnectionRef, stored: StoredRun) -> Verdict:
     stored
         The run, as ``RunLedger.find`` returns it.
     """
-    dialect = dialect_for(target, "target_conn")
-    engine = engine_for(target, connect_args=dialect.connect_args())
-    with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
-        verdict = _Look(dialect, conn, stored).settled()
-        conn.rollback()
+    with open_target(target, "target_conn") as session:
+        verdict = _Look(session, stored).settled()
+        session.rollback()
     return verdict
 
 
 def caveats(target: ConnectionRef, table: TargetTable) -> tuple[str, ...]:
     """Return what a plan must say of how long its target keeps rows, and of its session."""
-    dialect = dialect_for(target, "target_conn")
-    engine = engine_for(target, connect_args=dialect.connect_args())
-    with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
-        changed = dialect.changed_to_load(conn, table.columns)
-        mark = dialect.evidence.mark(conn, table.schema, table.name)
-        conn.rollback()
+    with open_target(target, "target_conn") as session:
+        changed = session.changed_to_load(table.columns)
+        mark = session.evidence.mark(table.schema, table.name)
+        session.rollback()
     if mark is None or not mark.unlogged:
         return changed
     note = (
@@ -164,13 +158,12 @@ def _told(stored: StoredRun, verdict: Verdict) -> str:
 class _Look:
     """One look at the table that holds a run's rows."""
 
-    dialect: Dialect
-    conn: Any
+    target: Target
     stored: StoredRun
 
     @property
-    def ledger(self) -> EvidenceLedger:
-        return EvidenceLedger(self.dialect)
+    def ledger(self) -> EvidenceTables:
+        return EvidenceTables(self.target)
 
     def settled(self) -> Verdict:
         """Return what is found; looks again where the run went on between two looks."""
@@ -185,15 +178,15 @@ class _Look:
 
     def _noted(self) -> StoredEvidence:
         tag = f"{session_tag(self.stored.run_id)}:coordinator"
-        self.dialect.begin_load(self.conn, tag, DEFAULT_LOCK_TIMEOUT)
-        return self.ledger.of(self.conn, self.stored.run_id)
+        self.target.begin_load(tag, DEFAULT_LOCK_TIMEOUT)
+        return self.ledger.of(self.stored.run_id)
 
     def _verdict(self, noted: StoredEvidence) -> Verdict:
         loaded = sum(part.rows for part in noted.parts)
         table = self._table(noted)
         now = None
         if table is not None:
-            now = self.dialect.evidence.mark(self.conn, table.schema, table.name)
+            now = self.target.evidence.mark(table.schema, table.name)
         if not loaded:
             return Verdict(Standing.UNTOUCHED, 0, mark=now)
         if table is None or now is None:
@@ -213,17 +206,17 @@ class _Look:
             schema, name = publication.schema, staging_of(self.stored.run_id)
         else:
             schema, name = job["target_schema"], job["target_table"]
-        return self.dialect.target_table(self.conn, schema, name)
+        return self.target.target_table(schema, name)
 
     def _counted(
         self, table: TargetTable, noted: StoredEvidence, now: TableMark, loaded: int
     ) -> Verdict:
         seen = _seen(table, noted.mark, now)
-        own = numbers_of(self.dialect, noted.parts, noted.mark, now)
+        own = numbers_of(self.target.evidence, noted.parts, noted.mark, now)
         others = self._others(now)
         try:
-            with self.dialect.errors():
-                count = self.dialect.evidence.counted(self.conn, table, own or (), others)
+            with self.target.errors():
+                count = self.target.evidence.counted(table, own or (), others)
         except DatabaseError as error:
             if error.transient:
                 raise
@@ -237,14 +230,14 @@ class _Look:
 
     def _others(self, now: TableMark) -> list[int]:
         """Return the transactions whose rows are shown to be other runs'."""
-        if not self.ledger.is_current(self.conn):
+        if not self.ledger.is_current():
             return []
-        found = self.ledger.others(self.conn, self.stored.run_id, now.cluster)
-        return [number for number in found if self.dialect.evidence.is_known(number, now)]
+        found = self.ledger.others(self.stored.run_id, now.cluster)
+        return [number for number in found if self.target.evidence.is_known(number, now)]
 
 
 def numbers_of(
-    dialect: Dialect, parts: Sequence[ChunkLoad], noted: TableMark | None, now: TableMark
+    evidence: Evidence, parts: Sequence[ChunkLoad], noted: TableMark | None, now: TableMark
 ) -> list[int] | None:
     """Return the numbers of the transactions that wrote some parts; None where rows tell none.
 
@@ -259,7 +252,7 @@ def numbers_of(
                 return None
             continue
         numbers += part.loads
-    known = dialect.evidence.is_known
+    known = evidence.is_known
     return numbers if all(known(number, now) for number in numbers) else None
 
 

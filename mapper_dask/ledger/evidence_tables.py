@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.store import Store
+from mapper_dask.dialects.target import Target
 from mapper_dask.errors import TargetError
 from mapper_dask.schema.facts import TableMark
 
@@ -48,12 +49,22 @@ class StoredEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class EvidenceLedger:
+class TargetTables:
+    """Tables of the ledger in a target's own database: they commit together with its rows."""
+
+    target: Target
+
+    @property
+    def store(self) -> Store:
+        """What the tables are read and written by."""
+        return self.target.store
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceTables(TargetTables):
     """The part of the ledger that tells rows apart. The caller commits."""
 
-    dialect: Dialect
-
-    def upgrade(self, conn: Any) -> None:
+    def upgrade(self) -> None:
         """Give tables of an earlier library the columns that evidence stands in.
 
         Raises
@@ -61,48 +72,48 @@ class EvidenceLedger:
         TargetError
             When they lack, and this login does not own the tables; names the statements.
         """
-        if not self._lacking(conn):
+        if not self._lacking():
             return
-        self.dialect.run(conn, "ledger_lock")
-        lacking = self._lacking(conn)
+        self.store.run("ledger_lock")
+        lacking = self._lacking()
         if not all(may for _, _, may, _ in lacking):
             raise TargetError(_must_be_upgraded(lacking), field="target_conn")
         if lacking:
-            self.dialect.run(conn, "ledger_upgrade")
+            self.store.run("ledger_upgrade")
 
-    def is_current(self, conn: Any) -> bool:
+    def is_current(self) -> bool:
         """Return whether the tables have the columns that evidence stands in."""
-        return not self._lacking(conn)
+        return not self._lacking()
 
-    def _lacking(self, conn: Any) -> list[tuple[Any, ...]]:
-        return self.dialect.run(conn, "ledger_layout")
+    def _lacking(self) -> list[tuple[Any, ...]]:
+        return self.store.run("ledger_layout")
 
     def _as_json(self, value: object) -> str:
-        return json.dumps(value, ensure_ascii=self.dialect.capabilities.json_in_ascii)
+        return json.dumps(value, ensure_ascii=self.target.dialect.capabilities.json_in_ascii)
 
-    def note_table(self, conn: Any, run_id: str, schema: str, name: str) -> None:
+    def note_table(self, run_id: str, schema: str, name: str) -> None:
         """Remember what the table is stored in that takes a run's rows."""
-        mark = self.dialect.evidence.mark(conn, schema, name)
-        self.note_mark(conn, run_id, mark)
+        mark = self.target.evidence.mark(schema, name)
+        self.note_mark(run_id, mark)
 
-    def accept(self, conn: Any, run_id: str, mark: TableMark) -> None:
+    def accept(self, run_id: str, mark: TableMark) -> None:
         """Remember another mark, of a table in which a run's rows were found again.
 
         In another server's data the numbers of its transactions mean nothing: they are forgotten.
         """
-        self.upgrade(conn)
-        before = self.of(conn, run_id).mark
+        self.upgrade()
+        before = self.of(run_id).mark
         if before is None or before.cluster != mark.cluster:
-            self.dialect.run(conn, "ledger_forget_loads", {"run_id": run_id})
-        self.note_mark(conn, run_id, mark)
+            self.store.run("ledger_forget_loads", {"run_id": run_id})
+        self.note_mark(run_id, mark)
 
-    def note_mark(self, conn: Any, run_id: str, mark: TableMark | None) -> None:
+    def note_mark(self, run_id: str, mark: TableMark | None) -> None:
         """Remember that a run's rows are where this mark is."""
         stored = None if mark is None else self._as_json(asdict(mark))
-        self.dialect.run(conn, "ledger_mark", {"run_id": run_id, "mark": stored, "published": None})
+        self.store.run("ledger_mark", {"run_id": run_id, "mark": stored, "published": None})
 
     def note_published(
-        self, conn: Any, run_id: str, table: tuple[str, str], rows: int, *, by_key: bool
+        self, run_id: str, table: tuple[str, str], rows: int, *, by_key: bool
     ) -> None:
         """Remember that this transaction has written a run's rows into the target.
 
@@ -115,8 +126,8 @@ class EvidenceLedger:
         by_key
             Whether some of those may be rows that stood there and were changed, other runs' too.
         """
-        mark = self.dialect.evidence.mark(conn, *table)
-        number = self.dialect.evidence.load_number(conn)
+        mark = self.target.evidence.mark(*table)
+        number = self.target.evidence.load_number()
         loads = None if number is None else [number]
         published = {"rows": rows, "loads": loads, "by_key": by_key}
         values = {
@@ -124,21 +135,21 @@ class EvidenceLedger:
             "mark": None if mark is None else self._as_json(asdict(mark)),
             "published": self._as_json(published),
         }
-        self.dialect.run(conn, "ledger_mark", values)
+        self.store.run("ledger_mark", values)
 
-    def of(self, conn: Any, run_id: str) -> StoredEvidence:
+    def of(self, run_id: str) -> StoredEvidence:
         """Return what is remembered of a run."""
-        if not self.is_current(conn):
-            [(_, loaded)] = self.dialect.run(conn, "ledger_totals", {"run_id": run_id})
-            [(state,)] = self.dialect.run(conn, "ledger_state", {"run_id": run_id})
+        if not self.is_current():
+            [(_, loaded)] = self.store.run("ledger_totals", {"run_id": run_id})
+            [(state,)] = self.store.run("ledger_state", {"run_id": run_id})
             whole = (ChunkLoad(-1, int(loaded), None),)
             return StoredEvidence(None, whole, None, succeeded=state == "SUCCEEDED")
-        [(mark, published, state)] = self.dialect.run(conn, "ledger_marked", {"run_id": run_id})
-        rows = self.dialect.run(conn, "ledger_loads", {"run_id": run_id})
+        [(mark, published, state)] = self.store.run("ledger_marked", {"run_id": run_id})
+        rows = self.store.run("ledger_loads", {"run_id": run_id})
         chunks = tuple(ChunkLoad(int(c), int(n), _numbers(loads)) for c, n, loads in rows)
         return StoredEvidence(_mark(mark), chunks, _published(published), state == "SUCCEEDED")
 
-    def others(self, conn: Any, run_id: str, cluster: str | None) -> list[int]:
+    def others(self, run_id: str, cluster: str | None) -> list[int]:
         """Return the numbers of the transactions that inserted other runs' rows.
 
         Not those that merged: a row that they wrote may be this run's, changed.
@@ -151,7 +162,7 @@ class EvidenceLedger:
         if cluster is None:
             return []
         values = {"run_id": run_id, "cluster": cluster}
-        rows = self.dialect.run(conn, "ledger_loads_of_others", values)
+        rows = self.store.run("ledger_loads_of_others", values)
         return [number for (text,) in rows for number in _numbers(text) or ()]
 
 

@@ -1,7 +1,7 @@
 """What is remembered of flows: which jobs have run, and how far an incremental one has come.
 
 Each job's own run stands in its target's ledger, which alone knows what is committed; here stands
-what holds them together. Every method works on a driver connection it is given; the caller commits.
+what holds them together. The caller commits.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.store import Store
 from mapper_dask.errors import ConfigurationError, RunNotFoundError, TargetError
 from mapper_dask.flow import JobState
 from mapper_dask.ledger.records import as_json, notes_of, state_of
@@ -115,12 +115,12 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class FlowsLedger:
-    """The tables of flows, spoken to in their database's dialect."""
+class FlowTables:
+    """The ledger's tables of flows."""
 
-    dialect: Dialect
+    store: Store
 
-    def create(self, conn: Any) -> None:
+    def create(self) -> None:
         """Create the tables where they are missing; needs no right to create where they stand.
 
         Raises
@@ -128,11 +128,11 @@ class FlowsLedger:
         TargetError
             When they are missing and this login may not make them, or may not use them.
         """
-        if self.exists(conn):
-            self._require_rights(conn)
-            self.upgrade(conn)
+        if self.exists():
+            self._require_rights()
+            self.upgrade()
             return
-        [(schema, user, path, allowed)] = self.dialect.run(conn, "ledger_room")
+        [(schema, user, path, allowed)] = self.store.run("ledger_room")
         if not allowed:
             where = f"schema {schema}" if schema else f"any schema of the search path ({path})"
             message = (
@@ -141,11 +141,11 @@ class FlowsLedger:
                 f"{user}; or let an administrator run one flow, and then this: it names each GRANT"
             )
             raise TargetError(message, field="ledger_conn")
-        self.dialect.run(conn, "ledger_lock")
-        self.dialect.run(conn, "ledger_flow_create")
+        self.store.run("ledger_lock")
+        self.store.run("ledger_flow_create")
 
-    def _require_rights(self, conn: Any) -> None:
-        missing = [str(statement) for (statement,) in self.dialect.run(conn, "ledger_flow_grants")]
+    def _require_rights(self) -> None:
+        missing = [str(statement) for (statement,) in self.store.run("ledger_flow_grants")]
         if missing:
             message = (
                 "ledger_conn: permission denied for the ledger of flows. Let its owner run, all at "
@@ -153,7 +153,7 @@ class FlowsLedger:
             )
             raise TargetError(message, field="ledger_conn")
 
-    def upgrade(self, conn: Any) -> None:
+    def upgrade(self) -> None:
         """Give tables of an earlier library the columns that were added since.
 
         Raises
@@ -161,7 +161,7 @@ class FlowsLedger:
         TargetError
             When they lack, and this login does not own the tables; names the statements.
         """
-        lacking = self.dialect.run(conn, "ledger_flow_layout")
+        lacking = self.store.run("ledger_flow_layout")
         if not lacking:
             return
         if not all(may for _, may, _ in lacking):
@@ -169,17 +169,17 @@ class FlowsLedger:
             message = (
                 f"ledger_conn: mapper_dask_flow_job was made by an earlier version and lacks "
                 f"{names}; let its owner, {lacking[0][2]}, run one flow or "
-                f"mapper_dask/dialects/sql/{self.dialect.name}/ledger_flow_upgrade.sql"
+                f"mapper_dask/dialects/sql/{self.store.dialect.name}/ledger_flow_upgrade.sql"
             )
             raise TargetError(message, field="ledger_conn")
-        self.dialect.run(conn, "ledger_flow_upgrade")
+        self.store.run("ledger_flow_upgrade")
 
-    def exists(self, conn: Any) -> bool:
+    def exists(self) -> bool:
         """Return whether the tables stand."""
-        return bool(self.dialect.run(conn, "ledger_flow_exists")[0][0])
+        return bool(self.store.run("ledger_flow_exists")[0][0])
 
     def open(
-        self, conn: Any, run_id: str, name: str, document: str | None, directory: str | None
+        self, run_id: str, name: str, document: str | None, directory: str | None
     ) -> StoredFlow:
         """Enter a run, or find it entered; return it."""
         values = {
@@ -189,43 +189,43 @@ class FlowsLedger:
             "directory": directory,
             "version": FLOWS_VERSION,
         }
-        self.dialect.run(conn, "ledger_flow_open", values)
-        return self.find(conn, run_id)
+        self.store.run("ledger_flow_open", values)
+        return self.find(run_id)
 
-    def lock(self, conn: Any, name: str) -> None:
+    def lock(self, name: str) -> None:
         """Keep other coordinators of a flow from the same, until this transaction ends.
 
         The run must have been entered, and committed, before.
         """
-        self.dialect.run(conn, "ledger_flow_lock", {"name": name})
+        self.store.run("ledger_flow_lock", {"name": name})
 
-    def go_on(self, conn: Any, run_id: str, jobs: Sequence[str]) -> list[StoredJob]:
+    def go_on(self, run_id: str, jobs: Sequence[str]) -> list[StoredJob]:
         """Let a run's jobs wait for their turn, but for those that are done.
 
         Returns all of them, each as it stood before. A run all of whose jobs are done stays as it
         is: nothing may be left to do, or what is asked of it may be refused.
         """
-        before = {job.name: job for job in self.jobs(conn, run_id)}
+        before = {job.name: job for job in self.jobs(run_id)}
         rows = [{"flow_run_id": run_id, "job": j, "place": n} for n, j in enumerate(jobs)]
-        self.dialect.run_each(conn, "ledger_flow_open_job", rows)
-        self.dialect.run_each(conn, "ledger_flow_await", rows)
-        now = self.jobs(conn, run_id)
+        self.store.run_each("ledger_flow_open_job", rows)
+        self.store.run_each("ledger_flow_await", rows)
+        now = self.jobs(run_id)
         if any(job.state is not JobState.SUCCEEDED for job in now):
-            self.set_state(conn, run_id, FlowState.RUNNING)
+            self.set_state(run_id, FlowState.RUNNING)
         return [before.get(job.name, job) for job in now]
 
-    def end(self, conn: Any, run_id: str, state: FlowState) -> None:
+    def end(self, run_id: str, state: FlowState) -> None:
         """Move a run to the state it has ended in; one all of whose jobs are done has succeeded.
 
         One that was cancelled has not failed.
         """
-        done = all(job.state is JobState.SUCCEEDED for job in self.jobs(conn, run_id))
+        done = all(job.state is JobState.SUCCEEDED for job in self.jobs(run_id))
         state = FlowState.SUCCEEDED if done else state
-        found = self.find(conn, run_id).state
+        found = self.find(run_id).state
         if found is not state and not (found is FlowState.CANCELLED and not done):
-            self.set_state(conn, run_id, state)
+            self.set_state(run_id, state)
 
-    def find(self, conn: Any, run_id: str) -> StoredFlow:
+    def find(self, run_id: str) -> StoredFlow:
         """Return a run.
 
         Raises
@@ -236,45 +236,44 @@ class FlowsLedger:
             When another version of this library has entered it.
         """
         values = {"flow_run_id": run_id}
-        rows = self.dialect.run(conn, "ledger_flow_run", values) if self._readable(conn) else []
+        rows = self.store.run("ledger_flow_run", values) if self._readable() else []
         if not rows:
-            names = [run.run_id for run in self.runs(conn)]
+            names = [run.run_id for run in self.runs()]
             rest = "; `mapper-dask status` shows those it has, and runs of single jobs"
             meant = did_you_mean(run_id, names, otherwise=rest)
             message = f"run_id: the ledger has no run {run_id!r} of a flow{meant}"
             raise RunNotFoundError(message, run_id=run_id, field="run_id")
         return _stored_flow(rows[0])
 
-    def runs(self, conn: Any) -> list[StoredFlow]:
+    def runs(self) -> list[StoredFlow]:
         """Return every run of every flow, the latest first, without the documents."""
-        rows = self.dialect.run(conn, "ledger_flow_runs") if self._readable(conn) else []
+        rows = self.store.run("ledger_flow_runs") if self._readable() else []
         return [_stored_flow(row) for row in rows]
 
-    def _readable(self, conn: Any) -> bool:
+    def _readable(self) -> bool:
         """Return whether the tables stand, with all the columns that are read here."""
-        if not self.exists(conn):
+        if not self.exists():
             return False
-        self.upgrade(conn)
+        self.upgrade()
         return True
 
-    def jobs(self, conn: Any, run_id: str) -> list[StoredJob]:
+    def jobs(self, run_id: str) -> list[StoredJob]:
         """Return the jobs of a run, in the order they were written."""
-        rows = self.dialect.run(conn, "ledger_flow_jobs", {"flow_run_id": run_id})
+        rows = self.store.run("ledger_flow_jobs", {"flow_run_id": run_id})
         return [_stored_job(run_id, row) for row in rows]
 
-    def set_state(self, conn: Any, run_id: str, state: FlowState) -> None:
+    def set_state(self, run_id: str, state: FlowState) -> None:
         """Move a run to another state."""
         values = {"flow_run_id": run_id, "state": state.value}
-        self.dialect.run(conn, "ledger_flow_state", values)
+        self.store.run("ledger_flow_state", values)
 
-    def begin_job(self, conn: Any, run_id: str, job: str, job_run_id: str | None) -> None:
+    def begin_job(self, run_id: str, job: str, job_run_id: str | None) -> None:
         """Note that a job begins, under what name in its target's ledger."""
         values = {"flow_run_id": run_id, "job": job, "run_id": job_run_id}
-        self.dialect.run(conn, "ledger_flow_begin_job", values)
+        self.store.run("ledger_flow_begin_job", values)
 
     def end_job(
         self,
-        conn: Any,
         run_id: str,
         job: str,
         *,
@@ -294,15 +293,15 @@ class FlowsLedger:
             "rows_loaded": rows,
             "seconds": seconds,
         }
-        self.dialect.run(conn, "ledger_flow_end_job", values)
+        self.store.run("ledger_flow_end_job", values)
 
-    def windows(self, conn: Any, run_id: str, name: str, job: str) -> list[Window]:
+    def windows(self, run_id: str, name: str, job: str) -> list[Window]:
         """Return a job's windows in other runs of its flow, by their numbers.
 
         The last one that was read to its end, and those that were not and are not given up either.
         """
         values = {"flow_run_id": run_id, "name": name, "job": job}
-        rows = self.dialect.run(conn, "ledger_flow_windows", values)
+        rows = self.store.run("ledger_flow_windows", values)
         return [
             Window(
                 flow_run_id,
@@ -319,7 +318,6 @@ class FlowsLedger:
 
     def open_window(
         self,
-        conn: Any,
         run_id: str,
         job: str,
         ends: tuple[str | None, str | None],
@@ -336,16 +334,16 @@ class FlowsLedger:
             "high": ends[1],
             "opening": opening,
             "edge": edge,
-            "notes": as_json(self.dialect, list(notes)),
+            "notes": as_json(self.store.dialect, list(notes)),
         }
-        self.dialect.run(conn, "ledger_flow_open_window", values)
+        self.store.run("ledger_flow_open_window", values)
 
-    def note_held(self, conn: Any, run_id: str, job: str, held: str | None) -> None:
+    def note_held(self, run_id: str, job: str, held: str | None) -> None:
         """Note what the target held when a job's window had been read to its end."""
         values = {"flow_run_id": run_id, "job": job, "held": held}
-        self.dialect.run(conn, "ledger_flow_held", values)
+        self.store.run("ledger_flow_held", values)
 
-    def rewind(self, conn: Any, name: str, job: StoredJob, held: str | None, note: str) -> None:
+    def rewind(self, name: str, job: StoredJob, held: str | None, note: str) -> None:
         """Let a job's next window begin where one began: what it has read counts as not read."""
         values = {
             "name": name,
@@ -355,11 +353,9 @@ class FlowsLedger:
             "held": held,
             "error": note,
         }
-        self.dialect.run(conn, "ledger_flow_rewind", values)
+        self.store.run("ledger_flow_rewind", values)
 
-    def settle(
-        self, conn: Any, window: Window, job: str, state: JobState, note: str | None
-    ) -> bool:
+    def settle(self, window: Window, job: str, state: JobState, note: str | None) -> bool:
         """Say what became of a window another run left; False when that one goes on meanwhile."""
         values = {
             "flow_run_id": window.flow_run_id,
@@ -368,12 +364,12 @@ class FlowsLedger:
             "state": state.value,
             "error": note,
         }
-        return bool(self.dialect.run(conn, "ledger_flow_settle", values))
+        return bool(self.store.run("ledger_flow_settle", values))
 
-    def discard(self, conn: Any, run_id: str) -> None:
+    def discard(self, run_id: str) -> None:
         """Give up a run: what it has not done, it never will; what it has, stays noted."""
-        self.dialect.run(conn, "ledger_flow_discard", {"flow_run_id": run_id})
-        self.set_state(conn, run_id, FlowState.DISCARDED)
+        self.store.run("ledger_flow_discard", {"flow_run_id": run_id})
+        self.set_state(run_id, FlowState.DISCARDED)
 
 
 def _stored_flow(row: Sequence[Any]) -> StoredFlow:

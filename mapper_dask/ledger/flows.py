@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef, reference
-from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.opening import open_store
 from mapper_dask.errors import ConfigurationError, DatabaseError, FingerprintError, RunStoppedError
 from mapper_dask.flow import Flow, JobState
 from mapper_dask.ledger import incremental_evidence as held
-from mapper_dask.ledger.flow_tables import FlowsLedger, FlowState, StoredFlow, StoredJob
+from mapper_dask.ledger.flow_tables import FlowState, FlowTables, StoredFlow, StoredJob
 from mapper_dask.ledger.lost import lost
 from mapper_dask.naming import session_tag
 from mapper_dask.parallel_result import ParallelProcessingResult
@@ -32,22 +31,20 @@ class FlowLedger:
     """Seconds a lock is waited for."""
 
     @contextlib.contextmanager
-    def _session(self) -> Iterator[tuple[FlowsLedger, Any]]:
-        dialect = dialect_for(self.conn, "ledger_conn")
-        engine = engine_for(self.conn, connect_args=dialect.connect_args())
-        with raw_connection(engine, "ledger_conn") as conn, dialect.errors(engine.url):
-            dialect.begin_load(conn, f"{session_tag(self.run_id)}:flow", self.lock_timeout)
-            yield FlowsLedger(dialect), conn
-            conn.commit()
+    def _session(self) -> Iterator[FlowTables]:
+        with open_store(self.conn, "ledger_conn") as store:
+            store.begin_load(f"{session_tag(self.run_id)}:flow", self.lock_timeout)
+            yield FlowTables(store)
+            store.commit()
 
     def _require_kept(self, error: DatabaseError) -> None:
         """Say so when a table was missing because the ledger is gone."""
         if error.details.get("missing_table"):
-            with self._session() as (ledger, conn):
-                if not ledger.exists(conn):
+            with self._session() as ledger:
+                if not ledger.exists():
                     raise lost(self.run_id)
 
-    def call(self, work: Callable[[FlowsLedger, Any], T]) -> T:
+    def call(self, work: Callable[[FlowTables], T]) -> T:
         """Return what some work on the ledger returns, done in one transaction that may be retried.
 
         So all of it must be such that it can be done twice.
@@ -55,17 +52,17 @@ class FlowLedger:
         for attempt in attempts():
             with attempt:
                 try:
-                    with self._session() as (ledger, conn):
-                        return work(ledger, conn)
+                    with self._session() as ledger:
+                        return work(ledger)
                 except DatabaseError as error:
                     self._require_kept(error)
                     raise
         raise AssertionError  # pragma: no cover - attempts return or raise
 
-    def _locked(self, ledger: FlowsLedger, conn: Any) -> StoredFlow:
+    def _locked(self, ledger: FlowTables) -> StoredFlow:
         """Return the run as it stays until this transaction ends: other coordinators wait."""
-        ledger.lock(conn, ledger.find(conn, self.run_id).name)
-        return ledger.find(conn, self.run_id)
+        ledger.lock(ledger.find(self.run_id).name)
+        return ledger.find(self.run_id)
 
     def target_of(self, job: StoredJob, flow: Flow | None) -> ConnectionRef:
         """Return where a job's run stands: in this ledger, where the flow does not tell.
@@ -80,8 +77,8 @@ class FlowLedger:
 
     def prepare(self) -> None:
         """Make the tables where they are missing."""
-        with self._session() as (ledger, conn):  # once: a wrong address should be told at once
-            ledger.create(conn)
+        with self._session() as ledger:  # once: a wrong address should be told at once
+            ledger.create()
 
     def open(self, flow: Flow) -> dict[str, StoredJob]:
         """Enter the run, or let it go on; return what is known of its jobs.
@@ -95,26 +92,24 @@ class FlowLedger:
         """
         names = [job.name for job in flow.jobs]
         stored = self.call(
-            lambda ledger, conn: ledger.open(
-                conn, self.run_id, flow.name, flow.document, flow.directory
-            )
+            lambda ledger: ledger.open(self.run_id, flow.name, flow.document, flow.directory)
         )
         _require_same(flow, stored)
 
-        def go_on(ledger: FlowsLedger, conn: Any) -> Sequence[StoredJob]:
-            ledger.lock(conn, flow.name)
-            return ledger.go_on(conn, self.run_id, names)
+        def go_on(ledger: FlowTables) -> Sequence[StoredJob]:
+            ledger.lock(flow.name)
+            return ledger.go_on(self.run_id, names)
 
         return {job.name: job for job in self.call(go_on)}
 
     def find(self) -> StoredFlow:
         """Return the run as it is stored."""
-        with self._session() as (ledger, conn):
-            return ledger.find(conn, self.run_id)
+        with self._session() as ledger:
+            return ledger.find(self.run_id)
 
     def jobs(self) -> list[StoredJob]:
         """Return its jobs as they are stored."""
-        return self.call(lambda ledger, conn: ledger.jobs(conn, self.run_id))
+        return self.call(lambda ledger: ledger.jobs(self.run_id))
 
     def begin_job(self, job: str, run_id: str | None) -> None:
         """Note that a job begins.
@@ -125,9 +120,9 @@ class FlowLedger:
             When somebody has cancelled the flow's run.
         """
 
-        def begin(ledger: FlowsLedger, conn: Any) -> None:
-            _require_going(self._locked(ledger, conn))  # who cancels it later sees the job
-            ledger.begin_job(conn, self.run_id, job, run_id)
+        def begin(ledger: FlowTables) -> None:
+            _require_going(self._locked(ledger))  # who cancels it later sees the job
+            ledger.begin_job(self.run_id, job, run_id)
 
         self.call(begin)
 
@@ -139,7 +134,7 @@ class FlowLedger:
         RunStoppedError
             When it was.
         """
-        _require_going(self.call(lambda ledger, conn: ledger.find(conn, self.run_id)))
+        _require_going(self.call(lambda ledger: ledger.find(self.run_id)))
 
     def end_job(
         self,
@@ -157,16 +152,13 @@ class FlowLedger:
                 "seconds": result.processing_time,
             }
         self.call(
-            lambda ledger, conn: ledger.end_job(
-                conn, self.run_id, job, state=state, error=error, **counts
-            )
+            lambda ledger: ledger.end_job(self.run_id, job, state=state, error=error, **counts)
         )
 
     def put_back(self, stored: StoredJob) -> None:
         """Note of a job that was refused what stood there before."""
         self.call(
-            lambda ledger, conn: ledger.end_job(
-                conn,
+            lambda ledger: ledger.end_job(
                 self.run_id,
                 stored.name,
                 state=stored.state,
@@ -178,7 +170,7 @@ class FlowLedger:
 
     def end(self, state: FlowState) -> None:
         """Move the run to the state it has ended in."""
-        self.call(lambda ledger, conn: ledger.end(conn, self.run_id, state))
+        self.call(lambda ledger: ledger.end(self.run_id, state))
 
     def cancel(self) -> list[StoredJob]:
         """Let no job of a run that is under way begin any more; return its jobs as they stand.
@@ -186,31 +178,31 @@ class FlowLedger:
         None of a run that has ended.
         """
 
-        def cancel(ledger: FlowsLedger, conn: Any) -> list[StoredJob]:
-            if self._locked(ledger, conn).state is not FlowState.RUNNING:
+        def cancel(ledger: FlowTables) -> list[StoredJob]:
+            if self._locked(ledger).state is not FlowState.RUNNING:
                 return []
-            ledger.end(conn, self.run_id, FlowState.CANCELLED)
-            return ledger.jobs(conn, self.run_id)
+            ledger.end(self.run_id, FlowState.CANCELLED)
+            return ledger.jobs(self.run_id)
 
         return self.call(cancel)
 
     def discard(self) -> None:
         """Give the run up."""
 
-        def discard(ledger: FlowsLedger, conn: Any) -> None:
-            self._locked(ledger, conn)
-            ledger.discard(conn, self.run_id)
+        def discard(ledger: FlowTables) -> None:
+            self._locked(ledger)
+            ledger.discard(self.run_id)
 
         self.call(discard)
 
     def rewind(self) -> tuple[str, ...]:
         """Let the windows of this run, and of later ones, be read again; return whose they are."""
 
-        def rewind(ledger: FlowsLedger, conn: Any) -> tuple[str, ...]:
-            name = self._locked(ledger, conn).name
+        def rewind(ledger: FlowTables) -> tuple[str, ...]:
+            name = self._locked(ledger).name
             read = [
                 job
-                for job in ledger.jobs(conn, self.run_id)
+                for job in ledger.jobs(self.run_id)
                 if job.opening is not None
                 and job.state is JobState.SUCCEEDED
                 and not (job.run_id is None and job.error)  # it was rewound already
@@ -219,7 +211,7 @@ class FlowLedger:
                 kept = held.from_text(job.held)
                 before = None if kept is None else kept.before.to_text()
                 note = f"to be read again: rewound to where run {self.run_id} began"
-                ledger.rewind(conn, name, job, before, note)
+                ledger.rewind(name, job, before, note)
             return tuple(job.name for job in read)
 
         names = self.call(rewind)
@@ -234,7 +226,7 @@ class FlowLedger:
 
 def all_runs(conn: ConnectionRef) -> list[StoredFlow]:
     """Return every run of every flow that a ledger holds, the latest first."""
-    return FlowLedger(conn, "").call(lambda ledger, raw: ledger.runs(raw))
+    return FlowLedger(conn, "").call(lambda ledger: ledger.runs())
 
 
 def _require_going(stored: StoredFlow) -> None:

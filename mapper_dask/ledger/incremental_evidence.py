@@ -13,9 +13,9 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NoReturn
 
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.opening import open_target
 from mapper_dask.dialects.watermarks import Holdings
 from mapper_dask.errors import DatabaseError, RowsGoneError
 from mapper_dask.flow import FlowJob
@@ -221,21 +221,18 @@ def _expected(job: FlowJob, read: Read) -> Held | None:
 
 def _ask(job: FlowJob, question: Any) -> Any:
     """Return what a question about a job's target is answered; None where there is no table."""
-    ref = _target(job)
-    dialect = dialect_for(ref, "target_conn")
-    engine = engine_for(ref, connect_args=dialect.connect_args())
     name = job.incremental.column if job.incremental else ""
-    with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
-        table = dialect.target_table(conn, job.job.target_schema, str(job.job.target_table))
+    with open_target(_target(job), "target_conn") as target:
+        table = target.target_table(job.job.target_schema, str(job.job.target_table))
         if table is None:
             return None
-        dialect.begin_load(conn, f"{session_tag(job.name)}:held", DEFAULT_LOCK_TIMEOUT)
-        holdings = dialect.holdings(conn)
+        target.begin_load(f"{session_tag(job.name)}:held", DEFAULT_LOCK_TIMEOUT)
+        holdings = target.holdings()
         column = table.column(name)
         if column is not None and not holdings.comparable(column):
             column = None
         answer = question(_Target(table, column, holdings))
-        conn.rollback()
+        target.rollback()
     return answer
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from mapper_dask.dialects.staged_rows import StagedRow
 from mapper_dask.errors import LoadCountError, PublishError
 from mapper_dask.ledger.run_record import RunState
-from mapper_dask.ledger.run_tables import Ledger
+from mapper_dask.ledger.run_tables import RunTables
 from mapper_dask.parallel_models import Reject
 from mapper_dask.schema.facts import Publication
 
@@ -24,8 +24,7 @@ XID = (1 << 32) - 1
 class Aside:
     """Rows of a publication on their way into the table of rejects."""
 
-    ledger: Ledger
-    conn: Any
+    ledger: RunTables
     run_id: str
     publication: Publication
     written: Written
@@ -40,17 +39,17 @@ class Aside:
         PublishError
             When it cannot be told which chunk one is of.
         """
-        dialect, values = self.ledger.dialect, {"run_id": self.run_id}
-        [(before,)] = dialect.run(self.conn, "ledger_rejected", values)
+        target, values = self.ledger.target, {"run_id": self.run_id}
+        [(before,)] = target.run("ledger_rejected", values)
         room = max(0, self.publication.reject_limit - before)
-        staged = dialect.staged_rows
-        refused = staged.refused(self.conn, self.publication, room)
+        staged = target.staged_rows
+        refused = staged.refused(self.publication, room)
         places = list(refused)
         if not places:
             return
-        for chunk_id, rows in self._by_chunk(staged.read(self.conn, self.publication, places)):
+        for chunk_id, rows in self._by_chunk(staged.read(self.publication, places)):
             self._set_aside(chunk_id, [(refused[row.place], row.values) for row in rows])
-        removed = staged.remove(self.conn, self.publication, places)
+        removed = staged.remove(self.publication, places)
         if removed != len(places):
             message = f"{len(places)} staged rows are refused, {removed} could be taken out"
             raise LoadCountError(message, run_id=self.run_id)
@@ -71,42 +70,37 @@ class Aside:
 
     def _writers(self) -> dict[int, int]:
         """Return the chunks that were staged in one transaction each, by its number on rows."""
-        chunks = self.ledger.evidence.of(self.conn, self.run_id).chunks
+        chunks = self.ledger.evidence.of(self.run_id).chunks
         return {number & XID: load.chunk_id for load in chunks for number in load.loads or ()}
 
     def _set_aside(self, chunk_id: int, refused: list[tuple[str, Mapping[str, Any]]]) -> None:
         limit = self.publication.reject_limit
-        self.ledger.reject(self.conn, self.run_id, chunk_id, self.written(refused), limit)
+        self.ledger.reject(self.run_id, chunk_id, self.written(refused), limit)
         counts = {"run_id": self.run_id, "chunk_id": chunk_id, "refused": len(refused)}
-        if not self.ledger.dialect.run(self.conn, "ledger_set_aside", counts):
+        if not self.ledger.target.run("ledger_set_aside", counts):
             message = f"chunk {chunk_id} has not staged the {len(refused)} rows that are refused"
             raise LoadCountError(message, run_id=self.run_id, chunk_id=chunk_id)
 
 
 def publish_apart(
-    ledger: Ledger,
-    conn: Any,
-    run_id: str,
-    publication: Publication,
-    chunks: int,
-    written: Written,
+    ledger: RunTables, run_id: str, publication: Publication, chunks: int, written: Written
 ) -> RunState:
-    """End a run as ``Ledger.publish`` does, but for the rows that the target refuses."""
-    aside = Aside(ledger, conn, run_id, publication, written)
-    return ledger.publish(conn, run_id, publication, chunks, aside.set_aside)
+    """End a run as ``RunTables.publish`` does, but for the rows that the target refuses."""
+    aside = Aside(ledger, run_id, publication, written)
+    return ledger.publish(run_id, publication, chunks, aside.set_aside)
 
 
 def refused_again(
-    ledger: Ledger, conn: Any, publication: Publication, loaded: int, written: Written
+    ledger: RunTables, publication: Publication, loaded: int, written: Written
 ) -> list[Reject]:
     """Take out the waiting rows of a retry that the target refuses; return them."""
-    staged = ledger.dialect.staged_rows
+    staged = ledger.target.staged_rows
     limited = replace(publication, reject_limit=loaded)
-    refused = staged.refused(conn, limited, loaded)
+    refused = staged.refused(limited, loaded)
     if not refused:
         return []
-    rows = staged.read(conn, limited, list(refused))
-    staged.remove(conn, limited, list(refused))
+    rows = staged.read(limited, list(refused))
+    staged.remove(limited, list(refused))
     return written([(refused[row.place], row.values) for row in rows])
 
 

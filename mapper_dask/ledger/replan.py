@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.ledger.lost import lost
-from mapper_dask.ledger.records import as_json, state_of
+from mapper_dask.ledger.records import state_of
 from mapper_dask.ledger.run_record import RunState
-from mapper_dask.ledger.run_tables import Ledger
+from mapper_dask.ledger.run_tables import RunTables
 from mapper_dask.parallel_models import Chunk, ChunkState
 
 
 def read_anew(
-    ledger: Ledger,
-    conn: Any,
+    ledger: RunTables,
     run_id: str,
     snapshot: str | None,
     staging: str | None,
@@ -32,23 +30,22 @@ def read_anew(
     ConfigurationError
         When rows of it are in the target for good: nothing is changed.
     """
-    state = _held(ledger, conn, run_id)
-    known = ledger.chunks(conn, run_id)
+    state = _held(ledger, run_id)
+    known = ledger.chunks(run_id)
     if state is not RunState.RESTARTING:  # cancelled; or done already, by whomever
         return state is RunState.RUNNING and [chunk for chunk, _ in known] == list(chunks)
     loaded = sum(result.succeeded for _, result in known)
     if staging is None and loaded:
         message = f"run {run_id!r} cannot begin anew: {loaded} of its chunks are in the target"
         raise ConfigurationError(message, field="run_id", run_id=run_id)
-    if not ledger.restart(conn, run_id, snapshot, staging, note):
+    if not ledger.restart(run_id, snapshot, staging, note):
         return False
-    _replace(ledger, conn, run_id, chunks)
+    _replace(ledger, run_id, chunks)
     return True
 
 
 def take_chunks(
-    ledger: Ledger,
-    conn: Any,
+    ledger: RunTables,
     run_id: str,
     snapshot: str | None,
     before: Sequence[Chunk],
@@ -71,40 +68,39 @@ def take_chunks(
     LedgerLostError
         When the ledger does not know the run any more.
     """
-    if _held(ledger, conn, run_id) is not RunState.RUNNING:
+    if _held(ledger, run_id) is not RunState.RUNNING:
         return False
-    known = ledger.chunks(conn, run_id)
+    known = ledger.chunks(run_id)
     now = [chunk for chunk, _ in known]
     if now == list(chunks):  # it is done, and the answer was lost
         return True
     if now != list(before) or any(result.succeeded for _, result in known):
         return False
-    ledger.set_state(conn, run_id, RunState.RUNNING, snapshot)
-    _replace(ledger, conn, run_id, chunks)
+    ledger.set_state(run_id, RunState.RUNNING, snapshot)
+    _replace(ledger, run_id, chunks)
     if note:
-        values = {"run_id": run_id, "note": as_json(ledger.dialect, note)}
-        ledger.dialect.run(conn, "ledger_note", values)
+        ledger.note(run_id, note)
     return True
 
 
-def withdraw(ledger: Ledger, conn: Any, run_id: str) -> bool:
+def withdraw(ledger: RunTables, run_id: str) -> bool:
     """Forget a run of which no chunk has begun; return False when it stays as it is."""
-    if _held(ledger, conn, run_id) is not RunState.RUNNING:
+    if _held(ledger, run_id) is not RunState.RUNNING:
         return False
-    if any(r.state is not ChunkState.UNASSIGNED for _, r in ledger.chunks(conn, run_id)):
+    if any(r.state is not ChunkState.UNASSIGNED for _, r in ledger.chunks(run_id)):
         return False
-    ledger.forget(conn, run_id)
+    ledger.forget(run_id)
     return True
 
 
-def _held(ledger: Ledger, conn: Any, run_id: str) -> RunState:
+def _held(ledger: RunTables, run_id: str) -> RunState:
     """Return a run's state, which stays so until this transaction ends."""
-    held = ledger.dialect.run(conn, "ledger_hold_run", {"run_id": run_id})
+    held = ledger.store.run("ledger_hold_run", {"run_id": run_id})
     if not held:
         raise lost(run_id)
     return state_of(run_id, RunState, held[0][0])
 
 
-def _replace(ledger: Ledger, conn: Any, run_id: str, chunks: Sequence[Chunk]) -> None:
-    ledger.dialect.run(conn, "ledger_drop_chunks", {"run_id": run_id})
-    ledger.open_chunks(conn, run_id, chunks)
+def _replace(ledger: RunTables, run_id: str, chunks: Sequence[Chunk]) -> None:
+    ledger.store.run("ledger_drop_chunks", {"run_id": run_id})
+    ledger.open_chunks(run_id, chunks)

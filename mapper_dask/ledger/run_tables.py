@@ -3,7 +3,7 @@
 A chunk's rows and its ledger row commit in one transaction, or neither does. The order inside that
 transaction matters: the run's state is share-locked first, so that a stopped run commits nothing
 more; then the chunk's row is locked, so that a second copy of the chunk waits and then finds it
-PROCESSED. Every method works on a driver connection it is given; the caller commits.
+PROCESSED. The caller commits.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import (
     LoadCountError,
     RejectLimitError,
@@ -21,7 +20,7 @@ from mapper_dask.errors import (
     TargetChangedError,
     TargetError,
 )
-from mapper_dask.ledger.evidence_tables import EvidenceLedger
+from mapper_dask.ledger.evidence_tables import EvidenceTables, TargetTables
 from mapper_dask.ledger.lost import lost
 from mapper_dask.ledger.records import (
     as_json,
@@ -52,28 +51,26 @@ TABLES = ("mapper_dask_run", "mapper_dask_chunk", "mapper_dask_reject")
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
-    """The ledger's tables, spoken to in the target's dialect."""
-
-    dialect: Dialect
+class RunTables(TargetTables):
+    """The ledger's tables of runs."""
 
     @property
-    def evidence(self) -> EvidenceLedger:
+    def evidence(self) -> EvidenceTables:
         """The part of it that tells which rows are a run's."""
-        return EvidenceLedger(self.dialect)
+        return EvidenceTables(self.target)
 
-    def create(self, conn: Any) -> None:
+    def create(self) -> None:
         """Create the tables where they are missing; needs no right to create where they stand.
 
         Those of an earlier library are upgraded.
         """
-        if not self.require_creatable(conn):
-            self.evidence.upgrade(conn)
+        if not self.require_creatable():
+            self.evidence.upgrade()
             return
-        self.dialect.run(conn, "ledger_lock")
-        self.dialect.run(conn, "ledger_create")
+        self.store.run("ledger_lock")
+        self.store.run("ledger_create")
 
-    def require_creatable(self, conn: Any) -> bool:
+    def require_creatable(self) -> bool:
         """Return whether the tables are missing and can be made; False where they stand.
 
         Raises
@@ -81,9 +78,9 @@ class Ledger:
         TargetError
             When they are missing, and this login may not make them.
         """
-        if self.exists(conn):
+        if self.exists():
             return False
-        [(schema, user, path, allowed)] = self.dialect.run(conn, "ledger_room")
+        [(schema, user, path, allowed)] = self.store.run("ledger_room")
         if not allowed:
             where = f"schema {schema}" if schema else f"any schema of the search path ({path})"
             message = (
@@ -94,38 +91,38 @@ class Ledger:
             raise TargetError(message, field="target_conn")
         return True
 
-    def exists(self, conn: Any) -> bool:
+    def exists(self) -> bool:
         """Return whether the tables stand."""
-        return self.dialect.run(conn, "ledger_exists") == [(True,)]
+        return self.store.run("ledger_exists") == [(True,)]
 
-    def open_run(self, conn: Any, run: NewRun, chunks: Sequence[Chunk]) -> bool:
+    def open_run(self, run: NewRun, chunks: Sequence[Chunk]) -> bool:
         """Enter a run and its chunks; return False when another coordinator has entered it."""
         values = {
             "run_id": run.run_id,
             "fingerprint": run.fingerprint,
-            "plan": as_json(self.dialect, run.plan),
+            "plan": as_json(self.target.dialect, run.plan),
             "snapshot": run.snapshot,
             "staging": run.staging,
             "version": LEDGER_VERSION,
         }
-        if not self.dialect.run(conn, "ledger_open_run", values):
+        if not self.store.run("ledger_open_run", values):
             return False
-        self.open_chunks(conn, run.run_id, chunks)
+        self.open_chunks(run.run_id, chunks)
         return True
 
-    def open_chunks(self, conn: Any, run_id: str, chunks: Sequence[Chunk]) -> None:
+    def open_chunks(self, run_id: str, chunks: Sequence[Chunk]) -> None:
         """Enter chunks of a run."""
         rows = [
             {
                 "run_id": run_id,
                 "chunk_id": c.chunk_id,
-                "bounds": as_json(self.dialect, c.to_json()),
+                "bounds": as_json(self.target.dialect, c.to_json()),
             }
             for c in chunks
         ]
-        self.dialect.run_each(conn, "ledger_open_chunks", rows)
+        self.store.run_each("ledger_open_chunks", rows)
 
-    def find_run(self, conn: Any, run_id: str) -> StoredRun:
+    def find_run(self, run_id: str) -> StoredRun:
         """Return a run.
 
         Raises
@@ -135,7 +132,7 @@ class Ledger:
         LedgerError
             When what it holds is not what this library writes there.
         """
-        rows = self.dialect.run(conn, "ledger_run", {"run_id": run_id}) if self.exists(conn) else []
+        rows = self.store.run("ledger_run", {"run_id": run_id}) if self.exists() else []
         if not rows:
             message = f"the target's ledger has no run {run_id!r}"
             raise RunNotFoundError(message, run_id=run_id)
@@ -150,12 +147,12 @@ class Ledger:
             notes_of(run_id, notes),
         )
 
-    def knows(self, conn: Any, run_id: str) -> bool:
+    def knows(self, run_id: str) -> bool:
         """Return whether a run stands in the ledger, whatever stands there of it."""
         values = {"run_id": run_id}
-        return self.exists(conn) and bool(self.dialect.run(conn, "ledger_state", values))
+        return self.exists() and bool(self.store.run("ledger_state", values))
 
-    def require_kept(self, conn: Any, run_id: str) -> None:
+    def require_kept(self, run_id: str) -> None:
         """Make sure that the tables of a run under way still stand.
 
         Raises
@@ -163,51 +160,51 @@ class Ledger:
         LedgerLostError
             When they do not.
         """
-        if not self.exists(conn):
+        if not self.exists():
             raise lost(run_id)
 
-    def set_state(
-        self, conn: Any, run_id: str, state: RunState, snapshot: str | None = None
-    ) -> None:
+    def set_state(self, run_id: str, state: RunState, snapshot: str | None = None) -> None:
         """Move a run to another state, once the chunks being loaded have ended.
 
         None commits afterwards unless the state is RUNNING. A run that has ended already stays as
         it is, unless it is let run again.
         """
-        self.dialect.run(
-            conn, "ledger_set_state", {"run_id": run_id, "state": state.value, "snapshot": snapshot}
+        self.store.run(
+            "ledger_set_state", {"run_id": run_id, "state": state.value, "snapshot": snapshot}
         )
 
-    def is_done(self, conn: Any, run_id: str) -> bool:
-        """Return whether a run has succeeded with every one of its chunks."""
-        [(missing, _)] = self.dialect.run(conn, "ledger_totals", {"run_id": run_id})
-        return not missing and self.find_run(conn, run_id).state is RunState.SUCCEEDED
+    def note(self, run_id: str, note: str) -> None:
+        """Add to what every report of a run says."""
+        self.store.run(
+            "ledger_note", {"run_id": run_id, "note": as_json(self.target.dialect, note)}
+        )
 
-    def restart(
-        self, conn: Any, run_id: str, snapshot: str | None, staging: str | None, note: str
-    ) -> bool:
+    def is_done(self, run_id: str) -> bool:
+        """Return whether a run has succeeded with every one of its chunks."""
+        [(missing, _)] = self.store.run("ledger_totals", {"run_id": run_id})
+        return not missing and self.find_run(run_id).state is RunState.SUCCEEDED
+
+    def restart(self, run_id: str, snapshot: str | None, staging: str | None, note: str) -> bool:
         """Forget what a run has staged, and let it run anew; return False when it was cancelled.
 
         All of it in one transaction: no row of the first reading can stand beside the second's.
         """
         values = {"run_id": run_id, "snapshot": snapshot}
-        if not self.dialect.run(conn, "ledger_restart", values):
-            found = self.find_run(conn, run_id)  # it may be done, and the answer was lost
+        if not self.store.run("ledger_restart", values):
+            found = self.find_run(run_id)  # it may be done, and the answer was lost
             return found.state is RunState.RUNNING and found.snapshot == snapshot
-        self.dialect.run(conn, "ledger_unassign_all", values)
+        self.store.run("ledger_unassign_all", values)
         if staging is not None:
-            self.dialect.empty_table(conn, staging)
-        self.dialect.run(
-            conn, "ledger_note", {"run_id": run_id, "note": as_json(self.dialect, note)}
-        )
+            self.target.empty_table(staging)
+        self.note(run_id, note)
         return True
 
-    def chunks(self, conn: Any, run_id: str) -> list[tuple[Chunk, ChunkResult]]:
+    def chunks(self, run_id: str) -> list[tuple[Chunk, ChunkResult]]:
         """Return every chunk of a run with what became of it, in the plan's order."""
-        rows = self.dialect.run(conn, "ledger_chunks", {"run_id": run_id})
+        rows = self.store.run("ledger_chunks", {"run_id": run_id})
         return [chunk_of(run_id, row) for row in rows]
 
-    def assign(self, conn: Any, run_id: str, chunk_id: int, worker: str) -> int | None:
+    def assign(self, run_id: str, chunk_id: int, worker: str) -> int | None:
         """Note that a worker begins a chunk; return which attempt it is, None when it is done.
 
         Raises
@@ -218,15 +215,15 @@ class Ledger:
             When the ledger does not know the run or the chunk any more.
         """
         values = {"run_id": run_id, "chunk_id": chunk_id, "worker": worker}
-        rows = self.dialect.run(conn, "ledger_assign", values)
+        rows = self.store.run("ledger_assign", values)
         if rows:
             return int(rows[0][0])
-        self._require_running(self.dialect.run(conn, "ledger_state", values), run_id, chunk_id)
-        if not self.dialect.run(conn, "ledger_claim", values):
+        self._require_running(self.store.run("ledger_state", values), run_id, chunk_id)
+        if not self.store.run("ledger_claim", values):
             raise lost(run_id, chunk_id)
         return None
 
-    def claim(self, conn: Any, run_id: str, chunk_id: int) -> bool:
+    def claim(self, run_id: str, chunk_id: int) -> bool:
         """Hold a chunk until this transaction ends; return False when it is done already.
 
         Raises
@@ -237,8 +234,8 @@ class Ledger:
             When the ledger does not know the run or the chunk any more: likewise.
         """
         values = {"run_id": run_id, "chunk_id": chunk_id}
-        self._require_running(self.dialect.run(conn, "ledger_share_run", values), run_id, chunk_id)
-        claimed = self.dialect.run(conn, "ledger_claim", values)
+        self._require_running(self.store.run("ledger_share_run", values), run_id, chunk_id)
+        claimed = self.store.run("ledger_claim", values)
         if not claimed:
             raise lost(run_id, chunk_id)
         return claimed != [(ChunkState.PROCESSED.value,)]
@@ -250,9 +247,7 @@ class Ledger:
             message = f"run {run_id!r} was stopped; chunk {chunk_id} commits nothing"
             raise RunStoppedError(message, run_id=run_id, chunk_id=chunk_id)
 
-    def reject(
-        self, conn: Any, run_id: str, chunk_id: int, rejects: Sequence[Reject], limit: int
-    ) -> None:
+    def reject(self, run_id: str, chunk_id: int, rejects: Sequence[Reject], limit: int) -> None:
         """Set rows aside in the transaction that loads the others of their chunk.
 
         Chunks that do so commit one after the other, so that the limit of the run is exact.
@@ -263,7 +258,7 @@ class Ledger:
             When the run would have more rejects than its limit: this transaction must be rolled
             back.
         """
-        [(before,)] = self.dialect.run(conn, "ledger_rejected", {"run_id": run_id})
+        [(before,)] = self.store.run("ledger_rejected", {"run_id": run_id})
         if before + len(rejects) > limit:
             message = (
                 f"{len(rejects)} rows are refused here after {before} in other chunks, over "
@@ -271,27 +266,25 @@ class Ledger:
             )
             raise RejectLimitError(message, run_id=run_id, chunk_id=chunk_id)
         rows = [{"run_id": run_id, "chunk_id": chunk_id, **as_texts(r)} for r in rejects]
-        self.dialect.run_each(conn, "ledger_reject", rows)
+        self.store.run_each("ledger_reject", rows)
 
-    def rejects(self, conn: Any, run_id: str) -> list[tuple[int, Reject]]:
+    def rejects(self, run_id: str) -> list[tuple[int, Reject]]:
         """Return every row a run has set aside, with its chunk, in the plan's order."""
-        rows = self.dialect.run(conn, "ledger_rejects", {"run_id": run_id})
+        rows = self.store.run("ledger_rejects", {"run_id": run_id})
         return [
             (chunk_id, reject_of(run_id, stage, reason, key, row))
             for chunk_id, stage, reason, key, row in rows
         ]
 
-    def rejects_of(self, conn: Any, run_id: str, chunk_id: int) -> list[Reject]:
+    def rejects_of(self, run_id: str, chunk_id: int) -> list[Reject]:
         """Return the rows one chunk has set aside."""
         values = {"run_id": run_id, "chunk_id": chunk_id}
         return [
             reject_of(run_id, stage, reason, key, row)
-            for stage, reason, key, row in self.dialect.run(conn, "ledger_chunk_rejects", values)
+            for stage, reason, key, row in self.store.run("ledger_chunk_rejects", values)
         ]
 
-    def retried(
-        self, conn: Any, run_id: str, chunk_id: int, loaded: int, still: Sequence[Reject]
-    ) -> None:
+    def retried(self, run_id: str, chunk_id: int, loaded: int, still: Sequence[Reject]) -> None:
         """Count rows as loaded that a chunk had set aside, and write down anew those that stay.
 
         In the transaction that loads them, which holds the chunk (see ``claim``).
@@ -302,17 +295,16 @@ class Ledger:
             When the chunk is not committed (any more).
         """
         values = {"run_id": run_id, "chunk_id": chunk_id}
-        self.dialect.run(conn, "ledger_drop_rejects", values)
+        self.store.run("ledger_drop_rejects", values)
         rows = [{**values, **as_texts(reject)} for reject in still]
-        self.dialect.run_each(conn, "ledger_reject", rows)
+        self.store.run_each("ledger_reject", rows)
         counts = {**values, "loaded": loaded, "rejected": len(still)}
-        if not self.dialect.run(conn, "ledger_recount", counts):
+        if not self.store.run("ledger_recount", counts):
             message = f"chunk {chunk_id} is not committed; its rejects are not retried"
             raise LoadCountError(message, run_id=run_id, chunk_id=chunk_id)
 
     def publish(
         self,
-        conn: Any,
         run_id: str,
         publication: Publication | None,
         chunks: int,
@@ -337,37 +329,35 @@ class Ledger:
         LedgerLostError
             When the ledger does not know the run, or one of its ``chunks``, any more.
         """
-        held = self.dialect.run(conn, "ledger_hold_run", values := {"run_id": run_id})
-        if not held or self.dialect.run(conn, "ledger_counted", values) != [(chunks,)]:
+        held = self.store.run("ledger_hold_run", values := {"run_id": run_id})
+        if not held or self.store.run("ledger_counted", values) != [(chunks,)]:
             raise lost(run_id)
         state = state_of(run_id, RunState, held[0][0])
-        [(missing, _)] = self.dialect.run(conn, "ledger_totals", values)
+        [(missing, _)] = self.store.run("ledger_totals", values)
         cancelled = publication is not None and state is not RunState.RUNNING
         if state is RunState.SUCCEEDED or missing or cancelled:  # nothing enters after a cancel
             return state
         if publication is not None:
-            require_staged(self.dialect, conn, run_id, publication)
+            require_staged(self.target, run_id, publication)
             if first is not None:
                 first()
-            [(_, loaded)] = self.dialect.run(conn, "ledger_totals", values)
-            rows = self._publish(conn, run_id, publication, loaded)
+            [(_, loaded)] = self.store.run("ledger_totals", values)
+            rows = self._publish(run_id, publication, loaded)
             target = (publication.schema, publication.target_name)
             by_key = publication.by_key
-            self.evidence.note_published(conn, run_id, target, rows, by_key=by_key)
-        self.dialect.run(conn, "ledger_succeeded", {"run_id": run_id})
+            self.evidence.note_published(run_id, target, rows, by_key=by_key)
+        self.store.run("ledger_succeeded", {"run_id": run_id})
         if publication is not None:  # last: where DDL commits, it must commit all of the above
-            self.dialect.drop_table(conn, publication.staging)
-        self.dialect.drop_asides(conn, asides_of(run_id))
+            self.target.drop_table(publication.staging)
+        self.target.drop_asides(asides_of(run_id))
         return RunState.SUCCEEDED
 
-    def _publish(self, conn: Any, run_id: str, publication: Publication, loaded: int) -> int:
-        published = self.dialect.publish(conn, publication, loaded)
-        self._require_same_target(conn, publication)
+    def _publish(self, run_id: str, publication: Publication, loaded: int) -> int:
+        published = self.target.publish(publication, loaded)
+        self._require_same_target(publication)
         if publication.newest_by:
             note = f"merged {published:,} rows; {loaded - published:,} had a newer row of their key"
-            self.dialect.run(
-                conn, "ledger_note", {"run_id": run_id, "note": as_json(self.dialect, note)}
-            )
+            self.note(run_id, note)
         elif published != loaded:
             message = (
                 f"{loaded} rows were staged for {publication.target}, {published} entered it; "
@@ -376,35 +366,37 @@ class Ledger:
             raise LoadCountError(message, run_id=run_id)
         return published
 
-    def _require_same_target(self, conn: Any, publication: Publication) -> None:
+    def _require_same_target(self, publication: Publication) -> None:
         """Refuse a target that was altered since; what publishes has locked it."""
         if not publication.definition:
             return
-        now = self.dialect.target_definition(conn, publication.target)
+        now = self.target.target_definition(publication.target)
         if found := target_difference(publication.definition, now):
             message = f"{publication.target} was altered under the run: {found}"
             raise TargetChangedError(message, field="target_table")
 
-    def sweep(self, conn: Any, publication: Publication, seconds: float) -> list[str]:
+    def sweep(self, publication: Publication, seconds: float) -> list[str]:
         """Drop the staging tables beside a target that no run will come back for; return them."""
         values = {"schema": publication.schema, "seconds": seconds}
-        stale = [name for (name,) in self.dialect.run(conn, "ledger_stale", values)]
+        stale = [name for (name,) in self.store.run("ledger_stale", values)]
         for name in stale:
-            quoted = f"{self.dialect.quote(publication.schema)}.{self.dialect.quote(name)}"
-            self.dialect.drop_table(conn, quoted)
-            self.dialect.run(conn, "ledger_discarded", {"staging": name})
+            quoted = (
+                f"{self.target.dialect.quote(publication.schema)}.{self.target.dialect.quote(name)}"
+            )
+            self.target.drop_table(quoted)
+            self.store.run("ledger_discarded", {"staging": name})
         return stale
 
-    def forget(self, conn: Any, run_id: str) -> None:
+    def forget(self, run_id: str) -> None:
         """Remove a run, its chunks, its rejects and the rows it has staged.
 
         What is dropped is found in the catalogue by the run's name: whatever the ledger says.
         """
-        drop_staged(self.dialect, conn, run_id)
-        self.dialect.drop_asides(conn, asides_of(run_id))
-        self.dialect.run(conn, "ledger_forget", {"run_id": run_id})
+        drop_staged(self.target, run_id)
+        self.target.drop_asides(asides_of(run_id))
+        self.store.run("ledger_forget", {"run_id": run_id})
 
-    def account(self, conn: Any, run_id: str, result: ChunkResult, *, apart: bool = False) -> None:
+    def account(self, run_id: str, result: ChunkResult, *, apart: bool = False) -> None:
         """Enter a chunk's counts in the transaction that holds its rows.
 
         Parameters
@@ -421,23 +413,23 @@ class Ledger:
         values = {
             **_counts(run_id, result),
             "snapshot": result.snapshot,
-            "warnings": as_json(self.dialect, result.warnings),
+            "warnings": as_json(self.target.dialect, result.warnings),
             "rows_out": result.rows_out,
             "rows_loaded": result.rows_loaded,
             "rows_rejected": result.rows_rejected,
             "apart": apart,
         }
         balanced = result.rows_out == result.rows_loaded + result.rows_rejected
-        if not balanced or not self.dialect.run(conn, "ledger_account", values):
+        if not balanced or not self.store.run("ledger_account", values):
             message = (
                 f"chunk {result.chunk_id} cannot be accounted for: {result.rows_out} rows out, "
                 f"{result.rows_loaded} loaded, {result.rows_rejected} rejected"
             )
             raise LoadCountError(message, run_id=run_id, chunk_id=result.chunk_id)
 
-    def fail(self, conn: Any, run_id: str, result: ChunkResult) -> None:
+    def fail(self, run_id: str, result: ChunkResult) -> None:
         """Note why a chunk failed, unless another copy has committed it."""
-        self.dialect.run(conn, "ledger_fail", {**_counts(run_id, result), "error": result.error})
+        self.store.run("ledger_fail", {**_counts(run_id, result), "error": result.error})
 
 
 def _counts(run_id: str, result: ChunkResult) -> dict[str, Any]:

@@ -6,18 +6,17 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
-from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.opening import open_target
 from mapper_dask.errors import DatabaseError, LedgerError, RunNotFoundError
-from mapper_dask.ledger.records import as_json, state_of
+from mapper_dask.ledger.records import state_of
 from mapper_dask.ledger.refused_staged import publish_apart
 from mapper_dask.ledger.rejects import as_rejects
 from mapper_dask.ledger.replan import read_anew, take_chunks, withdraw
 from mapper_dask.ledger.run_record import NewRun, RunState, StoredRun
-from mapper_dask.ledger.run_tables import Ledger
+from mapper_dask.ledger.run_tables import RunTables
 from mapper_dask.ledger.staging import require_staged
 from mapper_dask.log import log
 from mapper_dask.naming import session_tag
@@ -52,36 +51,34 @@ class RunLedger:
     """Seconds for which a connection is waited for while others hold all of the target's."""
 
     @contextlib.contextmanager
-    def _session(self, lock_timeout: float | None = None) -> Iterator[tuple[Ledger, Any]]:
-        dialect = dialect_for(self.target, "target_conn")
-        engine = engine_for(self.target, connect_args=dialect.connect_args())
-        with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
+    def _session(self, lock_timeout: float | None = None) -> Iterator[RunTables]:
+        with open_target(self.target, "target_conn") as target:
             name = f"{session_tag(self.run_id)}:coordinator"
-            dialect.begin_load(conn, name, lock_timeout or self.lock_timeout)
-            yield Ledger(dialect), conn
-            conn.commit()
+            target.begin_load(name, lock_timeout or self.lock_timeout)
+            yield RunTables(target)
+            target.commit()
 
     def find(self) -> StoredRun | None:
         """Return the run as it is stored, None when the ledger does not know it."""
         try:
             # Once only: it is the first contact, and a wrong address should be told at once.
-            return self._call(lambda ledger, conn: ledger.find_run(conn, self.run_id), number=1)
+            return self._call(lambda ledger: ledger.find_run(self.run_id), number=1)
         except RunNotFoundError:
             return None
 
     def state(self) -> RunState | None:
         """Return where the run stands, None when the ledger does not know it."""
 
-        def look(ledger: Ledger, conn: Any) -> RunState | None:
+        def look(ledger: RunTables) -> RunState | None:
             values = {"run_id": self.run_id}
-            found = ledger.dialect.run(conn, "ledger_state", values) if ledger.exists(conn) else []
+            found = ledger.store.run("ledger_state", values) if ledger.exists() else []
             return state_of(self.run_id, RunState, found[0][0]) if found else None
 
         return self._call(look, number=1)
 
     def is_known(self) -> bool:
         """Return whether the ledger has the run, whatever stands there of it."""
-        return self._call(lambda ledger, conn: ledger.knows(conn, self.run_id), number=1)
+        return self._call(lambda ledger: ledger.knows(self.run_id), number=1)
 
     def open(
         self,
@@ -99,19 +96,19 @@ class RunLedger:
         if publication is not None:
             takes = (publication.schema, publication.staging_name)
 
-        def enter(ledger: Ledger, conn: Any) -> bool:
-            ledger.create(conn)
-            with_run = ledger.dialect.capabilities.transactional_ddl
+        def enter(ledger: RunTables) -> bool:
+            ledger.create()
+            with_run = ledger.target.dialect.capabilities.transactional_ddl
             if publication is not None and not with_run:  # the run must not stand without it
-                ledger.dialect.create_staging(conn, publication)
-            if not ledger.open_run(conn, run, chunks):
+                ledger.target.create_staging(publication)
+            if not ledger.open_run(run, chunks):
                 return False
             if publication is not None:
-                for name in ledger.sweep(conn, publication, KEPT_SECONDS):
+                for name in ledger.sweep(publication, KEPT_SECONDS):
                     log("staging_dropped", logging.WARNING, run=self.run_id, table=name)
                 if with_run:
-                    ledger.dialect.create_staging(conn, publication)
-            ledger.evidence.note_table(conn, run.run_id, *takes)
+                    ledger.target.create_staging(publication)
+            ledger.evidence.note_table(run.run_id, *takes)
             return True
 
         return self._call(enter, new=True)
@@ -125,21 +122,21 @@ class RunLedger:
             When the table where its rows wait is not its own.
         """
 
-        def reopen(ledger: Ledger, conn: Any) -> None:
-            ledger.evidence.upgrade(conn)
-            if publication is not None and not self._waits(ledger, conn, publication):
+        def reopen(ledger: RunTables) -> None:
+            ledger.evidence.upgrade()
+            if publication is not None and not self._waits(ledger, publication):
                 return
-            if ledger.find_run(conn, self.run_id).state is not RunState.RUNNING:
-                ledger.set_state(conn, self.run_id, RunState.RUNNING, snapshot)
+            if ledger.find_run(self.run_id).state is not RunState.RUNNING:
+                ledger.set_state(self.run_id, RunState.RUNNING, snapshot)
 
         self._call(reopen)
 
-    def _waits(self, ledger: Ledger, conn: Any, publication: Publication) -> bool:
+    def _waits(self, ledger: RunTables, publication: Publication) -> bool:
         """Return whether rows wait; not once another coordinator has published all of them."""
         try:
-            require_staged(ledger.dialect, conn, self.run_id, publication)
+            require_staged(ledger.target, self.run_id, publication)
         except LedgerError:
-            if ledger.is_done(conn, self.run_id):  # asked last: it is said before the table goes
+            if ledger.is_done(self.run_id):  # asked last: it is said before the table goes
                 return False
             raise
         return True
@@ -147,32 +144,27 @@ class RunLedger:
     def accept(self, mark: TableMark, note: str) -> None:
         """Remember that the run's rows are where this mark is, and what every report says of it."""
 
-        def accept(ledger: Ledger, conn: Any) -> None:
-            ledger.evidence.accept(conn, self.run_id, mark)
-            if note and note not in ledger.find_run(conn, self.run_id).notes:
-                values = {"run_id": self.run_id, "note": as_json(ledger.dialect, note)}
-                ledger.dialect.run(conn, "ledger_note", values)
+        def accept(ledger: RunTables) -> None:
+            ledger.evidence.accept(self.run_id, mark)
+            if note and note not in ledger.find_run(self.run_id).notes:
+                ledger.note(self.run_id, note)
 
         self._call(accept)
 
     def set_state(self, state: RunState) -> None:
         """Move the run to another state."""
-        self._call(lambda ledger, conn: ledger.set_state(conn, self.run_id, state))
+        self._call(lambda ledger: ledger.set_state(self.run_id, state))
 
     def restart(self, snapshot: str | None, staging: str | None, note: str) -> bool:
         """Let a stopped run begin anew in another snapshot; False when it was cancelled."""
-        return self._call(
-            lambda ledger, conn: ledger.restart(conn, self.run_id, snapshot, staging, note)
-        )
+        return self._call(lambda ledger: ledger.restart(self.run_id, snapshot, staging, note))
 
     def read_anew(
         self, snapshot: str | None, staging: str | None, note: str, chunks: Sequence[Chunk]
     ) -> bool:
         """Let a stopped run begin anew over other chunks; False when it was cancelled."""
         return self._call(
-            lambda ledger, conn: read_anew(
-                ledger, conn, self.run_id, snapshot, staging, note, chunks
-            )
+            lambda ledger: read_anew(ledger, self.run_id, snapshot, staging, note, chunks)
         )
 
     def take_chunks(
@@ -180,14 +172,12 @@ class RunLedger:
     ) -> bool:
         """Let the run do what its query has given; False when it is not as it was ``before``."""
         return self._call(
-            lambda ledger, conn: take_chunks(
-                ledger, conn, self.run_id, snapshot, before, chunks, note
-            )
+            lambda ledger: take_chunks(ledger, self.run_id, snapshot, before, chunks, note)
         )
 
     def withdraw(self) -> bool:
         """Forget the run if no chunk of it has begun; return whether it is forgotten."""
-        return self._call(lambda ledger, conn: withdraw(ledger, conn, self.run_id))
+        return self._call(lambda ledger: withdraw(ledger, self.run_id))
 
     def stop(self, state: RunState) -> None:
         """Stop the run at once: what is being loaded is broken off, and nothing commits afterwards.
@@ -199,16 +189,16 @@ class RunLedger:
             with attempt:
                 self.end_sessions()
                 try:
-                    with self._session(STOP_LOCK_TIMEOUT) as (ledger, conn):
-                        ledger.set_state(conn, self.run_id, state)
+                    with self._session(STOP_LOCK_TIMEOUT) as ledger:
+                        ledger.set_state(self.run_id, state)
                 except DatabaseError as error:
                     self._require_kept(error)
                     raise
 
     def end_sessions(self) -> int:
         """End the sessions that load chunks of the run; return how many there were."""
-        with self._session() as (ledger, conn):
-            return ledger.dialect.end_sessions(conn, session_tag(self.run_id))
+        with self._session() as ledger:
+            return ledger.store.end_sessions(session_tag(self.run_id))
 
     def publish(self, publication: Publication | None, chunks: int) -> RunState:
         """End the run if all its chunks are committed, publishing what waits; return its state.
@@ -217,9 +207,7 @@ class RunLedger:
         is done once more, without those.
         """
         try:
-            return self._call(
-                lambda ledger, conn: ledger.publish(conn, self.run_id, publication, chunks)
-            )
+            return self._call(lambda ledger: ledger.publish(self.run_id, publication, chunks))
         except DatabaseError as error:
             refused = error.details.get("refused_rows")
             if publication is None or not publication.reject_limit or not refused:
@@ -231,9 +219,8 @@ class RunLedger:
         log("rows_refused", logging.WARNING, run=self.run_id, table=publication.target)
         keys = publication.reject_keys
         return self._call(
-            lambda ledger, conn: publish_apart(
+            lambda ledger: publish_apart(
                 ledger,
-                conn,
                 self.run_id,
                 publication,
                 chunks,
@@ -243,26 +230,22 @@ class RunLedger:
 
     def forget(self) -> None:
         """Remove the run and what it has staged."""
-        self._call(lambda ledger, conn: ledger.forget(conn, self.run_id))
+        self._call(lambda ledger: ledger.forget(self.run_id))
 
     def chunks(self) -> list[tuple[Chunk, ChunkResult]]:
         """Return every chunk with what became of it."""
-        return self._call(lambda ledger, conn: ledger.chunks(conn, self.run_id))
+        return self._call(lambda ledger: ledger.chunks(self.run_id))
 
     def rejects(self) -> list[tuple[int, Reject]]:
         """Return every row that was set aside, with its chunk."""
-        return self._call(lambda ledger, conn: ledger.rejects(conn, self.run_id))
+        return self._call(lambda ledger: ledger.rejects(self.run_id))
 
     def note_failure(self, result: ChunkResult) -> None:
         """Note a failure that the worker could not, because it died."""
-        self._call(lambda ledger, conn: ledger.fail(conn, self.run_id, result))
+        self._call(lambda ledger: ledger.fail(self.run_id, result))
 
     def _call(
-        self,
-        work: Callable[[Ledger, Any], T],
-        number: int = DEFAULT_ATTEMPTS,
-        *,
-        new: bool = False,
+        self, work: Callable[[RunTables], T], number: int = DEFAULT_ATTEMPTS, *, new: bool = False
     ) -> T:
         """Return what some work on the ledger returns, done in one transaction that may be retried.
 
@@ -271,8 +254,8 @@ class RunLedger:
         for attempt in attempts(number, self.connection_wait):
             with attempt:
                 try:
-                    with self._session() as (ledger, conn):
-                        return work(ledger, conn)
+                    with self._session() as ledger:
+                        return work(ledger)
                 except DatabaseError as error:
                     self._end_frozen(error)
                     if not new:
@@ -283,12 +266,12 @@ class RunLedger:
     def _require_kept(self, error: DatabaseError) -> None:
         """Say so when a table was missing because the ledger is gone."""
         if error.details.get("missing_table"):
-            with self._session() as (ledger, conn):
-                ledger.require_kept(conn, self.run_id)
+            with self._session() as ledger:
+                ledger.require_kept(self.run_id)
 
     def _end_frozen(self, error: DatabaseError) -> None:
         """End the sessions of frozen workers, when a lock was waited for in vain."""
         if error.details.get("waited_for_lock"):
-            with self._session() as (ledger, conn):
+            with self._session() as ledger:
                 tag = session_tag(self.run_id)
-                ledger.dialect.end_frozen(conn, tag, None, self.lock_timeout)
+                ledger.store.end_frozen(tag, None, self.lock_timeout)

@@ -5,9 +5,7 @@ So no name that stands in the ledger is ever one that is emptied, published or d
 
 from __future__ import annotations
 
-from typing import Any
-
-from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.target import Target
 from mapper_dask.errors import LedgerError
 from mapper_dask.naming import fingerprint
 from mapper_dask.schema.facts import Publication
@@ -21,7 +19,7 @@ def staging_of(run_id: str) -> str:
     return f"{STAGING_PREFIX}{fingerprint(run_id)}"
 
 
-def require_staged(dialect: Dialect, conn: Any, run_id: str, publication: Publication) -> None:
+def require_staged(target: Target, run_id: str, publication: Publication) -> None:
     """Make sure that what is loaded into, and published, is the run's own staging table.
 
     Raises
@@ -30,7 +28,7 @@ def require_staged(dialect: Dialect, conn: Any, run_id: str, publication: Public
         When it is gone, is not of this ledger or of a role of ours, or does more than to hold rows.
     """
     wanted = (publication.schema, publication.staging_name)
-    plain = [ok for *place, ok in _staged(dialect, conn, run_id) if tuple(place) == wanted]
+    plain = [ok for *place, ok in _staged(target, run_id) if tuple(place) == wanted]
     if any(plain):
         return
     why = (
@@ -45,13 +43,14 @@ def require_staged(dialect: Dialect, conn: Any, run_id: str, publication: Public
     raise LedgerError(message, field="staging", run_id=run_id)
 
 
-def drop_staged(dialect: Dialect, conn: Any, run_id: str) -> None:
+def drop_staged(target: Target, run_id: str) -> None:
     """Drop the staging table of a run where it stands, whatever the ledger says of it."""
-    for schema, name, _ in _staged(dialect, conn, run_id):
-        dialect.drop_table(conn, f"{dialect.quote(schema)}.{dialect.quote(name)}")
+    quote = target.dialect.quote
+    for schema, name, _ in _staged(target, run_id):
+        target.drop_table(f"{quote(schema)}.{quote(name)}")
 
 
-def _staged(dialect: Dialect, conn: Any, run_id: str) -> list[tuple[str, str, bool]]:
+def _staged(target: Target, run_id: str) -> list[tuple[str, str, bool]]:
     """Return the staging tables of a run, as the catalogue knows them: mostly one."""
-    rows = dialect.run(conn, "ledger_staged", {"staging": staging_of(run_id)})
+    rows = target.run("ledger_staged", {"staging": staging_of(run_id)})
     return [(str(schema), str(name), bool(plain)) for schema, name, plain in rows]

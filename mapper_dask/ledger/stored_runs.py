@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
-from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.opening import open_source
 from mapper_dask.errors import LedgerLostError, MapperError, RowsGoneError
 from mapper_dask.halting import is_halted
 from mapper_dask.ledger import report
@@ -159,10 +158,8 @@ def cancel(target: ConnectionRef, source: ConnectionRef | None, run_id: str) -> 
 
 def end_reading(source: ConnectionRef, run_id: str) -> None:
     """End the sessions that read chunks of a run."""
-    dialect = dialect_for(source)
-    engine = engine_for(source, connect_args=dialect.connect_args())
-    with raw_connection(engine) as conn, dialect.errors(engine.url):
-        dialect.end_sessions(conn, session_tag(run_id))
+    with open_source(source) as session:
+        session.end_sessions(session_tag(run_id))
 
 
 def discard(target: ConnectionRef, run_id: str) -> None:

@@ -11,9 +11,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
-from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.opening import open_source
 from mapper_dask.errors import LedgerError
 from mapper_dask.ledger.flow_tables import TABLES as FLOW_TABLES
 from mapper_dask.ledger.run_tables import TABLES
@@ -27,11 +26,9 @@ def writers(ledger: ConnectionRef, tables: Sequence[str] = TABLES) -> tuple[str,
 
     Each with the rights that let it, as a sentence names them.
     """
-    dialect = dialect_for(ledger, "ledger")
-    engine = engine_for(ledger, connect_args=dialect.connect_args())
-    with raw_connection(engine, "ledger") as conn, dialect.errors(engine.url):
-        dialect.begin_read(conn, None)
-        rows = dialect.run(conn, "ledger_writers", {"tables": list(tables)})
+    with open_source(ledger, "ledger") as session:  # which may write nothing
+        session.begin_read(None)
+        rows = session.run("ledger_writers", {"tables": list(tables)})
     grants = sorted((str(role), f"{right} on {table}") for role, table, right in rows)
     return tuple(
         f"{role} ({', '.join(dict.fromkeys(right for _, right in group))})"

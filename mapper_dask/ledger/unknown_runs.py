@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
-from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.opening import open_target
 from mapper_dask.errors import MapperError, RunNotFoundError
 from mapper_dask.ledger.flow_tables import StoredJob
 from mapper_dask.ledger.flows import FlowLedger, all_runs
-from mapper_dask.ledger.run_tables import Ledger
+from mapper_dask.ledger.run_tables import RunTables
 from mapper_dask.near import did_you_mean
 
 
@@ -37,12 +36,10 @@ def _meant(ledger: ConnectionRef, run_id: str) -> str:
 
 def _runs(conn: ConnectionRef) -> list[str]:
     """Return the names of a ledger's runs, the latest first."""
-    dialect = dialect_for(conn, "ledger")
-    engine = engine_for(conn, connect_args=dialect.connect_args())
-    with raw_connection(engine, "ledger") as session, dialect.errors(engine.url):
-        if not Ledger(dialect).exists(session):
+    with open_target(conn, "ledger") as target:
+        if not RunTables(target).exists():
             return []
-        return [str(row[0]) for row in dialect.run(session, "ledger_runs")]
+        return [str(row[0]) for row in target.run("ledger_runs")]
 
 
 def _runs_of(jobs: list[StoredJob]) -> str:

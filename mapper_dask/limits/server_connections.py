@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
-import sqlalchemy as sa
-
-from mapper_dask.connections.pool import close_idle, engine_for, idle_connections, raw_connection
+from mapper_dask.connections.pool import close_idle, idle_connections
 from mapper_dask.connections.reference import ConnectionRef
-from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.opening import open_source
+from mapper_dask.dialects.source import Source
 from mapper_dask.errors import DatabaseError
 from mapper_dask.retries import lacks_connection
-
-T = TypeVar("T")
 
 KEEPER, ASKING = 1, 1
 """The coordinator's connections: one keeps the source's snapshot, one asks and stops."""
@@ -102,31 +98,27 @@ def holders(refs: Sequence[ConnectionRef]) -> str:
 
     A server without a connection left cannot be asked, but by one that is open: the last used.
     """
-    found = _ask(refs[-1], lambda dialect, conn: dialect.run(conn, "connections_held")) or []
+    found = _ask(refs[-1], "connections_held") or []
     return ", ".join(f"{name} ({number})" for name, number in found)
 
 
 def _asked(ref: ConnectionRef, field: str) -> list[tuple[str, str, int | None]]:
     """Return server, whose limit, and what is free of it; None: it does not say."""
-
-    def question(dialect: Dialect, conn: Any) -> list[tuple[Any, ...]]:
-        return dialect.run(conn, "connections_free")
-
     try:
-        rows = _ask(ref, question, field)
+        rows = _ask(ref, "connections_free", field)
     except DatabaseError as error:
         if not lacks_connection(error):
             raise
         close_idle()  # the last one may be this process's own
-        rows = _ask(ref, question, field)
+        rows = _ask(ref, "connections_free", field)
     return [
         (str(server), part or "", None if free is None else int(free))
         for server, part, free in rows or [(ref.address, "", None)]
     ]
 
 
-def _ask(ref: ConnectionRef, question: Callable[[Dialect, Any], T], field: str = "") -> T | None:
-    """Return an answer; None where the login may not know.
+def _ask(ref: ConnectionRef, query: str, field: str = "") -> list[tuple[Any, ...]] | None:
+    """Return what a named query gives; None where the login may not know.
 
     Parameters
     ----------
@@ -134,23 +126,19 @@ def _ask(ref: ConnectionRef, question: Callable[[Dialect, Any], T], field: str =
         The argument the reference was given as: the run needs it, so what stands against a
         connection is raised. Empty where an answer is only welcome.
     """
-    dialect = dialect_for(ref, field)
-    engine = engine_for(ref, connect_args=dialect.connect_args())
     try:
-        with raw_connection(engine, field) as conn:
-            return _answer(dialect, engine, conn, question)
+        with open_source(ref, field, kept=True) as session:
+            return _answer(session, query)
     except DatabaseError:
         if field:
             raise
         return None
 
 
-def _answer(
-    dialect: Dialect, engine: sa.Engine, conn: Any, question: Callable[[Dialect, Any], T]
-) -> T | None:
+def _answer(session: Source, query: str) -> list[tuple[Any, ...]] | None:
     try:
-        with dialect.errors(engine.url):
-            return question(dialect, conn)
+        with session.errors():
+            return session.run(query)
     except DatabaseError as error:
         if error.transient:
             raise

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
-from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.source import Source
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import Chunk, ChunkKind
 from mapper_dask.schema.facts import SourceQuery
@@ -22,9 +21,7 @@ BATCH = 200
 _BLOCK = re.compile(r"\(([0-9]{1,10}),0\)")
 
 
-def require_ascending(
-    dialect: Dialect, conn: Any, query: SourceQuery, chunks: Sequence[Chunk]
-) -> None:
+def require_ascending(source: Source, query: SourceQuery, chunks: Sequence[Chunk]) -> None:
     """Refuse ranges whose bounds do not ascend.
 
     Raises
@@ -37,21 +34,19 @@ def require_ascending(
     if not bounds:
         return
     by_key = ranges[0].kind is ChunkKind.KEY_RANGE
-    if by_key or dialect.capabilities.numbered_blocks:
-        sure = _keys_ascend(dialect, conn, query, bounds) if by_key else _blocks_ascend(bounds)
+    if by_key or source.dialect.capabilities.numbered_blocks:
+        sure = _keys_ascend(source, query, bounds) if by_key else _blocks_ascend(bounds)
         if not sure:
             message = "the plan's bounds do not ascend, so rows would be read twice. Plan it again"
             raise PlanError(message, field="plan")
 
 
-def _keys_ascend(
-    dialect: Dialect, conn: Any, query: SourceQuery, bounds: Sequence[tuple[str, ...]]
-) -> bool:
+def _keys_ascend(source: Source, query: SourceQuery, bounds: Sequence[tuple[str, ...]]) -> bool:
     if len(set(bounds)) < len(bounds):
         return False
-    with dialect.errors():
+    with source.errors():
         return all(
-            dialect.sorted_bounds(conn, query, bounds[start : start + BATCH])
+            source.sorted_bounds(query, bounds[start : start + BATCH])
             == list(bounds[start : start + BATCH])
             for start in range(0, max(1, len(bounds) - 1), BATCH - 1)
         )

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.source import Source
 from mapper_dask.errors import DatabaseError
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.plan import params
@@ -33,7 +33,7 @@ _UNTOLD = re.compile(r"://|\$\w*\$|\bq'", re.IGNORECASE)
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 
 
-def blamed(dialect: Dialect, conn: Any, sql: str, error: DatabaseError) -> DatabaseError:
+def blamed(source: Source, sql: str, error: DatabaseError) -> DatabaseError:
     """Return a refusal of a query with the field and the remedy; of anything else, as it is.
 
     Parameters
@@ -46,8 +46,8 @@ def blamed(dialect: Dialect, conn: Any, sql: str, error: DatabaseError) -> Datab
     if error.transient or error.details.get("interrupted") or "said" not in error.details:
         return error
     refusal = Refusal(str(error.details["said"]))
-    with contextlib.suppress(DatabaseError), dialect.errors():
-        refusal = dialect.remedy(conn, sql, error)
+    with contextlib.suppress(DatabaseError), source.errors():
+        refusal = source.remedy(sql, error)
     made = {"field": refusal.field, "said": refusal.said, "remedy": refusal.remedy}
     details = {**error.details, **made}
     if refusal.position != AS_SAID:

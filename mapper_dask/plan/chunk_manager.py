@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mapper_dask.connections import param_references as references
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef, reference
-from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.opening import open_source
+from mapper_dask.dialects.source import Source
 from mapper_dask.ledger.run_record import KeptPlan
 from mapper_dask.mapper_job import MapperJob, required_job
 from mapper_dask.parallel_models import (
@@ -80,15 +79,13 @@ class ChunkManager:
             What the source answered: unreachable, or bad SQL with its position.
         """
         job = required_job(job).validated()
-        source = reference(job.source_conn)
-        with in_users_text(job, source), _planning(source) as (dialect, conn):
-            job = bound(job, source)
-            plan = self.plan_on(dialect, conn, job).evolve(again=_again(job))
-            return plan.evolve(transport=wire.foreseen(job, plan, dialect))
+        ref = reference(job.source_conn)
+        with in_users_text(job, ref), _planning(ref) as source:
+            job = bound(job, ref)
+            plan = self.plan_on(source, job).evolve(again=_again(job))
+            return plan.evolve(transport=wire.foreseen(job, plan, source.dialect))
 
-    def plan_on(
-        self, dialect: Dialect, conn: Any, job: MapperJob, snapshot: str | None = None
-    ) -> ChunkPlan:
+    def plan_on(self, source: Source, job: MapperJob, snapshot: str | None = None) -> ChunkPlan:
         """Return the plan of a validated job, made inside the transaction of an open connection.
 
         Parameters
@@ -96,17 +93,15 @@ class ChunkManager:
         snapshot
             The state that the chunks are going to read.
         """
-        opened = references.opened(job.source_sql, dialect.literal)
-        seen = survey(dialect, conn, opened.sql)
+        opened = references.opened(job.source_sql, source.dialect.literal)
+        seen = survey(source, opened.sql)
         for key in job.key_columns:
             seen.column(key, "key_column")
         held = job.consistent and not seen.elsewhere
         job = job.evolve(consistent=held)
-        size = wanted(
-            job.chunk_size, _read_estimate(dialect, conn, seen, job), seen.selected(job.columns)
-        )
-        with while_cut(dialect):
-            plan = _settled(dialect, conn, job, seen, snapshot, size.rows)
+        size = wanted(job.chunk_size, _read_estimate(source, seen, job), seen.selected(job.columns))
+        with while_cut(source.dialect):
+            plan = _settled(source, job, seen, snapshot, size.rows)
         config = ChunkConfig(
             plan.choice.strategy or ChunkingStrategy.KEY_BASED,
             size.rows,
@@ -115,7 +110,7 @@ class ChunkManager:
             plan.choice.keys,
             opened.told("; ".join(filter(None, [plan.choice.reason, size.why]))),
         )
-        unfrozen = dialect.unfreezable(job.source_sql) if job.consistent else ""
+        unfrozen = source.dialect.unfreezable(job.source_sql) if job.consistent else ""
         of_cost = [
             *plan.cut.warnings,
             *costs(seen, plan.choice, plan.burden, asked=bool(job.key_columns or job.strategy)),
@@ -126,10 +121,10 @@ class ChunkManager:
             *([f"each chunk reads what is committed then: {unfrozen}"] if unfrozen else []),
             *warnings(seen, plan.choice),
             *of_cost,
-            *dialect.changed_to_read(conn, plan.query),
+            *source.changed_to_read(plan.query),
         ]
         return ChunkPlan(
-            _meant(dialect, conn, opened.sealed_query(plan.query)),
+            _meant(source, opened.sealed_query(plan.query)),
             config,
             tuple(plan.cut.chunks),
             job.consistent and not unfrozen,
@@ -140,16 +135,11 @@ class ChunkManager:
         )
 
     def restore(
-        self,
-        dialect: Dialect,
-        conn: Any,
-        job: MapperJob,
-        stored: KeptPlan,
-        chunks: Sequence[Chunk],
+        self, source: Source, job: MapperJob, stored: KeptPlan, chunks: Sequence[Chunk]
     ) -> ChunkPlan:
         """Return a stored plan over the source as it is now; its chunks are never cut anew."""
-        opened = references.opened(job.source_sql, dialect.literal)
-        seen = survey(dialect, conn, opened.sql)
+        opened = references.opened(job.source_sql, source.dialect.literal)
+        seen = survey(source, opened.sql)
         strategy = ChunkingStrategy[stored.strategy]
         spliced = any(chunk.kind is ChunkKind.ROWID_RANGE for chunk in chunks)
         query = seen.source_query(stored.keys, job.columns, spliced=spliced)
@@ -173,18 +163,18 @@ class ChunkManager:
 
     def estimate_total_rows(self, conn: Any, source_sql: str) -> int:
         """Return how many rows a query gives: counted by the database."""
-        with _planning(reference(conn)) as (dialect, raw):
-            seen = survey(dialect, raw, source_sql)
-            with dialect.errors():
-                return dialect.count(raw, seen.shape.sql)[0]
+        with _planning(reference(conn)) as source:
+            seen = survey(source, source_sql)
+            with source.errors():
+                return source.count(seen.shape.sql)[0]
 
     def detect_key_column(self, conn: Any, source_sql: str) -> tuple[str, ...]:
         """Return the columns to cut a query by: from ORDER BY, then a primary key or unique index.
 
         Empty when nothing offers itself.
         """
-        with _planning(reference(conn)) as (dialect, raw):
-            return detect_key(survey(dialect, raw, source_sql))[0]
+        with _planning(reference(conn)) as source:
+            return detect_key(survey(source, source_sql))[0]
 
     def calculate_chunk_config(
         self,
@@ -208,22 +198,21 @@ class ChunkManager:
     def create_chunked_query(self, conn: Any, plan: ChunkPlan, chunk: Chunk | int) -> str:
         """Return the SQL that reads one chunk of a plan: the user's text, wrapped."""
         wanted = plan.chunks[chunk] if isinstance(chunk, int) else chunk
-        with _planning(reference(conn)) as (dialect, raw):
-            return dialect.chunk_query(raw, plan.query, wanted)
+        with _planning(reference(conn)) as source:
+            return source.chunk_query(plan.query, wanted)
 
 
 @contextlib.contextmanager
-def _planning(ref: ConnectionRef) -> Iterator[tuple[Dialect, Any]]:
-    dialect = dialect_for(ref)
-    with raw_connection(engine_for(ref, connect_args=dialect.connect_args())) as conn:
-        with dialect.errors(ref.resolve()):
-            dialect.begin_read(conn, None)
-        yield dialect, conn
+def _planning(ref: ConnectionRef) -> Iterator[Source]:
+    with open_source(ref, kept=True) as source:
+        with source.errors():
+            source.begin_read(None)
+        yield source
 
 
-def _meant(dialect: Dialect, conn: Any, query: SourceQuery) -> SourceQuery:
+def _meant(source: Source, query: SourceQuery) -> SourceQuery:
     """Return a query that means in every session what it does in this one."""
-    return replace(query, settings=dialect.meaning(conn))
+    return replace(query, settings=source.meaning())
 
 
 def _one_state(seen: Survey, chunks: Sequence[Chunk]) -> bool:
@@ -253,17 +242,17 @@ def _target_name(job: MapperJob) -> str | None:
     return ".".join(part for part in (job.target_schema, job.target_table) if part) or None
 
 
-def _read_estimate(dialect: Dialect, conn: Any, seen: Survey, job: MapperJob) -> Estimate:
+def _read_estimate(source: Source, seen: Survey, job: MapperJob) -> Estimate:
     """Return what is expected of the columns that are read."""
     if job.chunk_size != AUTO or job.columns is None:
         return seen.estimate
     query = seen.source_query((), job.columns, spliced=False)
-    with dialect.errors():
-        return dialect.estimate(conn, dialect.chunk_query(conn, query, Chunk(0, ChunkKind.WHOLE)))
+    with source.errors():
+        return source.estimate(source.chunk_query(query, Chunk(0, ChunkKind.WHOLE)))
 
 
 def _settled(
-    dialect: Dialect, conn: Any, job: MapperJob, seen: Survey, snapshot: str | None, size: int
+    source: Source, job: MapperJob, seen: Survey, snapshot: str | None, size: int
 ) -> Settled:
     """Return how a query is cut: as the user says, else by ranges of a key where they are cheap."""
     choice = choose(seen, strategy=_strategy(job), keys=job.key_columns, consistent=job.consistent)
@@ -271,28 +260,22 @@ def _settled(
     free = by_range and job.strategy is None and not job.key_columns
     query = _query(seen, choice, job)
     if free:
-        burden = before_walking(dialect, conn, seen, query, size)
+        burden = before_walking(source, seen, query, size)
         if burden.is_too_much:
-            return _read_once(dialect, conn, job, seen, choice, burden, size)
-    made = cut(dialect, conn, seen, choice, dialect.as_of(query, snapshot), size)
-    burden = of_chunks(dialect, conn, seen, query, made.chunks)
+            return _read_once(source, job, seen, choice, burden, size)
+    made = cut(source, seen, choice, source.dialect.as_of(query, snapshot), size)
+    burden = of_chunks(source, seen, query, made.chunks)
     if free and burden.is_too_much:
-        return _read_once(dialect, conn, job, seen, choice, burden, size)
+        return _read_once(source, job, seen, choice, burden, size)
     return Settled(choice, query, made, burden)
 
 
 def _read_once(
-    dialect: Dialect,
-    conn: Any,
-    job: MapperJob,
-    seen: Survey,
-    choice: Choice,
-    burden: Burden,
-    size: int,
+    source: Source, job: MapperJob, seen: Survey, choice: Choice, burden: Burden, size: int
 ) -> Settled:
     choice = without_ranges(seen, choice.keys, burden, consistent=job.consistent)
     query = _query(seen, choice, job)
-    made = cut(dialect, conn, seen, choice, query, size)
+    made = cut(source, seen, choice, query, size)
     return Settled(choice, query, made, Burden(1, 1.0, seen.estimate))
 
 

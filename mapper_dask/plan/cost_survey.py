@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from typing import Any
 
-from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.source import Source
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import Chunk, ChunkKind
 from mapper_dask.plan.cost import FEWEST_CHUNKS, LITTLE, Burden
@@ -27,9 +26,7 @@ MANY_NULLS = 0.1
 """With a larger share of NULL keys their chunk is dear for their number, and tells nothing."""
 
 
-def of_chunks(
-    dialect: Dialect, conn: Any, seen: Survey, query: SourceQuery, chunks: Sequence[Chunk]
-) -> Burden:
+def of_chunks(source: Source, seen: Survey, query: SourceQuery, chunks: Sequence[Chunk]) -> Burden:
     """Return what the chunks cost together, by some of them.
 
     Raises
@@ -42,13 +39,11 @@ def of_chunks(
         return Burden(1, 1.0, seen.estimate)
     inner = ranges[1:-1]
     places = {len(inner) * place // (ASKED + 1) for place in range(1, ASKED + 1)}
-    costs = [_cost(dialect, conn, query, inner[place]) for place in sorted(places)]
+    costs = [_cost(source, query, inner[place]) for place in sorted(places)]
     return Burden(len(ranges), _share(seen, statistics.median(costs)), seen.estimate)
 
 
-def before_walking(
-    dialect: Dialect, conn: Any, seen: Survey, query: SourceQuery, size: int
-) -> Burden:
+def before_walking(source: Source, seen: Survey, query: SourceQuery, size: int) -> Burden:
     """Return what chunks would cost, as far as that can be told without a look at the rows.
 
     The chunk of NULL keys has no bounds, and its predicate reaches as far into the query as a
@@ -56,13 +51,11 @@ def before_walking(
     """
     nothing = Burden(1, 1.0, seen.estimate)
     chunks = math.ceil(seen.estimate.rows / size)
-    telling = dialect.capabilities.indexed_nulls and not seen.shape.outer_joins
+    telling = source.dialect.capabilities.indexed_nulls and not seen.shape.outer_joins
     if seen.is_table or not telling or (seen.estimate.cost or 0.0) < DEAR:
         return nothing
-    with attempt(dialect, conn):
-        nulls = dialect.estimate(
-            conn, dialect.chunk_query(conn, query, Chunk(0, ChunkKind.NULL_KEY))
-        )
+    with attempt(source):
+        nulls = source.estimate(source.chunk_query(query, Chunk(0, ChunkKind.NULL_KEY)))
         if nulls.rows <= MANY_NULLS * seen.estimate.rows:
             return Burden(chunks, _share(seen, nulls.cost or 0.0), seen.estimate)
     return nothing
@@ -76,10 +69,10 @@ def _share(seen: Survey, cost: float) -> float:
     return cost / (seen.estimate.cost or math.inf)
 
 
-def _cost(dialect: Dialect, conn: Any, query: SourceQuery, chunk: Chunk) -> float:
+def _cost(source: Source, query: SourceQuery, chunk: Chunk) -> float:
     cost: float | None = None
-    with attempt(dialect, conn) as refusals:
-        cost = dialect.estimate(conn, dialect.chunk_query(conn, query, chunk)).cost
+    with attempt(source) as refusals:
+        cost = source.estimate(source.chunk_query(query, chunk)).cost
     if refusals:
         message = f"the query cannot be read in chunks: {refusals[0]}"
         raise PlanError(message, field="source_sql")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.source import Source
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import Chunk, ChunkingStrategy
 from mapper_dask.plan import key_space, sample
@@ -51,31 +50,29 @@ class Walk:
     """Rows that have none; None: not counted."""
 
 
-def cut(
-    dialect: Dialect, conn: Any, seen: Survey, choice: Choice, query: SourceQuery, size: int
-) -> Cut:
+def cut(source: Source, seen: Survey, choice: Choice, query: SourceQuery, size: int) -> Cut:
     """Return the chunks of a query for a choice; ``size`` rows are wanted in each."""
-    with dialect.errors():
+    with source.errors():
         match choice.strategy:
             case ChunkingStrategy.KEY_BASED:
-                return _cut_by_key(dialect, conn, seen, query, size)
+                return _cut_by_key(source, seen, query, size)
             case ChunkingStrategy.ROWID_BASED:
-                return _cut_by_block(dialect, conn, seen, size)
+                return _cut_by_block(source, seen, size)
             case ChunkingStrategy.OFFSET_LIMIT:
-                return _cut_by_offset(dialect, conn, seen, query, size)
+                return _cut_by_offset(source, seen, query, size)
     return Cut(key_space.whole(seen.estimate.rows), seen.estimate.rows)
 
 
-def _cut_by_key(dialect: Dialect, conn: Any, seen: Survey, query: SourceQuery, size: int) -> Cut:
-    _require_order(dialect, conn, query)
-    known = _from_statistics(dialect, conn, seen, query, size)
+def _cut_by_key(source: Source, seen: Survey, query: SourceQuery, size: int) -> Cut:
+    _require_order(source, query)
+    known = _from_statistics(source, seen, query, size)
     if known is not None:
         return known
-    looked_at = sample.drawn(dialect, conn, seen, query, size)
-    walk = _walk(dialect, conn, seen, query, looked_at, size)
+    looked_at = sample.drawn(source, seen, query, size)
+    walk = _walk(source, seen, query, looked_at, size)
     if looked_at.share < 1 and walk.keyed + (walk.nulls or 0) < sample.SAMPLE_A_CHUNK:
         looked_at = sample.Sample(query.sql, 1.0)  # the estimate was far too high
-        walk = _walk(dialect, conn, seen, query, looked_at, size)
+        walk = _walk(source, seen, query, looked_at, size)
     return _cut_by_walk(walk, looked_at.share, size, nullable=not seen.never_null(_names(query)))
 
 
@@ -98,12 +95,7 @@ def _cut_by_walk(walk: Walk, share: float, size: int, *, nullable: bool) -> Cut:
 
 
 def _walk(
-    dialect: Dialect,
-    conn: Any,
-    seen: Survey,
-    query: SourceQuery,
-    looked_at: sample.Sample,
-    size: int,
+    source: Source, seen: Survey, query: SourceQuery, looked_at: sample.Sample, size: int
 ) -> Walk:
     """Return the keys of a sample at even distances, each a chunk's worth of rows from the next.
 
@@ -114,11 +106,11 @@ def _walk(
     never_null = seen.never_null(_names(query))
     costly = not seen.is_table and (seen.estimate.cost or 0.0) > COUNTED_COST
     if costly or (never_null and looked_at.share < 1):
-        marks = dialect.key_marks(conn, looked_at.sql, query.keys, step)
+        marks = source.key_marks(looked_at.sql, query.keys, step)
         keyed = marks[-1].position + (step + 1) // 2 if marks else 0
         return Walk(marks, keyed, 0 if never_null else None)
-    total, keyed = dialect.count(conn, looked_at.sql, _names(query))
-    marks = dialect.key_marks(conn, looked_at.sql, query.keys, step)
+    total, keyed = source.count(looked_at.sql, _names(query))
+    marks = source.key_marks(looked_at.sql, query.keys, step)
     return Walk(marks, keyed, total - keyed)
 
 
@@ -126,9 +118,7 @@ def _names(query: SourceQuery) -> list[str]:
     return [key.name for key in query.keys]
 
 
-def _from_statistics(
-    dialect: Dialect, conn: Any, seen: Survey, query: SourceQuery, size: int
-) -> Cut | None:
+def _from_statistics(source: Source, seen: Survey, query: SourceQuery, size: int) -> Cut | None:
     """Return what the table's statistics allow without reading it, None when too coarse."""
     names = _names(query)
     column = seen.shape.table_column(names[0])
@@ -136,8 +126,8 @@ def _from_statistics(
         return None
     if column is None:
         return None
-    with attempt(dialect, conn) as refusals:
-        histogram = dialect.histogram(conn, str(seen.shape.table), column)
+    with attempt(source) as refusals:
+        histogram = source.histogram(str(seen.shape.table), column)
     rows = seen.estimate.rows
     marks = [] if refusals else key_space.thinned(histogram, rows=rows, size=size)
     if not marks:
@@ -147,10 +137,10 @@ def _from_statistics(
     return Cut(chunks, rows, _many(chunks))
 
 
-def _require_order(dialect: Dialect, conn: Any, query: SourceQuery) -> None:
+def _require_order(source: Source, query: SourceQuery) -> None:
     """Let the database say whether it can order by the key, before anything is built on it."""
-    with attempt(dialect, conn) as refusals:
-        dialect.key_marks(conn, dialect.first_rows(query.sql, 0), query.keys, 1)
+    with attempt(source) as refusals:
+        source.key_marks(source.dialect.first_rows(query.sql, 0), query.keys, 1)
     unfit = [key for key in query.keys if not key.key_type]
     if refusals or unfit:
         names = ", ".join(f"{key.name} ({key.type_name})" for key in unfit or query.keys)
@@ -158,11 +148,11 @@ def _require_order(dialect: Dialect, conn: Any, query: SourceQuery) -> None:
         raise PlanError(message, field="key_column")
 
 
-def _cut_by_block(dialect: Dialect, conn: Any, seen: Survey, size: int) -> Cut:
+def _cut_by_block(source: Source, seen: Survey, size: int) -> Cut:
     blocks = seen.relation.blocks if seen.relation else 0
     rows = seen.estimate.rows
     starts = key_space.block_starts(blocks, math.ceil(rows / size)) if blocks else []
-    bounds = dialect.address_bounds(conn, str(seen.shape.table), blocks, starts)
+    bounds = source.address_bounds(str(seen.shape.table), blocks, starts)
     even = len(bounds) == len(starts)
     ends = [*starts[1:], blocks] if starts else []
     shares = [(b - a) / blocks for a, b in zip(starts, ends, strict=True)]
@@ -175,17 +165,17 @@ def _cut_by_block(dialect: Dialect, conn: Any, seen: Survey, size: int) -> Cut:
     return Cut(chunks, rows, [*moving, *_many(chunks)])
 
 
-def _cut_by_offset(dialect: Dialect, conn: Any, seen: Survey, query: SourceQuery, size: int) -> Cut:
+def _cut_by_offset(source: Source, seen: Survey, query: SourceQuery, size: int) -> Cut:
     names = tuple(key.name for key in query.keys)
     proven = any(set(key) <= set(names) for key in seen.unique_keys)
-    _require_order(dialect, conn, query)
-    if not proven and dialect.has_duplicates(conn, query.sql, names):
+    _require_order(source, query)
+    if not proven and source.has_duplicates(query.sql, names):
         message = (
             f"OFFSET_LIMIT needs a unique order, and rows share the same {', '.join(names)}; "
             "pass key_column with columns that tell all rows apart, or use KEY_BASED"
         )
         raise PlanError(message, field="key_column")
-    total, _ = dialect.count(conn, query.sql)
+    total, _ = source.count(query.sql)
     chunks = key_space.windows(total, size)
     return Cut(chunks, total, [_growth_warning(len(chunks), total), *_many(chunks)])
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.source import Source
 from mapper_dask.parallel_models import Chunk, ChunkKind
 from mapper_dask.plan import key_space
 from mapper_dask.plan.survey import Survey
@@ -55,7 +54,7 @@ class SampledBlocks:
     share: float
 
 
-def drawn(dialect: Dialect, conn: Any, seen: Survey, query: SourceQuery, size: int) -> Sample:
+def drawn(source: Source, seen: Survey, query: SourceQuery, size: int) -> Sample:
     """Return the sample by which the keys of a query are walked: all of it where it is small."""
     rows = seen.estimate.rows
     if rows <= WALKED_ROWS:
@@ -63,12 +62,12 @@ def drawn(dialect: Dialect, conn: Any, seen: Survey, query: SourceQuery, size: i
     share = min(1.0, min(SAMPLE_A_CHUNK * rows / size, LARGEST_SAMPLE) / rows)
     if share == 1:
         return Sample(query.sql, 1.0)
-    by_place = _by_place(dialect, conn, seen, query, size)
+    by_place = _by_place(source, seen, query, size)
     if by_place is not None:
         return by_place
     splice = seen.shape.splice if seen.has_row_addresses else None
     whole = SourceQuery(query.sql, query.columns, query.keys, splice)
-    return Sample(dialect.sampled(whole, share * 100), share)
+    return Sample(source.dialect.sampled(whole, share * 100), share)
 
 
 def places(rows: int, blocks: int, size: int) -> SampledBlocks | None:
@@ -89,11 +88,11 @@ def places(rows: int, blocks: int, size: int) -> SampledBlocks | None:
     return SampledBlocks(starts, length, count * length / blocks)
 
 
-def _by_place(
-    dialect: Dialect, conn: Any, seen: Survey, query: SourceQuery, size: int
-) -> Sample | None:
+def _by_place(source: Source, seen: Survey, query: SourceQuery, size: int) -> Sample | None:
     """Return the rows at some places of a plain table, None where they are not cheap to reach."""
-    if not (seen.relation and seen.has_row_addresses and dialect.capabilities.numbered_blocks):
+    if not (
+        seen.relation and seen.has_row_addresses and source.dialect.capabilities.numbered_blocks
+    ):
         return None
     found = places(seen.estimate.rows, seen.relation.blocks, size)
     if found is None or len(found.starts) * len(query.sql) > LONGEST_SAMPLE:
@@ -101,14 +100,14 @@ def _by_place(
     narrow = SourceQuery(query.sql, query.keys, query.keys, seen.shape.splice)
     table = str(seen.shape.table)
     ends = [start + found.length for start in found.starts]
-    lower = dialect.address_bounds(conn, table, seen.relation.blocks, found.starts)
-    upper = dialect.address_bounds(conn, table, seen.relation.blocks, ends)
+    lower = source.address_bounds(table, seen.relation.blocks, found.starts)
+    upper = source.address_bounds(table, seen.relation.blocks, ends)
     place = Chunk(0, ChunkKind.ROWID_RANGE)
     parts = [
-        dialect.chunk_query(conn, narrow, replace(place, lower=a, upper=b))
+        source.chunk_query(narrow, replace(place, lower=a, upper=b))
         for a, b in zip(lower, upper, strict=True)
     ]
-    cost = dialect.estimate(conn, parts[0]).cost
+    cost = source.estimate(parts[0]).cost
     if cost is None or cost * len(parts) > WORTH * (seen.estimate.cost or 0.0):
         return None
     return Sample("\nUNION ALL ".join(parts), found.share)

@@ -15,7 +15,7 @@ from typing import Any
 
 from mapper_dask.connections import param_references as references
 from mapper_dask.connections.param_references import opened_query
-from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.source import Source
 from mapper_dask.errors import ConfigurationError, FingerprintError, PlanError
 from mapper_dask.ledger.records import kept_plan
 from mapper_dask.mapper_job import MapperJob
@@ -257,7 +257,7 @@ def _was_read_once(planned: Sequence[Chunk], known: Sequence[Chunk]) -> bool:
     return once and {chunk.kind for chunk in known} == {ChunkKind.SPOOLED}
 
 
-def restored(dialect: Dialect, conn: Any, job: MapperJob, saved: SavedPlan) -> ChunkPlan:
+def restored(source: Source, job: MapperJob, saved: SavedPlan) -> ChunkPlan:
     """Return a saved plan over the source as it is now, after checking that it still holds.
 
     Raises
@@ -268,7 +268,7 @@ def restored(dialect: Dialect, conn: Any, job: MapperJob, saved: SavedPlan) -> C
         When its chunks would not cover the query any more.
     """
     stored = kept_plan(Stored(saved.plan, "this saved plan", error=ConfigurationError))
-    plan = ChunkManager().restore(dialect, conn, job, stored, saved.chunks)
+    plan = ChunkManager().restore(source, job, stored, saved.chunks)
     planned = {
         "query": saved.plan["query"],
         "columns": [list(pair) for pair in stored.columns],
@@ -284,8 +284,8 @@ def restored(dialect: Dialect, conn: Any, job: MapperJob, saved: SavedPlan) -> C
     for name, was in planned.items():
         if now[name] != was:
             raise FingerprintError(_differs(name, was, now[name]), field="plan")
-    _require_still_complete(dialect, conn, job, plan.query, saved.chunks)
-    require_ascending(dialect, conn, opened_query(plan.query, dialect.literal), saved.chunks)
+    _require_still_complete(source, job, plan.query, saved.chunks)
+    require_ascending(source, opened_query(plan.query, source.dialect.literal), saved.chunks)
     return plan
 
 
@@ -295,7 +295,7 @@ def _differs(name: str, was: object, now: object) -> str:
 
 
 def _require_still_complete(
-    dialect: Dialect, conn: Any, job: MapperJob, query: SourceQuery, chunks: Sequence[Chunk]
+    source: Source, job: MapperJob, query: SourceQuery, chunks: Sequence[Chunk]
 ) -> None:
     """Refuse chunks that were complete when they were cut, and would not be now."""
     kinds = {chunk.kind for chunk in chunks}
@@ -308,7 +308,7 @@ def _require_still_complete(
     if ChunkKind.WINDOW in kinds and len(chunks) > 1:
         if not job.consistent:
             fault = "windows need consistent=True"
-        elif dialect.has_duplicates(conn, references.opened(query.sql, dialect.literal).sql, names):
+        elif source.has_duplicates(references.opened(query.sql, source.dialect.literal).sql, names):
             fault = f"rows share the same {', '.join(names)} now, so windows are not exact"
     if fault is not None:
         message = f"the plan does not hold any more: {fault}. Plan the job again"

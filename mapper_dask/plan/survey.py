@@ -5,21 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.source import Source
 from mapper_dask.errors import ConfigurationError, DatabaseError, PlanError
 from mapper_dask.near import did_you_mean
 from mapper_dask.plan.blame import blamed
 from mapper_dask.plan.query import QueryShape, analyse
 from mapper_dask.schema.definition import Relied
-from mapper_dask.schema.facts import (
-    Column,
-    Estimate,
-    FunctionFact,
-    Relation,
-    SourceQuery,
-)
+from mapper_dask.schema.facts import Column, Estimate, FunctionFact, Relation, SourceQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +131,7 @@ def _is_link(function: str) -> bool:
     return function.rpartition(".")[2].lower().startswith("dblink")
 
 
-def survey(dialect: Dialect, conn: Any, sql: str) -> Survey:
+def survey(source: Source, sql: str) -> Survey:
     """Return what is known of a query.
 
     Raises
@@ -148,24 +141,22 @@ def survey(dialect: Dialect, conn: Any, sql: str) -> Survey:
     PlanError
         When two result columns share a name, or there is no column at all.
     """
-    shape, columns = described(dialect, conn, sql)
+    shape, columns = described(source, sql)
     _require_names(columns)
     try:
-        return _surveyed(dialect, conn, shape, columns)
+        return _surveyed(source, shape, columns)
     except DatabaseError as error:
-        raise blamed(dialect, conn, sql, error) from None
+        raise blamed(source, sql, error) from None
 
 
-def _surveyed(
-    dialect: Dialect, conn: Any, shape: QueryShape, columns: tuple[Column, ...]
-) -> Survey:
-    with dialect.errors():
-        estimate = dialect.estimate(conn, shape.sql)
-        facts = dialect.functions(conn, sorted({*shape.functions, *estimate.calls}))
+def _surveyed(source: Source, shape: QueryShape, columns: tuple[Column, ...]) -> Survey:
+    with source.errors():
+        estimate = source.estimate(shape.sql)
+        facts = source.functions(sorted({*shape.functions, *estimate.calls}))
         if estimate.whole_rows:
             shape = replace(shape, splice=None)
-        shape = _checked(dialect, conn, shape, columns, facts)
-        relation = dialect.relation(conn, shape.table) if shape.table else None
+        shape = _checked(source, shape, columns, facts)
+        relation = source.relation(shape.table) if shape.table else None
         volatile = tuple(fact.name for fact in facts if fact.volatile)
         effects = tuple(fact for fact in facts if fact.effects)
         # a function that the database has put its body in the place of shows by what that holds
@@ -174,12 +165,12 @@ def _surveyed(
             for fact in facts
             if fact.opaque or fact.name in estimate.calls or fact.name not in shape.functions
         ]
-        doubt = dialect.doubt(conn, shape.sql, estimate, left)
-        relied = dialect.relied(conn, columns)  # last: by then all it reads was opened
+        doubt = source.doubt(shape.sql, estimate, left)
+        relied = source.relied(columns)  # last: by then all it reads was opened
         return Survey(shape, columns, relation, estimate, volatile, effects, doubt, relied)
 
 
-def described(dialect: Dialect, conn: Any, sql: str) -> tuple[QueryShape, tuple[Column, ...]]:
+def described(source: Source, sql: str) -> tuple[QueryShape, tuple[Column, ...]]:
     """Return what a query's text tells and its columns, once the database has taken it.
 
     Raises
@@ -189,22 +180,18 @@ def described(dialect: Dialect, conn: Any, sql: str) -> tuple[QueryShape, tuple[
     DatabaseError
         The database's own message for bad SQL, with the position in the user's text.
     """
-    shape = analyse(sql, dialect.grammar, dialect.folded)
+    shape = analyse(sql, source.dialect.grammar, source.dialect.folded)
     indent = " " * (len(sql) - len(sql.lstrip()))  # it counts in the position of an error
     try:
-        return shape, dialect.describe_query(conn, indent + shape.sql)
+        return shape, source.describe_query(indent + shape.sql)
     except DatabaseError as error:
         if not shape.problem or error.transient:
-            raise blamed(dialect, conn, indent + shape.sql, error) from None
+            raise blamed(source, indent + shape.sql, error) from None
         raise PlanError(shape.problem, field="source_sql") from error
 
 
 def _checked(
-    dialect: Dialect,
-    conn: Any,
-    shape: QueryShape,
-    columns: Sequence[Column],
-    facts: Sequence[FunctionFact],
+    source: Source, shape: QueryShape, columns: Sequence[Column], facts: Sequence[FunctionFact]
 ) -> QueryShape:
     """Return the shape less what the database contradicts.
 
@@ -215,10 +202,10 @@ def _checked(
         return shape.without_table()
     if shape.splice is None:
         return shape
-    spliced = shape.splice.with_table(dialect.whole_table(shape.splice.table))
+    spliced = shape.splice.with_table(source.dialect.whole_table(shape.splice.table))
     described: tuple[Column, ...] = ()
-    with attempt(dialect, conn):
-        described = dialect.describe_query(conn, spliced)
+    with attempt(source):
+        described = source.describe_query(spliced)
     same = [(c.name, c.type_name) for c in described] == [(c.name, c.type_name) for c in columns]
     return shape if same else replace(shape, splice=None)
 
@@ -238,13 +225,13 @@ def _require_names(columns: Sequence[Column]) -> None:
 
 
 @contextlib.contextmanager
-def attempt(dialect: Dialect, conn: Any) -> Iterator[list[DatabaseError]]:
+def attempt(source: Source) -> Iterator[list[DatabaseError]]:
     """Try something the database may refuse; its transaction and snapshot go on after a refusal."""
     refusals: list[DatabaseError] = []
-    dialect.mark(conn)
+    source.mark()
     try:
-        with dialect.errors():
+        with source.errors():
             yield refusals
     except DatabaseError as error:
-        dialect.back_to_mark(conn)
+        source.back_to_mark()
         refusals.append(error)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import reference
-from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.opening import open_target
 from mapper_dask.errors import MapperError
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.plan.chunk_plan import ChunkPlan
@@ -93,10 +92,8 @@ def _loaded(
 
 def _looked_at(job: MapperJob) -> tuple[Dialect, TargetTable | None]:
     ref = reference(job.target_conn, "target_conn")
-    dialect = dialect_for(ref, "target_conn")
-    engine = engine_for(ref, connect_args=dialect.connect_args())
-    with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
-        return dialect, dialect.target_table(conn, job.target_schema, str(job.target_table))
+    with open_target(ref, "target_conn") as target:
+        return target.dialect, target.target_table(job.target_schema, str(job.target_table))
 
 
 def _columns(table: TargetTable, names: Sequence[str]) -> list[Column]:

@@ -6,12 +6,12 @@ import logging
 from dataclasses import dataclass
 
 from mapper_dask.connections.param_references import HEAD
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.opening import open_target
 from mapper_dask.errors import MapperError
 from mapper_dask.ledger.evidence import Standing, Verdict, still_there
-from mapper_dask.ledger.run_tables import Ledger
+from mapper_dask.ledger.run_tables import RunTables
 from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.ledger.stored_job import job_fingerprint, moves
 from mapper_dask.log import log
@@ -68,11 +68,9 @@ def _before(
         "moves": moves(job, source, table.quoted),
         "run_id": run_id,
     }
-    dialect = dialect_for(target, "target_conn")
-    engine = engine_for(target, connect_args=dialect.connect_args())
-    with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
-        found = dialect.run(conn, "ledger_same", values) if Ledger(dialect).exists(conn) else []
-        conn.rollback()
+    with open_target(target, "target_conn") as session:
+        found = session.run("ledger_same", values) if RunTables(session).exists() else []
+        session.rollback()
     if not found or _means_others(job, source):
         return ""
     for row in found[:MOST_LOOKED_AT]:

@@ -15,10 +15,10 @@ from mapper_dask.chunk.encode import incoming_of, series_to_arrow
 from mapper_dask.chunk.measure import TIMES
 from mapper_dask.chunk.task import ChunkTask, LoadTask, ReadTask
 from mapper_dask.connections.param_references import opened_query
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.opening import open_target
 from mapper_dask.dialects.snapshot import Keeper
 from mapper_dask.errors import ConfigurationError, DatabaseError, MapperError, TargetError
 from mapper_dask.ledger.evidence import caveats
@@ -47,13 +47,7 @@ from mapper_dask.schema.conversions import (
     incoming_from_column,
     judge,
 )
-from mapper_dask.schema.facts import (
-    Column,
-    Publication,
-    SourceQuery,
-    TargetTable,
-    TypeFamily,
-)
+from mapper_dask.schema.facts import Column, Publication, SourceQuery, TargetTable, TypeFamily
 from mapper_dask.users_code import code_of
 
 SAMPLE_ROWS = 100
@@ -108,10 +102,10 @@ def prepare(given: ResolvedJob, plan: ChunkPlan, keeper: Keeper, patience: Patie
     if isinstance(learned, Unlearned) and job.staged:
         raise learned.refusal(job) from learned.cause
     outgoing = None if isinstance(learned, Unlearned) else learned
-    same = dialect_for(target).name == keeper.dialect.name
+    same = dialect_for(target).name == keeper.source.dialect.name
 
     def mend(incoming: Incoming, column: Column) -> str:
-        return remedy(incoming, column, plan.query, keeper.dialect, same=same)
+        return remedy(incoming, column, plan.query, keeper.source.dialect, same=same)
 
     conversions = _checked(outgoing, table, mend) if outgoing is not None else ()
     notes = dict.fromkeys((*plan.warnings, *caveats(target, table)))
@@ -124,21 +118,21 @@ def prepare(given: ResolvedJob, plan: ChunkPlan, keeper: Keeper, patience: Patie
     twice = doubled(job, plan.query, source, target, table, run_id)
     about = (*standing(job, target, table, publication), *twice)
     plan = plan.evolve(warnings=(*plan.warnings, *about))
-    ends = keeper.dialect, dialect_for(target)
+    ends = keeper.source.dialect, dialect_for(target)
     relay = wire.relay(job, plan, *ends, table)
     plan = plan.evolve(transport=wire.transport(job, plan, *ends, table, names))
     if publication is None and names:
         _require_taken(target, table, names)
     if publication is not None:
         name = publication.chunk_column
-        told = dialect_for(target).staged_rows.chunk_column(name) if name else None
+        told = dialect_for(target).chunk_column(name) if name else None
         table = replace(
             table, staging=publication.staging, chunk_column=told, staged_key=publication.key
         )
     load = LoadTask(run_id, target, table, names, relay, patience.lock_timeout, job.direct_path)
     noted = frozenset(plan.notes)
     read = task.read
-    if restarts(keeper.dialect, keeper.snapshot, publication):
+    if restarts(keeper.source.dialect, keeper.snapshot, publication):
         read = replace(read, needs_snapshot=True)
     return Prepared(plan, replace(task, read=read, load=load, known_notes=noted), publication)
 
@@ -204,12 +198,10 @@ def target_table(given: ResolvedJob, query: SourceQuery) -> TargetTable:
         When there is none: says what bears its name, or gives a statement that makes it.
     """
     job, target = given.job, given.loads_into
-    dialect = dialect_for(target, "target_conn")
-    engine = engine_for(target, connect_args=dialect.connect_args())
-    with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
-        table = dialect.target_table(conn, job.target_schema, str(job.target_table))
+    with open_target(target, "target_conn") as session:
+        table = session.target_table(job.target_schema, str(job.target_table))
         if table is None:
-            raise missing(given, dialect, conn, query)
+            raise missing(given, session, query)
     return table
 
 
@@ -219,14 +211,12 @@ def _require_taken(target: ConnectionRef, table: TargetTable, names: Sequence[st
     A view without a trigger and a missing right are known to it alone. What may pass, such as a
     lock, and what broke the question off, such as a timeout, is left to the chunks to meet.
     """
-    dialect = dialect_for(target)
-    engine = engine_for(target, connect_args=dialect.connect_args())
     columns = [column for name in names if (column := table.column(name)) is not None]
     no_rows = pa.table({column.name: pa.array([], column.arrow) for column in columns})
     try:
-        with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
-            dialect.begin_load(conn, "", ASKING_LOCK_TIMEOUT)
-            dialect.load(conn, table, no_rows)
+        with open_target(target, "target_conn") as session:
+            session.begin_load("", ASKING_LOCK_TIMEOUT)
+            session.load(table, no_rows)
     except DatabaseError as error:
         if not error.transient and not error.details.get("interrupted"):
             message = f"target_table {table.quoted} takes no rows: {error}"
@@ -300,23 +290,21 @@ def _passed_on(array: pa.ChunkedArray, given: pa.ChunkedArray | None) -> bool:
 
 def _sample(plan: ChunkPlan, keeper: Keeper, rows: int) -> pa.Table:
     """Return some rows of the first chunk; what its query is refused for is told as in a chunk."""
-    dialect = keeper.dialect
+    source = keeper.source
     try:
         return _first_rows(plan, keeper, rows)
     except DatabaseError as error:
-        remedy = partial(extract.remedy_of, dialect, keeper.conn, plan.query.sql)
-        raise of_query(error, dialect, remedy) from None
+        remedy = partial(extract.remedy_of, source, plan.query.sql)
+        raise of_query(error, source.dialect, remedy) from None
 
 
 def _first_rows(plan: ChunkPlan, keeper: Keeper, rows: int) -> pa.Table:
-    dialect = keeper.dialect
-    with dialect.errors():
+    source, dialect = keeper.source, keeper.source.dialect
+    with source.errors():
         query = opened_query(plan.query, dialect.literal)
         first = Chunk(0, ChunkKind.WHOLE) if plan.spooled else plan.chunks[0]
-        sql = dialect.first_rows(dialect.chunk_query(keeper.conn, query, first), rows)
-        read = dialect.read(
-            keeper.conn, sql, plan.query.columns, most=Most(max(rows, 1)), strict=False
-        )
+        sql = dialect.first_rows(source.chunk_query(query, first), rows)
+        read = source.read(sql, plan.query.columns, most=Most(max(rows, 1)), strict=False)
         return next(read)
 
 

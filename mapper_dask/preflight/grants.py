@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
 
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
-from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.opening import open_target
+from mapper_dask.dialects.target import Target
 from mapper_dask.errors import DatabaseError, TargetError
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.schema.facts import Needs
@@ -58,10 +56,8 @@ def require_grants(job: MapperJob, target: ConnectionRef, names: tuple[str, ...]
         job.reject_limit > 0,
         names,
     )
-    dialect = dialect_for(target, "target_conn")
-    engine = engine_for(target, connect_args=dialect.connect_args())
-    with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
-        missing = _missing(dialect, conn, needs)
+    with open_target(target, "target_conn") as session:
+        missing = _missing(session, needs)
     if missing:
         statements = "".join(f"\n  {statement};" for statement in missing)
         message = (
@@ -72,12 +68,12 @@ def require_grants(job: MapperJob, target: ConnectionRef, names: tuple[str, ...]
         raise TargetError(message, field="target_conn")
 
 
-def _missing(dialect: Dialect, conn: Any, needs: Needs) -> list[str]:
+def _missing(target: Target, needs: Needs) -> list[str]:
     """Return what is missing; nothing where the question itself is refused: the job will tell."""
     try:
-        with dialect.errors():
-            missing = dialect.missing_grants(conn, needs)
-            conn.rollback()
+        with target.errors():
+            missing = target.missing_grants(needs)
+            target.rollback()
     except DatabaseError as error:
         if error.transient:
             raise

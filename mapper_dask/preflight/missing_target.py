@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.target import Target
 from mapper_dask.errors import DatabaseError, TargetError
 from mapper_dask.resolved_job import ResolvedJob
 from mapper_dask.schema.facts import SourceQuery
 from mapper_dask.schema.nearby import MissingTarget, Near, candidates, why_missing
 
 
-def missing(given: ResolvedJob, dialect: Dialect, conn: Any, query: SourceQuery) -> TargetError:
+def missing(given: ResolvedJob, session: Target, query: SourceQuery) -> TargetError:
     """Return the error that says why a job's target is not found, and what to do."""
-    job = given.job
+    job, dialect = given.job, session.dialect
     kin = dialect_for(given.source).name == dialect.name
     columns = ", ".join(
         f"{dialect.quote(c.name)} {c.type_name if kin else dialect.ddl_type(c)}"
@@ -30,8 +30,8 @@ def missing(given: ResolvedJob, dialect: Dialect, conn: Any, query: SourceQuery)
         lambda name: dialect.folded(name, quoted=True),
     )
     found: list[Near] = []
-    with contextlib.suppress(DatabaseError), dialect.errors():  # the error is made without it, too
-        found = _found(dialect, conn, wanted)
+    with contextlib.suppress(DatabaseError), session.errors():  # the error is made without it, too
+        found = _found(session, wanted)
     return TargetError(why_missing(wanted, found), field="target_table")
 
 
@@ -43,10 +43,10 @@ def _quoted(dialect: Dialect, name: str) -> str:
         return name
 
 
-def _found(dialect: Dialect, conn: Any, wanted: MissingTarget) -> list[Near]:
+def _found(target: Target, wanted: MissingTarget) -> list[Near]:
     names = candidates(wanted.name)
     values = {"schema": wanted.schema, "names": names, "name": names[0], "part": names[-1]}
-    rows = dialect.run(conn, "near_targets", values)
+    rows = target.run("near_targets", values)
     return [
         Near(str(schema), None if name is None else str(name), str(kind), bool(reachable))
         for schema, name, kind, reachable in rows

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.opening import open_target
 from mapper_dask.errors import DatabaseError
 from mapper_dask.schema.facts import TargetTable
 from mapper_dask.schema.unfit import UnfitKey
@@ -16,7 +16,6 @@ from mapper_dask.schema.unfit import UnfitKey
 def unfit_keys(target: ConnectionRef, table: TargetTable) -> tuple[UnfitKey, ...]:
     """Return them; none where the catalogue does not tell this login."""
     dialect = dialect_for(target, "target_conn")
-    engine = engine_for(target, connect_args=dialect.connect_args())
 
     def held(name: Any) -> str:
         return dialect.folded(str(name), quoted=True)
@@ -24,11 +23,10 @@ def unfit_keys(target: ConnectionRef, table: TargetTable) -> tuple[UnfitKey, ...
     place = {"table": table.quoted, "owner": held(table.schema), "name": held(table.name)}
     with (
         contextlib.suppress(DatabaseError),
-        raw_connection(engine, "target_conn") as conn,
-        dialect.errors(engine.url),
+        open_target(target, "target_conn") as session,
     ):
-        rows = dialect.run(conn, "unfit_keys", place)
-        conn.rollback()
+        rows = session.run("unfit_keys", place)
+        session.rollback()
         return tuple(
             UnfitKey(
                 held(index),

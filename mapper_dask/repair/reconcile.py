@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import pandas as pd
 
 from mapper_dask.chunk.extract import source_session
 from mapper_dask.chunk.task import ReadTask
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.opening import open_target
 from mapper_dask.dialects.snapshot import keep_snapshot
+from mapper_dask.dialects.target import Target
 from mapper_dask.errors import ConfigurationError, SnapshotLostError
 from mapper_dask.ledger.run_record import StoredRun
 from mapper_dask.ledger.runs import RunLedger
@@ -232,19 +231,17 @@ class Reconciler:
 
     def run(self, *, checksum: bool) -> Reconciliation:
         """Count every chunk."""
-        dialect = dialect_for(self.target)
-        engine = engine_for(self.target, connect_args=dialect.connect_args())
-        with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
-            dialect.begin_read(conn, None)
-            proofs = Proofs.of(dialect, conn, self.table, self.stored.run_id)
-            counted = list(self._checks(dialect, conn, proofs, checksum=checksum))
-            total, _ = dialect.count(conn, f"SELECT * FROM {self.table.quoted}")
+        with open_target(self.target, "target_conn") as target:
+            target.source.begin_read(None)
+            proofs = Proofs.of(target, self.table, self.stored.run_id)
+            counted = list(self._checks(target, proofs, checksum=checksum))
+            total, _ = target.source.count(f"SELECT * FROM {self.table.quoted}")
         checks = tuple(check for check, _ in counted)
         same = self.stored.snapshot is not None and all(kept for _, kept in counted)
         return Reconciliation(self.stored.run_id, checks, same, total, read_once=self.read_once)
 
     def _checks(
-        self, dialect: Dialect, conn: Any, proofs: Proofs, *, checksum: bool
+        self, target: Target, proofs: Proofs, *, checksum: bool
     ) -> Iterator[tuple[ChunkCheck, bool]]:
         tag = session_tag(self.stored.run_id)
         read = ReadTask(self.source, self.query, 1, snapshot=self.stored.snapshot, tag=tag)
@@ -253,8 +250,8 @@ class Reconciler:
                 rows, digest, kept = chunk.limit or 0, None, False
             else:
                 rows, digest, writes, kept = _source_digest(read, chunk, checksum=checksum)
-                if dialect.name == dialect_for(self.source).name:
-                    dialect.write_as(conn, writes)  # else one value may have two texts
+                if target.dialect.name == dialect_for(self.source).name:
+                    target.source.write_as(writes)  # else one value may have two texts
             check = ChunkCheck(
                 chunk.chunk_id,
                 chunk.describe(),
@@ -265,29 +262,23 @@ class Reconciler:
                 source_sum=digest,
             )
             if self.by_range:
-                check = self._in_target(check, dialect, conn, proofs, chunk, checksum=checksum)
+                check = self._in_target(check, target, proofs, chunk, checksum=checksum)
             yield check, kept
 
     def _in_target(
-        self,
-        check: ChunkCheck,
-        dialect: Dialect,
-        conn: Any,
-        proofs: Proofs,
-        chunk: Chunk,
-        *,
-        checksum: bool,
+        self, check: ChunkCheck, target: Target, proofs: Proofs, chunk: Chunk, *, checksum: bool
     ) -> ChunkCheck:
         """Return a check with what the target holds in the chunk's range."""
-        numbers, count = proofs.numbers(chunk), proofs.in_range(conn, self.query, chunk)
+        numbers, count = proofs.numbers(chunk), proofs.in_range(self.query, chunk)
         there = f"SELECT * FROM {self.table.quoted}"
         own = None if numbers is None and not count.others else count.rows - count.others
         if numbers is not None and count.own == check.loaded_rows:
-            own, there = count.own, dialect.evidence.only(self.table, numbers)
+            own, there = count.own, target.evidence.only(self.table, numbers)
         digest = None
         if checksum:
             query = replace(self.query, sql=there, splice=None)
-            _, digest = dialect.digest(conn, dialect.chunk_query(conn, query, chunk), wanted=True)
+            source = target.source
+            _, digest = source.digest(source.chunk_query(query, chunk), wanted=True)
         return replace(check, target_rows=count.rows, own_rows=own, target_sum=digest)
 
     def clear(self, checks: Sequence[ChunkCheck]) -> None:
@@ -312,8 +303,8 @@ def _source_digest(
     """
     try:
         with source_session(read, chunk) as session:
-            rows, digest = session.dialect.digest(session.conn, session.sql, wanted=checksum)
-            writes = session.dialect.writes(session.conn) if checksum else {}
+            rows, digest = session.session.digest(session.sql, wanted=checksum)
+            writes = session.session.writes() if checksum else {}
             return rows, digest, writes, session.snapshot is not None
     except SnapshotLostError:
         if read.snapshot is None:

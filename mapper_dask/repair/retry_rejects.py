@@ -74,28 +74,28 @@ class _WaitingRoom:
         if self.publication is None:
             return load
         if not self.beside:
-            target.dialect.create_staging(target.conn, self.publication)
+            target.session.create_staging(self.publication)
         return replace(load, table=replace(load.table, staging=self.publication.staging))
 
     def publish(self, target: TargetSession, again: _Again) -> None:
         """Let the rows that wait enter the target; those it refuses are set aside again."""
         if self.publication is None:
             return
-        publish, keys = target.dialect.publish, self.publication.reject_keys
+        publish, keys = target.session.publish, self.publication.reject_keys
         if again.loaded:
             refused = refused_again(
-                target.ledger, target.conn, self.publication, again.loaded,
+                target.ledger, self.publication, again.loaded,
                 lambda refused: as_rejects("load", refused, keys),
             )  # fmt: skip
             again.still += refused
             again.loaded -= len(refused)
         loaded = again.loaded
-        published = publish(target.conn, self.publication, loaded) if loaded else 0
+        published = publish(self.publication, loaded) if loaded else 0
         if published != loaded and not self.publication.newest_by:
             message = f"{loaded} rows waited, {published} entered {self.publication.target}"
             raise LoadCountError(message)
         if not self.beside:
-            target.dialect.drop_table(target.conn, self.publication.staging)
+            target.session.drop_table(self.publication.staging)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +128,14 @@ class Retrier:
         with self._waiting_room(chunk) as room, target_session(self.load, chunk.chunk_id) as target:
             require_ended(target, self.load.run_id, chunk.chunk_id)
             place = {"run_id": self.load.run_id, "chunk_id": chunk.chunk_id}
-            if not target.dialect.run(target.conn, "ledger_claim", place):
+            if not target.ledger.store.run("ledger_claim", place):
                 raise lost(self.load.run_id, chunk.chunk_id)
-            rejects = target.ledger.rejects_of(target.conn, self.load.run_id, chunk.chunk_id)
+            rejects = target.ledger.rejects_of(self.load.run_id, chunk.chunk_id)
             load = room.begun(target, self.load)
             again = self._again(target, load, chunk, result, rejects)
             room.publish(target, again)
             require_same_target(target, self.load.table)
-            target.ledger.retried(
-                target.conn, self.load.run_id, chunk.chunk_id, again.loaded, again.still
-            )
+            target.ledger.retried(self.load.run_id, chunk.chunk_id, again.loaded, again.still)
         return RetriedChunk(chunk.chunk_id, len(rejects), again.loaded, len(again.still))
 
     @contextlib.contextmanager
@@ -156,13 +154,13 @@ class Retrier:
             yield room
             return
         with target_session(self.load, chunk.chunk_id) as target:
-            target.dialect.drop_table(target.conn, publication.staging)
-            target.dialect.create_staging(target.conn, publication)
+            target.session.drop_table(publication.staging)
+            target.session.create_staging(publication)
         try:
             yield room
         finally:
             with target_session(self.load, chunk.chunk_id) as target:
-                target.dialect.drop_table(target.conn, publication.staging)
+                target.session.drop_table(publication.staging)
 
     def _again(
         self,
@@ -234,7 +232,7 @@ class Retrier:
     ) -> dict[int, str]:
         if rows.num_rows == 0:
             return {}
-        done = target.dialect.load_apart(target.conn, load.table, rows, rows.num_rows)
+        done = target.session.load_apart(load.table, rows, rows.num_rows)
         again.loaded += done.rows
         again.still += refused_by_target(self.task, rows, dict(done.refused))
         return dict(done.refused)
@@ -330,7 +328,7 @@ class Retrier:
         rows, inexact = rows_as(columns, [reject.row for reject in group], loading=True)
         again.still += [_with(group[place], why) for place, why in inexact.items()]
         kept = [reject for place, reject in enumerate(group) if place not in inexact]
-        done = target.dialect.load_apart(target.conn, load.table, rows, max(1, rows.num_rows))
+        done = target.session.load_apart(load.table, rows, max(1, rows.num_rows))
         again.loaded += done.rows
         again.still += [
             replace(kept[place], stage="load", reason=clean(why))
@@ -380,7 +378,7 @@ def require_ended(target: TargetSession, run_id: str, chunk_id: int) -> None:
         When somebody removed it.
     """
     values = {"run_id": run_id, "chunk_id": chunk_id}
-    state = target.dialect.run(target.conn, "ledger_share_run", values)
+    state = target.ledger.store.run("ledger_share_run", values)
     if not state:
         raise lost(run_id)
     if state not in ([("SUCCEEDED",)], [("FAILED",)], [("CANCELLED",)]):

@@ -33,7 +33,7 @@ def rows_as(
     columns
         What the table has; each row has a value for each of them.
     rows
-        As ``Ledger.rejects`` reads them: numbers are int or Decimal.
+        As ``RunTables.rejects`` reads them: numbers are int or Decimal.
     loading
         Whether the table is to be loaded as it is: then numbers with a point are texts, which the
         database parses, whatever digits each has. Else each column has its own Arrow type.

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
-from mapper_dask.dialects import dialect_for
-from mapper_dask.dialects.base import Dialect
+from mapper_dask.dialects.opening import open_target
+from mapper_dask.dialects.target import Target
 from mapper_dask.errors import ConfigurationError, TargetError
 from mapper_dask.ledger.evidence import numbers_of
-from mapper_dask.ledger.evidence_tables import ChunkLoad, EvidenceLedger, StoredEvidence
+from mapper_dask.ledger.evidence_tables import ChunkLoad, EvidenceTables, StoredEvidence
 from mapper_dask.naming import session_tag
 from mapper_dask.parallel_models import Chunk, ChunkState
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
@@ -32,7 +30,7 @@ TOLD = 5
 class Proofs:
     """What a run's chunks can be told by in the target, at one moment."""
 
-    dialect: Dialect
+    target: Target
     table: TargetTable
     noted: StoredEvidence
     now: TableMark | None
@@ -40,15 +38,15 @@ class Proofs:
     """Transactions that are shown to be other runs'."""
 
     @classmethod
-    def of(cls, dialect: Dialect, conn: Any, table: TargetTable, run_id: str) -> Proofs:
+    def of(cls, target: Target, table: TargetTable, run_id: str) -> Proofs:
         """Return what is known now."""
-        ledger = EvidenceLedger(dialect)
-        noted, now = ledger.of(conn, run_id), dialect.evidence.mark(conn, table.schema, table.name)
+        ledger = EvidenceTables(target)
+        noted, now = ledger.of(run_id), target.evidence.mark(table.schema, table.name)
         others: list[int] = []
-        if now is not None and now.stamped and ledger.is_current(conn):
-            found = ledger.others(conn, run_id, now.cluster)
-            others = [number for number in found if dialect.evidence.is_known(number, now)]
-        return cls(dialect, table, noted, now, others)
+        if now is not None and now.stamped and ledger.is_current():
+            found = ledger.others(run_id, now.cluster)
+            others = [number for number in found if target.evidence.is_known(number, now)]
+        return cls(target, table, noted, now, others)
 
     def load(self, chunk: Chunk) -> ChunkLoad | None:
         """Return how a committed chunk was loaded; None for one that is not committed."""
@@ -59,13 +57,12 @@ class Proofs:
         load = self.load(chunk)
         if load is None or load.loads is None or self.now is None:
             return None
-        return numbers_of(self.dialect, [load], self.noted.mark, self.now)
+        return numbers_of(self.target.evidence, [load], self.noted.mark, self.now)
 
-    def in_range(self, conn: Any, query: SourceQuery, chunk: Chunk) -> Counted:
+    def in_range(self, query: SourceQuery, chunk: Chunk) -> Counted:
         """Count the rows in a chunk's range: all, its own, other runs'."""
         own = self.numbers(chunk) or []
-        evidence = self.dialect.evidence
-        return evidence.in_range(conn, self.table, query.keys, chunk, own, self.others)
+        return self.target.evidence.in_range(self.table, query.keys, chunk, own, self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +83,13 @@ class Repairer:
             When rows in a chunk's range can't be shown to be the run's, nor to be another's;
             nothing is changed.
         """
-        dialect = dialect_for(self.target)
-        engine = engine_for(self.target, connect_args=dialect.connect_args())
-        with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
+        with open_target(self.target, "target_conn") as target:
             self._require_no_triggers()
-            dialect.begin_load(conn, f"{session_tag(self.run_id)}:repair", DEFAULT_LOCK_TIMEOUT)
-            EvidenceLedger(dialect).upgrade(conn)
-            held = [chunk for chunk in chunks if self._held(dialect, conn, chunk)]
-            self._take_back(dialect, conn, held)
-            conn.commit()
+            target.begin_load(f"{session_tag(self.run_id)}:repair", DEFAULT_LOCK_TIMEOUT)
+            EvidenceTables(target).upgrade()
+            held = [chunk for chunk in chunks if self._held(target, chunk)]
+            self._take_back(target, held)
+            target.commit()
 
     def _require_no_triggers(self) -> None:
         """Refuse where a trigger may keep, or put back, what is taken away."""
@@ -106,16 +101,16 @@ class Repairer:
             )
             raise ConfigurationError(message, field="repair")
 
-    def _held(self, dialect: Dialect, conn: Any, chunk: Chunk) -> bool:
+    def _held(self, target: Target, chunk: Chunk) -> bool:
         """Hold a chunk until the end; return whether it is committed, and so has rows."""
         values = {"run_id": self.run_id, "chunk_id": chunk.chunk_id}
-        return dialect.run(conn, "ledger_claim", values) == [(ChunkState.PROCESSED.value,)]
+        return target.store.run("ledger_claim", values) == [(ChunkState.PROCESSED.value,)]
 
-    def _take_back(self, dialect: Dialect, conn: Any, chunks: Sequence[Chunk]) -> None:
-        proofs = Proofs.of(dialect, conn, self.table, self.run_id)
+    def _take_back(self, target: Target, chunks: Sequence[Chunk]) -> None:
+        proofs = Proofs.of(target, self.table, self.run_id)
         own, expected, refused = [], 0, []
         for chunk in chunks:
-            count = proofs.in_range(conn, self.query, chunk)
+            count = proofs.in_range(self.query, chunk)
             if why := self._unproved(proofs, chunk, count):
                 refused.append(f"{chunk.chunk_id} {chunk.describe()}: {why}")
             own += proofs.numbers(chunk) or []
@@ -123,12 +118,12 @@ class Repairer:
         if refused:
             raise ConfigurationError(self._refusal(refused), field="repair", run_id=self.run_id)
         # More than was counted: a trigger gave rows of the load other keys. They are the run's too.
-        if own and dialect.evidence.remove(conn, self.table, own) < expected:
+        if own and target.evidence.remove(self.table, own) < expected:
             message = f"somebody changed rows of {self.table.quoted} meanwhile; repair again"
             raise TargetError(message, field="repair", run_id=self.run_id)
         for chunk in chunks:
             values = {"run_id": self.run_id, "chunk_id": chunk.chunk_id}
-            dialect.run(conn, "ledger_unassign", values)
+            target.store.run("ledger_unassign", values)
 
     def _unproved(self, proofs: Proofs, chunk: Chunk, count: Counted) -> str:
         """Return what stands against taking a chunk back; empty where nothing does."""

@@ -223,10 +223,10 @@ def planned(
     """Return a new run, with its plan, or the one that was kept, after all that can be checked."""
     keeper.give_up_for(job.job.source_sql)
     if kept is None:
-        plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, job.job, keeper.snapshot)
+        plan = ChunkManager().plan_on(keeper.source, job.job, keeper.snapshot)
     else:
         job_record.require_marks(job.job, job.source, kept.marks)
-        plan = restored(keeper.dialect, keeper.conn, job.job, kept)
+        plan = restored(keeper.source, job.job, kept)
     keeper.give_up_unless(plan.consistent)
     prepared = prepare(job, plan, keeper, patience)
     return Run(job, prepared, prepared.plan.chunks)

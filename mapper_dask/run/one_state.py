@@ -11,8 +11,8 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
+from mapper_dask.dialects.opening import open_source
 from mapper_dask.dialects.snapshot import Keeper
 from mapper_dask.errors import ConfigurationError, SnapshotLostError
 from mapper_dask.ledger.run_record import StoredRun
@@ -64,17 +64,15 @@ def _is_kept(stored: StoredRun, keeper: Keeper, source: ConnectionRef) -> bool:
 
     A snapshot's name is not enough: a server that was started again gives them out anew.
     """
-    dialect = keeper.dialect
-    if not dialect.capabilities.kept_snapshots:
+    if not keeper.source.dialect.capabilities.kept_snapshots:
         return True  # the server decides, and says so when a chunk is read
     name = f"{session_tag(stored.run_id)}:keeper"
-    with dialect.errors():
-        if not dialect.run(keeper.conn, "keepers", {"name": name}):
+    with keeper.source.errors():
+        if not keeper.source.run("keepers", {"name": name}):
             return False
-    engine = engine_for(source, connect_args=dialect.connect_args())
     try:
-        with raw_connection(engine, "source_conn") as conn, dialect.errors(engine.url):
-            dialect.begin_read(conn, stored.snapshot, session_tag(stored.run_id))
+        with open_source(source, "source_conn") as session:
+            session.begin_read(stored.snapshot, session_tag(stored.run_id))
     except SnapshotLostError:
         return False
     return True

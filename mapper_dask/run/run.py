@@ -260,7 +260,7 @@ def replanned(
     """
     require_chunks(stored, chunks)
     manager = ChunkManager()
-    plan = manager.restore(keeper.dialect, keeper.conn, job, stored.plan, chunks)
+    plan = manager.restore(keeper.source, job, stored.plan, chunks)
     columns = [[c.name, c.type_name] for c in plan.query.columns]
     before = [list(pair) for pair in stored.plan.columns]
     if columns != before:
@@ -270,8 +270,8 @@ def replanned(
         )
         raise FingerprintError(message, run_id=stored.run_id)
     with _of_ledger(stored):
-        query = opened_query(plan.query, keeper.dialect.literal)
-        require_ascending(keeper.dialect, keeper.conn, query, chunks)
+        query = opened_query(plan.query, keeper.source.dialect.literal)
+        require_ascending(keeper.source, query, chunks)
     return plan
 
 

@@ -331,6 +331,6 @@ def read_once(task: ReadTask, spooler: Spooler) -> Spool | Few:
 
 def _poured(task: ReadTask, intake: Intake) -> Spool | Few:
     with source_session(task, Chunk(0, ChunkKind.WHOLE)) as source:
-        source.dialect.pour(source.conn, source.sql, task.query.columns, intake)
+        source.session.pour(source.sql, task.query.columns, intake)
         require_same_source(source, task)
     return intake.finish(source.snapshot)

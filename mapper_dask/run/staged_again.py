@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NoReturn
 
-from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef
-from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.opening import open_target
 from mapper_dask.errors import LedgerError, TargetError
 from mapper_dask.ledger.run_record import StoredRun
 from mapper_dask.mapper_job import MapperJob
@@ -52,14 +51,12 @@ def publication_again(job: ResolvedJob, stored: StoredRun) -> Publication | None
 
 
 def _table_of(job: MapperJob, target: ConnectionRef) -> tuple[TargetTable, Callable[[str], str]]:
-    dialect = dialect_for(target, "target_conn")
-    engine = engine_for(target, connect_args=dialect.connect_args())
-    with raw_connection(engine, "target_conn") as conn, dialect.errors(engine.url):
-        table = dialect.target_table(conn, job.target_schema, str(job.target_table))
+    with open_target(target, "target_conn") as session:
+        table = session.target_table(job.target_schema, str(job.target_table))
     if table is None:
         message = f"target_table {job.target_table!r} does not exist in {target} any more"
         raise TargetError(message, field="target_table")
-    return table, dialect.quote
+    return table, session.dialect.quote
 
 
 def _refuse(stored: StoredRun, name: str, found: object, wanted: str) -> NoReturn:

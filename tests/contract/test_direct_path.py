@@ -158,9 +158,9 @@ def test_a_failure_between_the_two_loads_is_done_again_and_counted_once(
 KILLED = """
 import os, sys
 from mapper_dask import MapperJob, ParallelProcessor
-from mapper_dask.dialects.oracle.dialect import Oracle
+from mapper_dask.dialects.oracle.target import OracleTarget
 source, sql, target, table, run_id = sys.argv[1:]
-loaded = Oracle.load_aside
+loaded = OracleTarget.load_aside
 def load_aside(self, *args):
     part = loaded(self, *args)
     load_aside.done += 1
@@ -168,7 +168,7 @@ def load_aside(self, *args):
         os.kill(os.getpid(), 9)
     return part
 load_aside.done = 0
-Oracle.load_aside = load_aside
+OracleTarget.load_aside = load_aside
 job = MapperJob(source_conn=source, source_sql=sql, target_conn=target, target_table=table,
                 key_column="id", chunk_size=50, run_id=run_id, direct_path=True)
 ParallelProcessor(enable_parallel=False, progress=False).run(job)

@@ -14,7 +14,7 @@ from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.connections.reference import reference
 from mapper_dask.ledger import stored_runs
 from mapper_dask.ledger.evidence import Standing, still_there
-from mapper_dask.ledger.evidence_tables import EvidenceLedger
+from mapper_dask.ledger.evidence_tables import EvidenceTables
 from mapper_dask.ledger.runs import RunLedger
 from tests.contract.sides import Side
 
@@ -81,14 +81,14 @@ def test_rows_that_are_published_meanwhile_are_not_taken_for_gone(
     target: Side, half_done: HalfDone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = stored_runs.found(reference(target.url), half_done.run_id)
-    of, left = EvidenceLedger.of, [half_done.go]
+    of, left = EvidenceTables.of, [half_done.go]
 
-    def read(self: EvidenceLedger, conn: Any, run_id: str) -> Any:
-        noted = of(self, conn, run_id)
+    def read(self: EvidenceTables, run_id: str) -> Any:
+        noted = of(self, run_id)
         if left:
             left.pop()().raise_for_status()
         return noted
 
-    monkeypatch.setattr(EvidenceLedger, "of", read)
+    monkeypatch.setattr(EvidenceTables, "of", read)
 
     assert still_there(reference(target.url), found).standing is Standing.UNTOUCHED

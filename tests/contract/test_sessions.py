@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mapper_dask.connections.pool import dispose_engines, engine_for, raw_connection
+from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.connections.reference import reference
-from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.opening import open_target
 
 TAG = "mapper_dask:named"
 
@@ -14,20 +14,17 @@ TAG = "mapper_dask:named"
 @pytest.fixture
 def connect(target):
     ref = reference(target.url, "target_conn")
-    dialect = dialect_for(ref)
-    engine = engine_for(ref, connect_args=dialect.connect_args())
-    yield dialect, lambda: raw_connection(engine)
+    yield lambda: open_target(ref)
     dispose_engines()
 
 
 def test_only_a_session_that_works_on_a_chunk_is_ended_with_its_run(connect):
-    dialect, connection = connect
-    with connection() as one, connection() as other:
-        dialect.begin_load(one, f"{TAG}:1", 5)
-        dialect.begin_load(other, f"{TAG}:2", 5)
-    with connection() as conn:  # the other one waits in the pool
-        assert dialect.end_sessions(conn, TAG) == 0
-    with connection() as conn, connection() as busy:
-        dialect.begin_load(busy, f"{TAG}:3", 5)
-        dialect.run(busy, "ledger_exists", {})  # a name is sent with what follows it
-        assert dialect.end_sessions(conn, TAG) == 1
+    with connect() as one, connect() as other:
+        one.begin_load(f"{TAG}:1", 5)
+        other.begin_load(f"{TAG}:2", 5)
+    with connect() as session:  # the other one waits in the pool
+        assert session.end_sessions(TAG) == 0
+    with connect() as session, connect() as busy:
+        busy.begin_load(f"{TAG}:3", 5)
+        busy.run("ledger_exists", {})  # a name is sent with what follows it
+        assert session.end_sessions(TAG) == 1

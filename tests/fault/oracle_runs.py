@@ -20,7 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from mapper_dask import MapperJob, ParallelProcessor
-from mapper_dask.dialects.oracle.dialect import Oracle
+from mapper_dask.dialects.oracle.target import OracleTarget
 from mapper_dask.ledger.runs import RunLedger
 from tests.contract import sides
 from tests.contract.sides import Side
@@ -178,7 +178,7 @@ def die() -> None:
 
 def doom(death: str) -> None:
     """Let this process die at a moment of its publishing."""
-    publish, move, drop = RunLedger.publish, Oracle.publish, Oracle.drop_table
+    publish, move, drop = RunLedger.publish, OracleTarget.publish, OracleTarget.drop_table
 
     def published(self: RunLedger, publication: Any, *counts: int) -> Any:
         if death == "before":
@@ -188,21 +188,21 @@ def doom(death: str) -> None:
             die()
         return state
 
-    def moved(self: Oracle, conn: Any, publication: Any, *counts: int) -> int:
-        number = move(self, conn, publication, *counts)
+    def moved(self: OracleTarget, publication: Any, *counts: int) -> int:
+        number = move(self, publication, *counts)
         if death == "unsaid":
             die()
         return number
 
-    def dropped(self: Oracle, conn: Any, quoted: str) -> None:
+    def dropped(self: OracleTarget, quoted: str) -> None:
         if death == "undropped":
-            conn.commit()  # as the DDL does, before it drops
+            self.commit()  # as the DDL does, before it drops
             die()
-        drop(self, conn, quoted)
+        drop(self, quoted)
 
     RunLedger.publish = published  # type: ignore[method-assign]
-    Oracle.publish = moved  # type: ignore[method-assign]
-    Oracle.drop_table = dropped  # type: ignore[method-assign]
+    OracleTarget.publish = moved  # type: ignore[method-assign]
+    OracleTarget.drop_table = dropped  # type: ignore[method-assign]
 
 
 def main(text: str) -> None:

@@ -15,14 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from mapper_dask.chunk import chunk_processor
 from mapper_dask.chunk.load import TargetSession, target_session
 from mapper_dask.chunk.task import LoadTask
-from mapper_dask.ledger.run_tables import Ledger
+from mapper_dask.ledger.run_tables import RunTables
 from mapper_dask.parallel_models import ChunkResult, ChunkState
 from tests.fault.moving import shout
 
@@ -62,13 +61,13 @@ def honest(task: LoadTask, chunk_id: int) -> Iterator[TargetSession]:
 
 
 @dataclass(frozen=True)
-class NoLedger(Ledger):
+class NoLedger(RunTables):
     """Neither asks what is done nor says so."""
 
-    def claim(self, _conn: Any, _run_id: str, _chunk_id: int) -> bool:
+    def claim(self, _run_id: str, _chunk_id: int) -> bool:
         return True
 
-    def account(self, conn: Any, run_id: str, result: ChunkResult, *, apart: bool = False) -> None:
+    def account(self, run_id: str, result: ChunkResult, *, apart: bool = False) -> None:
         pass
 
 
@@ -76,19 +75,17 @@ class NoLedger(Ledger):
 def no_ledger(task: LoadTask, chunk_id: int) -> Iterator[TargetSession]:
     """Mutant: commit the rows, and trust Dask to run each chunk once."""
     with target_session(task, chunk_id) as session:
-        yield replace(session, ledger=NoLedger(session.dialect))
+        yield replace(session, ledger=NoLedger(session.session))
     die_if_ordered("after_commit")
 
 
 @dataclass(frozen=True)
-class LateLedger(Ledger):
+class LateLedger(RunTables):
     """Keeps the account for later."""
 
     accounts: list[ChunkResult] = ()
 
-    def account(
-        self, _conn: Any, _run_id: str, result: ChunkResult, *, apart: bool = False
-    ) -> None:
+    def account(self, _run_id: str, result: ChunkResult, *, apart: bool = False) -> None:
         del apart
         self.accounts.append(result)
 
@@ -98,26 +95,26 @@ def ledger_after(task: LoadTask, chunk_id: int) -> Iterator[TargetSession]:
     """Mutant: commit the rows, then account for them in a transaction of its own."""
     accounts: list[ChunkResult] = []
     with target_session(task, chunk_id) as session:
-        yield replace(session, ledger=LateLedger(session.dialect, accounts))
+        yield replace(session, ledger=LateLedger(session.session, accounts))
     die_if_ordered("between")
     with target_session(task, chunk_id) as session:
         for result in accounts:
-            session.ledger.account(session.conn, task.run_id, result)
+            session.ledger.account(task.run_id, result)
 
 
 @dataclass(frozen=True)
-class EarlyLedger(Ledger):
+class EarlyLedger(RunTables):
     """Accounts for a chunk when it is claimed, and commits that."""
 
-    def claim(self, conn: Any, run_id: str, chunk_id: int) -> bool:
-        if not super().claim(conn, run_id, chunk_id):
+    def claim(self, run_id: str, chunk_id: int) -> bool:
+        if not super().claim(run_id, chunk_id):
             return False
-        super().account(conn, run_id, ChunkResult(chunk_id, ChunkState.PROCESSED, ""))
-        conn.commit()
+        super().account(run_id, ChunkResult(chunk_id, ChunkState.PROCESSED, ""))
+        self.target.commit()
         die_if_ordered("between")
         return True
 
-    def account(self, conn: Any, run_id: str, result: ChunkResult, *, apart: bool = False) -> None:
+    def account(self, run_id: str, result: ChunkResult, *, apart: bool = False) -> None:
         pass
 
 
@@ -125,7 +122,7 @@ class EarlyLedger(Ledger):
 def ledger_before(task: LoadTask, chunk_id: int) -> Iterator[TargetSession]:
     """Mutant: account for the rows, then load them in a transaction of its own."""
     with target_session(task, chunk_id) as session:
-        yield replace(session, ledger=EarlyLedger(session.dialect))
+        yield replace(session, ledger=EarlyLedger(session.session))
 
 
 @dataclass(frozen=True)

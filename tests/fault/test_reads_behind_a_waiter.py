@@ -15,9 +15,10 @@ import psycopg2
 import pytest
 
 from mapper_dask import MapperJob, ParallelProcessor
-from mapper_dask.dialects.postgresql import dialect
+from mapper_dask.dialects.postgresql import source
 from mapper_dask.naming import session_tag
 from tests.database import Database, Databases
+from tests.sessions import source_of
 
 ROWS, RUN = 400, "behind"
 WAITS = {
@@ -35,7 +36,7 @@ WAITING = (
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dialect, "READ_LOCK_TIMEOUT", 0.2)
+    monkeypatch.setattr(source, "READ_LOCK_TIMEOUT", 0.2)
 
 
 @pytest.fixture
@@ -127,14 +128,14 @@ def test_the_run_fails_and_says_who_waits(
 def test_the_run_goes_on_where_the_waiter_is_ended(
     shop: Databases, waiters: list[Waiter], function: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = dialect.PostgreSQL.waits_for_keeper
+    asked = source.PostgreSQLSource.waits_for_keeper
 
-    def ask(self: Any, conn: Any, keeper: str) -> str:
-        found = asked(self, conn, keeper)
+    def ask(self: Any, keeper: str) -> str:
+        found = asked(self, keeper)
         waiters[0].end()
         return found
 
-    monkeypatch.setattr(dialect.PostgreSQL, "waits_for_keeper", ask)
+    monkeypatch.setattr(source.PostgreSQLSource, "waits_for_keeper", ask)
 
     def seen(_event: Any) -> None:
         if not waiters:
@@ -175,6 +176,6 @@ def test_a_lock_that_somebody_else_holds_is_not_laid_at_the_runs_door(
         waiters.append(Waiter(shop.source, WAITS["TRUNCATE"]))
         waiters[0].begin()
         with contextlib.closing(psycopg2.connect(url)) as conn:
-            asked = dialect.PostgreSQL().waits_for_keeper
-            assert asked(conn, f"{session_tag(RUN)}:keeper") == ""
+            asked = source_of(conn).waits_for_keeper
+            assert asked(f"{session_tag(RUN)}:keeper") == ""
         waiters[0].end()

@@ -8,13 +8,13 @@ import pytest
 
 from mapper_dask import ExecutionEngine, Flow, FlowJob, FlowResult, Incremental, MapperError
 from mapper_dask.connections.pool import dispose_engines
-from mapper_dask.dialects.postgresql import PostgreSQL
+from mapper_dask.dialects.postgresql import named_queries
 from mapper_dask.errors import TargetError
 from tests.database import Server
 from tests.integration import test_least_privilege as page
 from tests.integration.test_least_privilege import ROWS, WRITER, Estate
 
-TABLES = "SET search_path = mapper_ledger; " + PostgreSQL().statement("ledger_flow_create")
+TABLES = "SET search_path = mapper_ledger; " + named_queries.text("ledger_flow_create")
 GRANTS = page.grants(page.block("flows"))
 
 made = page.made

@@ -35,7 +35,7 @@ from mapper_dask.flow import JobState
 from mapper_dask.flows import flow_run as flow_course
 from mapper_dask.flows import shared_workers, watermarks
 from mapper_dask.flows.execution_engine import stored_flow
-from mapper_dask.ledger.flow_tables import FlowsLedger
+from mapper_dask.ledger.flow_tables import FlowTables
 from tests.database import Database, Databases
 from tests.fault.gate import closed_gate
 
@@ -277,7 +277,7 @@ def test_a_job_whose_end_cannot_be_noted_has_failed_and_tells_its_own_error(
 ) -> None:
     """Nobody cancelled it, and it does not run."""
     staged.target.execute("ALTER TABLE a ADD CHECK (id <> 5)")
-    noted = FlowsLedger.end_job
+    noted = FlowTables.end_job
 
     def end_job(ledger: Any, *given: Any, **values: Any) -> None:
         if "violates" in str(values.get("error")):
@@ -285,7 +285,7 @@ def test_a_job_whose_end_cannot_be_noted_has_failed_and_tells_its_own_error(
             raise DatabaseError(message)
         noted(ledger, *given, **values)
 
-    monkeypatch.setattr(FlowsLedger, "end_job", end_job)
+    monkeypatch.setattr(FlowTables, "end_job", end_job)
     with pytest.raises(DatabaseError, match=r"(?s)check constraint.*does not take it"):
         engine().run(flow(job(staged, "a"), run_id="monday"))
 
@@ -559,7 +559,7 @@ def test_two_coordinators_that_open_at_once_read_each_row_once(
     """Both have found no window open; the one notes its own when the other is about to."""
     both = threading.Barrier(2, timeout=60)
     opening: set[int] = set()
-    ends, enter = watermarks._ends, FlowsLedger.open_window
+    ends, enter = watermarks._ends, FlowTables.open_window
 
     def look(*args: Any) -> Any:
         found = ends(*args)
@@ -567,14 +567,14 @@ def test_two_coordinators_that_open_at_once_read_each_row_once(
             both.wait()
         return found
 
-    def wait_for_the_other(self: FlowsLedger, *args: Any, **options: Any) -> None:
+    def wait_for_the_other(self: FlowTables, *args: Any, **options: Any) -> None:
         opening.add(threading.get_ident())
         while len(opening) < 2 and staged.target.fetch(WAITING_FOR_A_LOCK) == [(0,)]:
             pass
         enter(self, *args, **options)
 
     monkeypatch.setattr(watermarks, "_ends", look)
-    monkeypatch.setattr(FlowsLedger, "open_window", wait_for_the_other)
+    monkeypatch.setattr(FlowTables, "open_window", wait_for_the_other)
     made = flow(job(staged, "a", incremental=NEW))
     results: list[FlowResult] = []
     threads = [

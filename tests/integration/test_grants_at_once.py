@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from mapper_dask import MapperError, MapperJob, ParallelProcessor
 from mapper_dask.connections.pool import dispose_engines
-from mapper_dask.dialects.postgresql import PostgreSQL
+from mapper_dask.dialects.postgresql import named_queries
 from tests.database import Databases
 
 ROWS = 20
@@ -70,7 +70,7 @@ def poor(databases: Databases, request: pytest.FixtureRequest) -> Iterator[Poor]
     admin.execute('CREATE TABLE "Mart".d (id int PRIMARY KEY, n serial, t text)')
     admin.execute("CREATE SCHEMA home")
     if request.param == "with a ledger":
-        made = PostgreSQL().statement("ledger_create")
+        made = named_queries.text("ledger_create")
         admin.execute(f"SET search_path = home;\n{made}")
     admin.execute(f"CREATE ROLE \"{role}\" LOGIN PASSWORD '{PASSWORD}'")
     name = sa.make_url(admin.url).database

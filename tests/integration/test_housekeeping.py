@@ -13,7 +13,7 @@ from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.errors import TargetError
 from mapper_dask.ledger import cleanup as housekeeping
-from mapper_dask.ledger.flow_tables import FlowsLedger
+from mapper_dask.ledger.flow_tables import FlowTables
 from mapper_dask.ledger.flows import FlowLedger
 from tests.contract import sides
 from tests.contract.sides import Side
@@ -143,13 +143,13 @@ def _enter(ledger: FlowLedger, name: str, opening: int) -> None:
     from mapper_dask.flow import JobState
     from mapper_dask.ledger.flow_tables import FlowState
 
-    def enter(tables: FlowsLedger, conn: object) -> None:
-        tables.open(conn, ledger.run_id, name, None, None)
-        tables.go_on(conn, ledger.run_id, ["j"])
-        tables.begin_job(conn, ledger.run_id, "j", f"{ledger.run_id}.j")
-        tables.open_window(conn, ledger.run_id, "j", (None, str(opening)), opening)
-        tables.end_job(conn, ledger.run_id, "j", state=JobState.SUCCEEDED)
-        tables.set_state(conn, ledger.run_id, FlowState.SUCCEEDED)
+    def enter(tables: FlowTables) -> None:
+        tables.open(ledger.run_id, name, None, None)
+        tables.go_on(ledger.run_id, ["j"])
+        tables.begin_job(ledger.run_id, "j", f"{ledger.run_id}.j")
+        tables.open_window(ledger.run_id, "j", (None, str(opening)), opening)
+        tables.end_job(ledger.run_id, "j", state=JobState.SUCCEEDED)
+        tables.set_state(ledger.run_id, FlowState.SUCCEEDED)
 
     ledger.call(enter)
 

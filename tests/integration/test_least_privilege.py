@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from mapper_dask import ChunkManager, MapperError, MapperJob, ParallelProcessor
 from mapper_dask.connections.pool import dispose_engines
-from mapper_dask.dialects.postgresql import PostgreSQL
+from mapper_dask.dialects.postgresql import named_queries
 from mapper_dask.parallel_result import ParallelProcessingResult
 from tests.database import Database, Databases, Server, fresh_databases
 
@@ -117,7 +117,7 @@ class Estate:
         return processor.run(self.job.evolve(**changes))
 
 
-LEDGER = PostgreSQL().statement("ledger_create")
+LEDGER = named_queries.text("ledger_create")
 
 
 SALES = f"""

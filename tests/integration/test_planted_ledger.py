@@ -23,7 +23,7 @@ from mapper_dask.cli.app import main
 from mapper_dask.cli.reports import _pages
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.connections.reference import reference
-from mapper_dask.dialects.postgresql import PostgreSQL
+from mapper_dask.dialects.postgresql import named_queries
 from mapper_dask.errors import FingerprintError, LedgerError
 from mapper_dask.ledger import cleanup as housekeeping
 from mapper_dask.naming import fingerprint
@@ -123,7 +123,7 @@ def made(postgres_server: Server) -> Iterator[Estate]:
             f"CREATE TABLE s AS SELECT g AS id, g AS v FROM generate_series(1, {ROWS}) g"
         )
         source.execute("ALTER TABLE s ADD PRIMARY KEY (id)")
-        create = [PostgreSQL().statement(name) for name in ("ledger_create", "ledger_flow_create")]
+        create = [named_queries.text(name) for name in ("ledger_create", "ledger_flow_create")]
         target.execute(TARGET + create[0])
         target.execute(";".join(create))
         target.execute(f"CREATE ROLE {loader} LOGIN PASSWORD '{PASSWORD}'")

@@ -32,14 +32,9 @@ from mapper_dask import (
     read_sql_query,
     reject,
 )
-from mapper_dask.connections.pool import (
-    ConnectArgs,
-    dispose_engines,
-    engine_for,
-    raw_connection,
-)
+from mapper_dask.connections.pool import ConnectArgs, dispose_engines, engine_for
 from mapper_dask.connections.reference import reference
-from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.opening import open_store
 from mapper_dask.embedded import EmbeddedPostgres, embedded_postgres
 from mapper_dask.jobfile import scaffold as draft
 from mapper_dask.ledger import cleanup as housekeeping
@@ -343,10 +338,9 @@ def test_questions_about_runs_and_room(planted: Planted) -> None:
 
 def test_sessions_are_looked_for(planted: Planted) -> None:
     ref = reference(planted.url)
-    dialect = dialect_for(ref)
-    with raw_connection(engine_for(ref, connect_args=dialect.connect_args())) as conn:
-        assert dialect.end_sessions(conn, "mapper_dask:nobody") == 0
-        assert dialect.end_frozen(conn, "mapper_dask:nobody", 1, 1) == 0
+    with open_store(ref) as store:
+        assert store.end_sessions("mapper_dask:nobody") == 0
+        assert store.end_frozen("mapper_dask:nobody", 1, 1) == 0
 
 
 # -- every named query ----------------------------------------------------------------------------
@@ -372,11 +366,10 @@ WHERE d.classid = 'pg_proc'::regclass AND d.objid = 'public.probe'::regproc
 def with_ledgers(planted: Planted) -> Planted:
     """The same, where both ledgers have been made by the login, in its own schema."""
     ref = reference(planted.url)
-    dialect = dialect_for(ref)
-    with raw_connection(engine_for(ref, connect_args=dialect.connect_args())) as conn:
-        dialect.run(conn, "ledger_create")
-        dialect.run(conn, "ledger_flow_create")
-        conn.commit()
+    with open_store(ref) as store:
+        store.run("ledger_create")
+        store.run("ledger_flow_create")
+        store.commit()
     return planted
 
 

@@ -17,7 +17,7 @@ from mapper_dask import (
     read_sql_query,
 )
 from mapper_dask.connections.pool import dispose_engines
-from mapper_dask.dialects.postgresql.dialect import PostgreSQL
+from mapper_dask.dialects.postgresql.source import PostgreSQLSource
 from mapper_dask.parallel_models import ChunkKind
 from mapper_dask.plan import cost_survey as weighing
 from mapper_dask.plan import sample
@@ -95,19 +95,19 @@ def rows_by_chunk(source: Database, plan: ChunkPlan) -> list[int]:
 def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The queries that planning runs to their end."""
     ran: list[str] = []
-    count, marks = PostgreSQL.count, PostgreSQL.key_marks
+    count, marks = PostgreSQLSource.count, PostgreSQLSource.key_marks
 
-    def counted(self: Any, conn: Any, sql: str, *keys: Any) -> Any:
+    def counted(self: Any, sql: str, *keys: Any) -> Any:
         ran.append(sql)
-        return count(self, conn, sql, *keys)
+        return count(self, sql, *keys)
 
-    def marked(self: Any, conn: Any, sql: str, *rest: Any) -> Any:
+    def marked(self: Any, sql: str, *rest: Any) -> Any:
         if not sql.endswith("LIMIT 0"):
             ran.append(sql)
-        return marks(self, conn, sql, *rest)
+        return marks(self, sql, *rest)
 
-    monkeypatch.setattr(PostgreSQL, "count", counted)
-    monkeypatch.setattr(PostgreSQL, "key_marks", marked)
+    monkeypatch.setattr(PostgreSQLSource, "count", counted)
+    monkeypatch.setattr(PostgreSQLSource, "key_marks", marked)
     return ran
 
 

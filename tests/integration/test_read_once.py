@@ -521,7 +521,7 @@ def test_a_straggler_of_another_reading_commits_nothing(databases: Databases, tm
 
     asked = resolved(moved(databases, run_id=RUN))
     with keep_snapshot(asked.source, consistent=False) as keeper:
-        plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, asked.job)
+        plan = ChunkManager().plan_on(keeper.source, asked.job)
         prepared = prepare(asked, plan, keeper, known.patience)
     databases.target.execute("UPDATE mapper_dask_run SET state = 'RUNNING'")
     work = replace(prepared.task, read=replace(prepared.task.read, spool=str(left)))

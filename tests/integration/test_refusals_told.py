@@ -11,8 +11,9 @@ import psycopg2
 import pytest
 
 from mapper_dask import ChunkManager, MapperError, MapperJob, ParallelProcessor
-from mapper_dask.dialects.postgresql import PostgreSQL, copying
+from mapper_dask.dialects.postgresql import copying
 from mapper_dask.dialects.postgresql.definitions import Definitions
+from mapper_dask.dialects.postgresql.store import PostgreSQLSession
 from tests.contract import sides
 from tests.database import Databases, Server, fresh_databases
 
@@ -209,7 +210,7 @@ def test_a_table_that_oracle_does_not_show(oracle_url: Callable[[str], str]) -> 
 
 @pytest.fixture
 def _refused_question(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(_self: object, _conn: object, _needs: object) -> list[str]:
+    def refused(_self: object, _needs: object) -> list[str]:
         message = "permission denied for function has_table_privilege"
         raise psycopg2.errors.InsufficientPrivilege(message)
 
@@ -229,13 +230,13 @@ def test_a_question_that_is_refused_turns_no_run_away(shop: Databases) -> None:
 
 @pytest.mark.usefixtures("_refused_question")
 def test_what_was_met_first_is_told_then(shop: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = PostgreSQL.run
+    run = PostgreSQLSession.run
 
-    def broken(self: PostgreSQL, conn: Any, name: str, params: Any = None) -> Any:
+    def broken(self: PostgreSQLSession, name: str, params: Any = None) -> Any:
         if name == "ledger_layout":
             raise psycopg2.errors.InsufficientPrivilege("the ledger may not be looked at")
-        return run(self, conn, name, params)
+        return run(self, name, params)
 
-    monkeypatch.setattr(PostgreSQL, "run", broken)
+    monkeypatch.setattr(PostgreSQLSession, "run", broken)
     message = moved(shop, "SELECT id FROM sales.customers", "plain", run_id="again")
     assert "the ledger may not be looked at" in message

@@ -235,7 +235,7 @@ def test_an_error_in_the_middle_changes_nothing(
         message = "in the middle"
         raise DatabaseError(message)
 
-    monkeypatch.setattr("mapper_dask.ledger.run_tables.Ledger.retried", broken)
+    monkeypatch.setattr("mapper_dask.ledger.run_tables.RunTables.retried", broken)
     with pytest.raises(DatabaseError, match="in the middle"):
         again(shop, MENDED)
     assert reasons(shop) == before

@@ -363,7 +363,7 @@ def test_a_chunk_means_what_the_session_meant_that_planned(
     dispose_engines()
 
     read = ReadTask(reference(url), plan.query, 1000)
-    with source_session(read, plan.chunks[0]) as session, session.conn.cursor() as cursor:
+    with source_session(read, plan.chunks[0]) as session, session.session.conn.cursor() as cursor:
         cursor.execute(f"SELECT ROW(q.*)::text FROM ({sql}) q ORDER BY id")
         mine = cursor.fetchall()
     plain = sa.make_url(place.url).update_query_dict({"options": "-c TimeZone=Asia/Kathmandu"})

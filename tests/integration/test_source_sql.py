@@ -28,6 +28,7 @@ from mapper_dask.dialects.postgresql.dialect import PostgreSQL
 from mapper_dask.errors import DatabaseError, PlanError
 from mapper_dask.parallel_models import ChunkKind
 from tests.database import Database, Databases
+from tests.sessions import source_of
 
 SPOKEN = ["libpq", "not compiled", "psycopg2 alone"]
 """How the driver's library is reached."""
@@ -57,7 +58,7 @@ def shop(databases: Databases) -> Iterator[Databases]:
 @pytest.fixture
 def session(shop: Databases) -> Iterator[Any]:
     conn = psycopg2.connect(shop.source.url.replace("+psycopg2", ""))
-    PostgreSQL().begin_read(conn, None)
+    source_of(conn).begin_read(None)
     yield conn
     conn.close()
 
@@ -241,7 +242,7 @@ def test_nothing_is_sent_to_a_session_that_left_its_transaction(session: Any, le
         cursor.execute(leave)
 
     with pytest.raises(DatabaseError, match="has left the read-only transaction"):
-        PostgreSQL().describe_query(session, "SELECT 1 AS a")
+        source_of(session).describe_query("SELECT 1 AS a")
     with pytest.raises(DatabaseError, match="has left the read-only transaction"):
         statement.prove_by_asking(session)
 

@@ -17,8 +17,8 @@ import pytest
 
 from mapper_dask import ChunkManager, MapperJob
 from mapper_dask.dialects.postgresql import repeatable
-from mapper_dask.dialects.postgresql.dialect import PostgreSQL
 from tests.database import Database, Server, fresh_databases
+from tests.sessions import source_of
 
 QUERIES = int(os.environ.get("MAPPER_DASK_TEST_QUERIES", "500"))
 ROWS = 6_000
@@ -130,7 +130,7 @@ def wrong(ground: Database, sql: str, chance: Random) -> bool | None:
     plan = ChunkManager().plan(job)
     if len(plan.chunks) == 1:
         return None
-    dialect, found = PostgreSQL(), Counter[Any]()
+    found = Counter[Any]()
     conn = psycopg2.connect(ground.url.replace("+psycopg2", ""))
     try:
         conn.set_session("REPEATABLE READ", readonly=True)
@@ -142,7 +142,7 @@ def wrong(ground: Database, sql: str, chance: Random) -> bool | None:
                 settings = chance.choice(SETTINGS)
                 for name, value in settings.items():
                     cursor.execute(f"SET LOCAL {name} = '{value}'")
-                cursor.execute(dialect.chunk_query(conn, plan.query, chunk))
+                cursor.execute(source_of(conn).chunk_query(plan.query, chunk))
                 found.update(cursor.fetchall())
                 for name in settings:
                     cursor.execute(f"SET LOCAL {name} TO DEFAULT")

@@ -31,13 +31,13 @@ from mapper_dask import (
 )
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.dialects.postgresql import copying, libpq, queries, transfer
-from mapper_dask.dialects.postgresql.dialect import PostgreSQL
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import MapperError
 from mapper_dask.parallel_models import Chunk, ChunkKind
 from mapper_dask.schema.batches import Most
 from mapper_dask.schema.facts import SourceQuery, TargetTable, TypeFamily
 from tests.database import Database, Server, fresh_databases
+from tests.sessions import source_of, target_of
 
 pytestmark = pytest.mark.integration
 
@@ -300,29 +300,29 @@ KEY = (column("a", "text", "text", "S", native=True),)
 
 def as_stored(text: str, conn: Any, target: Any) -> Iterator[Callable[[], Any]]:
     """Yield what a session sends of a plan that holds the text, be it stored by somebody else."""
-    dialect, query = PostgreSQL(), SourceQuery(text, KEY, KEY)
-    marks = dialect.watermarks(conn)
+    source, query = source_of(conn), SourceQuery(text, KEY, KEY)
+    marks = source.watermarks()
     number = column("a", "integer", "integer", "N", native=True)
     assert number.family is TypeFamily.INTEGER
     sqls = [
         text,
         queries.wrapped(text),
-        dialect.chunk_query(conn, query, Chunk(0, ChunkKind.WHOLE)),
-        dialect.chunk_query(conn, query, Chunk(0, ChunkKind.KEY_RANGE, lower=("x'\\",))),
+        source.chunk_query(query, Chunk(0, ChunkKind.WHOLE)),
+        source.chunk_query(query, Chunk(0, ChunkKind.KEY_RANGE, lower=("x'\\",))),
         marks.window(text, number, "1", "9", nulls=True),
     ]
     for sql in sqls:
-        yield lambda sql=sql: dialect.describe_query(conn, sql)
+        yield lambda sql=sql: source.describe_query(sql)
         yield lambda sql=sql: copying.copy_out(conn, copying.Out(sql, "text"), bytes)
-        yield lambda sql=sql: dialect.digest(conn, sql, wanted=True)
-        yield lambda sql=sql: dialect.estimate(conn, sql)
-    yield lambda: dialect.count(conn, text, ["a"])
-    yield lambda: dialect.key_marks(conn, text, KEY, 3)
-    yield lambda: dialect.sorted_bounds(conn, query, [("x",)])
-    yield lambda: dialect.has_duplicates(conn, text, ["a"])
+        yield lambda sql=sql: source.digest(sql, wanted=True)
+        yield lambda sql=sql: source.estimate(sql)
+    yield lambda: source.count(text, ["a"])
+    yield lambda: source.key_marks(text, KEY, 3)
+    yield lambda: source.sorted_bounds(query, [("x",)])
+    yield lambda: source.has_duplicates(text, ["a"])
     yield lambda: marks.high(text, number, "1")
     yield lambda: marks.nulls(text, number)
-    yield lambda: list(dialect.read(conn, text, KEY, most=Most(9), strict=False))
+    yield lambda: list(source.read(text, KEY, most=Most(9), strict=False))
     yield lambda: transfer.relay(conn, text, target, TARGET, ["a"], "csv")
 
 
@@ -337,17 +337,16 @@ def test_no_session_runs_a_second_statement(
         monkeypatch.setattr(copying, "compiled", None)
     if spoken == "psycopg2 alone":
         monkeypatch.setattr(libpq, "library", lambda: None)
-    dialect = PostgreSQL()
     conns = [psycopg2.connect(ground.plain(standard=standard)) for standard in (True, False)]
     target = psycopg2.connect(ground.target.url.replace("+psycopg2", ""))
     try:
         for place, text in enumerate(texts(kind, TEXTS)):
             conn = conns[place % 2]
-            dialect.begin_read(conn, None)
+            source_of(conn).begin_read(None)
             ways = list(as_stored(text, conn, target))
             for way in random.Random(place).sample(ways, 1):
-                dialect.begin_read(conn, None)
-                dialect.begin_load(target, "", 5)
+                source_of(conn).begin_read(None)
+                target_of(target).begin_load("", 5)
                 with pytest.raises((psycopg2.Error, MapperError)):
                     way()
                 assert ground.is_whole, text

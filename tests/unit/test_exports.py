@@ -13,7 +13,7 @@ import pytest
 
 import mapper_dask
 from mapper_dask import errors
-from mapper_dask.dialects.postgresql import PostgreSQL
+from mapper_dask.dialects.postgresql import named_queries
 from tests.machine import no_git
 
 ROOT = Path(__file__).parents[2]
@@ -104,7 +104,7 @@ def test_no_file_the_library_reads_is_left_out_of_the_wheel():
 
 
 def test_every_query_is_found_as_package_data():
-    folder = resources.files("mapper_dask.dialects") / "sql" / PostgreSQL.name
+    folder = resources.files("mapper_dask.dialects") / "sql" / "postgresql"
     names = [file.name.removesuffix(".sql") for file in folder.iterdir()]
 
-    assert all(PostgreSQL().statement(name).startswith("--") for name in names)
+    assert all(named_queries.text(name).startswith("--") for name in names)

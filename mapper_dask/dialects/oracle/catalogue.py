@@ -17,6 +17,7 @@ from mapper_dask.dialects.oracle import builtins, definitions, session
 from mapper_dask.dialects.oracle.flashback import GRAMMAR
 from mapper_dask.dialects.oracle.names import folded, quote
 from mapper_dask.dialects.oracle.types import column_of_table
+from mapper_dask.dialects.session import Driver
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import Bound
 from mapper_dask.schema.facts import FunctionFact, Histogram, KeyMark, Relation, TargetTable
@@ -51,7 +52,7 @@ FOLDING = frozenset(
 ADDRESSES_AT_ONCE = 200
 
 
-def find(conn: Any, schema: str | None, name: str) -> tuple[str, str] | None:
+def find(conn: Driver, schema: str | None, name: str) -> tuple[str, str] | None:
     """Return owner and name of a table or view by the names a user gave, None when there is none.
 
     A name means the same in either case, as long as no quoted name says otherwise.
@@ -67,7 +68,7 @@ def find(conn: Any, schema: str | None, name: str) -> tuple[str, str] | None:
     return None
 
 
-def relation(conn: Any, table: str) -> Relation | None:
+def relation(conn: Driver, table: str) -> Relation | None:
     """Return what the dictionary knows of a table as a FROM clause writes it."""
     place = _written(conn, table)
     found = session.run(conn, "relation", place) if place else []
@@ -84,7 +85,7 @@ def relation(conn: Any, table: str) -> Relation | None:
     )
 
 
-def target_table(conn: Any, schema: str | None, table: str) -> TargetTable | None:
+def target_table(conn: Driver, schema: str | None, table: str) -> TargetTable | None:
     """Return a table and its columns, None when there is none of that name."""
     found = find(conn, schema, table)
     if found is None:
@@ -116,7 +117,7 @@ def target_table(conn: Any, schema: str | None, table: str) -> TargetTable | Non
     )
 
 
-def hazards(conn: Any, place: dict[str, str]) -> Hazards:
+def hazards(conn: Driver, place: dict[str, str]) -> Hazards:
     """Return what may keep rows out of a table or take them away, as far as the login sees it."""
     facts = session.run(conn, "target_hazards", place)
     return Hazards(
@@ -137,7 +138,7 @@ def _trigger(name: str, place: dict[str, str], kind: str, events: str) -> Trigge
     return Trigger(name, place["name"], timing, fired, kind.endswith("EACH ROW"))
 
 
-def checks(conn: Any, schema: str, table: str) -> list[str]:
+def checks(conn: Driver, schema: str, table: str) -> list[str]:
     """Return the conditions of a table's check constraints.
 
     None on servers before 12.2, whose dictionary shows them in a form no query can filter: there
@@ -149,7 +150,7 @@ def checks(conn: Any, schema: str, table: str) -> list[str]:
     return []
 
 
-def functions(conn: Any, names: Sequence[str]) -> tuple[FunctionFact, ...]:
+def functions(conn: Driver, names: Sequence[str]) -> tuple[FunctionFact, ...]:
     """Return what is known of functions by these names that matter to a plan."""
     facts = []
     for name in names:
@@ -176,7 +177,7 @@ def _effects(package: str, own: str, known: Sequence[tuple[Any, ...]]) -> str:
     return ""
 
 
-def histogram(conn: Any, table: str, column: str) -> Histogram:
+def histogram(conn: Driver, table: str, column: str) -> Histogram:
     """Return what fresh statistics say of a numeric column.
 
     Whatever the kind of the histogram, an endpoint's number counts the rows up to its value.
@@ -190,7 +191,7 @@ def histogram(conn: Any, table: str, column: str) -> Histogram:
     return Histogram(tuple(marks), counts[-1])
 
 
-def address_bounds(conn: Any, table: str, blocks: int, starts: Sequence[int]) -> list[Bound]:
+def address_bounds(conn: Driver, table: str, blocks: int, starts: Sequence[int]) -> list[Bound]:
     """Return the row addresses at which shares of a table begin, by whatever way is open.
 
     The extents tell exactly; where the login may not see them, the database's own cutter is
@@ -215,7 +216,7 @@ def address_bounds(conn: Any, table: str, blocks: int, starts: Sequence[int]) ->
 
 
 def _from_extents(
-    conn: Any, extents: Sequence[tuple[Any, ...]], shares: Sequence[float]
+    conn: Driver, extents: Sequence[tuple[Any, ...]], shares: Sequence[float]
 ) -> list[Bound]:
     ends = list(itertools.accumulate(int(size) for *_, size in extents))
     wanted: dict[tuple[int, int, int], None] = {}
@@ -232,7 +233,7 @@ def _batches(places: Sequence[tuple[int, int, int]]) -> list[Sequence[tuple[int,
     return [places[start : start + ADDRESSES_AT_ONCE] for start in steps]
 
 
-def _addresses(conn: Any, places: Sequence[tuple[int, int, int]]) -> list[Bound]:
+def _addresses(conn: Driver, places: Sequence[tuple[int, int, int]]) -> list[Bound]:
     """Return row addresses as the database writes them: their layout is its own business."""
     rows = (
         f"SELECT {order} AS n, "
@@ -245,14 +246,16 @@ def _addresses(conn: Any, places: Sequence[tuple[int, int, int]]) -> list[Bound]
         return [(str(address),) for _, address in cursor.fetchall()]
 
 
-def _cut_by_the_database(conn: Any, place: dict[str, str], blocks: int, wanted: int) -> list[str]:
+def _cut_by_the_database(
+    conn: Driver, place: dict[str, str], blocks: int, wanted: int
+) -> list[str]:
     task = {"task": f"mapper_dask_{uuid.uuid4().hex[:16]}", "blocks": max(1, blocks // wanted)}
     found = session.run(conn, "chunks_by_rowid", {**place, **task})
     session.run(conn, "chunks_by_rowid_done", task)
     return [str(address) for (address,) in found]
 
 
-def _sampled(conn: Any, place: dict[str, str], wanted: int) -> list[str]:
+def _sampled(conn: Driver, place: dict[str, str], wanted: int) -> list[str]:
     table = f"{quote(folded(place['owner']))}.{quote(folded(place['name']))}"
     with conn.cursor() as cursor:
         cursor.execute(
@@ -270,7 +273,7 @@ def _picked(addresses: Sequence[str], wanted: int) -> list[Bound]:
     return [(address,) for address in addresses[::step]]
 
 
-def _written(conn: Any, table: str) -> dict[str, str] | None:
+def _written(conn: Driver, table: str) -> dict[str, str] | None:
     """Return owner and name of a table by its text in a query."""
     try:
         parts = exp.to_table(table, dialect=GRAMMAR).parts
@@ -284,7 +287,7 @@ def _written(conn: Any, table: str) -> dict[str, str] | None:
     return {"owner": str(found[0][0]), "name": str(found[0][1])} if found else None
 
 
-def _indexes(conn: Any, place: dict[str, str]) -> list[tuple[tuple[str, ...], bool, bool]]:
+def _indexes(conn: Driver, place: dict[str, str]) -> list[tuple[tuple[str, ...], bool, bool]]:
     """Return each ordered index: its columns, whether it proves a key, and is the primary key's."""
     found: dict[str, list[tuple[Any, ...]]] = {}
     for name, *rest in session.run(conn, "indexes", place):

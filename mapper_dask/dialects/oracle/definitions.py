@@ -10,16 +10,15 @@ with its type, is not told from what it was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from mapper_dask.dialects.oracle import session
 from mapper_dask.dialects.oracle.names import folded
-from mapper_dask.schema.definition import COLUMN, TABLE, Definition, Relied, Trait
-from mapper_dask.schema.facts import Column, Needs
+from mapper_dask.dialects.session import Driver
+from mapper_dask.schema.definition import COLUMN, TABLE, Definition, Trait
 
 
-def of_table(conn: Any, owner: str, name: str) -> Definition:
+def of_table(conn: Driver, owner: str, name: str) -> Definition:
     """Return how a table is defined now, by its names as the dictionary has them."""
     rows = session.run(conn, "definition", {"owner": owner, "name": name})
     shown = f"{folded(owner)}.{folded(name)}"
@@ -34,27 +33,10 @@ def of_table(conn: Any, owner: str, name: str) -> Definition:
     return tuple(traits)
 
 
-class Definitions:
-    """The part of the dialect that asks how things are defined."""
-
-    def target_definition(self, conn: Any, quoted: str) -> Definition:
-        """Return how the table of that name is defined now; empty when there is none."""
-        owner, _, name = quoted[1:-1].partition('"."')
-        return of_table(conn, owner, name)
-
-    def relied(self, conn: Any, columns: Sequence[Column]) -> Relied | None:
-        """Return None: the database refuses to read a state before its table was altered."""
-        del conn, columns
-        return None
-
-    def missing_grants(self, conn: Any, needs: Needs) -> list[str]:
-        """Return none: the dictionary does not show a login all that it has by roles."""
-        del conn, needs
-        return []
-
-    def source_definition(self, conn: Any, relied: Relied) -> Definition:
-        """Raise: ``relied`` never offers it."""
-        raise NotImplementedError
+def of_target(conn: Driver, quoted: str) -> Definition:
+    """Return how the table of that name is defined now; empty when there is none."""
+    owner, _, name = quoted[1:-1].partition('"."')
+    return of_table(conn, owner, name)
 
 
 def _type(name: str, precision: Any, scale: Any, length: Any) -> str:

@@ -7,7 +7,6 @@ In that transaction their rows enter the target together with the ledger's row; 
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 
 import oracledb
 import pyarrow as pa
@@ -15,18 +14,14 @@ import pyarrow as pa
 from mapper_dask.dialects.oracle import faults, session, settings, transfer
 from mapper_dask.dialects.oracle.names import folded, quote
 from mapper_dask.dialects.oracle.types import insert_expression
+from mapper_dask.dialects.session import Driver
 from mapper_dask.errors import EncodeError, LoadCountError
-from mapper_dask.schema.facts import (
-    Aside,
-    Column,
-    Loaded,
-    TargetTable,
-)
+from mapper_dask.schema.facts import Aside, Column, Loaded, TargetTable
 
 SUB_SECOND_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 
 
-def load_aside(conn: Any, table: TargetTable, rows: pa.Table, name: str) -> Aside:
+def load_aside(conn: Driver, table: TargetTable, rows: pa.Table, name: str) -> Aside:
     """Load Arrow rows into a new table in the login's schema; both are committed.
 
     Raises
@@ -60,7 +55,7 @@ def load_aside(conn: Any, table: TargetTable, rows: pa.Table, name: str) -> Asid
     return Aside(made, tuple(types), rows.num_rows)
 
 
-def load_from(conn: Any, table: TargetTable, aside: Aside) -> Loaded:
+def load_from(conn: Driver, table: TargetTable, aside: Aside) -> Loaded:
     """Let rows that were loaded aside enter a table, in the caller's transaction.
 
     Raises
@@ -83,7 +78,7 @@ def load_from(conn: Any, table: TargetTable, aside: Aside) -> Loaded:
     return Loaded(count)
 
 
-def drop_all(conn: Any, prefix: str) -> None:
+def drop_all(conn: Driver, prefix: str) -> None:
     """Drop the tables of a run's attempts that ended without doing so; it commits.
 
     One that is still being filled stays: nothing of it enters the target any more.

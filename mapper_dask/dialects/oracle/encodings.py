@@ -5,9 +5,8 @@ What it cannot hold it does not refuse: it keeps another character in its place.
 
 from __future__ import annotations
 
-from typing import Any
-
 from mapper_dask.dialects.oracle import settings
+from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.fitting import LEDGER, WHOLE, Fitting
 
 HOLD_ALL = ("AL32UTF8", "UTF8", "UTFE")
@@ -28,6 +27,6 @@ def fitting(characters: str | None) -> Fitting:
     return Fitting(CODECS.get(characters, "ascii"))
 
 
-def of_query(conn: Any, name: str) -> Fitting:
+def of_query(conn: Driver, name: str) -> Fitting:
     """Return how a named query's texts are made to fit: the ledger's alone are."""
     return fitting(settings.characters(conn)) if name.startswith(LEDGER) else WHOLE

@@ -9,6 +9,7 @@ from typing import Any
 
 from mapper_dask.dialects.oracle import queries
 from mapper_dask.dialects.oracle.names import folded
+from mapper_dask.dialects.session import Driver
 from mapper_dask.parallel_models import Chunk
 from mapper_dask.schema.facts import Column, Counted, TableMark, TargetTable
 
@@ -24,11 +25,12 @@ class OracleEvidence:
     any row of it; so it tells nothing of a load.
     """
 
+    conn: Driver
     run: Run
 
-    def mark(self, conn: Any, schema: str, name: str) -> TableMark | None:
+    def mark(self, schema: str, name: str) -> TableMark | None:
         """Return what changes with TRUNCATE, MOVE, DROP and CREATE, of partitions too."""
-        rows = self.run(conn, "table_files", {"owner": folded(schema), "name": folded(name)})
+        rows = self.run("table_files", {"owner": folded(schema), "name": folded(name)})
         if not rows:
             return None
         files = [tuple(None if n is None else int(n) for n in row) for row in rows]
@@ -40,21 +42,17 @@ class OracleEvidence:
         del number, now
         return False
 
-    def load_number(self, conn: Any) -> int | None:
+    def load_number(self) -> int | None:
         """Return None: rows carry no number."""
-        del conn
         return None
 
-    def counted(
-        self, conn: Any, table: TargetTable, own: Sequence[int], others: Sequence[int]
-    ) -> Counted:
+    def counted(self, table: TargetTable, own: Sequence[int], others: Sequence[int]) -> Counted:
         """Count a table's rows."""
         del own, others
-        return _count(conn, f"SELECT COUNT(*) FROM {table.quoted}")
+        return _count(self.conn, f"SELECT COUNT(*) FROM {table.quoted}")
 
     def in_range(
         self,
-        conn: Any,
         table: TargetTable,
         keys: Sequence[Column],
         chunk: Chunk,
@@ -64,18 +62,18 @@ class OracleEvidence:
         """Count the rows in a chunk's range of keys."""
         del own, others
         where = queries.predicate(keys, chunk)
-        return _count(conn, f"SELECT COUNT(*) FROM {table.quoted} q{where}")
+        return _count(self.conn, f"SELECT COUNT(*) FROM {table.quoted} q{where}")
 
     def only(self, table: TargetTable, own: Sequence[int]) -> str:
         """Raise: no number is known, so nobody asks."""
         raise NotImplementedError
 
-    def remove(self, conn: Any, table: TargetTable, own: Sequence[int]) -> int:
+    def remove(self, table: TargetTable, own: Sequence[int]) -> int:
         """Raise: no number is known, so nobody asks."""
         raise NotImplementedError
 
 
-def _count(conn: Any, sql: str) -> Counted:
+def _count(conn: Driver, sql: str) -> Counted:
     with conn.cursor() as cursor:
         cursor.execute(sql)
         ((rows,),) = cursor.fetchall()

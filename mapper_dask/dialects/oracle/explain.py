@@ -7,6 +7,7 @@ from typing import Any
 
 import oracledb
 
+from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.facts import Estimate
 
 MOVED_ROW, MOVED_BYTE = 0.125, 0.00125
@@ -18,7 +19,7 @@ PLANS = "SYS.PLAN_TABLE$"
 """What the public synonym PLAN_TABLE stands for; a schema may hold another of that name."""
 
 
-def estimate(conn: Any, sql: str) -> Estimate | None:
+def estimate(conn: Driver, sql: str) -> Estimate | None:
     """Return what the optimizer expects of a query, None where it may not be asked."""
     mark = f"mapper_dask_{uuid.uuid4().hex[:12]}"
     with conn.cursor() as cursor:

@@ -62,7 +62,7 @@ _VALUE_IN = re.compile(r"(?<=ORA-01722: invalid number).*|(?<=ORA-01861:).*", re
 
 
 @contextlib.contextmanager
-def translated(url: sa.URL | None, prefix: int) -> Iterator[None]:
+def translated(url: sa.URL | None = None, prefix: int = 0) -> Iterator[None]:
     """Raise the driver's errors as this library's.
 
     Parameters

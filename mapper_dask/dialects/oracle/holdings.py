@@ -6,6 +6,7 @@ from typing import Any
 
 from mapper_dask.dialects.oracle.names import quote
 from mapper_dask.dialects.oracle.queries import as_text, value
+from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.facts import Column, Holding, TargetTable
 
 COMPARABLE = frozenset({"number", "date", "timestamp", "timestamptz"})
@@ -15,7 +16,7 @@ COMPARABLE = frozenset({"number", "date", "timestamp", "timestamptz"})
 class OracleHoldings:
     """What tables hold, asked on one connection."""
 
-    def __init__(self, conn: Any) -> None:
+    def __init__(self, conn: Driver) -> None:
         self._conn = conn
 
     def comparable(self, column: Column) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import oracledb
 
 from mapper_dask.dialects.oracle import faults, session
+from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.facts import CommitOrder, Transaction
 
 HIDDEN = ("ORA-00942", "ORA-01031")
@@ -37,12 +38,12 @@ RESTS_ON = (
 )
 
 
-def commit_order(conn: Any) -> CommitOrder:
+def commit_order(conn: Driver) -> CommitOrder:
     """Return how rows come to be seen."""
     return CommitOrder(RULE, "" if _rows(conn) is not None else BLIND, RESTS_ON)
 
 
-def in_progress(conn: Any) -> tuple[Transaction, ...]:
+def in_progress(conn: Driver) -> tuple[Transaction, ...]:
     """Return the transactions that may commit late; none where they are hidden."""
     return tuple(
         Transaction(str(key), _whose(sid, user, start))
@@ -50,7 +51,7 @@ def in_progress(conn: Any) -> tuple[Transaction, ...]:
     )
 
 
-def _rows(conn: Any) -> list[tuple[Any, ...]] | None:
+def _rows(conn: Driver) -> list[tuple[Any, ...]] | None:
     try:
         return session.run(conn, "watermark_transactions", {})
     except oracledb.DatabaseError as error:

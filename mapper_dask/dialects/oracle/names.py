@@ -6,6 +6,8 @@ import re
 
 from sqlalchemy.dialects.oracle.base import RESERVED_WORDS
 
+from mapper_dask.schema.facts import Publication
+
 RESERVED = RESERVED_WORDS | {
     *("ACCESS", "ADD", "AUDIT", "COLUMN", "COLUMN_VALUE", "FILE", "IMMEDIATE", "INCREMENT"),
     *("INITIAL", "MAXEXTENTS", "MLSLABEL", "MODIFY", "NESTED_TABLE_ID", "NOAUDIT", "OFFLINE"),
@@ -45,3 +47,15 @@ def written(name: str) -> str:
     if _PLAIN.fullmatch(name) and name not in RESERVED:
         return name.lower()
     return f'"{name}"'
+
+
+def place_of(publication: Publication) -> tuple[str, str]:
+    """Return schema and name of a publication's target, as this library shows them."""
+    schema, table = publication.target.replace('"', "").split(".")
+    return folded(schema), folded(table)
+
+
+def held_place(publication: Publication) -> dict[str, str]:
+    """Return owner and name of a publication's target, as the dictionary has them."""
+    schema, table = place_of(publication)
+    return {"owner": folded(schema), "name": folded(table)}

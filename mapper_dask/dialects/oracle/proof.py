@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from mapper_dask.dialects.oracle import folded_rows, reached, settings, texts
 from mapper_dask.dialects.oracle.flashback import DICTIONARY
 from mapper_dask.dialects.oracle.names import folded
 from mapper_dask.dialects.oracle.reached import Found, Held, Wanted
 from mapper_dask.dialects.oracle.texts import Name, Reading
+from mapper_dask.dialects.session import Driver
 
 MOST_LEVELS = 32
 """Views within views that are looked into."""
@@ -58,14 +58,14 @@ class _Text:
 class _Walk:
     """A look at a query and at what lies behind it."""
 
-    conn: Any
+    conn: Driver
     found: Found = field(default_factory=Found)
     texts: list[_Text] = field(default_factory=list)
     """All that were read."""
     seen: set[Name] = field(default_factory=set)
 
 
-def doubt(conn: Any, sql: str) -> str:
+def doubt(conn: Driver, sql: str) -> str:
     """Return why a query may give other rows in another statement, beside its own text's doubts.
 
     It is empty when all it names is known to hold the same rows each time. Costs one look at the
@@ -241,7 +241,7 @@ def _behind(walk: _Walk, names: Collection[Name], views: Sequence[Held]) -> Iter
             yield name
 
 
-def _read(conn: Any, views: Sequence[Held]) -> list[_Text]:
+def _read(conn: Driver, views: Sequence[Held]) -> list[_Text]:
     told = reached.texts(conn, set(views)) if views else {}
     return [_Text(texts.view(told.get(view)), view) for view in dict.fromkeys(views)]
 

@@ -8,12 +8,12 @@ lets readers go on: no session can tell what its transaction has done to a table
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import oracledb
 
 from mapper_dask.dialects.oracle import catalogue, faults, staging, transfer
 from mapper_dask.dialects.publishing import Publishing, require_able
+from mapper_dask.dialects.session import Driver
 from mapper_dask.errors import PublishError
 from mapper_dask.schema.facts import Publication
 from mapper_dask.schema.hazards import statements_of
@@ -74,7 +74,7 @@ class _Publishing(Publishing):
         return f"SELECT COUNT(*) FROM {self.publication.target}"
 
 
-def publish(conn: Any, publication: Publication, loaded: int, place: dict[str, str]) -> int:
+def publish(conn: Driver, publication: Publication, loaded: int, place: dict[str, str]) -> int:
     """Let the staged rows enter the target; return how many did. The caller commits.
 
     Parameters

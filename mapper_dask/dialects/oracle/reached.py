@@ -8,6 +8,7 @@ from typing import Any
 
 from mapper_dask.dialects.oracle import builtins, session, settings
 from mapper_dask.dialects.oracle.texts import Chain, Name
+from mapper_dask.dialects.session import Driver
 
 MOST_NAMES = 900
 """Names in a list; a statement takes a thousand."""
@@ -127,7 +128,7 @@ def functions_of(chains: Iterable[Chain], owner: str | None) -> tuple[set[Name],
     return {name for name, _ in places}, {own for _, own in places if own != "-"}
 
 
-def look(conn: Any, wanted: Wanted, found: Found) -> None:
+def look(conn: Driver, wanted: Wanted, found: Found) -> None:
     """Add what the dictionary knows of names, by one statement."""
     public = [(PUBLIC, name) for owner, name in wanted.relations if owner is None]
     asked = {
@@ -140,7 +141,7 @@ def look(conn: Any, wanted: Wanted, found: Found) -> None:
         found.add(*map(str, row))
 
 
-def texts(conn: Any, views: Collection[Held]) -> dict[Held, str | None]:
+def texts(conn: Driver, views: Collection[Held]) -> dict[Held, str | None]:
     """Return the queries of views, as far as they are shown to the login."""
     rows = _run(conn, "view_texts", {"relations": _pairs("r", views)})
     return {(str(owner), str(name)): text for owner, name, text in rows}
@@ -165,7 +166,7 @@ def _list(mark: str, names: Collection[str]) -> _Written:
     return ", ".join(f":{name}" for name in binds), dict(binds)
 
 
-def _run(conn: Any, name: str, lists: dict[str, _Written]) -> list[tuple[Any, ...]]:
+def _run(conn: Driver, name: str, lists: dict[str, _Written]) -> list[tuple[Any, ...]]:
     (statement,) = session.statements(name)
     binds: dict[str, str | None] = {}
     for place, (text, values) in lists.items():

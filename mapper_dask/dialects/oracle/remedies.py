@@ -12,6 +12,7 @@ from typing import Any
 
 from mapper_dask.dialects.oracle import flashback, session
 from mapper_dask.dialects.oracle.names import written
+from mapper_dask.dialects.session import Driver
 from mapper_dask.errors import DatabaseError
 from mapper_dask.near import nearest
 from mapper_dask.query_text.named import Named, tables_of
@@ -76,14 +77,14 @@ def constraint_of(said: str) -> str:
     return found[1] if found else ""
 
 
-def remedy(conn: Any, sql: str, error: DatabaseError) -> Refusal:
+def remedy(conn: Driver, sql: str, error: DatabaseError) -> Refusal:
     """Return what is told of a refused query."""
     said, code = str(error.details["said"]), error.sqlstate
     position = place_of(sql, said, error.details.get("position"))
     return replace(_remedy(conn, sql, said, str(code), position), position=position)
 
 
-def _remedy(conn: Any, sql: str, said: str, code: str, position: int | None) -> Refusal:
+def _remedy(conn: Driver, sql: str, said: str, code: str, position: int | None) -> Refusal:
     if code in SYNTAX:
         return _syntax(sql, said, code, position)
     if code == "ORA-00942":
@@ -128,7 +129,7 @@ def _syntax(sql: str, said: str, code: str, position: int | None) -> Refusal:
     return Refusal(said, "look at what stands before it" if position is not None else "")
 
 
-def _relation(conn: Any, sql: str) -> str:
+def _relation(conn: Driver, sql: str) -> str:
     """Return which table was meant: of those that the query names, the first that is not there."""
     for table in tables_of(sql, flashback.GRAMMAR, upper=True):
         rows = _near(conn, table)
@@ -148,7 +149,7 @@ def _relation(conn: Any, sql: str) -> str:
     return "a view of the query reads what is not there, or may not be read with its owner's rights"
 
 
-def _unseen(conn: Any, table: Named) -> str:
+def _unseen(conn: Driver, table: Named) -> str:
     """Return what to grant, if a table is there that the dictionary does not show this login."""
     name = ".".join(written(part) for part in (table.schema, table.name) if part)
     [(login,)] = session.run(conn, "own_login", {})
@@ -156,7 +157,7 @@ def _unseen(conn: Any, table: Named) -> str:
     return f"{name} is not there, or the login may not read it: let its owner run: {grant}"
 
 
-def _near(conn: Any, table: Named) -> list[tuple[Any, ...]]:
+def _near(conn: Driver, table: Named) -> list[tuple[Any, ...]]:
     values = {"schema": table.schema, "name": table.name, "part": table.name, "names": None}
     return session.run(conn, "near_targets", values)
 

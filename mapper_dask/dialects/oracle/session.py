@@ -17,6 +17,7 @@ import oracledb
 from mapper_dask.connections.pool import ConnectArgs
 from mapper_dask.dialects.oracle import faults, settings
 from mapper_dask.dialects.oracle.queries import BY_BYTES
+from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.facts import Column, Settings, SourceQuery
 
 PROGRAM = "mapper_dask"
@@ -55,7 +56,7 @@ def statements(name: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in re.split(r"^/$", text, flags=re.MULTILINE))
 
 
-def forget_name(conn: Any) -> None:
+def forget_name(conn: Driver) -> None:
     """Let no idle session bear a chunk's name, which stays until it is told another.
 
     Who ends that chunk's sessions would end this one, too.
@@ -79,7 +80,7 @@ CONNECT = ConnectArgs(
 )
 
 
-def begin(conn: Any, application: str, lock_timeout: float | None, like: Settings = ()) -> None:
+def begin(conn: Driver, application: str, lock_timeout: float | None, like: Settings = ()) -> None:
     """Begin a transaction under a name, and under the settings that the login has.
 
     Parameters
@@ -104,7 +105,7 @@ def begin(conn: Any, application: str, lock_timeout: float | None, like: Setting
         run(conn, "session", {})
 
 
-def run(conn: Any, name: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+def run(conn: Driver, name: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """Run a file's statements with bound values; return what the last one gives.
 
     Those are its rows; for a statement that changes rows, their number, or nothing when it is 0.
@@ -120,7 +121,7 @@ def run(conn: Any, name: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]
     return rows
 
 
-def run_each(conn: Any, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def run_each(conn: Driver, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Run a file's one statement for each of some rows of values, in one message."""
     (statement,) = statements(name)
     names = list(dict.fromkeys(_BIND.findall(_QUOTED.sub("", statement))))
@@ -129,7 +130,7 @@ def run_each(conn: Any, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
             cursor.executemany(statement, [{key: row[key] for key in names} for row in rows])
 
 
-def state_number(conn: Any) -> str | None:
+def state_number(conn: Driver) -> str | None:
     """Return the number of the database's present state; None when no way to it is open."""
     for query in STATE_NUMBERS:
         with contextlib.suppress(oracledb.DatabaseError), conn.cursor() as cursor:
@@ -138,7 +139,7 @@ def state_number(conn: Any) -> str | None:
     return None
 
 
-def end_others(conn: Any, pattern: str, silent_seconds: float = -1) -> int:
+def end_others(conn: Driver, pattern: str, silent_seconds: float = -1) -> int:
     """End other sessions of this login by their names; return how many.
 
     None where the login may not look for sessions, or may not end them: then what those do is
@@ -154,7 +155,7 @@ def end_others(conn: Any, pattern: str, silent_seconds: float = -1) -> int:
     return ended
 
 
-def _wait(conn: Any) -> str:
+def _wait(conn: Driver) -> str:
     seconds = _waits.get(conn)
     return "" if seconds is None else f"WAIT {max(LEAST_WAIT, math.ceil(seconds))}"
 
@@ -179,49 +180,45 @@ def _unless_made_already(statement: str) -> Iterator[None]:
             raise
 
 
-def by_bytes(conn: Any, keys: Sequence[Column]) -> tuple[Column, ...]:
+def by_bytes(conn: Driver, keys: Sequence[Column]) -> tuple[Column, ...]:
     """Return keys with their texts compared by bytes, by name where the session would not."""
     if not settings.sorts_by_language(conn):
         return tuple(keys)
     return tuple(replace(key, key_type=BY_BYTES) if key.key_type == "text" else key for key in keys)
 
 
-class SessionSettings:
-    """The part of the dialect that asks what a session is, and says what is changed in it."""
+def changed_to_read(conn: Driver, query: SourceQuery) -> tuple[str, ...]:
+    """Return nothing that is changed, but how a key of texts is compared."""
+    names = [key.name for key in query.keys if key.key_type in ("text", BY_BYTES)]
+    if not names or not settings.sorts_by_language(conn):
+        return ()
+    note = (
+        f"the source's session orders texts by a language ({settings.language_of(conn)}); "
+        f"ranges of {', '.join(names)} are by their bytes, which no plain index serves. "
+        "source_sql itself is read as the session has it"
+    )
+    return (note,)
 
-    def meaning(self, conn: Any) -> Settings:
-        """Return what a query's meaning hangs on in this session."""
-        return settings.meaning(conn)
 
-    def changed_to_read(self, conn: Any, query: SourceQuery) -> tuple[str, ...]:
-        """Return nothing that is changed, but how a key of texts is compared."""
-        names = [key.name for key in query.keys if key.key_type in ("text", BY_BYTES)]
-        if not names or not settings.sorts_by_language(conn):
-            return ()
-        note = (
-            f"the source's session orders texts by a language ({settings.language_of(conn)}); "
-            f"ranges of {', '.join(names)} are by their bytes, which no plain index serves. "
-            "source_sql itself is read as the session has it"
-        )
-        return (note,)
+def changed_to_load(conn: Driver, columns: Sequence[Column]) -> tuple[str, ...]:
+    """Return that keys are compared by bytes when staged rows enter a table."""
+    del columns
+    begin(conn, "", None)
+    if not settings.sorts_by_language(conn):
+        return ()
+    note = (
+        f"the target's session orders texts by a language ({settings.language_of(conn)}); "
+        "staged rows enter their table, and the ledger is written, with NLS_SORT and NLS_COMP "
+        "BINARY, in triggers of that moment too"
+    )
+    return (note,)
 
-    def changed_to_load(self, conn: Any, columns: Sequence[Column]) -> tuple[str, ...]:
-        """Return that keys are compared by bytes when staged rows enter a table."""
-        del columns
-        begin(conn, "", None)
-        if not settings.sorts_by_language(conn):
-            return ()
-        note = (
-            f"the target's session orders texts by a language ({settings.language_of(conn)}); "
-            "staged rows enter their table, and the ledger is written, with NLS_SORT and NLS_COMP "
-            "BINARY, in triggers of that moment too"
-        )
-        return (note,)
 
-    def writes(self, conn: Any) -> Mapping[str, str]:
-        """Return what the text of a value hangs on."""
-        return dict(settings.meaning(conn))
+def writes(conn: Driver) -> Mapping[str, str]:
+    """Return what the text of a value hangs on."""
+    return dict(settings.meaning(conn))
 
-    def write_as(self, conn: Any, writes: Mapping[str, str]) -> None:
-        """Let a session write values as another one does."""
-        settings.be(conn, tuple(writes.items()))
+
+def write_as(conn: Driver, writes: Mapping[str, str]) -> None:
+    """Let a session write values as another one does."""
+    settings.be(conn, tuple(writes.items()))

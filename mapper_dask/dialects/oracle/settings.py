@@ -15,6 +15,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.facts import Settings
 
 NAMES = (
@@ -39,7 +40,7 @@ _characters: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 """Character set of the database that each leads to."""
 
 
-def own(conn: Any, ask: Callable[[], list[tuple[Any, ...]]]) -> Mapping[str, str]:
+def own(conn: Driver, ask: Callable[[], list[tuple[Any, ...]]]) -> Mapping[str, str]:
     """Return what a connection was given; it is asked once, before anything is changed."""
     if conn not in _own:
         found = {str(name): str(value) for name, value in ask() if value is not None}
@@ -50,47 +51,47 @@ def own(conn: Any, ask: Callable[[], list[tuple[Any, ...]]]) -> Mapping[str, str
     return _own[conn]
 
 
-def characters(conn: Any) -> str | None:
+def characters(conn: Driver) -> str | None:
     """Return the character set of a known session's database."""
     return _characters.get(conn)
 
 
-def be(conn: Any, like: Settings = ()) -> None:
+def be(conn: Driver, like: Settings = ()) -> None:
     """Let a known session have its own settings, or those of the session that planned."""
     wanted = {**_own[conn], **{name: value for name, value in like if name in _own[conn]}}
     if wanted != _now[conn]:
         _alter(conn, wanted)
 
 
-def meaning(conn: Any) -> Settings:
+def meaning(conn: Driver) -> Settings:
     """Return what a known session has."""
     return tuple(_now[conn].items())
 
 
-def _alter(conn: Any, wanted: Mapping[str, str]) -> None:
+def _alter(conn: Driver, wanted: Mapping[str, str]) -> None:
     parts = (f"{name} = '{value.replace(chr(39), chr(39) * 2)}'" for name, value in wanted.items())
     with conn.cursor() as cursor:
         cursor.execute(f"ALTER SESSION SET {' '.join(parts)}")
     _now[conn] = {**_now[conn], **wanted}
 
 
-def sorts_by_language(conn: Any) -> bool:
+def sorts_by_language(conn: Driver) -> bool:
     """Return whether a session orders, or compares, texts by something else than their bytes."""
     return _now.get(conn, {}).get("NLS_SORT", BINARY) != BINARY
 
 
-def compares_by_language(conn: Any) -> bool:
+def compares_by_language(conn: Driver) -> bool:
     """Return whether two texts of other bytes may be equal in a session."""
     return sorts_by_language(conn) and _now[conn].get("NLS_COMP", BINARY) != BINARY
 
 
-def point(conn: Any) -> str:
+def point(conn: Driver) -> str:
     """Return the decimal point that a session reads in a text."""
     return _now.get(conn, {}).get("NLS_NUMERIC_CHARACTERS", POINT)[:1] or POINT
 
 
 @contextlib.contextmanager
-def by_bytes(conn: Any) -> Iterator[None]:
+def by_bytes(conn: Driver) -> Iterator[None]:
     """Let a session compare texts by their bytes for a while; most do."""
     if not sorts_by_language(conn):
         yield
@@ -103,7 +104,7 @@ def by_bytes(conn: Any) -> Iterator[None]:
         _alter(conn, before)
 
 
-def language_of(conn: Any) -> str:
+def language_of(conn: Driver) -> str:
     """Return how a session orders texts, as a plan shows it."""
     now = _now[conn]
     return f"NLS_SORT={now.get('NLS_SORT')}, NLS_COMP={now.get('NLS_COMP')}"

@@ -7,15 +7,16 @@ finds is taken out of the staging table; then the others are published by one st
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from mapper_dask.dialects.oracle import catalogue, queries, session, staging, transfer
-from mapper_dask.dialects.oracle.names import folded, quote
+from mapper_dask.dialects.oracle.names import folded, held_place, quote
 from mapper_dask.dialects.publishing import Publishing, of_some, require_able
+from mapper_dask.dialects.session import Driver
 from mapper_dask.dialects.sifting import MOST_WAITING, beyond
 from mapper_dask.dialects.staged_rows import StagedRow, name_beside
 from mapper_dask.schema.batches import Most
@@ -99,36 +100,32 @@ class _Rehearsal(Publishing):
 class OracleStagedRows:
     """What Oracle does with rows that wait."""
 
-    place_of: Callable[[Publication], dict[str, str]]
-    """Returns owner and name of a publication's target, as the dictionary has them."""
+    conn: Driver
 
-    def chunk_column(self, name: str) -> Column:
-        """Return the column of that name that tells a row's chunk."""
-        kind = f"NUMBER({staging.CHUNK_DIGITS})"
-        return Column(name, kind, TypeFamily.INTEGER, pa.int64(), staging.CHUNK_DIGITS, 0)
-
-    def refused(self, conn: Any, publication: Publication, most: int) -> dict[str, str]:
+    def refused(self, publication: Publication, most: int) -> dict[str, str]:
         """Return the addresses of the rows that the target refuses, and why."""
-        conn.call_timeout = 0
-        place = self.place_of(publication)
-        with conn.cursor() as cursor:
+        self.conn.call_timeout = 0
+        place = held_place(publication)
+        with self.conn.cursor() as cursor:
             cursor.execute(staging.lock(publication))
-            hazards: Hazards = catalogue.hazards(conn, place)
+            hazards: Hazards = catalogue.hazards(self.conn, place)
             require_able(publication, hazards)
-            [(depend,)] = session.run(conn, "rows_depend", place)
+            [(depend,)] = session.run(self.conn, "rows_depend", place)
             replaces_by_key = publication.by_key and publication.disposition == "replace"
             together = bool(depend) or replaces_by_key
             return _Rehearsal(cursor, publication, hazards, together).refused(most)
 
-    def read(self, conn: Any, publication: Publication, places: Sequence[str]) -> list[StagedRow]:
+    def read(self, publication: Publication, places: Sequence[str]) -> list[StagedRow]:
         """Return the rows at some addresses."""
         found = []
         for start in range(0, len(places), READ_ROWS):
-            found += self._read(conn, publication, places[start : start + READ_ROWS])
+            found += self._read(publication, places[start : start + READ_ROWS])
         return found
 
-    def _read(self, conn: Any, publication: Publication, places: Sequence[str]) -> list[StagedRow]:
-        table = catalogue.target_table(conn, publication.schema, folded(publication.staging_name))
+    def _read(self, publication: Publication, places: Sequence[str]) -> list[StagedRow]:
+        table = catalogue.target_table(
+            self.conn, publication.schema, folded(publication.staging_name)
+        )
         columns = [] if table is None else list(table.columns)
         names = [column.name for column in columns]
         address = Column(
@@ -140,14 +137,16 @@ class OracleStagedRows:
             f"FROM {publication.staging} t WHERE {which}"
         )
         sql = queries.wrapped(rows, queries.select_list([*columns, address]))
-        read = transfer.read(conn, sql, [*columns, address], most=Most(READ_ROWS), strict=False)
+        read = transfer.read(
+            self.conn, sql, [*columns, address], most=Most(READ_ROWS), strict=False
+        )
         rows_read = [row for part in read for row in part.to_pylist()]
         return [_row(row, publication, address.name) for row in rows_read]
 
-    def remove(self, conn: Any, publication: Publication, places: Sequence[str]) -> int:
+    def remove(self, publication: Publication, places: Sequence[str]) -> int:
         """Remove the rows at some addresses from where they wait; return how many were there."""
         sql = f"DELETE FROM {publication.staging} WHERE ROWID = CHARTOROWID(:1)"
-        with conn.cursor() as cursor:
+        with self.conn.cursor() as cursor:
             cursor.executemany(sql, [(place,) for place in places])
             return int(cursor.rowcount)
 

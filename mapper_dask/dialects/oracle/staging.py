@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import oracledb
 
 from mapper_dask.dialects.oracle import faults
 from mapper_dask.dialects.oracle.names import quote
 from mapper_dask.dialects.oracle.queries import literal, place_of
+from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.facts import Publication
 
 MARK = "mapper_dask ledger "
@@ -30,7 +30,7 @@ EXISTS, MISSING = "ORA-00955", "ORA-00942"
 
 
 def create(
-    conn: Any,
+    conn: Driver,
     publication: Publication,
     keys: Sequence[Sequence[str]],
     checks: Sequence[str],
@@ -72,7 +72,7 @@ def _constraints(
         yield f"ALTER TABLE {publication.staging} ADD CHECK ({check})"
 
 
-def drop(conn: Any, quoted: str) -> None:
+def drop(conn: Driver, quoted: str) -> None:
     """Drop a table if it is there. It commits."""
     with conn.cursor() as cursor, _ignoring(MISSING):
         cursor.execute(f"DROP TABLE {quoted} PURGE")

@@ -14,6 +14,7 @@ from mapper_dask.dialects.oracle import faults, settings, written_times
 from mapper_dask.dialects.oracle.names import quote
 from mapper_dask.dialects.oracle.settings import POINT
 from mapper_dask.dialects.oracle.types import LARGE, has_nanoseconds, insert_expression
+from mapper_dask.dialects.session import Driver
 from mapper_dask.errors import EncodeError, LoadCountError, RejectLimitError
 from mapper_dask.schema.batches import BATCH_BYTES, Most, cut, pieces
 from mapper_dask.schema.facts import Column, Loaded, TargetTable, TypeFamily
@@ -38,7 +39,7 @@ TIMES = (TypeFamily.TIMESTAMP, TypeFamily.TIMESTAMP_TZ)
 
 
 def read(
-    conn: Any, sql: str, columns: Sequence[Column], *, most: Most, strict: bool
+    conn: Driver, sql: str, columns: Sequence[Column], *, most: Most, strict: bool
 ) -> Iterator[pa.Table]:
     """Yield a query's rows as Arrow tables of at most so many rows and bytes, at least one.
 
@@ -98,7 +99,7 @@ def _nanoseconds(texts: pa.ChunkedArray, arrow: pa.DataType) -> pa.ChunkedArray:
     return written_times.passed_on(texts, zoned=arrow.tz is not None)
 
 
-def load(conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
+def load(conn: Driver, table: TargetTable, rows: pa.Table) -> Loaded:
     """Insert Arrow rows in the caller's transaction.
 
     Raises
@@ -126,7 +127,7 @@ IMMEDIATE = "SET CONSTRAINTS ALL IMMEDIATE"
 """What is deferred refuses rows at once; at the commit nobody could tell which."""
 
 
-def load_apart(conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
+def load_apart(conn: Driver, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
     """Insert Arrow rows but for those the database refuses; nothing is deferred to the commit.
 
     Raises

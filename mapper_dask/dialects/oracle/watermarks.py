@@ -9,11 +9,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
 from mapper_dask.dialects.oracle import in_progress
 from mapper_dask.dialects.oracle.names import quote
 from mapper_dask.dialects.oracle.queries import as_text, number, value, wrapped
+from mapper_dask.dialects.session import Driver
 from mapper_dask.query_text.windows import within
 from mapper_dask.schema.facts import Column, CommitOrder, Transaction, TypeFamily
 
@@ -23,7 +23,7 @@ SECOND = dt.timedelta(seconds=1)
 class OracleWatermarks:
     """Watermarks on one connection, whose session its caller has begun."""
 
-    def __init__(self, conn: Any) -> None:
+    def __init__(self, conn: Driver) -> None:
         self._conn = conn
 
     def high(self, sql: str, column: Column, floor: str | None) -> str | None:

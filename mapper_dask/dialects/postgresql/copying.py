@@ -14,6 +14,7 @@ from typing import Any
 import psycopg2
 
 from mapper_dask.dialects.postgresql import faults, libpq, statement
+from mapper_dask.dialects.session import Driver
 
 try:
     from mapper_dask.dialects.postgresql import _copy
@@ -49,7 +50,7 @@ class Out:
         return f"COPY (\n{self.query}\n) TO STDOUT (FORMAT {self.wire_format}, ENCODING 'UTF8')"
 
 
-def copy_out(conn: Any, out: Out, sink: Sink) -> int:
+def copy_out(conn: Driver, out: Out, sink: Sink) -> int:
     """Run a COPY … TO STDOUT, as the only statement; return the rows the database counted.
 
     Raises
@@ -65,7 +66,7 @@ def copy_out(conn: Any, out: Out, sink: Sink) -> int:
     return _through_psycopg2(conn, out, sink)
 
 
-def copy_in(conn: Any, into: str, source: Any, block: int) -> int:
+def copy_in(conn: Driver, into: str, source: Any, block: int) -> int:
     """Run a COPY … FROM STDIN of a stream; return the rows the database counted.
 
     Parameters
@@ -111,7 +112,7 @@ def relay(source: Any, out: Out, target: Any, into: str) -> tuple[int, int]:
     return _rows(read), count
 
 
-def is_direct(conn: Any) -> bool:
+def is_direct(conn: Driver) -> bool:
     """Return whether compiled code can speak to libpq."""
     return compiled is not None and statement.is_direct(conn)
 
@@ -133,7 +134,7 @@ def _error(
     return faults.remembering(error, message, context)
 
 
-def _through_psycopg2(conn: Any, out: Out, sink: Sink) -> int:
+def _through_psycopg2(conn: Driver, out: Out, sink: Sink) -> int:
     """Run the COPY in the simple protocol, once the server has said that it is one statement."""
     statement.require_one(conn, out.query)
     blocks = _Blocks(sink)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from mapper_dask.dialects.postgresql.named_queries import text
+from mapper_dask.dialects.postgresql.store import PostgreSQLSession
 from mapper_dask.schema.definition import COLUMN, HOOK, TABLE, Definition, Relied, Trait
 from mapper_dask.schema.facts import Column, Needs
 
@@ -15,36 +17,26 @@ NOTED, NOTHING_NOTED = "mapper_dask.read", "mapper_dask.nothing"
 FOREIGN = "f"
 
 
-class Definitions:
-    """The part of the dialect that asks how things are defined."""
+class Definitions(PostgreSQLSession):
+    """A session that asks how things are defined."""
 
-    def statement(self, name: str) -> str:
-        """Return the text of a catalogue query."""
-        raise NotImplementedError
-
-    def run(
-        self, conn: Any, name: str, params: Mapping[str, Any] | None = None
-    ) -> list[tuple[Any, ...]]:
-        """Run a named query with bound values; return its rows."""
-        raise NotImplementedError
-
-    def target_definition(self, conn: Any, quoted: str) -> Definition:
+    def target_definition(self, quoted: str) -> Definition:
         """Return how the table of that name is defined now; empty when there is none.
 
         What a load has locked can't change between this and the end of its transaction.
         """
-        return self._whole(conn, self.run(conn, "definition", _of_target(name=quoted)), [])
+        return self._whole(self.run("definition", _of_target(name=quoted)), [])
 
-    def definition_of(self, conn: Any, table_id: int) -> Definition:
+    def definition_of(self, table_id: int) -> Definition:
         """Return how a table is defined that the login may have no right to look up by its name."""
-        return self._whole(conn, self.run(conn, "definition", _of_target(table_id)), [])
+        return self._whole(self.run("definition", _of_target(table_id)), [])
 
-    def relied(self, conn: Any, columns: Sequence[Column]) -> Relied | None:
+    def relied(self, columns: Sequence[Column]) -> Relied | None:
         """Return what the queries of this transaction have read, and how it is defined."""
-        read = self.run(conn, "relations_read")
+        read = self.run("relations_read")
         relations = tuple(sorted(number for number, _, _, is_child in read if not is_child))
         names = [column.key_type or column.type_name for column in columns if not column.native]
-        types = tuple(number for (number,) in self.run(conn, "types_named", {"names": names}))
+        types = tuple(number for (number,) in self.run("types_named", {"names": names}))
         asked = {
             "relations": list(relations),
             "name": None,
@@ -52,19 +44,19 @@ class Definitions:
             "hooks": False,
             "known": [],
         }
-        definition = self._whole(conn, self.run(conn, "definition", asked), types)
+        definition = self._whole(self.run("definition", asked), types)
         foreign = tuple(sorted(name for _, name, kind, _ in read if kind == FOREIGN))
         return Relied(relations, types, definition, foreign)
 
-    def missing_grants(self, conn: Any, needs: Needs) -> list[str]:
+    def missing_grants(self, needs: Needs) -> list[str]:
         """Return each GRANT that this login lacks for a job, as a statement."""
         values = asdict(needs)
         told = {"rights": list(needs.rights), "names": list(needs.names or ())}
         known = {"known": needs.names is not None}
-        rows = self.run(conn, "missing_grants", {**values, **told, **known})
+        rows = self.run("missing_grants", {**values, **told, **known})
         return [str(statement) for (statement,) in rows]
 
-    def source_definition(self, conn: Any, relied: Relied) -> Definition:
+    def source_definition(self, relied: Relied) -> Definition:
         """End a read's transaction; return how what was planned, and what it read, is defined now.
 
         Only a snapshot of now shows it: the transaction's own shows the catalogue as it was.
@@ -77,15 +69,13 @@ class Definitions:
             "relations": list(relied.relations), "name": None, "read": NOTED, "hooks": False,
             "known": sorted(known),
         }  # fmt: skip
-        with conn.cursor() as cursor:
-            text = f"{self.statement('note_relations_read')}\n{self.statement('definition')}"
-            cursor.execute(text, asked)
+        with self.conn.cursor() as cursor:
+            both = f"{text('note_relations_read')}\n{text('definition')}"
+            cursor.execute(both, asked)
             rows = cursor.fetchall()
-        return self._whole(conn, rows, relied.types)
+        return self._whole(rows, relied.types)
 
-    def _whole(
-        self, conn: Any, rows: Sequence[tuple[Any, ...]], types: Sequence[int]
-    ) -> Definition:
+    def _whole(self, rows: Sequence[tuple[Any, ...]], types: Sequence[int]) -> Definition:
         """Return the definitions of columns, and what else must be asked for."""
         tables = {number: (name, kind) for name, number, kind, *_ in rows}
         traits = [
@@ -101,7 +91,7 @@ class Definitions:
         traits += [Trait(HOOK, relation, hook, "") for relation, hook in hooks]
         if types or any(children or of_users for _, _, _, children, *_, of_users, _ in rows):
             asked = {"relations": list(tables), "types": list(types)}
-            traits += [Trait(*row) for row in self.run(conn, "definition_of_types", asked)]
+            traits += [Trait(*row) for row in self.run("definition_of_types", asked)]
         return tuple(sorted(traits, key=lambda trait: (trait.kind, trait.of, trait.name)))
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.fitting import LEDGER, WHOLE, Fitting
 
 HOLD_ALL = ("UTF8", "SQL_ASCII")
@@ -34,7 +33,7 @@ def fitting(encoding: str | None) -> Fitting:
     return Fitting(CODECS.get(encoding, "ascii"), UNLIKE.get(encoding, frozenset()))
 
 
-def of_query(conn: Any, name: str) -> Fitting:
+def of_query(conn: Driver, name: str) -> Fitting:
     """Return how a named query's texts are made to fit: the ledger's alone are."""
     if not name.startswith(LEDGER):
         return WHOLE

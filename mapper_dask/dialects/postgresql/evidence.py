@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mapper_dask.dialects.postgresql import queries
+from mapper_dask.dialects.postgresql.literals import quoting
+from mapper_dask.dialects.session import Driver
 from mapper_dask.parallel_models import Chunk
 from mapper_dask.schema.facts import Column, Counted, TableMark, TargetTable
 
@@ -37,19 +39,20 @@ _SEEN = "SET LOCAL row_security = off; "
 class PostgreSQLEvidence:
     """What PostgreSQL tells of a table's storage and its rows' origin."""
 
+    conn: Driver
     run: Run
 
-    def mark(self, conn: Any, schema: str, name: str) -> TableMark | None:
+    def mark(self, schema: str, name: str) -> TableMark | None:
         """Return what changes when a table is emptied or rewritten as a whole; None: there is none.
 
         It is made of the files of the table and all its partitions: TRUNCATE, a rewrite, DROP and
         CREATE, ATTACH and DETACH each give others.
         """
-        rows = self.run(conn, "table_files", {"schema": schema, "name": name})
+        rows = self.run("table_files", {"schema": schema, "name": name})
         if not rows:
             return None
         database, upcoming, may_ask = rows[0][:3]
-        cluster = self.run(conn, "table_cluster")[0][0] if may_ask else None
+        cluster = self.run("table_cluster")[0][0] if may_ask else None
         kinds, kept = {row[5] for row in rows}, {row[6] for row in rows}
         return TableMark(
             cluster=cluster,
@@ -66,26 +69,23 @@ class PostgreSQLEvidence:
         upcoming = now.upcoming
         return now.stamped and upcoming is not None and upcoming - LAP < number < upcoming
 
-    def load_number(self, conn: Any) -> int | None:
+    def load_number(self) -> int | None:
         """Return the number that rows written by this transaction carry."""
-        with conn.cursor() as cursor:
+        with self.conn.cursor() as cursor:
             cursor.execute("SELECT pg_catalog.txid_current()")
             return int(cursor.fetchone()[0])
 
-    def counted(
-        self, conn: Any, table: TargetTable, own: Sequence[int], others: Sequence[int]
-    ) -> Counted:
+    def counted(self, table: TargetTable, own: Sequence[int], others: Sequence[int]) -> Counted:
         """Count a table's rows: all, those of some transactions, those of some others."""
         if not own and not others:
             return Counted(
-                _count(conn, f"{_SEEN}SELECT pg_catalog.count(*) FROM {table.quoted}")[0]
+                _count(self.conn, f"{_SEEN}SELECT pg_catalog.count(*) FROM {table.quoted}")[0]
             )
         sql = f"{_SEEN}{_counts()} FROM {_percent(table)} AS q"
-        return Counted(*_count(conn, sql, {"own": _xids(own), "others": _xids(others)}))
+        return Counted(*_count(self.conn, sql, {"own": _xids(own), "others": _xids(others)}))
 
     def in_range(
         self,
-        conn: Any,
         table: TargetTable,
         keys: Sequence[Column],
         chunk: Chunk,
@@ -93,17 +93,17 @@ class PostgreSQLEvidence:
         others: Sequence[int],
     ) -> Counted:
         """Count the rows in a chunk's range of keys: all, and as ``counted`` does."""
-        where = queries.predicate(keys, chunk, _literal(conn)).replace("%", "%%")
+        where = queries.predicate(keys, chunk, quoting(self.conn)).replace("%", "%%")
         sql = f"{_SEEN}{_counts()} FROM {_percent(table)} AS q{where}"
-        return Counted(*_count(conn, sql, {"own": _xids(own), "others": _xids(others)}))
+        return Counted(*_count(self.conn, sql, {"own": _xids(own), "others": _xids(others)}))
 
     def only(self, table: TargetTable, own: Sequence[int]) -> str:
         """Return the query of a table's rows that some transactions wrote."""
         return f"SELECT * FROM {table.quoted} AS q WHERE {_literals(own)}"
 
-    def remove(self, conn: Any, table: TargetTable, own: Sequence[int]) -> int:
+    def remove(self, table: TargetTable, own: Sequence[int]) -> int:
         """Delete the rows of some transactions from a table, and no others; return how many."""
-        with conn.cursor() as cursor:
+        with self.conn.cursor() as cursor:
             cursor.execute(
                 f"{_SEEN}DELETE FROM {_percent(table)} AS q WHERE {_any('own')}",
                 {"own": _xids(own)},
@@ -111,7 +111,7 @@ class PostgreSQLEvidence:
             return int(cursor.rowcount)
 
 
-def _count(conn: Any, sql: str, values: dict[str, Any] | None = None) -> tuple[int, ...]:
+def _count(conn: Driver, sql: str, values: dict[str, Any] | None = None) -> tuple[int, ...]:
     with conn.cursor() as cursor:
         cursor.execute(sql, values)
         return tuple(int(number) for number in cursor.fetchone())
@@ -144,14 +144,6 @@ def _literals(numbers: Sequence[int]) -> str:
     """Return the same condition over a few numbers, for text in which nothing is bound."""
     each = [f"q.xmin OPERATOR(pg_catalog.=) '{n & XID}'::pg_catalog.xid" for n in numbers]
     return f"({' OR '.join(each) or 'false'})"
-
-
-def _literal(conn: Any) -> queries.Literal:
-    def literal(text: str) -> str:
-        with conn.cursor() as cursor:
-            return str(cursor.mogrify("%s", (text,)).decode("utf-8"))
-
-    return literal
 
 
 def _digest(files: Sequence[Any]) -> str:

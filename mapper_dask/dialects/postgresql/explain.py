@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from mapper_dask.dialects.postgresql import query_texts, repeatable, statement
 from mapper_dask.dialects.postgresql.plan_texts import Node, called, nodes
+from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.facts import Estimate
 
 ONE_PRICE = (
@@ -22,7 +22,7 @@ MOVED_ROW, MOVED_BYTE = 0.5, 0.005
 a row of TPC-H's lineitem, of 117 bytes, takes about 2.8 us from COPY to COPY."""
 
 
-def estimate(conn: Any, sql: str) -> Estimate:
+def estimate(conn: Driver, sql: str) -> Estimate:
     """Return what the planner expects of a query.
 
     The cost is that of pages at one price. By default a page through an index costs four times one
@@ -52,7 +52,7 @@ def estimate(conn: Any, sql: str) -> Estimate:
     )
 
 
-def plan(conn: Any, sql: str, options: str = "") -> Node:
+def plan(conn: Driver, sql: str, options: str = "") -> Node:
     """Return the plan of a query."""
     ((found,),) = statement.rows(conn, sql, head=f"EXPLAIN ({options}FORMAT JSON) ")
     made: Node = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]

@@ -62,7 +62,7 @@ _PLACE_IN_CONTEXT = re.compile(r"^COPY [^\n]*?line \d+(?:, column [^:\n]+)?", re
 
 
 @contextlib.contextmanager
-def translated(url: sa.URL | None, prefix: int) -> Iterator[None]:
+def translated(url: sa.URL | None = None, prefix: int = 0) -> Iterator[None]:
     """Raise the driver's errors as this library's.
 
     Parameters

@@ -5,11 +5,12 @@ Rows that a policy would hide are an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from mapper_dask.dialects.postgresql import zones
+from mapper_dask.dialects.postgresql.literals import quoting
 from mapper_dask.dialects.postgresql.queries import cast_type, quote
+from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.facts import Column, Holding, TargetTable, TypeFamily
 
 COMPARABLE = frozenset(
@@ -28,9 +29,9 @@ _SEEN = "SET LOCAL row_security = off; "
 class PostgreSQLHoldings:
     """What tables hold, asked on one connection in the transaction its caller has begun."""
 
-    def __init__(self, conn: Any, literal: Callable[[str], str]) -> None:
+    def __init__(self, conn: Driver) -> None:
         self._conn = conn
-        self._quoted = literal
+        self._quoted = quoting(conn)
 
     def comparable(self, column: Column) -> bool:
         """Return whether a column of the target has a greatest value that can be compared."""

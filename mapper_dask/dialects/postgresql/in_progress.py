@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mapper_dask.dialects.postgresql.queries import cast_type, quote, wrapped
+from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.facts import Column, CommitOrder, Transaction, TypeFamily
 
 Run = Callable[..., list[tuple[Any, ...]]]
@@ -33,15 +34,15 @@ STANDBY = (
 )
 
 
-def commit_order(conn: Any, run: Run, sql: str, column: Column) -> CommitOrder:
+def commit_order(conn: Driver, run: Run, sql: str, column: Column) -> CommitOrder:
     """Return how rows of a query come to be seen in the order of a column.
 
     The session must have planned the query in this transaction: its locks tell what is read.
     """
-    sources = run(conn, "watermark_sources")
+    sources = run("watermark_sources")
     blind = _blind(conn, sources)
     tables = [int(oid) for oid, *_ in sources]
-    sequences = run(conn, "watermark_sequences", {"tables": tables}) if tables else []
+    sequences = run("watermark_sequences", {"tables": tables}) if tables else []
     feeding = _feeding(conn, sequences, sql, column)
     if feeding:
         watched = {*tables, *(int(oid) for _, _, oid, *_ in sequences)}
@@ -93,7 +94,7 @@ def _by_all(column: Column, blind: str) -> CommitOrder:
     )
 
 
-def _blind(conn: Any, sources: Sequence[tuple[Any, ...]]) -> str:
+def _blind(conn: Driver, sources: Sequence[tuple[Any, ...]]) -> str:
     """Return why writers can't be seen; empty where they can."""
     with conn.cursor() as cursor:
         cursor.execute("SELECT pg_catalog.pg_is_in_recovery()")
@@ -117,7 +118,7 @@ def _blind(conn: Any, sources: Sequence[tuple[Any, ...]]) -> str:
 
 
 def _feeding(
-    conn: Any, sequences: Sequence[tuple[Any, ...]], sql: str, column: Column
+    conn: Driver, sequences: Sequence[tuple[Any, ...]], sql: str, column: Column
 ) -> list[tuple[Any, ...]]:
     """Return the sequences that feed a query's column, as far as the result names its table."""
     if column.family in TIMES or not sequences:
@@ -149,15 +150,15 @@ def _disorder(column: Column, feeding: Sequence[tuple[Any, ...]]) -> str:
 
 
 def in_progress(
-    conn: Any, run: Run, column: Column, order: CommitOrder, high: str
+    conn: Driver, run: Run, column: Column, order: CommitOrder, high: str
 ) -> tuple[Transaction, ...]:
     """Return the transactions that may commit rows at or below ``high``, as of this moment."""
     with conn.cursor() as cursor:  # what was seen of sessions is kept for the transaction else
         cursor.execute("SELECT pg_catalog.pg_stat_clear_snapshot()")
     if order.watched:
-        rows = run(conn, "watermark_writers", {"relations": list(order.watched)})
+        rows = run("watermark_writers", {"relations": list(order.watched)})
     else:
-        rows = run(conn, "watermark_transactions")
+        rows = run("watermark_transactions")
     least = _least(conn, column, rows, high) if order.by_start else {}
     return tuple(
         Transaction(
@@ -176,7 +177,7 @@ def _whose(pid: int | None, user: str | None, start: str | None) -> str:
 
 
 def _least(
-    conn: Any, column: Column, rows: Sequence[tuple[Any, ...]], high: str
+    conn: Driver, column: Column, rows: Sequence[tuple[Any, ...]], high: str
 ) -> dict[str, tuple[str, bool]]:
     """Return the least time that rows of a transaction can have, and whether ``high`` reaches it.
 

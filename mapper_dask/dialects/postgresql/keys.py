@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mapper_dask.dialects.postgresql import named_queries
 from mapper_dask.dialects.postgresql.queries import quote
+from mapper_dask.dialects.session import Driver
 from mapper_dask.errors import PublishError
 
 
@@ -45,7 +45,7 @@ class Key:
         return tuple(column.name for column in self.columns if not column.image_equal)
 
 
-def key_of(conn: Any, quoted: str, names: Sequence[str]) -> Key:
+def key_of(conn: Driver, quoted: str, names: Sequence[str]) -> Key:
     """Return how a unique key of a table compares its columns.
 
     Raises

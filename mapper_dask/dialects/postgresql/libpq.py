@@ -13,6 +13,8 @@ from typing import Any
 
 import psycopg2._psycopg
 
+from mapper_dask.dialects.session import Driver
+
 Refusal = tuple[str | None, str | None, str | None, str | None]
 """What a server refused: sqlstate, message, hint, context."""
 
@@ -80,7 +82,7 @@ def addresses() -> tuple[int, ...] | None:
 
 
 def copy_out(
-    conn: Any, statement: bytes, sink: Callable[[bytes], object], block: int
+    conn: Driver, statement: bytes, sink: Callable[[bytes], object], block: int
 ) -> int | Refusal:
     """Run a COPY … TO STDOUT; return the rows the database counted, or what it refused.
 
@@ -105,7 +107,7 @@ def copy_out(
     return _refusal(pq, address, None) if size == BROKEN_LINK else _outcome(pq, address)
 
 
-def copy_in(conn: Any, statement: bytes, source: Any, block: int) -> int | Refusal:
+def copy_in(conn: Driver, statement: bytes, source: Any, block: int) -> int | Refusal:
     """Run a COPY … FROM STDIN of a stream; return the rows the database counted, or its refusal.
 
     Raises

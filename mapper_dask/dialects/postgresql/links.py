@@ -19,6 +19,7 @@ from typing import Any
 import psycopg2._psycopg
 import psycopg2.extensions
 
+from mapper_dask.dialects.session import Driver
 from mapper_dask.halting import link_of
 
 _ADDRESS, _TEXT, _NUMBER = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
@@ -78,7 +79,7 @@ class PostgresLink:
     while a server is still being asked.
     """
 
-    def __init__(self, conn: Any) -> None:
+    def __init__(self, conn: Driver) -> None:
         self._lock = threading.Lock()
         self._socket = os.dup(conn.fileno())
         calls = functions()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import uuid
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
+
+from mapper_dask.dialects.session import Driver
 
 
 @functools.singledispatch
@@ -93,3 +96,13 @@ def _(value: str) -> str:
     if "\\" not in quoted:
         return f"'{quoted}'"
     return "E'" + quoted.replace("\\", "\\\\") + "'"
+
+
+def quoting(conn: Driver) -> Callable[[str], str]:
+    """Return what quotes a text for a connection, as the driver does."""
+
+    def literal(text: str) -> str:
+        with conn.cursor() as cursor:
+            return str(cursor.mogrify("%s", (text,)).decode("utf-8"))
+
+    return literal

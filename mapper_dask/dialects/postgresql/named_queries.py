@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
+from mapper_dask.dialects.session import Driver
+
 DURABLE = (
     "SELECT pg_catalog.set_config('synchronous_commit', 'on', true) WHERE "
     "pg_catalog.current_setting('synchronous_commit') OPERATOR(pg_catalog.=) 'off'"
@@ -21,7 +23,7 @@ def text(name: str) -> str:
     return (folder / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def run(conn: Any, name: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+def run(conn: Driver, name: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
     """Run a named query with bound values; return its rows, none for one that returns none."""
     with conn.cursor() as cursor:
         cursor.execute(text(name), params)

@@ -7,9 +7,10 @@ import fcntl
 import os
 import threading
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Self
 
 from mapper_dask.dialects.postgresql.copying import Sink
+from mapper_dask.dialects.session import Driver
 from mapper_dask.halting import Breaker
 
 JOIN_SECONDS = 0.1
@@ -42,7 +43,7 @@ class Pipe:
         Called with what takes the bytes; what it returns is ``result``.
     """
 
-    def __init__(self, conn: Any, write: Callable[[Sink], int]) -> None:
+    def __init__(self, conn: Driver, write: Callable[[Sink], int]) -> None:
         self._conn, self._write = conn, write
         self._error: BaseException | None = None
         self.result = 0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pyarrow as pa
 
 from mapper_dask.dialects.postgresql import copying
 from mapper_dask.dialects.postgresql.spool import Filling
 from mapper_dask.dialects.pouring import Pool
+from mapper_dask.dialects.session import Driver
 from mapper_dask.errors import LoadCountError
 from mapper_dask.schema.facts import Column
 
@@ -26,15 +26,7 @@ class _Counted:
         self._pool.add(rows)
 
 
-class Pouring:
-    """The part of the dialect that reads a query once for all."""
-
-    def pour(self, conn: Any, sql: str, columns: Sequence[Column], pool: Pool) -> None:
-        """Hand all rows of a query, read by one statement, to a pool as they come."""
-        pour(conn, sql, columns, pool)
-
-
-def pour(conn: Any, sql: str, columns: Sequence[Column], pool: Pool) -> None:
+def pour(conn: Driver, sql: str, columns: Sequence[Column], pool: Pool) -> None:
     """Hand all rows of a query to a pool.
 
     A value that its column's Arrow type cannot hold makes that column text throughout; only the

@@ -5,17 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
-from mapper_dask.dialects.postgresql import (
-    explain,
-    named_queries,
-    queries,
-    query_texts,
-    repeatable,
-)
+from mapper_dask.dialects.postgresql import explain, named_queries, queries, query_texts, repeatable
 from mapper_dask.dialects.postgresql.plan_texts import Node, nodes
 from mapper_dask.dialects.postgresql.repeatable import ColumnFact, Facts, TableFact
+from mapper_dask.dialects.session import Driver
 from mapper_dask.errors import DatabaseError
 from mapper_dask.query_text import lexers
 from mapper_dask.schema.facts import Column, Estimate, FunctionFact, Relation
@@ -51,31 +46,32 @@ _ADDED = frozenset({"smallint", "integer", "bigint", "numeric", "money", "interv
 
 
 class Catalogue(Protocol):
-    """What is asked of the dialect."""
+    """What is asked of the source."""
 
-    def relation(self, conn: Any, table: str) -> Relation | None:
+    @property
+    def conn(self) -> Driver:
+        """The driver's own connection."""
+        ...
+
+    def relation(self, table: str) -> Relation | None:
         """Return what the catalogue knows of a table as a FROM clause writes it."""
         ...
 
-    def describe_query(self, conn: Any, sql: str) -> tuple[Column, ...]:
+    def describe_query(self, sql: str) -> tuple[Column, ...]:
         """Return a query's columns without reading a row."""
         ...
 
-    def mark(self, conn: Any) -> None:
+    def mark(self) -> None:
         """Mark a point in the transaction, which an error would end."""
         ...
 
-    def back_to_mark(self, conn: Any) -> None:
+    def back_to_mark(self) -> None:
         """Let the transaction go on from the mark."""
         ...
 
 
 def doubt(
-    conn: Any,
-    sql: str,
-    estimate: Estimate,
-    functions: Sequence[FunctionFact],
-    catalogue: Catalogue,
+    catalogue: Catalogue, sql: str, estimate: Estimate, functions: Sequence[FunctionFact]
 ) -> str:
     """Return why a query may give other rows in another statement; empty when it is shown not to.
 
@@ -87,15 +83,15 @@ def doubt(
         return f"it asks for the time ({', '.join(words)}), which each statement has its own of"
     if unsure := [f"{fact.name}()" for fact in functions if not fact.repeats]:
         return f"{', '.join(unsure)} is not shown to answer the same in each statement"
-    for (said,) in named_queries.run(conn, "outside_snapshot"):
+    for (said,) in named_queries.run(catalogue.conn, "outside_snapshot"):
         return str(said)
     if estimate.passing:
         return ""
-    plan = _shown(conn, sql)
-    return repeatable.doubt(plan, _facts(conn, sql, plan, functions, catalogue))
+    plan = _shown(catalogue.conn, sql)
+    return repeatable.doubt(plan, _facts(catalogue, sql, plan, functions))
 
 
-def _shown(conn: Any, sql: str) -> Node:
+def _shown(conn: Driver, sql: str) -> Node:
     with conn.cursor() as cursor:
         cursor.execute(ORDERS_SHOWN)
     plan = explain.plan(conn, sql, "VERBOSE, ")
@@ -104,27 +100,25 @@ def _shown(conn: Any, sql: str) -> Node:
     return plan
 
 
-def _facts(
-    conn: Any, sql: str, plan: Node, functions: Sequence[FunctionFact], catalogue: Catalogue
-) -> Facts:
+def _facts(catalogue: Catalogue, sql: str, plan: Node, functions: Sequence[FunctionFact]) -> Facts:
     read = {
         str(node["Alias"]): (str(node["Schema"]), str(node["Relation Name"]))
         for node in nodes(plan)
         if "Relation Name" in node and "Schema" in node
     }
-    [(arrays, unions)] = named_queries.run(conn, "unshown_parts")
+    [(arrays, unions)] = named_queries.run(catalogue.conn, "unshown_parts")
     return Facts(
-        tables=_tables(conn, read, catalogue),
+        tables=_tables(catalogue, read),
         reshaping=frozenset(fact.name for fact in functions if fact.reshapes),
-        asked=_asking(conn, read, catalogue),
-        arrays_told=conn.server_version >= ARRAYS_TOLD,
+        asked=_asking(catalogue, read),
+        arrays_told=catalogue.conn.server_version >= ARRAYS_TOLD,
         arrays=arrays or _ARRAY.search(sql) is not None,
         unions=unions or _UNION.search(sql) is not None,
     )
 
 
 def _asking(
-    conn: Any, read: dict[str, tuple[str, str]], catalogue: Catalogue
+    catalogue: Catalogue, read: dict[str, tuple[str, str]]
 ) -> Callable[[str], ColumnFact | None]:
     """Return what asks the database for the type of an expression over the tables of a plan."""
     sources = ", ".join(
@@ -133,31 +127,31 @@ def _asking(
     )
 
     def asked(expression: str) -> ColumnFact | None:
-        catalogue.mark(conn)
+        catalogue.mark()
         try:
             sql = f"SELECT {expression} AS value{' FROM ' * bool(sources)}{sources}"
-            (column,) = catalogue.describe_query(conn, sql)
+            (column,) = catalogue.describe_query(sql)
         except DatabaseError as error:
             if error.transient:
                 raise
-            catalogue.back_to_mark(conn)
+            catalogue.back_to_mark()
             return None
         return of_type(column.type_name)
 
     return asked
 
 
-def _tables(
-    conn: Any, read: dict[str, tuple[str, str]], catalogue: Catalogue
-) -> dict[str, TableFact]:
+def _tables(catalogue: Catalogue, read: dict[str, tuple[str, str]]) -> dict[str, TableFact]:
     places = sorted(set(read.values()))
     named = {"schemas": [schema for schema, _ in places], "tables": [name for _, name in places]}
     columns: list[dict[str, ColumnFact]] = [{} for _ in places]
-    for place, name, type_name, kind, same in named_queries.run(conn, "plan_columns", named):
+    for place, name, type_name, kind, same in named_queries.run(
+        catalogue.conn, "plan_columns", named
+    ):
         columns[place - 1][name] = _column(type_name, kind, deterministic=same)
     found = {}
     for place, known in zip(places, columns, strict=True):
-        table = catalogue.relation(conn, ".".join(map(queries.quote, place)))
+        table = catalogue.relation(".".join(map(queries.quote, place)))
         found[place] = TableFact(known, () if table is None else table.unique_keys)
     return {alias: found[place] for alias, place in read.items()}
 

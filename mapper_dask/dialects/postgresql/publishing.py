@@ -8,7 +8,6 @@ the commit, the table is asked what it holds. Any difference leaves it as it was
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg2
 
@@ -16,6 +15,7 @@ from mapper_dask.dialects.postgresql import faults, staging, watching
 from mapper_dask.dialects.postgresql.keys import Key, key_of
 from mapper_dask.dialects.postgresql.watching import Watch
 from mapper_dask.dialects.publishing import Publishing, require_able
+from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.facts import Publication
 from mapper_dask.schema.hazards import statements_of
 
@@ -93,7 +93,7 @@ class _Publishing(Publishing):
         watching.require_untouched(done, watch.quoted, self.blame())
 
 
-def publish(conn: Any, publication: Publication, loaded: int) -> int:
+def publish(conn: Driver, publication: Publication, loaded: int) -> int:
     """Let the staged rows enter the target; return how many did. The caller commits.
 
     Parameters

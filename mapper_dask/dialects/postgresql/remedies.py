@@ -11,6 +11,7 @@ from mapper_dask.dialects.postgresql import grants, named_queries
 from mapper_dask.dialects.postgresql.faults import DENIED
 from mapper_dask.dialects.postgresql.grants import Run
 from mapper_dask.dialects.postgresql.names import shown
+from mapper_dask.dialects.session import Driver
 from mapper_dask.errors import DatabaseError
 from mapper_dask.near import listed, nearest
 from mapper_dask.query_text.named import names_in, tables_of
@@ -72,7 +73,7 @@ def constraint_of(said: str) -> str:
     return found[1] if found else ""
 
 
-def remedy(conn: Any, sql: str, error: DatabaseError) -> Refusal:
+def remedy(conn: Driver, sql: str, error: DatabaseError) -> Refusal:
     """Return what is told of a refused query.
 
     Its transaction, which the error has ended, is left; the catalogue is asked in another.

@@ -18,7 +18,8 @@ from typing import Any
 import psycopg2
 
 from mapper_dask.connections.pool import ConnectArgs
-from mapper_dask.schema.facts import Column, Settings, SourceQuery
+from mapper_dask.dialects.session import Driver
+from mapper_dask.schema.facts import Column, Settings
 
 ENCODING = "UTF8"
 """What texts are sent and read in. It goes into the connection: a role, a database, a URL and the
@@ -122,7 +123,7 @@ _NEEDLESS_QUOTES = re.compile(r'"(?!char")([a-z_][a-z0-9_]*)"')
 _own: weakref.WeakKeyDictionary[Any, Own] = weakref.WeakKeyDictionary()
 
 
-def own(conn: Any) -> Own:
+def own(conn: Driver) -> Own:
     """Return what a session was given; asked for once a connection, before anything is changed."""
     if conn not in _own:
         with conn.cursor() as cursor:
@@ -140,12 +141,12 @@ def own(conn: Any) -> Own:
     return _own[conn]
 
 
-def type_name(conn: Any, name: str) -> str:
+def type_name(conn: Driver, name: str) -> str:
     """Return a type's name as the catalogue writes it in most sessions."""
     return _NEEDLESS_QUOTES.sub(r"\1", name) if own(conn).quotes else name
 
 
-def prepare(conn: Any) -> None:
+def prepare(conn: Driver) -> None:
     """End what a connection was doing, and know its own settings before others begin."""
     conn.rollback()
     if conn.info.parameter_status("client_encoding") != ENCODING:  # a pooler may have passed it by
@@ -154,7 +155,7 @@ def prepare(conn: Any) -> None:
     conn.rollback()
 
 
-def settings(conn: Any) -> str:
+def settings(conn: Driver) -> str:
     """Return the statements that make values exact for a transaction of a prepared connection."""
     given = own(conn)
     if not given.rounds_floats:
@@ -180,13 +181,13 @@ def fence(cursor: Any, application: str, lock_timeout: float) -> None:
 # -- what is carried from the session that planned -------------------------------------------------
 
 
-def carried(conn: Any) -> Settings:
+def carried(conn: Driver) -> Settings:
     """Return what the meaning of a query hangs on, as far as the server tells it unasked."""
     found = ((name, conn.info.parameter_status(name)) for name in CARRIED)
     return tuple((name, value) for name, value in found if value is not None)
 
 
-def require_carried(cursor: Any, conn: Any, wanted: Settings) -> None:
+def require_carried(cursor: Any, conn: Driver, wanted: Settings) -> None:
     """Let a transaction mean what the session that planned meant, where the two are unlike.
 
     The environment of a worker's process, and a role that was altered meanwhile, make them so.
@@ -199,13 +200,13 @@ def require_carried(cursor: Any, conn: Any, wanted: Settings) -> None:
 # -- what a column needs ---------------------------------------------------------------------------
 
 
-def read_exactly(conn: Any, columns: Sequence[Column]) -> None:
+def read_exactly(conn: Driver, columns: Sequence[Column]) -> None:
     """Let spans of time within values of types that users made be read alike everywhere."""
     if _hides_spans(own(conn), columns):
         _say(conn, "SET LOCAL intervalstyle = 'postgres'")
 
 
-def load_exactly(conn: Any, columns: Sequence[Column]) -> None:
+def load_exactly(conn: Driver, columns: Sequence[Column]) -> None:
     """Let texts be taken for what they say, where a column's type reads them by a setting."""
     needed = dict(_needed_to_load(own(conn), columns))
     if needed:
@@ -235,7 +236,7 @@ def _needed_to_load(given: Own, columns: Sequence[Column]) -> Iterator[tuple[str
             yield "SET LOCAL array_nulls = on", note
 
 
-def _say(conn: Any, statements: str) -> None:
+def _say(conn: Driver, statements: str) -> None:
     with conn.cursor() as cursor:
         cursor.execute(statements)
 
@@ -243,7 +244,7 @@ def _say(conn: Any, statements: str) -> None:
 # -- what a plan says ------------------------------------------------------------------------------
 
 
-def read_notes(conn: Any, columns: Sequence[Column]) -> tuple[str, ...]:
+def read_notes(conn: Driver, columns: Sequence[Column]) -> tuple[str, ...]:
     """Return which settings of a source's session are changed, and what they may have meant."""
     given = own(conn)
     notes = []
@@ -269,7 +270,7 @@ def read_notes(conn: Any, columns: Sequence[Column]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def load_notes(conn: Any, columns: Sequence[Column]) -> tuple[str, ...]:
+def load_notes(conn: Driver, columns: Sequence[Column]) -> tuple[str, ...]:
     """Return which settings of a target's session are changed, which its triggers see."""
     given = own(conn)
     notes = [note for _, note in _needed_to_load(given, columns)]
@@ -294,7 +295,7 @@ WRITES = (
 """What the text of a value hangs on."""
 
 
-def writes(conn: Any) -> Mapping[str, str]:
+def writes(conn: Driver) -> Mapping[str, str]:
     """Return how a session writes values, as it stands in its transaction."""
     with conn.cursor() as cursor:
         cursor.execute(
@@ -305,7 +306,7 @@ def writes(conn: Any) -> Mapping[str, str]:
         return dict(cursor.fetchall())
 
 
-def write_as(conn: Any, wanted: Mapping[str, str]) -> None:
+def write_as(conn: Driver, wanted: Mapping[str, str]) -> None:
     """Let a transaction in which no text of a user's runs write values as another session does."""
     now = writes(conn)
     for name, value in wanted.items():
@@ -313,7 +314,7 @@ def write_as(conn: Any, wanted: Mapping[str, str]) -> None:
             _try_to_set(conn, name, value)
 
 
-def _try_to_set(conn: Any, name: str, value: str) -> None:
+def _try_to_set(conn: Driver, name: str, value: str) -> None:
     """Set what one server may know and another not, such as the name of a locale."""
     with conn.cursor() as cursor:
         cursor.execute("SAVEPOINT mapper_dask_setting")
@@ -323,28 +324,3 @@ def _try_to_set(conn: Any, name: str, value: str) -> None:
             if error.pgcode != INVALID_VALUE:
                 raise
             cursor.execute("ROLLBACK TO SAVEPOINT mapper_dask_setting")
-
-
-class SessionSettings:
-    """The part of the dialect that asks what a session is, and says what is changed in it."""
-
-    def meaning(self, conn: Any) -> Settings:
-        """Return what a query's meaning hangs on in this session."""
-        return carried(conn)
-
-    def changed_to_read(self, conn: Any, query: SourceQuery) -> tuple[str, ...]:
-        """Return which of the session's own settings are changed while a query is read."""
-        return read_notes(conn, query.columns)
-
-    def changed_to_load(self, conn: Any, columns: Sequence[Column]) -> tuple[str, ...]:
-        """Return which of the session's own settings are changed while rows are loaded."""
-        prepare(conn)
-        return load_notes(conn, columns)
-
-    def writes(self, conn: Any) -> Mapping[str, str]:
-        """Return the settings under which this session writes values as texts."""
-        return writes(conn)
-
-    def write_as(self, conn: Any, writes: Mapping[str, str]) -> None:
-        """Let a session in which nothing of a user's runs write values as another one does."""
-        write_as(conn, writes)

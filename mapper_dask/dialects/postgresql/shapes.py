@@ -34,9 +34,7 @@ class _Type:
     """Name, number, name with modifiers, and collation of each."""
 
 
-def with_shapes(
-    run: Run, conn: Any, columns: Sequence[Column], type_ids: Sequence[int]
-) -> tuple[Column, ...]:
+def with_shapes(run: Run, columns: Sequence[Column], type_ids: Sequence[int]) -> tuple[Column, ...]:
     """Return columns with what their types are made of, where more than a name tells it.
 
     Parameters
@@ -45,7 +43,7 @@ def with_shapes(
         The catalogue's number of each column's type; a domain's is that of what it is made of.
     """
     asked = sorted({n for c, n in zip(columns, type_ids, strict=True) if _is_made_of(c, n)})
-    types = _types(run(conn, "type_shapes", {"types": asked})) if asked else {}
+    types = _types(run("type_shapes", {"types": asked})) if asked else {}
     shaped = [
         replace(column, shape=_shape(types, number, column.type_name))
         if column.family is TypeFamily.OTHER
@@ -53,7 +51,7 @@ def with_shapes(
         for column, number in zip(columns, type_ids, strict=True)
     ]
     if any(column.shape is not None and _holds_money(column.shape) for column in shaped):
-        [(text, unit)] = run(conn, "money_form")
+        [(text, unit)] = run("money_form")
         form = f"{text}, in units of 1/{int(unit, 16)}"
         shaped = [
             column if column.shape is None else replace(column, shape=_formed(column.shape, form))

@@ -14,7 +14,6 @@ when the others are in: it may refer to one of them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import psycopg2
 import pyarrow as pa
@@ -22,6 +21,7 @@ import pyarrow.compute as pc
 
 from mapper_dask.dialects.postgresql import faults, named_queries, transfer, watching
 from mapper_dask.dialects.postgresql.watching import Watch
+from mapper_dask.dialects.session import Driver
 from mapper_dask.dialects.sifting import MOST_WAITING
 from mapper_dask.errors import RejectLimitError
 from mapper_dask.schema.facts import Loaded, TargetTable
@@ -41,7 +41,7 @@ SAVEPOINT = "mapper_dask_piece"
 class _Loading:
     """One table of rows on its way."""
 
-    conn: Any
+    conn: Driver
     table: TargetTable
     rows: pa.Table
     most: int
@@ -208,7 +208,7 @@ def _holds_line_breaks(rows: pa.Table) -> bool:
     return any(pc.any(pc.match_substring(text, "\n")).as_py() for text in texts)
 
 
-def load(conn: Any, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
+def load(conn: Driver, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
     """Load rows but for those the database refuses; deferred constraints are checked at once.
 
     Raises

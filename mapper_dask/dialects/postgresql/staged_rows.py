@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg2
 import pyarrow as pa
@@ -19,6 +18,7 @@ from mapper_dask.dialects.postgresql.keys import Key, key_of
 from mapper_dask.dialects.postgresql.queries import quote
 from mapper_dask.dialects.postgresql.watching import hazards
 from mapper_dask.dialects.publishing import Publishing, of_some, require_able
+from mapper_dask.dialects.session import Driver
 from mapper_dask.dialects.sifting import Blocks, Piece, Sifting
 from mapper_dask.dialects.staged_rows import StagedRow
 from mapper_dask.schema.batches import Most
@@ -153,21 +153,20 @@ def _where(piece: Piece) -> str:
 class PostgreSQLStagedRows:
     """What PostgreSQL does with rows that wait."""
 
-    target_table: Callable[[Any, str | None, str], TargetTable | None]
+    conn: Driver
+    target_table: Callable[[str | None, str], TargetTable | None]
     """Returns a table and its columns."""
 
-    def chunk_column(self, name: str) -> Column:
-        """Return the column of that name that tells a row's chunk."""
-        return Column(name, "integer", TypeFamily.INTEGER, pa.int32(), native=True)
-
-    def refused(self, conn: Any, publication: Publication, most: int) -> dict[str, str]:
+    def refused(self, publication: Publication, most: int) -> dict[str, str]:
         """Return the places of the rows that the target refuses, and why."""
-        with conn.cursor() as cursor:
+        with self.conn.cursor() as cursor:
             if publication.disposition != "append":
                 cursor.execute(staging.lock(publication))
-            known = hazards(conn, publication.target)
+            known = hazards(self.conn, publication.target)
             require_able(publication, known)
-            key = key_of(conn, publication.target, publication.key if publication.by_key else ())
+            key = key_of(
+                self.conn, publication.target, publication.key if publication.by_key else ()
+            )
             rehearsal = _Rehearsal(cursor, publication, known, key)
             rehearsal.begin()
             found = Sifting(
@@ -182,9 +181,9 @@ class PostgreSQLStagedRows:
             rehearsal.end()
         return found
 
-    def read(self, conn: Any, publication: Publication, places: Sequence[str]) -> list[StagedRow]:
+    def read(self, publication: Publication, places: Sequence[str]) -> list[StagedRow]:
         """Return the rows at some places."""
-        table = self.target_table(conn, publication.schema, publication.staging_name)
+        table = self.target_table(publication.schema, publication.staging_name)
         columns = (
             [] if table is None else [c for n in publication.columns if (c := table.column(n))]
         )
@@ -192,27 +191,14 @@ class PostgreSQLStagedRows:
         chunk = quote(publication.chunk_column) if publication.chunk_column else "NULL::integer"
         told = [chunk, "xmin::pg_catalog.text::bigint", "ctid::pg_catalog.text"]
         sql = f"SELECT {', '.join(names + told)} FROM {publication.staging} WHERE {_where(places)}"
-        read = transfer.read(conn, sql, [*columns, *_TOLD], most=Most(READ_ROWS), strict=False)
+        read = transfer.read(self.conn, sql, [*columns, *_TOLD], most=Most(READ_ROWS), strict=False)
         return [row for rows in read for row in _rows_of(rows, [c.name for c in columns])]
 
-    def remove(self, conn: Any, publication: Publication, places: Sequence[str]) -> int:
+    def remove(self, publication: Publication, places: Sequence[str]) -> int:
         """Remove the rows at some places from where they wait; return how many were there."""
-        with conn.cursor() as cursor:
+        with self.conn.cursor() as cursor:
             cursor.execute(f"DELETE FROM {publication.staging} WHERE {_where(places)}")
             return int(cursor.rowcount)
-
-
-class WithStagedRows:
-    """A dialect that has them."""
-
-    def target_table(self, conn: Any, schema: str | None, table: str) -> TargetTable | None:
-        """Return a table and its columns, None when there is none of that name."""
-        raise NotImplementedError
-
-    @property
-    def staged_rows(self) -> PostgreSQLStagedRows:
-        """What it does with rows that wait, where the target refuses some."""
-        return PostgreSQLStagedRows(self.target_table)
 
 
 def _rows_of(rows: pa.Table, names: Sequence[str]) -> list[StagedRow]:

@@ -11,10 +11,10 @@ transaction, against what the table then holds: see ``publishing``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from mapper_dask.dialects.postgresql.keys import Key
 from mapper_dask.dialects.postgresql.queries import quote
+from mapper_dask.dialects.session import Driver
 from mapper_dask.query_text.aliases import free
 from mapper_dask.schema.facts import Publication
 
@@ -22,7 +22,7 @@ MARK = "mapper_dask ledger "
 """A staging table's comment begins so, and ends in the object id of the ledger that knows it."""
 
 
-def create(conn: Any, publication: Publication) -> None:
+def create(conn: Driver, publication: Publication) -> None:
     """Create a staging table that takes and refuses what the target would.
 
     Its unique indexes find two rows with one key before anything is published. A merge by the

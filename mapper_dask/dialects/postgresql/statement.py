@@ -21,6 +21,7 @@ import psycopg2
 import psycopg2.extensions
 
 from mapper_dask.dialects.postgresql import faults, libpq
+from mapper_dask.dialects.session import Driver
 from mapper_dask.errors import DatabaseError
 
 SEVERAL = "42601"
@@ -61,7 +62,7 @@ class Described:
     number: int
 
 
-def rows(conn: Any, query: str, *, head: str = "") -> list[tuple[Any, ...]]:
+def rows(conn: Driver, query: str, *, head: str = "") -> list[tuple[Any, ...]]:
     """Return the rows of a query that holds a user's text; values as text, where libpq is spoken.
 
     Parameters
@@ -87,7 +88,7 @@ def rows(conn: Any, query: str, *, head: str = "") -> list[tuple[Any, ...]]:
         ]
 
 
-def described(conn: Any, query: str) -> list[Described]:
+def described(conn: Driver, query: str) -> list[Described]:
     """Return the columns of a query, which is run as it is: let it ask for no rows.
 
     Raises
@@ -111,7 +112,7 @@ def described(conn: Any, query: str) -> list[Described]:
         ]
 
 
-def require_whole(conn: Any, text: str) -> None:
+def require_whole(conn: Driver, text: str) -> None:
     """Refuse a user's text that is not, by itself, one statement of balanced brackets.
 
     It is parsed, and not run. Of what holds a text that passed in brackets, nothing but what
@@ -128,7 +129,7 @@ def require_whole(conn: Any, text: str) -> None:
         _ask(conn, text, GUARD_WHOLE.replace("{}", text))
 
 
-def require_one(conn: Any, query: str) -> None:
+def require_one(conn: Driver, query: str) -> None:
     """Refuse what holds more than one statement, before it is sent in a way that would run them.
 
     Where a query that stands in brackets is one statement, its text has no semicolon that the
@@ -145,7 +146,7 @@ def require_one(conn: Any, query: str) -> None:
         _ask(conn, query, GUARD_TAIL)
 
 
-def is_direct(conn: Any) -> bool:
+def is_direct(conn: Driver) -> bool:
     """Return whether libpq can be spoken to within the transaction that psycopg2 has begun."""
     info = conn.info
     return (
@@ -172,13 +173,13 @@ def encoded(text: str) -> bytes:
 # -- one transaction -------------------------------------------------------------------------------
 
 
-def mark(conn: Any) -> str:
+def mark(conn: Driver) -> str:
     """Return the statement that marks a transaction that begins; ``prove`` finds it again."""
     _marks[conn] = token = secrets.token_hex(8)
     return f"SET LOCAL mapper_dask.transaction = '{token}'"
 
 
-def prove(conn: Any, found: str | None, read_only: str) -> None:
+def prove(conn: Driver, found: str | None, read_only: str) -> None:
     """Refuse to go on in another transaction than the one that was begun, or one that can write.
 
     Parameters
@@ -201,7 +202,7 @@ def prove(conn: Any, found: str | None, read_only: str) -> None:
         raise DatabaseError(message, sqlstate="25000", transient=False)
 
 
-def prove_by_asking(conn: Any) -> None:
+def prove_by_asking(conn: Driver) -> None:
     """Ask for what ``prove`` needs, and prove it: behind what was not sent as a single statement.
 
     Raises
@@ -222,7 +223,7 @@ def prove_by_asking(conn: Any) -> None:
 
 
 @contextlib.contextmanager
-def _executed(conn: Any, statement: str) -> Iterator[tuple[Any, Any]]:
+def _executed(conn: Driver, statement: str) -> Iterator[tuple[Any, Any]]:
     """Lend the result of a statement that returns rows."""
     pq = libpq.library()
     sent = encoded(statement)
@@ -234,7 +235,7 @@ def _executed(conn: Any, statement: str) -> Iterator[tuple[Any, Any]]:
         pq.PQclear(result)
 
 
-def _prepared(conn: Any, statement: str) -> None:
+def _prepared(conn: Driver, statement: str) -> None:
     """Let the server parse a statement under no name: the next one takes its place."""
     pq = libpq.library()
     result = pq.PQprepare(conn.pgconn_ptr, b"", encoded(statement), 0, None)
@@ -244,7 +245,7 @@ def _prepared(conn: Any, statement: str) -> None:
         pq.PQclear(result)
 
 
-def _require(pq: Any, conn: Any, result: Any, wanted: Sequence[int]) -> None:
+def _require(pq: Any, conn: Driver, result: Any, wanted: Sequence[int]) -> None:
     """Raise what the database refused; and when the transaction did not outlive the statement."""
     if result is None or pq.PQresultStatus(result) not in wanted:
         raise _refusal(pq, conn, result)
@@ -252,7 +253,7 @@ def _require(pq: Any, conn: Any, result: Any, wanted: Sequence[int]) -> None:
         prove(conn, None, "")
 
 
-def _refusal(pq: Any, conn: Any, result: Any) -> psycopg2.Error:
+def _refusal(pq: Any, conn: Driver, result: Any) -> psycopg2.Error:
     def field(letter: str) -> str | None:
         found = None if result is None else pq.PQresultErrorField(result, ord(letter))
         return None if found is None else str(found.decode(errors="replace"))
@@ -277,7 +278,7 @@ def _value(pq: Any, result: Any, row: int, column: int) -> str | None:
 # -- without libpq ---------------------------------------------------------------------------------
 
 
-def _by_cursor(conn: Any, statement: str, taken: Callable[[Any], list[T]]) -> list[T]:
+def _by_cursor(conn: Driver, statement: str, taken: Callable[[Any], list[T]]) -> list[T]:
     """Run a statement that was asked about, and return what is taken from its cursor."""
     with conn.cursor() as cursor:
         cursor.execute(encoded(statement))
@@ -286,7 +287,7 @@ def _by_cursor(conn: Any, statement: str, taken: Callable[[Any], list[T]]) -> li
     return found
 
 
-def _ask(conn: Any, text: str, tail: str) -> None:
+def _ask(conn: Driver, text: str, tail: str) -> None:
     """Let the server parse a text, handed over as a value, as the query of a cursor."""
     encoded(text)
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import psycopg2
 import pyarrow as pa
@@ -13,6 +12,7 @@ from mapper_dask.dialects.postgresql.decode import Decoder
 from mapper_dask.dialects.postgresql.pipe import Pipe
 from mapper_dask.dialects.postgresql.queries import quote
 from mapper_dask.dialects.postgresql.spool import Filling, Spool
+from mapper_dask.dialects.session import Driver
 from mapper_dask.errors import EncodeError, LoadCountError
 from mapper_dask.schema.batches import Most, regrouped
 from mapper_dask.schema.facts import Column, Loaded, TargetTable
@@ -28,7 +28,7 @@ def _into(table: TargetTable, names: Sequence[str], wire_format: str) -> str:
 
 
 def read(
-    conn: Any, sql: str, columns: Sequence[Column], *, most: Most, strict: bool
+    conn: Driver, sql: str, columns: Sequence[Column], *, most: Most, strict: bool
 ) -> Iterator[pa.Table]:
     """Yield a query's rows as Arrow tables of at most so many rows and bytes, at least one.
 
@@ -51,7 +51,7 @@ def read(
 
 
 def _spooled(
-    conn: Any, sql: str, columns: Sequence[Column], typed: Sequence[bool], spool: Spool
+    conn: Driver, sql: str, columns: Sequence[Column], typed: Sequence[bool], spool: Spool
 ) -> tuple[int, list[int]]:
     """Fill a spool; return the rows the database counted, and the columns it is no use for."""
     filling = Filling(columns, typed, spool)
@@ -77,7 +77,7 @@ def _unfit(column: Column) -> EncodeError:
     )
 
 
-def load(conn: Any, table: TargetTable, rows: pa.Table) -> Loaded:
+def load(conn: Driver, table: TargetTable, rows: pa.Table) -> Loaded:
     """Copy Arrow rows into a table, in binary where that is exact, else as CSV.
 
     Raises
@@ -115,9 +115,9 @@ def relay_format(source: Sequence[Column], target: Sequence[Column]) -> str | No
 
 
 def relay(
-    source_conn: Any,
+    source_conn: Driver,
     sql: str,
-    target_conn: Any,
+    target_conn: Driver,
     table: TargetTable,
     names: Sequence[str],
     wire_format: str,
@@ -145,7 +145,7 @@ def relay(
 
 
 def _through_a_pipe(
-    source_conn: Any, out: copying.Out, target_conn: Any, into: str
+    source_conn: Driver, out: copying.Out, target_conn: Driver, into: str
 ) -> tuple[int, int]:
     def read(sink: copying.Sink) -> int:
         try:

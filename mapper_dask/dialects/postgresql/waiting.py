@@ -8,35 +8,32 @@ wait behind him. The server sees no deadlock in that, for the keeper waits for n
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from mapper_dask.dialects.postgresql import named_queries
+from mapper_dask.dialects.session import Driver
 
 _WORDS = re.compile(r"\s*([A-Za-z]+(?: (?:TABLE|MATERIALIZED VIEW|INDEX|VIEW)\b)?)", re.IGNORECASE)
 """What a statement begins with: not what it is about, which may be anything."""
 
 
-class Waiting:
-    """The part of the dialect that knows who stands in the way of a run's reads."""
+def waits_for_keeper(conn: Driver, keeper: str) -> str:
+    """Return who waits for a session that keeps a snapshot; empty when nobody does.
 
-    def waits_for_keeper(self, conn: Any, keeper: str) -> str:
-        """Return who waits for a session that keeps a snapshot; empty when nobody does.
-
-        Parameters
-        ----------
-        keeper
-            Name of that session.
-        """
-        found = named_queries.run(conn, "lock_waiters", {"name": keeper})
-        if not found:
-            return ""
-        pid, user, query, mode, table = found[0]
-        words = _WORDS.match(query)
-        does = f" ({words[1].upper()})" if words else ""
-        who = f" of {user}" if user else ""
-        return (
-            f"session {pid}{who}{does} waits for an {mode} on {table}, which the run's own session "
-            "holds that keeps the snapshot, and the reads wait behind it: neither ends. Let it "
-            f"wait until the run is done, or cancel it (SELECT pg_cancel_backend({pid})); resume "
-            "goes on with what is not committed"
-        )
+    Parameters
+    ----------
+    keeper
+        Name of that session.
+    """
+    found = named_queries.run(conn, "lock_waiters", {"name": keeper})
+    if not found:
+        return ""
+    pid, user, query, mode, table = found[0]
+    words = _WORDS.match(query)
+    does = f" ({words[1].upper()})" if words else ""
+    who = f" of {user}" if user else ""
+    return (
+        f"session {pid}{who}{does} waits for an {mode} on {table}, which the run's own session "
+        "holds that keeps the snapshot, and the reads wait behind it: neither ends. Let it "
+        f"wait until the run is done, or cancel it (SELECT pg_cancel_backend({pid})); resume "
+        "goes on with what is not committed"
+    )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mapper_dask.dialects.postgresql import named_queries
+from mapper_dask.dialects.session import Driver
 from mapper_dask.errors import LoadCountError, PublishError
 from mapper_dask.schema.facts import TargetTable
 from mapper_dask.schema.hazards import (
@@ -36,7 +37,7 @@ XID_COUNT = 2**32
 """A row bears the number of its transaction without the epoch."""
 
 
-def hazards(conn: Any, table: str | int) -> Hazards:
+def hazards(conn: Driver, table: str | int) -> Hazards:
     """Return what may keep rows out of a table or take them away.
 
     Parameters
@@ -107,7 +108,7 @@ class Touched:
 class Watch:
     """Looks after rows from a moment of a transaction on."""
 
-    conn: Any
+    conn: Driver
     quoted: str
     hazards: Hazards
     before: Touched
@@ -169,7 +170,7 @@ class Watch:
         return bool(there >= max(loaded, done.inserted))
 
 
-def settle(conn: Any) -> None:
+def settle(conn: Driver) -> None:
     """Let what is deferred happen, until nothing more does: a trigger may defer another again.
 
     Raises
@@ -190,14 +191,14 @@ def settle(conn: Any) -> None:
     raise LoadCountError(message, stops_run=True)
 
 
-def touched(conn: Any, quoted: str, first: str = "") -> Touched:
+def touched(conn: Driver, quoted: str, first: str = "") -> Touched:
     """Return a session's counters for a table, after a statement that is sent along."""
     with conn.cursor() as cursor:
         cursor.execute(f"{first}\n{named_queries.text('touched_rows')}", {"table": quoted})
         return Touched(*cursor.fetchone())
 
 
-def watch(conn: Any, table: TargetTable, *, subtransactions: bool = False) -> Watch | Unwatched:
+def watch(conn: Driver, table: TargetTable, *, subtransactions: bool = False) -> Watch | Unwatched:
     """Return what looks after the rows that are loaded from now on.
 
     It costs nothing where no trigger fires: what waits in a staging table has none.

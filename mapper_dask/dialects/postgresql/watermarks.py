@@ -7,13 +7,15 @@ rounding of ours.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from mapper_dask.dialects.postgresql import in_progress, statement, zones
 from mapper_dask.dialects.postgresql.in_progress import Run
+from mapper_dask.dialects.postgresql.literals import quoting
 from mapper_dask.dialects.postgresql.queries import cast_type, quote, wrapped
+from mapper_dask.dialects.session import Driver
 from mapper_dask.query_text.windows import within
 from mapper_dask.schema.facts import Column, CommitOrder, Transaction, TypeFamily
 
@@ -28,10 +30,10 @@ MINUS = SIGN.format("-")
 class PostgreSQLWatermarks:
     """Watermarks on one connection, in the transaction that its caller has begun."""
 
-    def __init__(self, conn: Any, literal: Callable[[str], str], run: Run) -> None:
+    def __init__(self, conn: Driver, run: Run) -> None:
         self._conn = conn
         self._run = run
-        self._quoted = literal
+        self._quoted = quoting(conn)
 
     def high(self, sql: str, column: Column, floor: str | None) -> str | None:
         """Return a column's greatest value in a query, or the floor where that is greater."""

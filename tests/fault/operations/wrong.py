@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mapper_dask.ledger.run_tables import Ledger
+from mapper_dask.ledger.run_tables import RunTables
 
 
 def commits_after(owner: type, name: str) -> Callable[[], None]:
@@ -14,9 +14,9 @@ def commits_after(owner: type, name: str) -> Callable[[], None]:
     def install() -> None:
         method = getattr(owner, name)
 
-        def apart(self: Any, conn: Any, *args: Any, **options: Any) -> Any:
-            done = method(self, conn, *args, **options)
-            conn.commit()
+        def apart(self: Any, *args: Any, **options: Any) -> Any:
+            done = method(self, *args, **options)
+            self.target.commit()
             return done
 
         setattr(owner, name, apart)
@@ -30,9 +30,9 @@ def commits_before(owner: type, name: str) -> Callable[[], None]:
     def install() -> None:
         method = getattr(owner, name)
 
-        def apart(self: Any, conn: Any, *args: Any, **options: Any) -> Any:
-            conn.commit()
-            return method(self, conn, *args, **options)
+        def apart(self: Any, *args: Any, **options: Any) -> Any:
+            self.target.commit()
+            return method(self, *args, **options)
 
         setattr(owner, name, apart)
 
@@ -40,8 +40,8 @@ def commits_before(owner: type, name: str) -> Callable[[], None]:
 
 
 MUTANTS: dict[str, tuple[str, Callable[[], None]]] = {
-    "published, then told": ("atomic", commits_after(Ledger, "_publish")),
-    "set aside, then published": ("replace but some", commits_after(Ledger, "reject")),
-    "retried, then told": ("retry", commits_before(Ledger, "retried")),
+    "published, then told": ("atomic", commits_after(RunTables, "_publish")),
+    "set aside, then published": ("replace but some", commits_after(RunTables, "reject")),
+    "retried, then told": ("retry", commits_before(RunTables, "retried")),
 }
 """By name: the work that shows it, and what breaks the library in this process."""

@@ -1,0 +1,59 @@
+"""The one door to a database: what a reference leads to, opened in a role and closed again.
+
+What is opened commits nothing by itself: who opens it says when.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from mapper_dask.connections.pool import engine_for, raw_connection
+from mapper_dask.connections.reference import ConnectionRef
+from mapper_dask.dialects import dialect_for
+from mapper_dask.dialects.base import Opens, Roles
+from mapper_dask.dialects.session import Session
+from mapper_dask.dialects.source import Source
+from mapper_dask.dialects.store import Store
+from mapper_dask.dialects.target import Target
+
+S = TypeVar("S", bound=Session)
+
+
+@contextlib.contextmanager
+def _opened(
+    ref: ConnectionRef, field: str, role: Callable[[Roles], Opens[S]], *, kept: bool = False
+) -> Iterator[S]:
+    dialect = dialect_for(ref, field)
+    engine = engine_for(ref, connect_args=dialect.connect_args())
+    with raw_connection(engine, field) as conn:
+        session = role(dialect.roles)(dialect, conn, engine.url)
+        with contextlib.nullcontext() if kept else session.errors():
+            yield session
+
+
+def open_source(
+    ref: ConnectionRef, field: str = "", *, kept: bool = False
+) -> contextlib.AbstractContextManager[Source]:
+    """Open a database to read it.
+
+    Parameters
+    ----------
+    field
+        The argument the reference was given as, for the error; empty where nobody gave one.
+    kept
+        Whether the session stays open while others work, the user's code among them: then errors
+        are translated only within its own ``errors``, for those others raise are not its own.
+    """
+    return _opened(ref, field, lambda roles: roles.source, kept=kept)
+
+
+def open_target(ref: ConnectionRef, field: str = "") -> contextlib.AbstractContextManager[Target]:
+    """Open a database whose tables take rows; ``field`` as above."""
+    return _opened(ref, field, lambda roles: roles.target)
+
+
+def open_store(ref: ConnectionRef, field: str = "") -> contextlib.AbstractContextManager[Store]:
+    """Open a database that keeps a ledger; ``field`` as above."""
+    return _opened(ref, field, lambda roles: roles.store)
