@@ -35,6 +35,7 @@ from mapper_dask.ledger.trust import require_trusted_flow
 from mapper_dask.limits.budget import Budget
 from mapper_dask.log import log_flow_event
 from mapper_dask.options import with_known_options
+from mapper_dask.parallel_processor import ParallelProcessor
 from mapper_dask.plan.saved_plan import Plan
 from mapper_dask.retries import Patience
 from mapper_dask.settings import Settings, resolve
@@ -181,17 +182,21 @@ class ExecutionEngine:
         started = time.perf_counter()
         with SharedWorkers(self.client, self.scheduler_address, self.max_workers) as workers:
             limit = self._limit(flow)
-            means = Means(
-                flow=flow,
-                ledger=ledger,
-                workers=workers,
-                asked_workers=self.asked_workers,
-                patience=self.patience,
-                budget=Budget.of(self.settings, runs=limit),
+            options = ParallelProcessor(
+                self.asked_workers,
+                retries=self.patience.attempts,
+                lock_timeout=self.patience.lock_timeout,
+                on_failure="return",  # the flow's result tells of it
                 progress=self.progress,
+                budget=Budget.of(self.settings, runs=limit),
                 settings=self.settings,
-                plans=plans,
+            ).options
+            options = replace(
+                options,
+                workers=replace(options.workers, shared=workers.engine),
+                require_wanted=ledger.require_going,
             )
+            means = Means(flow=flow, ledger=ledger, options=options, plans=plans)
             require_going(ledger.run_id, halt)
             ending.entering = True
             stored = ledger.open(flow)  # last: what was refused before has changed nothing there

@@ -16,7 +16,7 @@ import simplejson
 
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError
-from mapper_dask.ledger.run_record import KeptPlan, StoredPlan, StoredPublication
+from mapper_dask.ledger.run_record import StoredPlan, StoredPublication
 from mapper_dask.mapper_job import OnError, WriteDisposition
 from mapper_dask.parallel_models import (
     AUTO,
@@ -60,9 +60,9 @@ def plan_of(run_id: str, text: object) -> StoredPlan:
     )
 
 
-def kept_plan(stored: Stored) -> KeptPlan:
+def kept_plan(stored: Stored) -> StoredPlan:
     """Return a plan of a file; refuse one whose fields are not what a plan's are."""
-    return KeptPlan(**_fields(stored))
+    return StoredPlan(**_fields(stored))
 
 
 def _fields(stored: Stored) -> dict[str, Any]:

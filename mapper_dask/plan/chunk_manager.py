@@ -12,7 +12,7 @@ from mapper_dask.connections.pool import engine_for, raw_connection
 from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Dialect
-from mapper_dask.ledger.run_record import KeptPlan
+from mapper_dask.ledger.run_record import StoredPlan
 from mapper_dask.mapper_job import MapperJob, required_job
 from mapper_dask.parallel_models import (
     AUTO,
@@ -144,7 +144,7 @@ class ChunkManager:
         dialect: Dialect,
         conn: Any,
         job: MapperJob,
-        stored: KeptPlan,
+        stored: StoredPlan,
         chunks: Sequence[Chunk],
     ) -> ChunkPlan:
         """Return a stored plan over the source as it is now; its chunks are never cut anew."""

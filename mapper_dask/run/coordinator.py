@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mapper_dask.dialects.snapshot import Keeper, keep_snapshot
@@ -38,6 +39,7 @@ from mapper_dask.run.run_ending import RunEnding
 from mapper_dask.run.staged_again import publication_again
 from mapper_dask.run.stopped import told_as_stopped
 from mapper_dask.tracebacks import judged, told_plainly
+from mapper_dask.workers.clients import require_begun, require_waitable
 from mapper_dask.workers.fitness import require_picklable
 from mapper_dask.workers.local_cluster import telling
 
@@ -246,8 +248,12 @@ def begin(options: RunOptions, job: MapperJob, plan: Plan | None = None) -> RunH
     def work(halt: Halt) -> ParallelProcessingResult:
         return Coordinator(options, job, halt, kept).run()
 
-    options.workers.require_begun()
-    return RunHandle(str(job.run_id), work, end, options.workers.require_waitable)
+    workers = options.workers
+    if not workers.parallel:
+        return RunHandle(str(job.run_id), work, end)
+    require_begun(workers.client)
+    waitable = partial(require_waitable, workers.client, workers.scheduler_address)
+    return RunHandle(str(job.run_id), work, end, waitable)
 
 
 def _end(job: ResolvedJob) -> None:
