@@ -102,9 +102,9 @@ class Coordinator:
             def planned_here(keeper: Keeper) -> once.Taken | None:
                 run = planned(job, keeper, self._options.patience, self._saved)
                 self._watch.entering = run.plan.read_once
-                return once.taken_in(run, keeper, self._inlet, new=True)
+                return once.taken_in(run, keeper, self._inlet)
 
-            return self._in_budget(job, planned_here, new=True)
+            return self._in_budget(job, planned_here)
 
     def _require_picklable(self, job: ResolvedJob) -> None:
         if self._options.workers.parallel:
@@ -125,7 +125,7 @@ class Coordinator:
         return self._options.budget.attempts(job.run_id, self._halt, tidy)
 
     def _in_budget(
-        self, job: ResolvedJob, plans: Callable[[Keeper], once.Taken | None], *, new: bool
+        self, job: ResolvedJob, plans: Callable[[Keeper], once.Taken | None]
     ) -> ParallelProcessingResult:
         """Plan a run and do it, within the connections it may hold.
 
@@ -155,7 +155,6 @@ class Coordinator:
                     halt=self._halt,
                     watch=self._watch,
                     run=taken[0],
-                    new=new,
                     share=share,
                     keeper=keeper,
                     kept=kept,
@@ -180,7 +179,7 @@ class Coordinator:
             require_same_chunks(stored.run_id, kept, resumed.chunks)
         if not resumed.left:
             return self._reported(resumed)
-        return self._in_budget(job, lambda keeper: self._planned_again(resumed, keeper), new=False)
+        return self._in_budget(job, lambda keeper: self._planned_again(resumed, keeper))
 
     def _reported(self, resumed: Resumed) -> ParallelProcessingResult:
         """Return the result of a run all of whose chunks are committed; it may yet be published."""
@@ -201,17 +200,17 @@ class Coordinator:
         plan = replanned(job.job, stored, keeper, resumed.chunks)
         keeper.give_up_unless(plan.consistent)
         again = once.found_again(plan, resumed, keeper, self._options.spool_parent)
-        rest = rest_of(again.plan, resumed, keeper)
+        left, restart = rest_of(again.plan, resumed, keeper)
         prepared = prepare(job, again.plan, keeper, self._options.patience)
         require_same_columns(prepared, stored)
         prepared = drift.require_same_target(prepared, stored)
-        chunks = again.plan.chunks if again.note else rest.chunks
-        run = Run(job, prepared, chunks, restart=rest.restart, note=again.note)
+        chunks = again.plan.chunks if again.note else left
+        run = Run(job, prepared, chunks, new=False, restart=restart, note=again.note)
         if again.spool is not None:
             return run.from_files(again.spool), once.put_away(again.spool)
         self._watch.entering = run.plan.read_once
         broken_off = not any(result.attempts for _, result in resumed.known)
-        return once.taken_in(run, keeper, self._inlet, new=False, broken_off=broken_off)
+        return once.taken_in(run, keeper, self._inlet, broken_off=broken_off)
 
 
 def named(job: ResolvedJob) -> ResolvedJob:

@@ -42,8 +42,6 @@ class Execution:
     halt: Halt
     watch: Watch
     run: Run
-    new: bool
-    """Whether it is to be entered in the ledger; else it is there already."""
     share: Share
     keeper: Keeper
     kept: contextlib.ExitStack
@@ -93,9 +91,7 @@ class Execution:
         self.run = run = once.shared(run, engine)
         require_going(run.run_id, self.halt)
         self.watch.entering = True
-        if run.entry is not None:
-            return True
-        return (run.enter if self.new else run.reenter)(self.keeper.snapshot)
+        return run.entry is not None or run.enter(self.keeper.snapshot)
 
     def _started(self, planned: float) -> RunStarted:
         """Return what hooks are told when the run begins, whose planning ended at some time."""
@@ -109,7 +105,7 @@ class Execution:
             write_disposition=run.job.job.write_disposition,
             staged=run.prepared.publication is not None,
             chunks=len(run.chunks),
-            resumed=not self.new,
+            resumed=not run.new,
             place=current_place(),
             planning_began=self.watch.began,
             planning_ended=planned,

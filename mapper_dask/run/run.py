@@ -43,6 +43,8 @@ class Run:
     prepared: Prepared
     chunks: Sequence[Chunk]
     """Those still to be done."""
+    new: bool = True
+    """Whether it is to be entered in the ledger; else it is resumed."""
     restart: bool = False
     """Whether it is resumed by throwing away what it has staged: ``chunks`` are all of them."""
     spool: Spool | None = None
@@ -71,7 +73,10 @@ class Run:
         return RunLedger(load.target, self.run_id, load.lock_timeout, task.connection_wait)
 
     def enter(self, snapshot: str | None) -> bool:
-        """Enter a new run in the ledger; return False when another coordinator was quicker."""
+        """Enter the run in the ledger, or resume it; return False when it is another's by now."""
+        return self._open(snapshot) if self.new else self._reopen(snapshot)
+
+    def _open(self, snapshot: str | None) -> bool:
         load, publication = self.prepared.task.load, self.prepared.publication
         if self.ledger is None or load is None:
             return True
@@ -88,8 +93,7 @@ class Run:
         run = NewRun(self.run_id, fingerprint, plan, snapshot, staging)
         return self.ledger.open(run, self.chunks, load.table, publication)
 
-    def reenter(self, snapshot: str | None) -> bool:
-        """Resume a run that the ledger has; return False when it was cancelled meanwhile."""
+    def _reopen(self, snapshot: str | None) -> bool:
         ledger = self.ledger
         if ledger is None:
             return True
