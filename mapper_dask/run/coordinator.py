@@ -38,6 +38,7 @@ from mapper_dask.run.run import Run, replanned, require_chunks, require_same_col
 from mapper_dask.run.run_ending import RunEnding
 from mapper_dask.run.staged_again import publication_again
 from mapper_dask.run.stopped import told_as_stopped
+from mapper_dask.spool.folder import remove_let_go
 from mapper_dask.tracebacks import judged, told_plainly
 from mapper_dask.workers.clients import require_begun, require_waitable
 from mapper_dask.workers.fitness import require_picklable
@@ -190,7 +191,8 @@ class Coordinator:
         self._watch.entering = True
         known = [result for _, result in resumed.known]
         result = stored_runs.result_of(resumed.ledger, stored, known, publication)
-        once.forget(self._options.spool_parent, stored.run_id, result)
+        if result.succeeded:
+            remove_let_go(self._options.spool_parent, stored.run_id)
         return result
 
     def _planned_again(self, resumed: Resumed, keeper: Keeper) -> once.Taken | None:

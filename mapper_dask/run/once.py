@@ -245,9 +245,3 @@ def done(run: Run, result: ParallelProcessingResult) -> None:
     if run.spool is not None and result.succeeded:
         run.spool.keep = False
         remove_let_go(run.spool.folder.path.parent, run.run_id)  # what killed ones have left
-
-
-def forget(parent: Path, run_id: str, result: ParallelProcessingResult) -> None:
-    """Remove the files of a run of which nothing is left to do."""
-    if result.succeeded:
-        remove_let_go(parent, run_id)
