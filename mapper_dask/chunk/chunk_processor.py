@@ -196,7 +196,7 @@ class ChunkProcessor:
             return _done_already(chunk)
         attempt.number = begun
         if load is not None and load.relay is not None and not in_file(chunk):
-            return self._relay_chunk(attempt, load)
+            return self._relay_chunk(attempt)
         with self._reading_of(chunk) as reading:
             reading.wait()
             attempt.snapshot = reading.snapshot
@@ -206,8 +206,8 @@ class ChunkProcessor:
                     self._prepared(rows, attempt)
                 return attempt.result()
             if load.direct_path:
-                return self._load_chunk_aside(batches, attempt, load)
-            return self._load_chunk(batches, attempt, load)
+                return self._load_chunk_aside(batches, attempt)
+            return self._load_chunk(batches, attempt)
 
     def _reading_of(
         self, chunk: Chunk
@@ -216,39 +216,37 @@ class ChunkProcessor:
             return nullcontext(SpooledReading(self.task.read, chunk))
         return reading_of(self.task.read, chunk)
 
-    def _committed(
-        self, attempt: _Attempt, load: LoadTask, fill: Callable[[TargetSession], None]
-    ) -> ChunkResult:
+    @property
+    def _load(self) -> LoadTask:
+        assert self.task.load is not None  # noqa: S101 - there is a target
+        return self.task.load
+
+    def _committed(self, attempt: _Attempt, fill: Callable[[TargetSession], None]) -> ChunkResult:
         """Claim a chunk, load it, account for it: one transaction, so all of that or nothing."""
-        chunk = attempt.chunk
+        chunk, load = attempt.chunk, self._load
         with target_session(load, chunk.chunk_id) as target:
             if not target.ledger.claim(load.run_id, chunk.chunk_id):
                 return _done_already(chunk)
             fill(target)
-            return self._accounted(target, attempt, load)
+            return self._accounted(target, attempt)
 
-    def _load_chunk(
-        self, batches: Iterator[pa.Table], attempt: _Attempt, load: LoadTask
-    ) -> ChunkResult:
+    def _load_chunk(self, batches: Iterator[pa.Table], attempt: _Attempt) -> ChunkResult:
         """Load a chunk; its first rows are read before the transaction begins: it is short so."""
         each = self._load_whole if self.task.reject_limit == 0 else self._load_batches
-        return self._committed(attempt, load, lambda target: each(batches, target, attempt, load))
+        return self._committed(attempt, lambda target: each(batches, target, attempt))
 
-    def _relay_chunk(self, attempt: _Attempt, load: LoadTask) -> ChunkResult:
+    def _relay_chunk(self, attempt: _Attempt) -> ChunkResult:
         """Pass a chunk's bytes on undecoded."""
         with source_session(self.task.read, attempt.chunk) as source:
             attempt.snapshot = source.snapshot
-            return self._committed(
-                attempt, load, lambda target: self._relay(source, target, attempt, load)
-            )
+            return self._committed(attempt, lambda target: self._relay(source, target, attempt))
 
-    def _load_chunk_aside(
-        self, batches: Iterator[pa.Table], attempt: _Attempt, load: LoadTask
-    ) -> ChunkResult:
+    def _load_chunk_aside(self, batches: Iterator[pa.Table], attempt: _Attempt) -> ChunkResult:
         """Load a chunk by a way that commits, into tables of this attempt; then as ever.
 
         Only what those tables hold enters the target, in the transaction of the ledger's row.
         """
+        load = self._load
         with loads_aside(load, attempt.chunk.chunk_id) as aside:
             parts = [
                 aside.load(load.table, encoded.rows)
@@ -262,14 +260,14 @@ class ChunkProcessor:
                     attempt.loaded += target.session.load_from(load.table, part).rows
                 watch.require(attempt.loaded)
 
-            return self._committed(attempt, load, fill)
+            return self._committed(attempt, fill)
 
-    def _accounted(self, target: TargetSession, attempt: _Attempt, load: LoadTask) -> ChunkResult:
+    def _accounted(self, target: TargetSession, attempt: _Attempt) -> ChunkResult:
         """Enter the rows that were set aside, and the counts, in the chunk's transaction.
 
         The rows are sent, so the target is locked: what it is now, it was while they were.
         """
-        result = attempt.result()
+        load, result = self._load, attempt.result()
         require_same_target(target, load.table)
         if self.task.read.one_state:
             require_same_state(target, load.run_id, result)
@@ -282,9 +280,8 @@ class ChunkProcessor:
         target.ledger.account(load.run_id, result, apart=apart)
         return result
 
-    def _relay(
-        self, source: SourceSession, target: TargetSession, attempt: _Attempt, load: LoadTask
-    ) -> None:
+    def _relay(self, source: SourceSession, target: TargetSession, attempt: _Attempt) -> None:
+        load = self._load
         names = [column.name for column in self.task.read.query.columns]
         watch = target.session.watch(load.table)
         attempt.read, attempt.loaded = target.session.relay(
@@ -295,11 +292,7 @@ class ChunkProcessor:
         require_same_source(source, self.task.read)
 
     def _load_batches(
-        self,
-        batches: Iterator[pa.Table],
-        target: TargetSession,
-        attempt: _Attempt,
-        load: LoadTask,
+        self, batches: Iterator[pa.Table], target: TargetSession, attempt: _Attempt
     ) -> None:
         """Load the rows that the target takes, within the limit of those it may refuse."""
         for rows in batches:
@@ -308,25 +301,22 @@ class ChunkProcessor:
             if not encoded.rows.num_rows:
                 continue
             room = self.task.reject_limit - len(attempt.rejects)
-            table, sent = with_chunk(load.table, encoded.rows, attempt.chunk.chunk_id)
+            table, sent = with_chunk(self._load.table, encoded.rows, attempt.chunk.chunk_id)
             done = target.session.load_apart(table, sent, room)
             attempt.loaded += done.rows
             attempt.rejects += refused_by_target(self.task, encoded.rows, dict(done.refused))
 
     def _load_whole(
-        self,
-        batches: Iterator[pa.Table],
-        target: TargetSession,
-        attempt: _Attempt,
-        load: LoadTask,
+        self, batches: Iterator[pa.Table], target: TargetSession, attempt: _Attempt
     ) -> None:
         """Load every row, or raise; all of them are there when what is deferred has happened."""
-        watch = target.session.watch(load.table)
+        table = self._load.table
+        watch = target.session.watch(table)
         for rows in batches:
             encoded = self._prepared(rows, attempt)
             del rows  # not held beside what became of them
             if encoded.rows.num_rows:
-                attempt.loaded += target.session.load(load.table, encoded.rows).rows
+                attempt.loaded += target.session.load(table, encoded.rows).rows
         watch.require(attempt.loaded)
 
     def _prepared(self, rows: pa.Table, attempt: _Attempt) -> Encoded:

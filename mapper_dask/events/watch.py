@@ -114,9 +114,10 @@ class Watch:
     """The run's name, as soon as it has one."""
     entering: bool = False
     """Whether this process may have entered the run in the ledger, or let it go on."""
+    began: float = field(default_factory=time.time)
+    """When the job was first looked at; seconds since 1970."""
     _hooks: list[Any] = field(default_factory=list)
     _complained: set[int] = field(default_factory=set)
-    _began: float = field(default_factory=time.time)
     _started: RunStarted | None = None
     _ended: bool = False
 
@@ -138,11 +139,6 @@ class Watch:
             stopped = not isinstance(error, Exception)
             state = RunState.CANCELLED if stopped else RunState.FAILED
             self._end(state, None, kind_of(error))
-
-    @property
-    def began(self) -> float:
-        """When the job was first looked at; seconds since 1970."""
-        return self._began
 
     def started(self, started: RunStarted) -> None:
         """Tell that the run's first chunk is about to begin."""
@@ -196,7 +192,7 @@ class Watch:
             place=current_place(),
             table=self.job.target_table,
             error=kind_of(error),
-            began=self._began,
+            began=self.began,
             ended=time.time(),
         )
         log_refused(refused, error.details.get("field") if isinstance(error, MapperError) else None)

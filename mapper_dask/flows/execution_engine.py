@@ -17,7 +17,7 @@ from mapper_dask import processor_arguments as arguments
 from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
-from mapper_dask.events.watch import ProgressOptions, require_progress
+from mapper_dask.events.watch import ProgressOptions
 from mapper_dask.flow import Flow, FlowJob, FlowJobResult, FlowResult, JobState
 from mapper_dask.flows import watermarks
 from mapper_dask.flows.ending import FlowEnding
@@ -35,8 +35,8 @@ from mapper_dask.ledger.trust import require_trusted_flow
 from mapper_dask.limits.budget import Budget
 from mapper_dask.log import log_flow_event
 from mapper_dask.options import with_known_options
+from mapper_dask.parallel_processor import ParallelProcessor
 from mapper_dask.plan.saved_plan import Plan
-from mapper_dask.retries import Patience
 from mapper_dask.settings import Settings, resolve
 from mapper_dask.tracebacks import OnFailure, judged, told_plainly
 from mapper_dask.workers.clients import require_waitable, stepping_aside
@@ -110,31 +110,27 @@ class ExecutionEngine:
             max_parallel_jobs=max_parallel_jobs,
             retries=retries,
         )
-        if lock_timeout is not None:
-            arguments.require_seconds("lock_timeout", lock_timeout)
-        arguments.require_on_failure(on_failure)
-        require_progress(progress)
         self.settings = known = settings if settings is not None else resolve()
-
-        def settled(given: Any, key: str) -> Any:
-            return given if given is not None else known.value(key)
-
-        self.asked_workers: int | None = settled(max_workers, "max-workers")
-        self.max_parallel_jobs: int | None = settled(max_parallel_jobs, "max-parallel-jobs")
+        self._jobs = jobs = ParallelProcessor(
+            max_workers,
+            retries=retries,
+            lock_timeout=lock_timeout,
+            on_failure=on_failure,
+            progress=progress,
+            settings=known,
+        )
+        self.asked_workers, self.patience = jobs.asked_workers, jobs.patience
+        self.on_failure, self.progress = jobs.on_failure, jobs.progress
         self.client = client
-        self.scheduler_address: str | None = (
-            None if client is not None else settled(scheduler_address, "scheduler-address")
-        )
-        self.patience = Patience(
-            settled(retries, "retries"), float(settled(lock_timeout, "lock-timeout"))
-        )
-        self.on_failure: OnFailure = settled(on_failure, "on-failure")
-        self.progress: ProgressOptions = settled(progress, "progress")
+        self.scheduler_address = scheduler_address
+        if client is None and scheduler_address is None:
+            self.scheduler_address = known.value("scheduler-address")
+        self.max_parallel_jobs: int | None = max_parallel_jobs or known.value("max-parallel-jobs")
 
     @property
     def max_workers(self) -> int:
         """Processes of a cluster that is started here."""
-        return self.asked_workers or max(1, (os.cpu_count() or 2) - 1)
+        return self._jobs.max_workers
 
     @told_plainly
     def run(self, flow: Flow, *, plans: Mapping[str, Plan] | None = None) -> FlowResult:
@@ -181,17 +177,15 @@ class ExecutionEngine:
         started = time.perf_counter()
         with SharedWorkers(self.client, self.scheduler_address, self.max_workers) as workers:
             limit = self._limit(flow)
-            means = Means(
-                flow=flow,
-                ledger=ledger,
-                workers=workers,
-                asked_workers=self.asked_workers,
-                patience=self.patience,
+            options = self._jobs.options
+            options = replace(
+                options,
+                workers=replace(options.workers, shared=workers.engine),
                 budget=Budget.of(self.settings, runs=limit),
-                progress=self.progress,
-                settings=self.settings,
-                plans=plans,
+                on_failure="return",  # the flow's result tells of it
+                require_wanted=ledger.require_going,
             )
+            means = Means(flow=flow, ledger=ledger, options=options, plans=plans)
             require_going(ledger.run_id, halt)
             ending.entering = True
             stored = ledger.open(flow)  # last: what was refused before has changed nothing there

@@ -10,27 +10,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from mapper_dask.errors import FingerprintError, MainGuardError, MapperError, RunStoppedError
-from mapper_dask.events.watch import ProgressOptions
 from mapper_dask.flow import Flow, FlowJob, FlowJobResult, JobState
 from mapper_dask.flows import watermarks
-from mapper_dask.flows.shared_workers import SharedWorkers
 from mapper_dask.ledger import stored_runs
 from mapper_dask.ledger.flow_tables import StoredJob, job_run_id
 from mapper_dask.ledger.flows import FlowLedger
 from mapper_dask.ledger.runs import RunLedger
-from mapper_dask.limits.budget import Budget
 from mapper_dask.log import flow_job, log_flow_event
 from mapper_dask.parallel_models import ChunkState
-from mapper_dask.parallel_processor import ParallelProcessor
 from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.plan.params import with_params
 from mapper_dask.plan.saved_plan import Plan
 from mapper_dask.resolved_job import resolved
-from mapper_dask.retries import Patience
 from mapper_dask.run.coordinator import begin
 from mapper_dask.run.handle import RunHandle
 from mapper_dask.run.options import RunOptions
-from mapper_dask.settings import Settings
 
 LEVELS = {
     JobState.FAILED: logging.ERROR,
@@ -47,31 +41,23 @@ class Means:
 
     flow: Flow
     ledger: FlowLedger
-    workers: SharedWorkers
-    asked_workers: int | None
-    """Workers a job may keep busy; None: all there are."""
-    patience: Patience
-    budget: Budget
-    """The connections that all jobs together may hold."""
-    progress: ProgressOptions
-    settings: Settings
+    options: RunOptions
+    """How jobs are run that do not say otherwise."""
     plans: Mapping[str, Plan] = field(default_factory=dict)
     """By a job's name the plan that it is to run."""
 
-    def options(self, job: FlowJob) -> RunOptions:
-        """Return how a job is run: on the workers that it shares with the others."""
-        made = ParallelProcessor(
-            job.max_workers or self.asked_workers,
-            enable_parallel=None if job.parallel else False,
-            retries=job.retries or self.patience.attempts,
-            lock_timeout=job.lock_timeout or self.patience.lock_timeout,
-            on_failure="return",  # the flow's result tells of it
-            progress=self.progress,
-            budget=self.budget,
-            settings=self.settings,
-        ).options
-        workers = replace(made.workers, shared=self.workers.engine)
-        return replace(made, workers=workers, require_wanted=self.ledger.require_going)
+    def options_of(self, job: FlowJob) -> RunOptions:
+        """Return how a job is run."""
+        workers, patience = self.options.workers, self.options.patience
+        parallel = workers.parallel and job.parallel
+        lock_timeout = float(job.lock_timeout or patience.lock_timeout)
+        return replace(
+            self.options,
+            workers=replace(workers, parallel=parallel, asked=job.max_workers or workers.asked),
+            patience=replace(
+                patience, attempts=job.retries or patience.attempts, lock_timeout=lock_timeout
+            ),
+        )
 
     def tell(self, result: FlowJobResult) -> None:
         """Write to the log what became of a job."""
@@ -244,7 +230,7 @@ class JobThread:
         with flow_job(flow=flow, flow_run=flow_run, job=job.name), self._lock:
             if self._stop.is_set():
                 return replace(result, state=JobState.CANCELLED, error=CANCELLED), None
-            self._handle = begin(means.options(job), moved, means.plans.get(job.name))
+            self._handle = begin(means.options_of(job), moved, means.plans.get(job.name))
         outcome = self._handle.result()
         state = _state(job, outcome, stopped=self._stop.is_set())
         if state is JobState.SUCCEEDED and self._stored.state is not JobState.SUCCEEDED:

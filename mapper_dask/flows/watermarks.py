@@ -25,7 +25,6 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.flow import FlowJob, JobState
@@ -122,7 +121,7 @@ def _read_already(job: FlowJob, stored: StoredJob) -> str | None:
     """
     if job.job.target_conn is None or stored.run_id is None:
         return None
-    ledger = RunLedger(_target(job), stored.run_id)
+    ledger = RunLedger(resolved(job.job).loads_into, stored.run_id)
     run = ledger.find()
     if run is not None and not all(result.succeeded for _, result in ledger.chunks()):
         return None  # something is to be read: that is never what the ledger says
@@ -366,7 +365,7 @@ def _verdict(job: FlowJob, window: Window) -> JobState | None:
     """
     if job.job.target_conn is None:  # what is only looked at may be looked at again
         return None
-    stored = RunLedger(_target(job), window.run_id).find()
+    stored = RunLedger(resolved(job.job).loads_into, window.run_id).find()
     if stored is not None and stored.state is RunState.SUCCEEDED:
         return JobState.SUCCEEDED
     nothing_loaded = stored is None or stored.plan.publication is not None
@@ -377,7 +376,7 @@ def _verdict(job: FlowJob, window: Window) -> JobState | None:
 
 def _given_up(job: FlowJob, window: Window) -> JobState:
     """Drop what a window's run has staged, unless it has been published in this moment."""
-    ledger = RunLedger(_target(job), window.run_id)
+    ledger = RunLedger(resolved(job.job).loads_into, window.run_id)
     with contextlib.suppress(RunNotFoundError):
         stored_runs.require_known(ledger)
         ledger.stop(RunState.CANCELLED)
@@ -386,10 +385,6 @@ def _given_up(job: FlowJob, window: Window) -> JobState:
             return JobState.SUCCEEDED
         ledger.forget()
     return JobState.DISCARDED
-
-
-def _target(job: FlowJob) -> ConnectionRef:
-    return resolved(job.job).loads_into
 
 
 def _refuse_window(job: FlowJob, window: Window) -> NoReturn:

@@ -13,7 +13,6 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NoReturn
 
-from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.opening import open_target
 from mapper_dask.dialects.watermarks import Holdings
@@ -165,7 +164,7 @@ def _is_checked(job: FlowJob) -> bool:
 
 def _storage(job: FlowJob, read: Read, held: Held | None) -> Verdict | None:
     """Return what is known of the table's storage; None where no run is known to have loaded."""
-    target, run_id = _target(job), read.run_id if held is None else held.run_id
+    target, run_id = resolved(job.job).loads_into, read.run_id if held is None else held.run_id
     stored = None if run_id is None else RunLedger(target, run_id).find()
     if stored is None:
         return None
@@ -222,7 +221,7 @@ def _expected(job: FlowJob, read: Read) -> Held | None:
 def _ask(job: FlowJob, question: Any) -> Any:
     """Return what a question about a job's target is answered; None where there is no table."""
     name = job.incremental.column if job.incremental else ""
-    with open_target(_target(job), "target_conn") as target:
+    with open_target(resolved(job.job).loads_into, "target_conn") as target:
         table = target.target_table(job.job.target_schema, str(job.job.target_table))
         if table is None:
             return None
@@ -234,10 +233,6 @@ def _ask(job: FlowJob, question: Any) -> Any:
         answer = question(_Target(table, column, holdings))
         target.rollback()
     return answer
-
-
-def _target(job: FlowJob) -> ConnectionRef:
-    return resolved(job.job).loads_into
 
 
 def _refuse(job: FlowJob, read: Read, what: str) -> NoReturn:

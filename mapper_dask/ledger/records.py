@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ import simplejson
 
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError
-from mapper_dask.ledger.run_record import KeptPlan, StoredPlan, StoredPublication
+from mapper_dask.ledger.run_record import StoredPlan, StoredPublication
 from mapper_dask.mapper_job import KINDS
 from mapper_dask.parallel_models import (
     Chunk,
@@ -49,8 +50,8 @@ def plan_of(run_id: str, text: object) -> StoredPlan:
     """
     values = parsed(run_id, "plan", text)
     stored = of_ledger(run_id, {"plan": values}).part("plan")
-    return StoredPlan(
-        **_fields(stored),
+    return replace(
+        kept_plan(stored),
         sql=stored.text("sql"),
         job=_job(stored.part("job")),
         publication=_publication(stored),
@@ -58,23 +59,19 @@ def plan_of(run_id: str, text: object) -> StoredPlan:
     )
 
 
-def kept_plan(stored: Stored) -> KeptPlan:
-    """Return a plan of a file; refuse one whose fields are not what a plan's are."""
-    return KeptPlan(**_fields(stored))
-
-
-def _fields(stored: Stored) -> dict[str, Any]:
-    return {
-        "columns": stored.pairs("columns"),
-        "keys": stored.names("keys"),
-        "strategy": stored.one_of("strategy", STRATEGIES),
-        "chunk_size": stored.whole("chunk_size", 1),
-        "total_rows": stored.whole("total_rows"),
-        "reason": stored.text("reason"),
-        "consistent": stored.flag("consistent"),
-        "target": stored.text_or_none("target"),
-        "warnings": stored.texts("warnings"),
-    }
+def kept_plan(stored: Stored) -> StoredPlan:
+    """Return a plan, of a ledger or a file; refuse one whose fields are not what a plan's are."""
+    return StoredPlan(
+        columns=stored.pairs("columns"),
+        keys=stored.names("keys"),
+        strategy=stored.one_of("strategy", STRATEGIES),
+        chunk_size=stored.whole("chunk_size", 1),
+        total_rows=stored.whole("total_rows"),
+        reason=stored.text("reason"),
+        consistent=stored.flag("consistent"),
+        target=stored.text_or_none("target"),
+        warnings=stored.texts("warnings"),
+    )
 
 
 def _publication(stored: Stored) -> StoredPublication | None:

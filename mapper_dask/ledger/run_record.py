@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -32,7 +32,7 @@ class StoredPublication:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptPlan:
+class StoredPlan:
     """What a ledger, or a file, keeps of a plan beside its chunks."""
 
     columns: tuple[tuple[str, str], ...]
@@ -45,19 +45,14 @@ class KeptPlan:
     consistent: bool
     target: str | None
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredPlan(KeptPlan):
-    """The plan of a run, and the job it was made of, as the ledger holds them."""
-
-    sql: str
-    job: Mapping[str, Any]
+    # What only a ledger has:
+    sql: str = ""
+    job: Mapping[str, Any] = field(default_factory=dict)
     """As :mod:`mapper_dask.ledger.stored_job` wrote it."""
-    publication: StoredPublication | None
+    publication: StoredPublication | None = None
     """Where rows wait, None where they do not."""
-    target_columns: object
-    """What the target was, looked at by who resumes the run; None in old ledgers, and dry runs."""
+    target_columns: object = None
+    """What the target was; looked at by who resumes the run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,13 +107,7 @@ def folded(
     outcome: Outcome | None = None,
     seconds: float = 0.0,
 ) -> ParallelProcessingResult:
-    """Return the result of a stored run: how it ended, or else how it is now.
-
-    Parameters
-    ----------
-    seconds
-        How long it took, where somebody knows.
-    """
+    """Return the result of a stored run: how it ended, or else how it is now."""
     if outcome is None:
         published = stored.plan.publication is None or stored.state is RunState.SUCCEEDED
         outcome = Outcome(None, published, stored.notes)

@@ -11,7 +11,7 @@ from mapper_dask.connections import param_references as references
 from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.dialects.opening import open_source
 from mapper_dask.dialects.source import Source
-from mapper_dask.ledger.run_record import KeptPlan
+from mapper_dask.ledger.run_record import StoredPlan
 from mapper_dask.mapper_job import MapperJob, required_job
 from mapper_dask.parallel_models import (
     AUTO,
@@ -135,7 +135,7 @@ class ChunkManager:
         )
 
     def restore(
-        self, source: Source, job: MapperJob, stored: KeptPlan, chunks: Sequence[Chunk]
+        self, source: Source, job: MapperJob, stored: StoredPlan, chunks: Sequence[Chunk]
     ) -> ChunkPlan:
         """Return a stored plan over the source as it is now; its chunks are never cut anew."""
         opened = references.opened(job.source_sql, source.dialect.literal)

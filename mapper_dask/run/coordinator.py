@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mapper_dask.dialects.snapshot import Keeper, keep_snapshot
@@ -37,7 +38,9 @@ from mapper_dask.run.run import Run, replanned, require_chunks, require_same_col
 from mapper_dask.run.run_ending import RunEnding
 from mapper_dask.run.staged_again import publication_again
 from mapper_dask.run.stopped import told_as_stopped
+from mapper_dask.spool.folder import remove_let_go
 from mapper_dask.tracebacks import judged, told_plainly
+from mapper_dask.workers.clients import require_begun, require_waitable
 from mapper_dask.workers.fitness import require_picklable
 from mapper_dask.workers.local_cluster import telling
 
@@ -100,9 +103,9 @@ class Coordinator:
             def planned_here(keeper: Keeper) -> once.Taken | None:
                 run = planned(job, keeper, self._options.patience, self._saved)
                 self._watch.entering = run.plan.read_once
-                return once.taken_in(run, keeper, self._inlet, new=True)
+                return once.taken_in(run, keeper, self._inlet)
 
-            return self._in_budget(job, planned_here, new=True)
+            return self._in_budget(job, planned_here)
 
     def _require_picklable(self, job: ResolvedJob) -> None:
         if self._options.workers.parallel:
@@ -123,7 +126,7 @@ class Coordinator:
         return self._options.budget.attempts(job.run_id, self._halt, tidy)
 
     def _in_budget(
-        self, job: ResolvedJob, plans: Callable[[Keeper], once.Taken | None], *, new: bool
+        self, job: ResolvedJob, plans: Callable[[Keeper], once.Taken | None]
     ) -> ParallelProcessingResult:
         """Plan a run and do it, within the connections it may hold.
 
@@ -153,7 +156,6 @@ class Coordinator:
                     halt=self._halt,
                     watch=self._watch,
                     run=taken[0],
-                    new=new,
                     share=share,
                     keeper=keeper,
                     kept=kept,
@@ -178,7 +180,7 @@ class Coordinator:
             require_same_chunks(stored.run_id, kept, resumed.chunks)
         if not resumed.left:
             return self._reported(resumed)
-        return self._in_budget(job, lambda keeper: self._planned_again(resumed, keeper), new=False)
+        return self._in_budget(job, lambda keeper: self._planned_again(resumed, keeper))
 
     def _reported(self, resumed: Resumed) -> ParallelProcessingResult:
         """Return the result of a run all of whose chunks are committed; it may yet be published."""
@@ -189,7 +191,8 @@ class Coordinator:
         self._watch.entering = True
         known = [result for _, result in resumed.known]
         result = stored_runs.result_of(resumed.ledger, stored, known, publication)
-        once.forget(self._options.spool_parent, stored.run_id, result)
+        if result.succeeded:
+            remove_let_go(self._options.spool_parent, stored.run_id)
         return result
 
     def _planned_again(self, resumed: Resumed, keeper: Keeper) -> once.Taken | None:
@@ -199,17 +202,17 @@ class Coordinator:
         plan = replanned(job.job, stored, keeper, resumed.chunks)
         keeper.give_up_unless(plan.consistent)
         again = once.found_again(plan, resumed, keeper, self._options.spool_parent)
-        rest = rest_of(again.plan, resumed, keeper)
+        left, restart = rest_of(again.plan, resumed, keeper)
         prepared = prepare(job, again.plan, keeper, self._options.patience)
         require_same_columns(prepared, stored)
         prepared = drift.require_same_target(prepared, stored)
-        chunks = again.plan.chunks if again.note else rest.chunks
-        run = Run(job, prepared, chunks, restart=rest.restart, note=again.note)
+        chunks = again.plan.chunks if again.note else left
+        run = Run(job, prepared, chunks, new=False, restart=restart, note=again.note)
         if again.spool is not None:
             return run.from_files(again.spool), once.put_away(again.spool)
         self._watch.entering = run.plan.read_once
         broken_off = not any(result.attempts for _, result in resumed.known)
-        return once.taken_in(run, keeper, self._inlet, new=False, broken_off=broken_off)
+        return once.taken_in(run, keeper, self._inlet, broken_off=broken_off)
 
 
 def named(job: ResolvedJob) -> ResolvedJob:
@@ -246,8 +249,12 @@ def begin(options: RunOptions, job: MapperJob, plan: Plan | None = None) -> RunH
     def work(halt: Halt) -> ParallelProcessingResult:
         return Coordinator(options, job, halt, kept).run()
 
-    options.workers.require_begun()
-    return RunHandle(str(job.run_id), work, end, options.workers.require_waitable)
+    workers = options.workers
+    if not workers.parallel:
+        return RunHandle(str(job.run_id), work, end)
+    require_begun(workers.client)
+    waitable = partial(require_waitable, workers.client, workers.scheduler_address)
+    return RunHandle(str(job.run_id), work, end, waitable)
 
 
 def _end(job: ResolvedJob) -> None:

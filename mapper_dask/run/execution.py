@@ -11,7 +11,7 @@ from functools import partial
 
 from mapper_dask.dialects.snapshot import Keeper, kept_again
 from mapper_dask.errors import MapperError
-from mapper_dask.events.run_events import Counter
+from mapper_dask.events.run_events import Counter, RunStarted
 from mapper_dask.events.watch import Watch
 from mapper_dask.halting import Halt
 from mapper_dask.interrupts import require_going
@@ -19,11 +19,12 @@ from mapper_dask.ledger import report, stored_runs
 from mapper_dask.ledger.lost import lost
 from mapper_dask.ledger.run_record import RunState
 from mapper_dask.limits.budget import Share
+from mapper_dask.log import current_place
 from mapper_dask.parallel_models import ChunkResult, ChunkState
 from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.run import once
 from mapper_dask.run.options import RunOptions
-from mapper_dask.run.run import Run, fits_one_chunk, log_plan, started_event
+from mapper_dask.run.run import Run, fits_one_chunk, log_plan
 from mapper_dask.run.stopped import heed
 from mapper_dask.workers.engines import Engine, within
 from mapper_dask.workers.fitness import require_reachable
@@ -41,8 +42,6 @@ class Execution:
     halt: Halt
     watch: Watch
     run: Run
-    new: bool
-    """Whether it is to be entered in the ledger; else it is there already."""
     share: Share
     keeper: Keeper
     kept: contextlib.ExitStack
@@ -64,8 +63,7 @@ class Execution:
             started = time.perf_counter()
             try:
                 self.options.require_wanted()
-                resumed, began = not self.new, self.watch.began
-                self.watch.started(started_event(self.run, began, planned, resumed=resumed))
+                self.watch.started(self._started(planned))
                 results, rows = self._process_until_read(engine, started)
                 if self.halt.is_set():
                     self.run.stop(RunState.CANCELLED)
@@ -93,9 +91,26 @@ class Execution:
         self.run = run = once.shared(run, engine)
         require_going(run.run_id, self.halt)
         self.watch.entering = True
-        if run.entry is not None:
-            return True
-        return (run.enter if self.new else run.reenter)(self.keeper.snapshot)
+        return run.entry is not None or run.enter(self.keeper.snapshot)
+
+    def _started(self, planned: float) -> RunStarted:
+        """Return what hooks are told when the run begins, whose planning ended at some time."""
+        run, load = self.run, self.run.prepared.task.load
+        return RunStarted(
+            run_id=run.run_id,
+            source=run.job.source,
+            target=run.job.target,
+            table=None if load is None else load.table,
+            plan=run.plan,
+            write_disposition=run.job.job.write_disposition,
+            staged=run.prepared.publication is not None,
+            chunks=len(run.chunks),
+            resumed=not run.new,
+            place=current_place(),
+            planning_began=self.watch.began,
+            planning_ended=planned,
+            began=time.time(),
+        )
 
     def _process_until_read(self, engine: Engine, started: float) -> tuple[list[ChunkResult], int]:
         """Process the run's chunks, from the start again where their snapshot was lost."""
@@ -150,9 +165,9 @@ def aggregated(
 ) -> ParallelProcessingResult:
     """Return a run's result: from the ledger, which alone knows what is committed."""
     if run.ledger is None:
-        every = report.with_unbegun(results, run.chunks)
+        known = report.with_unbegun(results, run.chunks)
         return report.fold(
-            every, run_id=None, seconds=seconds, rows_this_run=rows, warnings=run.plan.notes
+            known, run_id=None, seconds=seconds, rows_this_run=rows, warnings=run.plan.notes
         )
     number = len(run.plan.chunks)
     outcome = stored_runs.finish(run.ledger, run.prepared.publication, number)

@@ -51,9 +51,7 @@ Taken = tuple[Run, contextlib.ExitStack]
 """A run whose query is read as far as it is to be before it begins, and what ends that."""
 
 
-def taken_in(
-    run: Run, keeper: Keeper, inlet: Inlet, *, new: bool, broken_off: bool = False
-) -> Taken | None:
+def taken_in(run: Run, keeper: Keeper, inlet: Inlet, *, broken_off: bool = False) -> Taken | None:
     """Return a run whose query has been read, if it is one that is read once; and what ends that.
 
     Rows that are more than a chunk wait in files then, and its chunks are those; fewer are here.
@@ -64,8 +62,6 @@ def taken_in(
 
     Parameters
     ----------
-    new
-        Whether it is to be entered; else it stands there.
     broken_off
         Whether its query was being read when it ended.
 
@@ -91,38 +87,33 @@ def taken_in(
         with contextlib.ExitStack() as stack:
             run = _read_into(run, keeper, inlet, stack)
             return run, stack.pop_all()
-    if not (run.enter if new else run.reenter)(keeper.snapshot):
-        _require_going(run, run.ledger)
+    taken = _entered(run, run.ledger, keeper, inlet)
+    if taken is None:
+        if run.ledger.state() not in (RunState.RUNNING, RunState.RESTARTING, RunState.SUCCEEDED):
+            raise stopped(run.run_id)  # by somebody else, or forgotten
+        return None
+    if broken_off and taken[0].spool is None:
+        return taken[0].noting(AGAIN), taken[1]
+    return taken
+
+
+def _entered(run: Run, ledger: RunLedger, keeper: Keeper, inlet: Inlet) -> Taken | None:
+    """Enter a run and read its query; return None when that is not the run's any more."""
+    if not run.enter(keeper.snapshot):
         return None
     with contextlib.ExitStack() as stack:
-        ledger = replace(run.ledger, connection_wait=ENDING)
-        entry = stack.enter_context(Entry(ledger, new, inlet.stop))
-        entered = replace(run, entry=entry)
+        entry = stack.enter_context(
+            Entry(replace(ledger, connection_wait=ENDING), run.new, inlet.stop)
+        )
         try:
-            taken = _read_into(entered, keeper, inlet, stack)
+            taken = _read_into(replace(run, entry=entry), keeper, inlet, stack)
         except RunStoppedError:
             if inlet.stop.is_set():
                 raise
-            _require_going(run, run.ledger)
             return None
-        if taken.spool is not None and not _stands(taken, run, run.ledger, entry):
-            _require_going(run, run.ledger)
+        if taken.spool is not None and not _stands(taken, run, ledger, entry):
             return None
-        if taken.spool is None and broken_off:
-            taken = taken.noting(AGAIN)
         return taken, stack.pop_all()
-
-
-def _require_going(run: Run, ledger: RunLedger) -> None:
-    """Make sure that another coordinator has taken a run on, and not stopped it.
-
-    Raises
-    ------
-    RunStoppedError
-        When it was stopped, or is forgotten.
-    """
-    if ledger.state() not in (RunState.RUNNING, RunState.RESTARTING, RunState.SUCCEEDED):
-        raise stopped(run.run_id)
 
 
 def _stands(taken: Run, run: Run, ledger: RunLedger, entry: Entry) -> bool:
@@ -254,9 +245,3 @@ def done(run: Run, result: ParallelProcessingResult) -> None:
     if run.spool is not None and result.succeeded:
         run.spool.keep = False
         remove_let_go(run.spool.folder.path.parent, run.run_id)  # what killed ones have left
-
-
-def forget(parent: Path, run_id: str, result: ParallelProcessingResult) -> None:
-    """Remove the files of a run of which nothing is left to do."""
-    if result.succeeded:
-        remove_let_go(parent, run_id)

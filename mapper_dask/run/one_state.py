@@ -9,7 +9,7 @@ another state; and else it is refused.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects.opening import open_source
@@ -23,17 +23,10 @@ from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.run.resumed import Resumed
 
 
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """What is left to do of a run that goes on."""
-
-    chunks: tuple[Chunk, ...]
-    restart: bool = False
-    """Whether what it has staged is thrown away, and all of it is read again."""
-
-
-def rest_of(plan: ChunkPlan, resumed: Resumed, keeper: Keeper) -> Rest:
+def rest_of(plan: ChunkPlan, resumed: Resumed, keeper: Keeper) -> tuple[Sequence[Chunk], bool]:
     """Return what is left of a stored run, in a state in which its chunks cover the query.
+
+    And whether that is all of it, because what it has staged is thrown away.
 
     ``keeper.snapshot`` is the run's own afterwards where that can still be read.
 
@@ -43,20 +36,20 @@ def rest_of(plan: ChunkPlan, resumed: Resumed, keeper: Keeper) -> Rest:
         When committed chunks were read in a state that is gone.
     """
     if not plan.one_state or keeper.snapshot is None:
-        return Rest(resumed.left)
+        return resumed.left, False
     stored = resumed.stored
     if stored.snapshot is not None and _is_kept(stored, keeper, resumed.job.source):
         keeper.snapshot = stored.snapshot
-        return Rest(resumed.left)
+        return resumed.left, False
     resumed = resumed.halted()  # what its workers still have in hand is of that state
     committed = resumed.committed
     if not committed:
-        return Rest(resumed.left)
+        return resumed.left, False
     if stored.plan.publication is None:
         raise ConfigurationError(_refusal(stored, committed), field="run_id", run_id=stored.run_id)
     note = f"{committed} staged chunks are of a state that is gone; all is read anew"
     log("run_restarted", logging.WARNING, run=stored.run_id, note=note)
-    return Rest(tuple(resumed.chunks), restart=True)
+    return resumed.chunks, True
 
 
 def _is_kept(stored: StoredRun, keeper: Keeper, source: ConnectionRef) -> bool:

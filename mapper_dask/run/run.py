@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,13 +14,12 @@ from mapper_dask.connections.pool import close_idle
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.dialects.snapshot import Keeper
 from mapper_dask.errors import FingerprintError, LedgerError, PlanError
-from mapper_dask.events.run_events import RunStarted
 from mapper_dask.ledger import stored_job as job_record
 from mapper_dask.ledger import stored_runs
 from mapper_dask.ledger.run_record import NewRun, RunState, StoredRun
 from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.limits.budget import Share
-from mapper_dask.log import current_place, log
+from mapper_dask.log import log
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
 from mapper_dask.plan.ascending import require_ascending
@@ -45,6 +43,8 @@ class Run:
     prepared: Prepared
     chunks: Sequence[Chunk]
     """Those still to be done."""
+    new: bool = True
+    """Whether it is to be entered in the ledger; else it is resumed."""
     restart: bool = False
     """Whether it is resumed by throwing away what it has staged: ``chunks`` are all of them."""
     spool: Spool | None = None
@@ -73,7 +73,10 @@ class Run:
         return RunLedger(load.target, self.run_id, load.lock_timeout, task.connection_wait)
 
     def enter(self, snapshot: str | None) -> bool:
-        """Enter a new run in the ledger; return False when another coordinator was quicker."""
+        """Enter the run in the ledger, or resume it; return False when it is another's by now."""
+        return self._open(snapshot) if self.new else self._reopen(snapshot)
+
+    def _open(self, snapshot: str | None) -> bool:
         load, publication = self.prepared.task.load, self.prepared.publication
         if self.ledger is None or load is None:
             return True
@@ -90,8 +93,7 @@ class Run:
         run = NewRun(self.run_id, fingerprint, plan, snapshot, staging)
         return self.ledger.open(run, self.chunks, load.table, publication)
 
-    def reenter(self, snapshot: str | None) -> bool:
-        """Resume a run that the ledger has; return False when it was cancelled meanwhile."""
+    def _reopen(self, snapshot: str | None) -> bool:
         ledger = self.ledger
         if ledger is None:
             return True
@@ -216,34 +218,6 @@ def log_plan(run: Run) -> None:
     )
     for note in run.plan.notes:
         log("plan_note", logging.WARNING, run=run.run_id, note=note)
-
-
-def started_event(run: Run, began: float, planned: float, *, resumed: bool) -> RunStarted:
-    """Return what hooks are told when a run begins.
-
-    Parameters
-    ----------
-    began, planned
-        When its planning began and ended; seconds since 1970.
-    resumed
-        Whether another process began it.
-    """
-    load = run.prepared.task.load
-    return RunStarted(
-        run_id=run.run_id,
-        source=run.job.source,
-        target=run.job.target,
-        table=None if load is None else load.table,
-        plan=run.plan,
-        write_disposition=run.job.job.write_disposition,
-        staged=run.prepared.publication is not None,
-        chunks=len(run.chunks),
-        resumed=resumed,
-        place=current_place(),
-        planning_began=began,
-        planning_ended=planned,
-        began=time.time(),
-    )
 
 
 def replanned(

@@ -27,10 +27,6 @@ class RunEnding:
     job: MapperJob
     watch: Watch
 
-    @property
-    def _run_id(self) -> str | None:
-        return self.watch.run_id
-
     def _ledger(self, run_id: str | None) -> RunLedger | None:
         """Return the run in its ledger; None for a dry run, and before it has a name."""
         if self.job.target_conn is None or run_id is None:
@@ -39,22 +35,22 @@ class RunEnding:
 
     def stop(self) -> None:
         """Cancel the run, if it is this process that has it under way."""
-        ledger = self._ledger(self._run_id)
+        ledger = self._ledger(self.watch.run_id)
         if ledger is not None and self.watch.entering and ledger.is_known():
             ledger.stop(RunState.CANCELLED)
-        if self._run_id is not None and (ledger is None or self.watch.entering):
+        if self.watch.run_id is not None and (ledger is None or self.watch.entering):
             threading.Thread(target=self._end_reading, daemon=True).start()
 
     def _end_reading(self) -> None:
         """End the sessions that read; a source that does not answer keeps nobody."""
         with contextlib.suppress(MapperError):  # what it reads goes nowhere any more
-            stored_runs.end_reading(resolved(self.job).source, str(self._run_id))
+            stored_runs.end_reading(resolved(self.job).source, str(self.watch.run_id))
 
     def told(self, command: Callable[[str], str] | None) -> str:
         """Return one line: how far it came, and the command that resumes it."""
         if self.job.target_conn is None:
             return "interrupted: a dry run loads nothing, so there is nothing to resume"
-        ledger = self._ledger(self._run_id or self.job.run_id)  # it may be one that is known
+        ledger = self._ledger(self.watch.run_id or self.job.run_id)  # it may be one that is known
         stored = None if ledger is None else ledger.find()
         if ledger is None or stored is None:
             return "interrupted before the run began: nothing was moved, nothing is to be resumed"

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects.opening import open_target
-from mapper_dask.errors import LedgerError, TargetError
+from mapper_dask.errors import TargetError
 from mapper_dask.ledger.run_record import StoredRun
 from mapper_dask.mapper_job import MapperJob
 from mapper_dask.preflight.staging import publication_for
@@ -15,7 +15,7 @@ from mapper_dask.preflight.unfit_keys import unfit_keys
 from mapper_dask.resolved_job import ResolvedJob
 from mapper_dask.run.drift import require_same_table
 from mapper_dask.schema.facts import Publication, TargetTable
-from mapper_dask.stored import shown
+from mapper_dask.stored import of_ledger
 
 
 def publication_again(job: ResolvedJob, stored: StoredRun) -> Publication | None:
@@ -60,9 +60,4 @@ def _table_of(job: MapperJob, target: ConnectionRef) -> tuple[TargetTable, Calla
 
 
 def _refuse(stored: StoredRun, name: str, found: object, wanted: str) -> NoReturn:
-    field = f"plan.publication.{name}"
-    message = (
-        f"the ledger's entry of run {stored.run_id!r} cannot be used: its {field} must be "
-        f"{wanted}; it is {shown(found)}"
-    )
-    raise LedgerError(message, field=field, run_id=stored.run_id)
+    of_ledger(stored.run_id, {name: found}, "plan.publication").refuse(name, wanted)

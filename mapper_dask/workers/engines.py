@@ -25,13 +25,7 @@ from mapper_dask.limits.budget import Share, unbounded
 from mapper_dask.parallel_models import Chunk, ChunkResult
 from mapper_dask.spool.files import sees
 from mapper_dask.workers.assignment import Lanes
-from mapper_dask.workers.clients import (
-    connected,
-    current_client,
-    require_begun,
-    require_waitable,
-    waiting,
-)
+from mapper_dask.workers.clients import connected, current_client, waiting
 from mapper_dask.workers.dispatch import Dispatch
 from mapper_dask.workers.local_cluster import own_cluster
 from mapper_dask.workers.membership import Crew
@@ -185,16 +179,6 @@ class Workers:
     """What the user asked for; None where ``max_workers`` is a default."""
     shared: Callable[[int | None], Engine] | None = None
     """Returns the engine that all jobs of a flow share; None: each run opens one of its own."""
-
-    def require_begun(self) -> None:
-        """Refuse a client that is connected to nothing."""
-        if self.parallel:
-            require_begun(self.client)
-
-    def require_waitable(self) -> None:
-        """Refuse to wait in the thread of an event loop for what that very loop has to do."""
-        if self.parallel:
-            require_waitable(self.client, self.scheduler_address)
 
     def waiting(self) -> contextlib.AbstractContextManager[None]:
         """Wait for a run where that keeps nobody from doing it; a flow does so for all its jobs."""
