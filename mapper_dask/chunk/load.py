@@ -50,9 +50,9 @@ def target_session(task: LoadTask, chunk_id: int) -> Iterator[TargetSession]:
     """
     tag = session_tag(task.run_id)
     try:
-        with _session(task, f"{tag}:{chunk_id}") as session:
-            yield session
-            session.session.commit()
+        with _session(task, f"{tag}:{chunk_id}") as target:
+            yield target
+            target.session.commit()
     except DatabaseError as error:
         if error.details.get("waited_for_lock"):
             with _session(task, tag) as session:
@@ -121,8 +121,8 @@ class LoadsAside:
 @contextlib.contextmanager
 def loads_aside(task: LoadTask, chunk_id: int) -> Iterator[LoadsAside]:
     """Lend a connection whose direct path loads are gone at the end, whatever became of them."""
-    with _session(task, f"{session_tag(task.run_id)}:{chunk_id}") as session:
-        loads = LoadsAside(session.session, asides_of(task.run_id), [])
+    with _session(task, f"{session_tag(task.run_id)}:{chunk_id}") as target:
+        loads = LoadsAside(target.session, asides_of(task.run_id), [])
         try:
             yield loads
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import sqlalchemy as sa
 
@@ -14,6 +14,7 @@ from mapper_dask.dialects.session import Driver
 from mapper_dask.dialects.source import Source
 from mapper_dask.dialects.store import Store
 from mapper_dask.dialects.target import Target
+from mapper_dask.errors import ConfigurationError
 from mapper_dask.schema.facts import Capabilities, Column, SourceQuery
 
 Role_co = TypeVar("Role_co", covariant=True)
@@ -22,13 +23,19 @@ Opens = Callable[["Dialect", Driver, sa.URL | None], Role_co]
 """Makes a session of a role of an open connection."""
 
 
+def _only_read(dialect: Dialect, conn: Driver, url: sa.URL | None) -> NoReturn:
+    del conn, url
+    message = f"a {dialect.name} database can only be read: it takes no rows, and keeps no ledger"
+    raise ConfigurationError(message)
+
+
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """What can be opened of a kind of database."""
+    """What a kind of database can be opened as; one that can only be read is a source alone."""
 
     source: Opens[Source]
-    target: Opens[Target]
-    store: Opens[Store]
+    target: Opens[Target] = _only_read
+    store: Opens[Store] = _only_read
 
 
 class Dialect(Protocol):

@@ -12,8 +12,8 @@ import pytest
 
 from mapper_dask import ChunkManager, MapperError, MapperJob, ParallelProcessor
 from mapper_dask.dialects.postgresql import copying
-from mapper_dask.dialects.postgresql.definitions import Definitions
 from mapper_dask.dialects.postgresql.store import PostgreSQLSession
+from mapper_dask.dialects.postgresql.target import PostgreSQLTarget
 from tests.contract import sides
 from tests.database import Databases, Server, fresh_databases
 
@@ -214,7 +214,7 @@ def _refused_question(monkeypatch: pytest.MonkeyPatch) -> None:
         message = "permission denied for function has_table_privilege"
         raise psycopg2.errors.InsufficientPrivilege(message)
 
-    monkeypatch.setattr(Definitions, "missing_grants", refused)
+    monkeypatch.setattr(PostgreSQLTarget, "missing_grants", refused)
 
 
 @pytest.mark.usefixtures("_refused_question")

@@ -210,6 +210,16 @@ def test_a_driver_is_named_in_its_own_dialect_only(driver, home):
     assert {n for n in named if not n.startswith(f"{home}/") and n not in AT_THE_TOP} == set()
 
 
+def test_a_database_is_opened_by_one_door():
+    named = {
+        name_of(path)
+        for path in MODULES
+        if any(name.endswith((".engine_for", ".raw_connection")) for name in imports(path))
+    }
+
+    assert named == {"dialects/opening.py"}
+
+
 def lines_of(function: ast.FunctionDef) -> int:
     """Return a function's length without its docstring, which may be as long as it helps."""
     first = function.body[0]

@@ -122,5 +122,5 @@ def test_the_catalogue_is_not_asked_of_what_a_name_tells() -> None:
         column("b", "uuid", "uuid", "U", native=True),
         column("c", "numeric(9,2)[]", "numeric[]", "A", native=True),
     ]
-    shaped = with_shapes(run, None, columns, [23, 2950, 1231])
+    shaped = with_shapes(run, columns, [23, 2950, 1231])
     assert [c.shape and c.shape.made for c in shaped] == [None, False, False]

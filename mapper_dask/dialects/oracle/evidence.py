@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from mapper_dask.dialects.oracle import queries
+from mapper_dask.dialects.oracle import queries, session
 from mapper_dask.dialects.oracle.names import folded
 from mapper_dask.dialects.session import Driver
 from mapper_dask.parallel_models import Chunk
 from mapper_dask.schema.facts import Column, Counted, TableMark, TargetTable
-
-Run = Callable[..., list[tuple[Any, ...]]]
-"""Runs a named query of ``sql/oracle``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +22,12 @@ class OracleEvidence:
     """
 
     conn: Driver
-    run: Run
 
     def mark(self, schema: str, name: str) -> TableMark | None:
         """Return what changes with TRUNCATE, MOVE, DROP and CREATE, of partitions too."""
-        rows = self.run("table_files", {"owner": folded(schema), "name": folded(name)})
+        rows = session.run(
+            self.conn, "table_files", {"owner": folded(schema), "name": folded(name)}
+        )
         if not rows:
             return None
         files = [tuple(None if n is None else int(n) for n in row) for row in rows]

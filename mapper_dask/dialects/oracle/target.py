@@ -42,7 +42,7 @@ class OracleTarget(OracleSession):
     @property
     def evidence(self) -> OracleEvidence:
         """What it tells of where rows come from."""
-        return OracleEvidence(self.conn, self.run)
+        return OracleEvidence(self.conn)
 
     @property
     def staged_rows(self) -> OracleStagedRows:

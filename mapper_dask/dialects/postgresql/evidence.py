@@ -10,18 +10,15 @@ security: a policy that would hide rows is an error instead.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mapper_dask.dialects.postgresql import queries
+from mapper_dask.dialects.postgresql import named_queries, queries
 from mapper_dask.dialects.postgresql.literals import quoting
 from mapper_dask.dialects.session import Driver
 from mapper_dask.parallel_models import Chunk
 from mapper_dask.schema.facts import Column, Counted, TableMark, TargetTable
-
-Run = Callable[..., list[tuple[Any, ...]]]
-"""Runs a named query of ``sql/postgresql``."""
 
 LAP = 1 << 31
 """Transactions after which a number is no evidence any more."""
@@ -40,7 +37,6 @@ class PostgreSQLEvidence:
     """What PostgreSQL tells of a table's storage and its rows' origin."""
 
     conn: Driver
-    run: Run
 
     def mark(self, schema: str, name: str) -> TableMark | None:
         """Return what changes when a table is emptied or rewritten as a whole; None: there is none.
@@ -48,11 +44,11 @@ class PostgreSQLEvidence:
         It is made of the files of the table and all its partitions: TRUNCATE, a rewrite, DROP and
         CREATE, ATTACH and DETACH each give others.
         """
-        rows = self.run("table_files", {"schema": schema, "name": name})
+        rows = named_queries.run(self.conn, "table_files", {"schema": schema, "name": name})
         if not rows:
             return None
         database, upcoming, may_ask = rows[0][:3]
-        cluster = self.run("table_cluster")[0][0] if may_ask else None
+        cluster = named_queries.run(self.conn, "table_cluster")[0][0] if may_ask else None
         kinds, kept = {row[5] for row in rows}, {row[6] for row in rows}
         return TableMark(
             cluster=cluster,

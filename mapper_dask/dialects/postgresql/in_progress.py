@@ -13,15 +13,13 @@ number from the same sequence, and a later time from the same clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from mapper_dask.dialects.postgresql import named_queries
 from mapper_dask.dialects.postgresql.queries import cast_type, quote, wrapped
 from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.facts import Column, CommitOrder, Transaction, TypeFamily
-
-Run = Callable[..., list[tuple[Any, ...]]]
-"""Runs a named query of ``sql/postgresql``."""
 
 TIMES = (TypeFamily.DATE, TypeFamily.TIMESTAMP, TypeFamily.TIMESTAMP_TZ)
 
@@ -34,15 +32,15 @@ STANDBY = (
 )
 
 
-def commit_order(conn: Driver, run: Run, sql: str, column: Column) -> CommitOrder:
+def commit_order(conn: Driver, sql: str, column: Column) -> CommitOrder:
     """Return how rows of a query come to be seen in the order of a column.
 
     The session must have planned the query in this transaction: its locks tell what is read.
     """
-    sources = run("watermark_sources")
+    sources = named_queries.run(conn, "watermark_sources")
     blind = _blind(conn, sources)
     tables = [int(oid) for oid, *_ in sources]
-    sequences = run("watermark_sequences", {"tables": tables}) if tables else []
+    sequences = named_queries.run(conn, "watermark_sequences", {"tables": tables}) if tables else []
     feeding = _feeding(conn, sequences, sql, column)
     if feeding:
         watched = {*tables, *(int(oid) for _, _, oid, *_ in sequences)}
@@ -150,15 +148,15 @@ def _disorder(column: Column, feeding: Sequence[tuple[Any, ...]]) -> str:
 
 
 def in_progress(
-    conn: Driver, run: Run, column: Column, order: CommitOrder, high: str
+    conn: Driver, column: Column, order: CommitOrder, high: str
 ) -> tuple[Transaction, ...]:
     """Return the transactions that may commit rows at or below ``high``, as of this moment."""
     with conn.cursor() as cursor:  # what was seen of sessions is kept for the transaction else
         cursor.execute("SELECT pg_catalog.pg_stat_clear_snapshot()")
     if order.watched:
-        rows = run("watermark_writers", {"relations": list(order.watched)})
+        rows = named_queries.run(conn, "watermark_writers", {"relations": list(order.watched)})
     else:
-        rows = run("watermark_transactions")
+        rows = named_queries.run(conn, "watermark_transactions")
     least = _least(conn, column, rows, high) if order.by_start else {}
     return tuple(
         Transaction(

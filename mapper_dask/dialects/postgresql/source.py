@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mapper_dask.dialects.postgresql import (
+    definitions,
     effects,
     explain,
     pouring,
@@ -21,8 +22,8 @@ from mapper_dask.dialects.postgresql import (
     waiting,
     zones,
 )
-from mapper_dask.dialects.postgresql.definitions import Definitions
 from mapper_dask.dialects.postgresql.literals import quoting
+from mapper_dask.dialects.postgresql.store import PostgreSQLSession
 from mapper_dask.dialects.postgresql.watermarks import PostgreSQLWatermarks
 from mapper_dask.dialects.session import on_connection
 from mapper_dask.parallel_models import Bound, Chunk
@@ -42,7 +43,7 @@ READ_LOCK_TIMEOUT = 30.0
 """Seconds a reading session waits for a lock, such as a rewrite of its table, before it says so."""
 
 
-class PostgreSQLSource(Definitions):
+class PostgreSQLSource(PostgreSQLSession):
     """A session that reads and plans."""
 
     estimate = on_connection(explain.estimate)
@@ -53,6 +54,9 @@ class PostgreSQLSource(Definitions):
     writes = on_connection(session.writes)
     write_as = on_connection(session.write_as)
     waits_for_keeper = on_connection(waiting.waits_for_keeper)
+    relied = on_connection(definitions.relied)
+    source_definition = on_connection(definitions.source_definition)
+    watermarks = on_connection(PostgreSQLWatermarks)
 
     def changed_to_read(self, query: SourceQuery) -> tuple[str, ...]:
         """Return which of the session's own settings are changed while a query is read."""
@@ -204,10 +208,6 @@ class PostgreSQLSource(Definitions):
         """Return bounds of a query's key in the database's own order."""
         sql = queries.bounds(query, bounds, quoting(self.conn))
         return [mark.key for mark in self.key_marks(sql, query.keys, 1)]
-
-    def watermarks(self) -> PostgreSQLWatermarks:
-        """Return how values of a column that grows are read, lowered and compared."""
-        return PostgreSQLWatermarks(self.conn, self.run)
 
     def has_duplicates(self, sql: str, keys: Sequence[str]) -> bool:
         """Return whether one key stands in two rows of the query; NULLs count as equal."""

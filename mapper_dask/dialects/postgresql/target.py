@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from mapper_dask.dialects.postgresql import (
+    definitions,
     publishing,
     queries,
     session,
@@ -18,16 +19,16 @@ from mapper_dask.dialects.postgresql import (
     types,
     watching,
 )
-from mapper_dask.dialects.postgresql.definitions import Definitions
 from mapper_dask.dialects.postgresql.evidence import PostgreSQLEvidence
 from mapper_dask.dialects.postgresql.holdings import PostgreSQLHoldings
 from mapper_dask.dialects.postgresql.staged_rows import PostgreSQLStagedRows
+from mapper_dask.dialects.postgresql.store import PostgreSQLSession
 from mapper_dask.dialects.session import on_connection
 from mapper_dask.dialects.source import Source
 from mapper_dask.schema.facts import Aside, Column, Loaded, TargetTable
 
 
-class PostgreSQLTarget(Definitions):
+class PostgreSQLTarget(PostgreSQLSession):
     """A session that loads and publishes."""
 
     create_staging = on_connection(staging.create)
@@ -36,11 +37,13 @@ class PostgreSQLTarget(Definitions):
     load_apart = on_connection(skip_refused.load)
     watch = on_connection(watching.watch)
     holdings = on_connection(PostgreSQLHoldings)
+    target_definition = on_connection(definitions.of_target)
+    missing_grants = on_connection(definitions.missing_grants)
 
     @property
     def evidence(self) -> PostgreSQLEvidence:
         """What it tells of where rows come from."""
-        return PostgreSQLEvidence(self.conn, self.run)
+        return PostgreSQLEvidence(self.conn)
 
     @property
     def staged_rows(self) -> PostgreSQLStagedRows:
@@ -76,7 +79,9 @@ class PostgreSQLTarget(Definitions):
             return None
         table_id, schema, table = found[0]
         quoted = f"{queries.quote(schema)}.{queries.quote(table)}"
-        definition = self.definition_of(table_id)  # first: what comes later is held to it
+        definition = definitions.of_number(
+            self.conn, table_id
+        )  # first: what comes later is held to it
         rows = self.run("target_columns", {"table_id": table_id})
         plain = functools.partial(session.type_name, self.conn)
         columns = tuple(types.column_of_table(row, plain) for row in rows)

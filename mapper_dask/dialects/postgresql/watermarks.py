@@ -12,7 +12,6 @@ from decimal import Decimal
 from typing import Any
 
 from mapper_dask.dialects.postgresql import in_progress, statement, zones
-from mapper_dask.dialects.postgresql.in_progress import Run
 from mapper_dask.dialects.postgresql.literals import quoting
 from mapper_dask.dialects.postgresql.queries import cast_type, quote, wrapped
 from mapper_dask.dialects.session import Driver
@@ -30,9 +29,8 @@ MINUS = SIGN.format("-")
 class PostgreSQLWatermarks:
     """Watermarks on one connection, in the transaction that its caller has begun."""
 
-    def __init__(self, conn: Driver, run: Run) -> None:
+    def __init__(self, conn: Driver) -> None:
         self._conn = conn
-        self._run = run
         self._quoted = quoting(conn)
 
     def high(self, sql: str, column: Column, floor: str | None) -> str | None:
@@ -104,11 +102,11 @@ class PostgreSQLWatermarks:
 
     def commit_order(self, sql: str, column: Column) -> CommitOrder:
         """Return how rows come to be seen, after the query was described in this session."""
-        return in_progress.commit_order(self._conn, self._run, sql, column)
+        return in_progress.commit_order(self._conn, sql, column)
 
     def in_progress(self, column: Column, order: CommitOrder, high: str) -> tuple[Transaction, ...]:
         """Return the transactions that may commit rows at or below ``high``, as of this moment."""
-        return in_progress.in_progress(self._conn, self._run, column, order, high)
+        return in_progress.in_progress(self._conn, column, order, high)
 
     def _literal(self, column: Column, text: str) -> str:
         return f"{self._quoted(text)}::{cast_type(column)}"
