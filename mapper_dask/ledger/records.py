@@ -16,7 +16,7 @@ import simplejson
 
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError
-from mapper_dask.mapper_job import KINDS
+from mapper_dask.mapper_job import FIELDS
 from mapper_dask.parallel_models import (
     Chunk,
     ChunkingStrategy,
@@ -74,9 +74,9 @@ def require_plan(stored: Stored) -> None:
 def _require_job(job: Stored) -> None:
     for name in ("source_conn", "transformation_logic"):
         job.text_or_none(name)
-    for name, kind in KINDS.items():
-        if kind.read is not None:
-            kind.read(job, name)
+    for name, one in FIELDS.items():
+        if one.read is not None:
+            one.read(job, name)
 
 
 def notes_of(run_id: str, text: object) -> tuple[str, ...]:
