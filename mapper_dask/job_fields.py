@@ -198,22 +198,22 @@ def _is_identifier(name: object) -> bool:
     return isinstance(name, str) and name.isascii() and name.isidentifier()
 
 
-_STRATEGIES = {s.value: s for s in ChunkingStrategy} | {s.name: s for s in ChunkingStrategy}
-_STRATEGY_NAMES = [strategy.name for strategy in ChunkingStrategy]
+_BY_NAME = {s.value: s for s in ChunkingStrategy} | {s.name: s for s in ChunkingStrategy}
+STRATEGIES = [strategy.name for strategy in ChunkingStrategy]
 
 
 def _of_strategy(value: Any) -> str:
     if value is None or isinstance(value, ChunkingStrategy):
         return ""
-    if isinstance(value, str) and value in _STRATEGIES:
+    if isinstance(value, str) and value in _BY_NAME:
         return ""
-    meant = did_you_mean(value, _STRATEGY_NAMES) if isinstance(value, str) else ""
-    return f"must be one of {', '.join(_STRATEGY_NAMES)} or None, got {shown(value)}{meant}"
+    meant = did_you_mean(value, STRATEGIES) if isinstance(value, str) else ""
+    return f"must be one of {', '.join(STRATEGIES)} or None, got {shown(value)}{meant}"
 
 
 def _stored_strategy(stored: Stored, name: str) -> None:
     if stored.text_or_none(name) is not None:
-        stored.one_of(name, _STRATEGY_NAMES)
+        stored.one_of(name, STRATEGIES)
 
 
 def _strategy_name(value: Any) -> Any:
@@ -274,7 +274,7 @@ CHUNK_SIZE = JobField(
 )
 STRATEGY = JobField(
     refusal=_of_strategy,
-    canonical=lambda value: _STRATEGIES.get(value, value),
+    canonical=lambda value: _BY_NAME.get(value, value),
     read=_stored_strategy,
     written=_strategy_name,
     digested=_strategy_name,

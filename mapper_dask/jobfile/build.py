@@ -150,7 +150,8 @@ class _FlowBuilder:
 
     def _mapper_job(self, name: str, job: models.Job) -> MapperJob:
         source = job.source or models.SourceSection()
-        said = {name: _said(job, *one.key) for name, one in FIELDS.items() if one.key}
+        keys = {name: one.key for name, one in FIELDS.items() if one.key}
+        said = {n: getattr(getattr(job, section), k, None) for n, (section, k) in keys.items()}
         called = {name: self.called[name] for name in self.fields if name in self.called}
         try:
             return MapperJob(
@@ -218,11 +219,6 @@ class _FlowBuilder:
 
     def _refuse(self, path: tuple[str, ...], message: str) -> NoReturn:
         self.source.refuse(self.job_file.tree.nearest(path), message, path)
-
-
-def _said(job: models.Job, section: str, key: str) -> Any:
-    """Return what a job says under a key of a section; None where it says nothing."""
-    return getattr(getattr(job, section), key, None)
 
 
 def _incremental(job: models.Job) -> Incremental | None:

@@ -16,10 +16,10 @@ import simplejson
 
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError
+from mapper_dask.job_fields import STRATEGIES
 from mapper_dask.mapper_job import FIELDS
 from mapper_dask.parallel_models import (
     Chunk,
-    ChunkingStrategy,
     ChunkResult,
     ChunkState,
     Reject,
@@ -29,8 +29,6 @@ from mapper_dask.stored import Stored, of_ledger, parsed
 State = TypeVar("State", bound=Enum)
 
 STAGES = ("transform", "encode", "load")
-
-STRATEGIES = tuple(strategy.name for strategy in ChunkingStrategy)
 
 
 def as_json(dialect: Dialect, value: object) -> str:

@@ -27,16 +27,9 @@ _DIGESTED = sorted(
 )
 
 _PLANNED = (
-    "source_conn",
-    "key_column",
-    "columns",
-    "chunk_size",
-    "target_schema",
-    "target_table",
-    "write_disposition",
-    "primary_key",
-    "transformation_logic",
-)
+    "source_conn", "key_column", "columns", "chunk_size", "target_schema", "target_table",
+    "write_disposition", "primary_key", "transformation_logic",
+)  # fmt: skip
 """Parts of a job that a saved plan stands on; beside them its query, which it has itself."""
 
 
