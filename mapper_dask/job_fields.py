@@ -6,8 +6,8 @@ import numbers
 import operator
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, get_args
 
 from mapper_dask.bounds import LONGEST, MOST, shown
 from mapper_dask.errors import ConfigurationError
@@ -21,40 +21,44 @@ def _unchanged(value: Any) -> Any:
     return value
 
 
-def _unchecked(_name: str, value: Any) -> Any:
-    return value
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobField:
+    """What there is to know of a field of a job, or of all fields of a kind."""
 
-
-@dataclass(frozen=True, slots=True)
-class FieldKind:
-    """What the fields of one kind have in common."""
-
-    checked: Callable[[str, Any], Any] = _unchecked
-    """From a field's name and value to the value in its canonical type; raises a
-    ``ConfigurationError`` that names the field and the remedy."""
+    refusal: Callable[[Any], str] = lambda _: ""
+    """What to say of a value, behind the field's name, that no run could use; else nothing."""
+    canonical: Callable[[Any], Any] = _unchanged
+    """From a value as it was given to that of a checked job."""
     read: Callable[[Stored, str], object] | None = None
-    """Refuses what a ledger's record holds under its name and this library never wrote there;
-    None: no record holds it."""
+    """Refuses what a ledger's record holds under the name and this library never wrote there;
+    None: a record does not hold the field, or not by itself."""
     written: Callable[[Any], Any] = _unchanged
     """From the value to what the record holds of it."""
     digested: Callable[[Any], Any] = _unchanged
-    """From the value to what a job's digest is made of."""
+    """From the value to what the job's digest is made of."""
+    key: tuple[str, ...] = ()
+    """Section and attribute of a job file's model that say it."""
+    digest: int = 0
+    """Its place in the job's digest; 0: a job with another value is the same job. Ledgers hold
+    digests, so a new field takes the next number, and no number ever changes."""
+
+    def checked(self, name: str, value: Any) -> Any:
+        """Return a value in its canonical type, or refuse it by the field's name."""
+        refusal = self.refusal(value)
+        require(not refusal, name, refusal)
+        return self.canonical(value)
 
 
-def declared(kind: FieldKind, *, key: str = "", digest: int | None = None) -> Mapping[str, Any]:
-    """Return the metadata of a job's field.
+def metadata_of(kind: JobField, key: str = "", digest: int = 0) -> Mapping[str, JobField]:
+    """Return the metadata of a field of a kind."""
+    return {"job": replace(kind, key=tuple(key.split(".")) if key else (), digest=digest)}
 
-    Parameters
-    ----------
-    kind
-        What it may hold.
-    key
-        Where a job file says it, as section and attribute of its model.
-    digest
-        Its place in the job's digest; None: a job with another value is the same job. Ledgers hold
-        digests, so a new field takes the next number, and no number ever changes.
-    """
-    return {"kind": kind, "key": tuple(key.split(".")) if key else None, "digest": digest}
+
+def declared(
+    kind: JobField, default: Any, key: str = "", *, digest: int = 0, hidden: bool = False
+) -> Any:
+    """Return a field of a kind that has a default; see :class:`JobField` for the rest."""
+    return field(default=default, repr=not hidden, metadata=metadata_of(kind, key, digest))
 
 
 def require(condition: bool, name: str, what: str) -> None:  # noqa: FBT001
@@ -64,60 +68,53 @@ def require(condition: bool, name: str, what: str) -> None:  # noqa: FBT001
         raise ConfigurationError(message, field=name)
 
 
-def _query(name: str, sql: Any) -> str:
-    what = "must be a query text"
+def _of_query(sql: Any) -> str:
     if isinstance(sql, os.PathLike):
-        what += f"; of a file give Path({os.fspath(sql)!r}).read_text(encoding='utf-8')"
-    elif not isinstance(sql, str):
-        what += f", got {type(sql).__name__}"
-    else:
-        what += ", and this one is empty; write SELECT …"
-    require(isinstance(sql, str) and sql.strip() != "", name, what)
-    require(
-        not sql.startswith(BYTE_ORDER_MARK),
-        name,
-        "begins with a byte order mark (U+FEFF), which no database takes: read its file with "
-        "encoding='utf-8-sig'",
-    )
-    return _storable(name, sql)
+        path = os.fspath(sql)
+        return f"must be a query text; of a file give Path({path!r}).read_text(encoding='utf-8')"
+    if not isinstance(sql, str):
+        return f"must be a query text, got {type(sql).__name__}"
+    if not sql.strip():
+        return "must be a query text, and this one is empty; write SELECT …"
+    if sql.startswith(BYTE_ORDER_MARK):
+        return (
+            "begins with a byte order mark (U+FEFF), which no database takes: read its file with "
+            "encoding='utf-8-sig'"
+        )
+    return _of_text(sql)
 
 
-def _name(name: str, value: Any) -> str | None:
-    good = value is None or (isinstance(value, str) and value != "")
-    require(good, name, f"must be a name or None, got {shown(value)}")
-    return None if value is None else _storable(name, value)
+def _of_name(value: Any) -> str:
+    if value is not None and (not isinstance(value, str) or not value):
+        return f"must be a name or None, got {shown(value)}"
+    return _of_text(value or "")
 
 
-def _storable(name: str, text: str) -> str:
-    require(is_text(text), name, "holds a character that no database text can hold")
-    return text
+def _of_text(text: str) -> str:
+    return "" if is_text(text) else "holds a character that no database text can hold"
 
 
-def _function(name: str, value: Any) -> Any:
-    require(
-        value is None or callable(value),
-        name,
+def _of_function(value: Any) -> str:
+    if value is None or callable(value):
+        return ""
+    return (
         f"must be a function DataFrame → DataFrame or None, got {type(value).__name__}; give the "
-        "function itself, not its name or what it returns",
+        "function itself, not its name or what it returns"
     )
-    return value
 
 
-def _flag(name: str, value: Any) -> bool:
-    require(isinstance(value, bool), name, f"must be True or False, got {shown(value)}")
-    return bool(value)
+def _of_flag(value: Any) -> str:
+    return "" if isinstance(value, bool) else f"must be True or False, got {shown(value)}"
 
 
-def _row_count(name: str, value: Any) -> int:
+def _of_rows(value: Any) -> str:
     what = f"must be an integer of at least 0, a number of rows, got {shown(value)}"
-    require(_is_whole(value, 0), name, what)
-    return operator.index(value)
+    return "" if _is_whole(value, 0) else what
 
 
-def _chunk_size(name: str, value: Any) -> Any:
-    what = f"must be an integer of at least 1 or 'auto', got {shown(value)}{_as_count(value)}"
-    require(is_chunk_size(value), name, what)
-    return AUTO if value == AUTO else operator.index(value)
+def _of_chunk_size(value: Any) -> str:
+    what = f"must be an integer of at least 1 or 'auto', got {shown(value)}"
+    return "" if is_chunk_size(value) else what + _as_count(value)
 
 
 def is_chunk_size(value: object) -> bool:
@@ -147,10 +144,9 @@ def _stored_chunk_size(stored: Stored, name: str) -> None:
         stored.whole(name, 1)
 
 
-def _columns(name: str, value: Any) -> Any:
-    what = f"must be a list of column names, each once, or None for all{_as_list(value)}"
-    require(value is None or _are_names(value), name, what)
-    return value
+def _of_columns(value: Any) -> str:
+    what = "must be a list of column names, each once, or None for all"
+    return "" if value is None or _are_names(value) else what + _as_list(value)
 
 
 def _as_list(value: object) -> str:
@@ -169,59 +165,55 @@ def _are_names(value: object) -> bool:
     return all(isinstance(name, str) for name in value) and len(set(value)) == len(value)
 
 
-def _tuple_or_none(value: Any) -> tuple[str, ...] | None:
-    return value and tuple(value)
-
-
 def key_of(value: str | Sequence[str] | None) -> tuple[str, ...]:
     """Return the columns of a key, however they were given; empty without one."""
     return (value,) if isinstance(value, str) else tuple(value or ())
 
 
-def key(otherwise: str) -> FieldKind:
-    """Return the kind of a key; ``otherwise`` ends the sentence on what None stands for."""
+def key(otherwise: str) -> JobField:
+    """Return the kind of a key; ``otherwise`` says what None stands for."""
 
-    def checked(name: str, value: Any) -> Any:
-        what = f"must be a column name, a list of them, or None {otherwise}"
-        require(value is None or isinstance(value, str) or _are_names(value), name, what)
-        return value
+    def refusal(value: Any) -> str:
+        good = value is None or isinstance(value, str) or _are_names(value)
+        return "" if good else f"must be a column name, a list of them, or None {otherwise}"
 
-    return FieldKind(
-        checked, Stored.names_or_none, lambda value: list(key_of(value)) or None, key_of
+    return JobField(
+        refusal=refusal,
+        read=Stored.names_or_none,
+        written=lambda value: list(key_of(value)) or None,
+        digested=key_of,
     )
 
 
-def _params(name: str, value: Any) -> Any:
-    require(
-        value is None or (isinstance(value, Mapping) and all(map(_is_identifier, value))),
-        name,
+def _of_params(value: Any) -> str:
+    if value is None or (isinstance(value, Mapping) and all(map(_is_identifier, value))):
+        return ""
+    return (
         "must map names of letters, digits and _ (without a colon) to values, as in "
-        "params={'name': …}, or be None",
+        "params={'name': …}, or be None"
     )
-    return value
 
 
 def _is_identifier(name: object) -> bool:
     return isinstance(name, str) and name.isascii() and name.isidentifier()
 
 
-_STRATEGIES = [strategy.name for strategy in ChunkingStrategy]
+_BY_NAME = {s.value: s for s in ChunkingStrategy} | {s.name: s for s in ChunkingStrategy}
+STRATEGIES = [strategy.name for strategy in ChunkingStrategy]
 
 
-def _strategy(name: str, value: Any) -> ChunkingStrategy | None:
+def _of_strategy(value: Any) -> str:
     if value is None or isinstance(value, ChunkingStrategy):
-        return value
-    names = {s.value: s for s in ChunkingStrategy} | {s.name: s for s in ChunkingStrategy}
-    good = isinstance(value, str) and value in names
-    what = f"must be one of {', '.join(_STRATEGIES)} or None, got {shown(value)}"
-    meant = did_you_mean(value, _STRATEGIES) if isinstance(value, str) and not good else ""
-    require(good, name, what + meant)
-    return names[value]
+        return ""
+    if isinstance(value, str) and value in _BY_NAME:
+        return ""
+    meant = did_you_mean(value, STRATEGIES) if isinstance(value, str) else ""
+    return f"must be one of {', '.join(STRATEGIES)} or None, got {shown(value)}{meant}"
 
 
 def _stored_strategy(stored: Stored, name: str) -> None:
     if stored.text_or_none(name) is not None:
-        stored.one_of(name, _STRATEGIES)
+        stored.one_of(name, STRATEGIES)
 
 
 def _strategy_name(value: Any) -> Any:
@@ -240,35 +232,51 @@ OTHER_WORDS = {
 """What others call a word of ours."""
 
 
-def one_of(known: Sequence[str]) -> FieldKind:
-    """Return the kind of a field that holds one of some words."""
+def one_of(literal: Any) -> JobField:
+    """Return the kind of a field that holds one of the words of a ``Literal``."""
+    known = get_args(literal)
 
-    def checked(name: str, value: Any) -> Any:
+    def refusal(value: Any) -> str:
+        if value in known:
+            return ""
         meant = ""
         if isinstance(value, str):
             other = OTHER_WORDS.get(value.lower())
             meant = f"; did you mean {other!r}?" if other in known else did_you_mean(value, known)
         words = ", ".join(map(repr, known[:-1]))
-        what = f"must be {words} or {known[-1]!r}, got {shown(value)}{meant}"
-        require(value in known, name, what)
-        return value
+        return f"must be {words} or {known[-1]!r}, got {shown(value)}{meant}"
 
-    return FieldKind(checked, lambda stored, name: stored.one_of(name, known))
+    return JobField(refusal=refusal, read=lambda stored, name: stored.one_of(name, known))
 
 
-CONNECTION = FieldKind()
+CONNECTION = JobField()
 """Checked where it is resolved; kept, where it has a name, by who resolved it."""
-FUNCTION = FieldKind(_function)
+FUNCTION = JobField(refusal=_of_function)
 """Kept by its name, which :mod:`mapper_dask.ledger.stored_job` finds and imports."""
-QUERY = FieldKind(_query, Stored.text, digested=str.strip)
-NAME = FieldKind(_name, Stored.text_or_none)
+QUERY = JobField(refusal=_of_query, read=Stored.text, digested=str.strip)
+NAME = JobField(refusal=_of_name, read=Stored.text_or_none)
 TARGET = replace(NAME, read=Stored.text)
 """There is none for a dry run only, and no ledger remembers those."""
 RUN = replace(NAME, read=None)
-COLUMN = FieldKind(read=Stored.text_or_none)
-COLUMNS = FieldKind(_columns, Stored.names_or_none, lambda v: v and list(v), _tuple_or_none)
-FLAG = FieldKind(_flag, Stored.flag)
-ROW_COUNT = FieldKind(_row_count, Stored.whole)
-CHUNK_SIZE = FieldKind(_chunk_size, _stored_chunk_size)
-STRATEGY = FieldKind(_strategy, _stored_strategy, _strategy_name, _strategy_name)
-PARAMS = FieldKind(_params)
+COLUMN = JobField(read=Stored.text_or_none)
+COLUMNS = JobField(
+    refusal=_of_columns,
+    read=Stored.names_or_none,
+    written=lambda value: value and list(value),
+    digested=lambda value: value and tuple(value),
+)
+FLAG = JobField(refusal=_of_flag, read=Stored.flag)
+ROWS = JobField(refusal=_of_rows, canonical=operator.index, read=Stored.whole)
+CHUNK_SIZE = JobField(
+    refusal=_of_chunk_size,
+    canonical=lambda value: value if value == AUTO else operator.index(value),
+    read=_stored_chunk_size,
+)
+STRATEGY = JobField(
+    refusal=_of_strategy,
+    canonical=lambda value: _BY_NAME.get(value, value),
+    read=_stored_strategy,
+    written=_strategy_name,
+    digested=_strategy_name,
+)
+PARAMS = JobField(refusal=_of_params)

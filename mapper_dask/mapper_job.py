@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from mapper_dask import job_fields as kinds
 from mapper_dask.errors import ConfigurationError
-from mapper_dask.job_fields import declared, require
+from mapper_dask.job_fields import declared, metadata_of, require
 from mapper_dask.options import with_known_options
 from mapper_dask.parallel_models import (
     DEFAULT_CHUNK_SIZE,
@@ -96,69 +96,39 @@ class MapperJob:
     ParallelProcessor : runs a job, on how many workers, with how many attempts.
     """
 
-    source_conn: Any = field(repr=False, metadata=declared(kinds.CONNECTION, digest=1))
-    source_sql: str = field(metadata=declared(kinds.QUERY, digest=2))
-    transformation_logic: Transformation | None = field(
-        default=None, metadata=declared(kinds.FUNCTION, digest=13)
+    source_conn: Any = field(repr=False, metadata=metadata_of(kinds.CONNECTION, digest=1))
+    source_sql: str = field(metadata=metadata_of(kinds.QUERY, digest=2))
+    transformation_logic: Transformation | None = declared(kinds.FUNCTION, None, digest=13)
+    target_conn: Any = declared(kinds.CONNECTION, None, hidden=True)
+    target_schema: str | None = declared(kinds.NAME, None, "target.schema_", digest=7)
+    target_table: str | None = declared(kinds.TARGET, None, "target.table", digest=8)
+    key_column: str | Sequence[str] | None = declared(
+        kinds.key("to have it detected"), None, "chunking.key", digest=3
     )
-    target_conn: Any = field(default=None, repr=False)
-    target_schema: str | None = field(
-        default=None, metadata=declared(kinds.NAME, key="target.schema_", digest=7)
+    strategy: ChunkingStrategy | str | None = declared(
+        kinds.STRATEGY, None, "chunking.strategy", digest=4
     )
-    target_table: str | None = field(
-        default=None, metadata=declared(kinds.TARGET, key="target.table", digest=8)
+    chunk_size: ChunkSize = declared(
+        kinds.CHUNK_SIZE, DEFAULT_CHUNK_SIZE, "chunking.size", digest=5
     )
-    key_column: str | Sequence[str] | None = field(
-        default=None,
-        metadata=declared(kinds.key("to have it detected"), key="chunking.key", digest=3),
+    columns: Sequence[str] | None = declared(kinds.COLUMNS, None, "source.columns", digest=6)
+    write_disposition: WriteDisposition = declared(
+        kinds.one_of(WriteDisposition), "append", "target.write_disposition", digest=9
     )
-    strategy: ChunkingStrategy | str | None = field(
-        default=None, metadata=declared(kinds.STRATEGY, key="chunking.strategy", digest=4)
+    atomic: bool = declared(kinds.FLAG, default=False, key="target.atomic", digest=10)
+    direct_path: bool = declared(kinds.FLAG, default=False, key="target.direct_path")
+    primary_key: str | Sequence[str] | None = declared(
+        kinds.key("for the target's primary key"), None, "target.primary_key", digest=11
     )
-    chunk_size: ChunkSize = field(
-        default=DEFAULT_CHUNK_SIZE,
-        metadata=declared(kinds.CHUNK_SIZE, key="chunking.size", digest=5),
+    newest_by: str | None = declared(kinds.COLUMN, None, "target.newest_by", digest=12)
+    on_error: OnError = declared(kinds.one_of(OnError), "abort", "execution.on_error")
+    reject_limit: int = declared(kinds.ROWS, 0, "execution.reject_limit")
+    consistent: bool = declared(kinds.FLAG, default=True, key="source.consistent")
+    dtype_backend: DtypeBackend = declared(
+        kinds.one_of(DtypeBackend), "pyarrow", "transform.dtype_backend"
     )
-    columns: Sequence[str] | None = field(
-        default=None, metadata=declared(kinds.COLUMNS, key="source.columns", digest=6)
-    )
-    write_disposition: WriteDisposition = field(
-        default="append",
-        metadata=declared(
-            kinds.one_of(get_args(WriteDisposition)), key="target.write_disposition", digest=9
-        ),
-    )
-    atomic: bool = field(
-        default=False, metadata=declared(kinds.FLAG, key="target.atomic", digest=10)
-    )
-    direct_path: bool = field(
-        default=False, metadata=declared(kinds.FLAG, key="target.direct_path")
-    )
-    primary_key: str | Sequence[str] | None = field(
-        default=None,
-        metadata=declared(
-            kinds.key("for the target's primary key"), key="target.primary_key", digest=11
-        ),
-    )
-    newest_by: str | None = field(
-        default=None, metadata=declared(kinds.COLUMN, key="target.newest_by", digest=12)
-    )
-    on_error: OnError = field(
-        default="abort",
-        metadata=declared(kinds.one_of(get_args(OnError)), key="execution.on_error"),
-    )
-    reject_limit: int = field(
-        default=0, metadata=declared(kinds.ROW_COUNT, key="execution.reject_limit")
-    )
-    consistent: bool = field(default=True, metadata=declared(kinds.FLAG, key="source.consistent"))
-    dtype_backend: DtypeBackend = field(
-        default="pyarrow",
-        metadata=declared(kinds.one_of(get_args(DtypeBackend)), key="transform.dtype_backend"),
-    )
-    params: Mapping[str, Any] | None = field(
-        default=None, repr=False, metadata=declared(kinds.PARAMS, key="source.params")
-    )
-    run_id: str | None = field(default=None, metadata=declared(kinds.RUN))
+    params: Mapping[str, Any] | None = declared(kinds.PARAMS, None, "source.params", hidden=True)
+    run_id: str | None = declared(kinds.RUN, None)
 
     @property
     def key_columns(self) -> tuple[str, ...]:
@@ -187,7 +157,7 @@ class MapperJob:
         ConfigurationError
             When a field has a value that no run could use; names the field and the remedy.
         """
-        values = {name: kind.checked(name, getattr(self, name)) for name, kind in KINDS.items()}
+        values = {name: one.checked(name, getattr(self, name)) for name, one in FIELDS.items()}
         require(
             (self.target_conn is None) == (self.target_table is None),
             "target_table",
@@ -211,21 +181,8 @@ class MapperJob:
         return self.evolve(**values)
 
 
-_DECLARED = {f.name: f.metadata for f in fields(MapperJob) if f.metadata}
-
-KINDS: Mapping[str, kinds.FieldKind] = {name: each["kind"] for name, each in _DECLARED.items()}
-"""What each field may hold; ``target_conn`` is checked where it is resolved."""
-
-KEYS: Mapping[str, tuple[str, str]] = {
-    n: each["key"] for n, each in _DECLARED.items() if each["key"]
-}
-"""Section and attribute of a job file's model that say a field."""
-
-IDENTITY = sorted(
-    (name for name, each in _DECLARED.items() if each["digest"]),
-    key=lambda name: _DECLARED[name]["digest"],
-)
-"""The fields that tell a job from another, in the order in which they are digested."""
+FIELDS: Mapping[str, kinds.JobField] = {f.name: f.metadata["job"] for f in fields(MapperJob)}
+"""What there is to know of each field."""
 
 
 def required_job(given: object, whose: str = "") -> MapperJob:

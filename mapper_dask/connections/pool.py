@@ -46,8 +46,8 @@ class ConnectArgs:
     """Login refusals that say others hold every connection."""
     needless: re.Pattern[str] = _NEVER
     """What is left out of a refusal, because the remedy says it."""
-    on_return: Callable[[Any], None] | None = None
-    """Called with a driver's connection that comes back to the pool."""
+    on_reset: Callable[[Any, Any, Any], None] | None = None
+    """SQLAlchemy's listener for a driver's connection that comes back to the pool."""
 
 
 _lock = threading.Lock()
@@ -90,8 +90,8 @@ def engine_for(ref: ConnectionRef, *, connect_args: ConnectArgs) -> sa.Engine:
             _engines[key].url = shown_url(url)
             sa.event.listen(_engines[key], "close", _keep_socket)
             _connect_args[_engines[key]] = connect_args
-            if connect_args.on_return is not None:
-                sa.event.listen(_engines[key], "reset", _returned(connect_args.on_return))
+            if connect_args.on_reset is not None:
+                sa.event.listen(_engines[key], "reset", connect_args.on_reset)
         return _engines[key]
 
 
@@ -128,14 +128,6 @@ def _keep_socket(conn: Any, _record: Any) -> None:
     if sockets is not None and hasattr(conn, "fileno"):
         with contextlib.suppress(Exception):  # it is closed or broken: nothing to wait for
             sockets.append(socket.socket(fileno=os.dup(conn.fileno())))
-
-
-def _returned(on_return: Callable[[Any], None]) -> Callable[[Any, Any, Any], None]:
-    def listener(conn: Any, _record: Any, _state: Any) -> None:
-        with contextlib.suppress(Exception):  # a broken one is found out by what follows
-            on_return(conn)
-
-    return listener
 
 
 def idle_connections(*refs: ConnectionRef) -> int:

@@ -14,56 +14,23 @@ from urllib.parse import unquote, unquote_plus
 SECRET_NAMES = re.compile(r"pass|secret|token|pwd|credential", re.IGNORECASE)
 """Parameters that carry a secret: sslpassword, wallet_password, access_token and their kin."""
 
-OPEN_NAMES = frozenset(
-    {
-        *(
-            "host",
-            "hostaddr",
-            "port",
-            "dbname",
-            "database",
-            "user",
-            "service",
-            "service_name",
-            "sid",
-        ),
-        *("application_name", "fallback_application_name", "client_encoding", "connect_timeout"),
-        *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
-        *("tcp_user_timeout", "tcp_connect_timeout", "replication", "gssencmode", "krbsrvname"),
-        *(
-            "gsslib",
-            "gssdelegation",
-            "channel_binding",
-            "require_auth",
-            "requirepeer",
-            "requiressl",
-        ),
-        *("sslmode", "sslnegotiation", "sslcompression", "sslcert", "sslkey", "sslcertmode"),
-        *("sslrootcert", "sslcrl", "sslcrldir", "sslsni", "ssl_min_protocol_version"),
-        *("ssl_max_protocol_version", "min_protocol_version", "max_protocol_version"),
-        *("load_balance_hosts", "target_session_attrs", "servicefile", "options", "dsn"),
-        *("protocol", "mode", "events", "encoding", "nencoding", "edition", "thick_mode", "purity"),
-        *(
-            "config_dir",
-            "wallet_location",
-            "ssl_server_dn_match",
-            "ssl_server_cert_dn",
-            "expire_time",
-        ),
-        *("https_proxy", "https_proxy_port", "retry_count", "retry_delay", "server_type", "cclass"),
-        *(
-            "stmtcachesize",
-            "disable_oob",
-            "use_tcp_fast_open",
-            "ssl_version",
-            "sdu",
-            "pool_boundary",
-        ),
-        *("arraysize", "auto_convert_lobs", "coerce_to_decimal", "encoding_errors", "driver_name"),
-        *("program", "machine", "terminal", "osuser", "appcontext", "debug_jdwp", "tag", "async_"),
-        *("use_native_unicode", "executemany_mode", "external_auth", "externalauth", "threaded"),
-    }
-)
+OPEN_NAMES = frozenset({
+    "host", "hostaddr", "port", "dbname", "database", "user", "service", "service_name", "sid",
+    "application_name", "fallback_application_name", "client_encoding", "connect_timeout",
+    "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+    "tcp_connect_timeout", "replication", "gssencmode", "krbsrvname", "gsslib", "gssdelegation",
+    "channel_binding", "require_auth", "requirepeer", "requiressl", "sslmode", "sslnegotiation",
+    "sslcompression", "sslcert", "sslkey", "sslcertmode", "sslrootcert", "sslcrl", "sslcrldir",
+    "sslsni", "ssl_min_protocol_version", "ssl_max_protocol_version", "min_protocol_version",
+    "max_protocol_version", "load_balance_hosts", "target_session_attrs", "servicefile", "options",
+    "dsn", "protocol", "mode", "events", "encoding", "nencoding", "edition", "thick_mode",
+    "purity", "config_dir", "wallet_location", "ssl_server_dn_match", "ssl_server_cert_dn",
+    "expire_time", "https_proxy", "https_proxy_port", "retry_count", "retry_delay", "server_type",
+    "cclass", "stmtcachesize", "disable_oob", "use_tcp_fast_open", "ssl_version", "sdu",
+    "pool_boundary", "arraysize", "auto_convert_lobs", "coerce_to_decimal", "encoding_errors",
+    "driver_name", "program", "machine", "terminal", "osuser", "appcontext", "debug_jdwp", "tag",
+    "async_", "use_native_unicode", "executemany_mode", "external_auth", "externalauth", "threaded",
+})  # fmt: skip
 """Parameters of libpq, psycopg2, SQLAlchemy and oracledb whose plain values are no secrets."""
 
 OPEN_SETTINGS = re.compile(

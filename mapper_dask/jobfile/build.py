@@ -20,7 +20,7 @@ from mapper_dask.jobfile.checks import Checks
 from mapper_dask.jobfile.functions import FunctionError, found, require_arguments
 from mapper_dask.jobfile.places import Node, Place, SourceFile, merged, over_jobs
 from mapper_dask.jobfile.problems import nearest, validated
-from mapper_dask.mapper_job import KEYS, MapperJob
+from mapper_dask.mapper_job import FIELDS, MapperJob
 from mapper_dask.mapping.transform import Transform
 from mapper_dask.schema.nearby import parts_of
 from mapper_dask.settings import Settings
@@ -150,14 +150,15 @@ class _FlowBuilder:
 
     def _mapper_job(self, name: str, job: models.Job) -> MapperJob:
         source = job.source or models.SourceSection()
-        target = self.connection(job.target.connection) if job.target else None
-        said = {name: _said(job, *key) for name, key in KEYS.items()} | {"target_conn": target}
+        keys = {name: one.key for name, one in FIELDS.items() if one.key}
+        said = {n: getattr(getattr(job, section), k, None) for n, (section, k) in keys.items()}
         called = {name: self.called[name] for name in self.fields if name in self.called}
         try:
             return MapperJob(
                 source_conn=self.connection(source.connection),
                 source_sql=self._query(name, source),
                 transformation_logic=self._transform(name, job.transform),
+                target_conn=self.connection(job.target.connection) if job.target else None,
                 **{**self.fields, **{k: v for k, v in said.items() if v is not None}, **called},
             ).validated()
         except JobFileError:
@@ -218,11 +219,6 @@ class _FlowBuilder:
 
     def _refuse(self, path: tuple[str, ...], message: str) -> NoReturn:
         self.source.refuse(self.job_file.tree.nearest(path), message, path)
-
-
-def _said(job: models.Job, section: str, key: str) -> Any:
-    """Return what a job says under a key of a section; None where it says nothing."""
-    return getattr(getattr(job, section), key, None)
 
 
 def _incremental(job: models.Job) -> Incremental | None:

@@ -11,9 +11,6 @@ from pydantic import BaseModel, ValidationError
 from mapper_dask.jobfile.models import OURS, File
 from mapper_dask.jobfile.places import Node, Path, Place, SourceFile
 
-LONGEST_SHOWN = 40
-"""Characters of a wrong value in a message."""
-
 _WANTED = {
     "string_type": "text",
     "int_type": "a whole number",

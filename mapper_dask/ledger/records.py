@@ -17,11 +17,11 @@ import simplejson
 
 from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError
+from mapper_dask.job_fields import STRATEGIES
 from mapper_dask.ledger.run_record import StoredPlan, StoredPublication
-from mapper_dask.mapper_job import KINDS
+from mapper_dask.mapper_job import FIELDS
 from mapper_dask.parallel_models import (
     Chunk,
-    ChunkingStrategy,
     ChunkResult,
     ChunkState,
     Reject,
@@ -31,8 +31,6 @@ from mapper_dask.stored import Stored, of_ledger, parsed
 State = TypeVar("State", bound=Enum)
 
 STAGES = ("transform", "encode", "load")
-
-STRATEGIES = tuple(strategy.name for strategy in ChunkingStrategy)
 
 
 def as_json(dialect: Dialect, value: object) -> str:
@@ -84,9 +82,9 @@ def _publication(stored: Stored) -> StoredPublication | None:
 def _job(job: Stored) -> Mapping[str, Any]:
     for name in ("source_conn", "transformation_logic"):
         job.text_or_none(name)
-    for name, kind in KINDS.items():
-        if kind.read is not None:
-            kind.read(job, name)
+    for name, one in FIELDS.items():
+        if one.read is not None:
+            one.read(job, name)
     return job.data
 
 

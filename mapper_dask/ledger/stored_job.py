@@ -13,7 +13,7 @@ from typing import Any
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.errors import ConfigurationError, FingerprintError
 from mapper_dask.ledger.run_record import RunState, StoredRun
-from mapper_dask.mapper_job import IDENTITY, KINDS, MapperJob
+from mapper_dask.mapper_job import FIELDS, MapperJob
 from mapper_dask.mapping.transform import Transform, name_of
 from mapper_dask.naming import fingerprint
 from mapper_dask.parallel_models import Transformation
@@ -21,26 +21,22 @@ from mapper_dask.parallel_models import Transformation
 INSTALLED = {"site-packages", "dist-packages"}
 """Folders of packages that were installed."""
 
-_KEPT = {name: kind for name, kind in KINDS.items() if kind.read is not None}
+_KEPT = [name for name, one in FIELDS.items() if one.read is not None]
+_DIGESTED = sorted(
+    (name for name, one in FIELDS.items() if one.digest), key=lambda name: FIELDS[name].digest
+)
 
 _PLANNED = (
-    "source_conn",
-    "key_column",
-    "columns",
-    "chunk_size",
-    "target_schema",
-    "target_table",
-    "write_disposition",
-    "primary_key",
-    "transformation_logic",
-)
+    "source_conn", "key_column", "columns", "chunk_size", "target_schema", "target_table",
+    "write_disposition", "primary_key", "transformation_logic",
+)  # fmt: skip
 """Parts of a job that a saved plan stands on; beside them its query, which it has itself."""
 
 
 def record(job: MapperJob, source: ConnectionRef) -> dict[str, Any]:
     """Return a job as JSON; its connections and function only where they have a name."""
     return {
-        **{name: kind.written(getattr(job, name)) for name, kind in _KEPT.items()},
+        **{name: FIELDS[name].written(getattr(job, name)) for name in _KEPT},
         "source_conn": source.portable,
         "transformation_logic": function_name(job.transformation_logic),
     }
@@ -48,7 +44,7 @@ def record(job: MapperJob, source: ConnectionRef) -> dict[str, Any]:
 
 def _identity(job: MapperJob, source: ConnectionRef) -> dict[str, Any]:
     """Return what tells a job from another, field by field."""
-    own = {name: KINDS[name].digested(getattr(job, name)) for name in IDENTITY}
+    own = {name: FIELDS[name].digested(getattr(job, name)) for name in _DIGESTED}
     named = function_name(job.transformation_logic)
     return {**own, "source_conn": source.address, "transformation_logic": named}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from typing import get_args
 
 import pytest
@@ -14,7 +13,7 @@ from mapper_dask.errors import LedgerError
 from mapper_dask.jobfile import models
 from mapper_dask.ledger import stored_job
 from mapper_dask.ledger.records import plan_of
-from mapper_dask.mapper_job import KEYS
+from mapper_dask.mapper_job import FIELDS
 
 URL = "postgresql+psycopg2://reader@db.example:5432/shop"
 
@@ -147,13 +146,12 @@ def test_a_record_that_lacks_a_field_is_refused_by_its_name(name):
 def test_every_field_is_said_under_a_key_that_job_files_have():
     sections = models.Sections.model_fields
 
-    for section, key in KEYS.values():
+    for section, key in (one.key for one in FIELDS.values() if one.key):
         model, _ = get_args(sections[section].annotation)
         assert key in model.model_fields
 
 
 def test_no_two_fields_have_one_place_in_the_digest():
-    places = [field.metadata["digest"] for field in fields(MapperJob) if field.metadata]
-    numbered = sorted(place for place in places if place)
+    numbered = sorted(one.digest for one in FIELDS.values() if one.digest)
 
     assert numbered == list(range(1, len(numbered) + 1))

@@ -56,12 +56,13 @@ def statements(name: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in re.split(r"^/$", text, flags=re.MULTILINE))
 
 
-def forget_name(conn: Driver) -> None:
+def forget_name(conn: Driver, _record: Any, _state: Any) -> None:
     """Let no idle session bear a chunk's name, which stays until it is told another.
 
     Who ends that chunk's sessions would end this one, too.
     """
-    conn.client_identifier = PROGRAM
+    with contextlib.suppress(Exception):  # a broken one is found out by what follows
+        conn.client_identifier = PROGRAM
 
 
 CONNECT = ConnectArgs(
@@ -76,7 +77,7 @@ CONNECT = ConnectArgs(
         r"|ORA-00018|ORA-00020|ORA-02391|ORA-12516|ORA-12518|ORA-12519|ORA-12520",
         re.IGNORECASE,
     ),
-    on_return=forget_name,
+    on_reset=forget_name,
 )
 
 
