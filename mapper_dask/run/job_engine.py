@@ -63,7 +63,7 @@ from mapper_dask.workers.engines import (
     within,
 )
 from mapper_dask.workers.fitness import require_picklable, require_reachable
-from mapper_dask.workers.local_cluster import telling
+from mapper_dask.workers.local_cluster import reporting
 from mapper_dask.workers.outcomes import OneRaised
 
 RESTARTS = 2
@@ -101,7 +101,7 @@ class JobEngine:
 
         def done() -> ParallelProcessingResult:
             stopped = told_as_stopped(job.run_id, stop, lambda: watch.entering)
-            with watch, telling(watch.preparing), stopped:
+            with watch, reporting(watch.preparing), stopped:
                 return work(watch)
 
         with self._waiting():  # in the thread of the caller, which may be a task's
