@@ -22,7 +22,7 @@ from mapper_dask.mapper_job import MapperJob, required_job
 from mapper_dask.near import did_you_mean
 from mapper_dask.options import with_known_options
 from mapper_dask.parallel_result import TRACEBACK, ParallelProcessingResult
-from mapper_dask.rendering import Line, as_html, as_text, seconds, set_aside
+from mapper_dask.rendering import Line, as_html, as_text, rejected, seconds
 
 LONGEST_NAME = 200
 """Characters of a flow's, a job's and a run's name: they are keys of the ledger."""
@@ -257,7 +257,7 @@ class FlowResult:
     @property
     def _headline(self) -> str:
         results = [job.result for job in self.jobs if job.result is not None]
-        aside = set_aside(sum(result.total_rows_rejected for result in results))
+        aside = rejected(sum(result.total_rows_rejected for result in results))
         ended = "CANCELLED" if self.cancelled else "FAILED"
         how = f"succeeded{aside}" if self.succeeded else ended
         return f"flow {self.name} {how} in {seconds(self.seconds)}, run {self.run_id}"
@@ -279,7 +279,7 @@ def _said(job: FlowJobResult) -> str:
     rows = "" if job.rows is None else f", {job.rows:,} rows"
     why = "" if job.error is None else f": {job.error}"
     warned = "".join(f"; {warning}" for warning in job.warnings)
-    aside = "" if job.result is None else set_aside(job.result.total_rows_rejected)
+    aside = "" if job.result is None else rejected(job.result.total_rows_rejected)
     return f"{job.state.value}{rows}{aside}{why}{warned}"
 
 

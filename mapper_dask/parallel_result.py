@@ -8,7 +8,7 @@ import pandas as pd
 
 from mapper_dask.errors import RunFailedError
 from mapper_dask.parallel_models import ChunkResult, ChunkState
-from mapper_dask.rendering import BESIDE, Line, as_html, as_text, chunks, set_aside, taken
+from mapper_dask.rendering import BESIDE, Line, as_html, as_text, chunks, rejected, taken
 
 TRACEBACK = "\nTraceback (most recent call last):\n"
 """Stands between what failed a chunk and the user's lines that led to it."""
@@ -176,7 +176,7 @@ class ParallelProcessingResult:
     def _headline(self) -> str:
         if not self.succeeded:
             return "run FAILED"
-        return f"run succeeded{set_aside(self.total_rows_rejected)}"
+        return f"run succeeded{rejected(self.total_rows_rejected)}"
 
     def _lines(self) -> list[Line]:
         return [
