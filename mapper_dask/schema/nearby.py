@@ -1,4 +1,4 @@
-"""Why a target is not found by its name, and how it would be. Pure.
+"""Why a target is not found by its name, and by which name it would be. Pure.
 
 A name is taken as it is written, as the database holds it: ``mart.x`` is one name with a point in
 it. So what looks like the same name to a person is looked for, and said in the words of the call.
@@ -18,7 +18,7 @@ _PART = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """What bears a name: a table, something else, or a schema."""
+    """An object of the catalogue: a table, something else, or a schema."""
 
     schema: str
     name: str | None
@@ -40,30 +40,30 @@ class Wanted:
     columns: str
     """Columns of the query, as CREATE TABLE takes them."""
     quote: Callable[[str], str]
-    """How a name stands in a statement."""
+    """Quotes a name for a statement."""
     spelled: Callable[[str], str] = str
-    """How a name that the catalogue holds is given in a call."""
+    """Writes a name of the catalogue as a call's argument."""
 
     @property
     def head(self) -> str:
-        """What the sentence is about."""
+        """The subject of the message."""
         return f"target_table {self.quoted(self.name)}"
 
     @property
     def absent(self) -> str:
-        """The sentence's beginning where nothing is called so."""
+        """The beginning of the message where nothing has that name."""
         return f"{self.head} does not exist in {self.place}"
 
     def quoted(self, name: str, schema: str | None = None) -> str:
-        """Return a table's name as a statement has it."""
+        """Return a table's name for a statement."""
         return ".".join(self.quote(part) for part in (schema or self.schema, name) if part)
 
     def create(self, name: str, schema: str | None = None) -> str:
-        """Return the statement that makes a table for the query's own columns."""
+        """Return the CREATE TABLE statement for the query's columns."""
         return f"CREATE TABLE {self.quoted(name, schema)} ({self.columns})"
 
     def call(self, thing: Near, *, with_schema: bool) -> str:
-        """Return how the call names a table."""
+        """Return the arguments that name a table."""
         schema = f"target_schema={self.spelled(thing.schema)!r}, " if with_schema else ""
         return f"{schema}target_table={self.spelled(str(thing.name))!r}"
 
@@ -75,7 +75,7 @@ def candidates(name: str) -> list[str]:
 
 
 def why_missing(wanted: Wanted, found: Sequence[Near]) -> str:
-    """Return the sentence that says why a target is not found, and the one thing to do."""
+    """Return the message why a target is not found, with one remedy."""
     tables = [thing for thing in found if thing.kind == TABLE]
     for reason in (_another_kind(wanted, found), _elsewhere(wanted, tables),
                    _in_parts(wanted, found), _in_other_letters(wanted, tables),
@@ -99,7 +99,7 @@ def _same(one: str | None, other: str | None) -> bool:
 
 
 def _another_kind(wanted: Wanted, found: Sequence[Near]) -> str:
-    """Say what bears the name, where that is no table; a new one cannot be called so, either."""
+    """Return what has the name, where it is no table: then a table cannot have it, either."""
     for thing in found:
         if thing.name is None or thing.kind == TABLE or wanted.spelled(thing.name) != wanted.name:
             continue
@@ -124,7 +124,7 @@ def _free(name: str, found: Sequence[Near]) -> str:
 
 
 def _elsewhere(wanted: Wanted, tables: Sequence[Near]) -> str:
-    """Say in which schema there is a table of this very name."""
+    """Return the schema that has a table of exactly this name."""
     places = [t.schema for t in tables if wanted.spelled(str(t.name)) == wanted.name]
     if not places:
         return ""
@@ -138,7 +138,7 @@ def _elsewhere(wanted: Wanted, tables: Sequence[Near]) -> str:
 
 
 def _in_parts(wanted: Wanted, found: Sequence[Near]) -> str:
-    """Say how to give what was written as SQL writes it: with a schema, or in quotes."""
+    """Return how to pass a name that was written as in SQL, with a schema or quotes."""
     parts = _parts(wanted.name)
     if not parts or parts == [wanted.name]:
         return ""
@@ -166,7 +166,7 @@ def _in_parts(wanted: Wanted, found: Sequence[Near]) -> str:
 
 
 def _in_other_letters(wanted: Wanted, tables: Sequence[Near]) -> str:
-    """Say how a table is written whose name differs in upper and lower case only."""
+    """Return the table whose name differs in upper and lower case only."""
     for thing in _alike(tables, wanted.name):
         if wanted.schema is None or _same(thing.schema, wanted.schema):
             with_schema = not thing.reachable or wanted.schema is not None
@@ -176,13 +176,13 @@ def _in_other_letters(wanted: Wanted, tables: Sequence[Near]) -> str:
 
 
 def _alike(found: Sequence[Near], name: str) -> Iterator[Near]:
-    """Yield the tables called so, those whose letters are the same first."""
+    """Yield the tables of that name, those with the same case first."""
     alike = [thing for thing in found if thing.kind == TABLE and _same(thing.name, name)]
     yield from sorted(alike, key=lambda thing: (thing.name != name, not thing.reachable))
 
 
 def _no_schema(wanted: Wanted, found: Sequence[Near]) -> str:
-    """Say that there is no such schema."""
+    """Return that there is no such schema."""
     schemas = [thing.schema for thing in found if thing.kind == SCHEMA]
     known = [wanted.spelled(schema) for schema in schemas]
     if wanted.schema is None or wanted.schema in (*known, *schemas):
@@ -202,7 +202,7 @@ def _no_schema(wanted: Wanted, found: Sequence[Near]) -> str:
 
 
 def _parts(name: str) -> list[str] | None:
-    """Return the names that a text would be in SQL, the table's last; None when it is none."""
+    """Parse a text as a name in SQL; return its parts, the table's last; None if it is none."""
     names, rest = [], name
     while rest:
         part = _PART.match(rest)
