@@ -1,4 +1,4 @@
-"""Several jobs as one: a flow's jobs run as soon as those they depend on are done."""
+"""Runs flows: each job as soon as those it depends on have succeeded."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ from mapper_dask.workers.clients import require_waitable, stepping_aside
 from mapper_dask.workers.fitness import require_picklable
 
 MakesFlow = Callable[[StoredFlow], Flow]
-"""What makes a flow of what the ledger has kept of it."""
+"""Makes a flow of the document that the ledger has stored."""
 
 
 @with_known_options
 class ExecutionEngine:
-    """Runs flows: jobs that do not depend on each other at a time, each exactly once.
+    """Runs flows: independent jobs run at the same time, each exactly once.
 
     A job that fits one chunk runs in this process; all others share one cluster. A job that fails
     stops those that depend on it, and no others. The flow's run is noted in its own ledger, each
-    job's run in its target's; after a kill ``resume`` goes on with what is not done.
+    job's run in its target's; after a kill ``resume`` runs what is not done.
 
     What is left out, or None, is as the settings have it: see :mod:`mapper_dask.settings`. The
     values named here are those of the packaged ``mapper-dask.yaml``.
@@ -72,7 +72,7 @@ class ExecutionEngine:
     scheduler_address
         A Dask scheduler to connect to, such as ``tcp://host:8786``.
     retries
-        Attempts at a chunk whose error may pass, where the job does not say: 10.
+        Attempts at a chunk whose error is transient, where the job does not say: 10.
     lock_timeout
         Seconds an attempt waits for a lock in the target, where the job does not say: 30.
     on_failure
@@ -139,7 +139,7 @@ class ExecutionEngine:
 
     @told_plainly
     def run(self, flow: Flow, *, plans: Mapping[str, Plan] | None = None) -> FlowResult:
-        """Run a flow, or go on with it when its ledger knows its ``run_id``.
+        """Run a flow, or resume it if its ledger knows its ``run_id``.
 
         Parameters
         ----------
@@ -195,7 +195,7 @@ class ExecutionEngine:
             )
             require_going(ledger.run_id, halt)
             ending.entering = True
-            stored = ledger.open(flow)  # last: what was refused before has changed nothing there
+            stored = ledger.open(flow)  # last, so that a refusal changes nothing in the ledger
             name, jobs = flow.name, len(flow.jobs)
             log_flow_event("flow_started", flow=name, flow_run=ledger.run_id, jobs=jobs)
             course = ending.course = Course(means, stored, limit)
@@ -279,7 +279,7 @@ class ExecutionEngine:
     def cancel(self, run_id: str, *, ledger_conn: Any, flow: Flow | None = None) -> tuple[str, ...]:
         """Stop a flow of this or another process at once; return the runs that this has ended.
 
-        Once this returns, nothing of them commits and no other job begins; ``resume`` goes on.
+        Once this returns, nothing of them commits and no other job begins; ``resume`` continues it.
 
         Parameters
         ----------
@@ -296,7 +296,7 @@ class ExecutionEngine:
         return stop(FlowLedger(reference(ledger_conn, "ledger_conn"), run_id), flow)
 
     def discard(self, run_id: str, *, ledger_conn: Any, flow: Flow | None = None) -> None:
-        """Give up a flow's run: it cannot go on, and is in nobody's way any more.
+        """Discard a flow's run: it cannot be resumed, and no longer blocks other runs.
 
         Runs of its jobs that have not succeeded are stopped, and what they have staged is dropped,
         where their target has the same ledger or the flow is given. What they have loaded stays:
@@ -317,7 +317,7 @@ class ExecutionEngine:
                     stored_runs.discard(ledger.target_of(job, flow), job.run_id)
 
     def rewind(self, run_id: str, *, ledger_conn: Any) -> tuple[str, ...]:
-        """Let what a flow's incremental jobs have read in a run, and later, be read again.
+        """Make a flow's incremental jobs read again what they read in a run and later.
 
         For rows that are gone from a target: the next run begins where this one began. What is left
         of these rows in an append's target must be deleted first: it would be doubled.
@@ -370,7 +370,7 @@ def ledger_of(flow: Flow) -> ConnectionRef:
 
 
 def _told(result: FlowResult) -> FlowResult:
-    """Write to the log what became of a flow."""
+    """Log how a flow ended."""
     log_flow_event(
         "flow_succeeded" if result.succeeded else "flow_failed",
         flow=result.name,
@@ -382,7 +382,7 @@ def _told(result: FlowResult) -> FlowResult:
 
 
 def _validated(flow: Flow) -> Flow:
-    """Return a flow that nothing speaks against, as far as can be told without a database."""
+    """Validate a flow as far as possible without a database, and return it."""
     given: object = flow
     if not isinstance(given, Flow):
         message = (

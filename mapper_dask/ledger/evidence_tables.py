@@ -1,7 +1,7 @@
-"""What the ledger remembers to prove by: which transactions loaded a run's rows, and into what.
+"""The ledger's evidence of a run's rows: which transactions loaded them, and into what storage.
 
-Layout 2 of the ledger. Whoever owns its tables upgrades an older one in passing; until then its
-runs can be read, and nothing can be written.
+Layout 2 of the ledger. A login that owns its tables upgrades an older one in passing; until then
+its runs can be read, but not written.
 """
 
 from __future__ import annotations
@@ -18,48 +18,48 @@ from mapper_dask.schema.facts import TableMark
 
 @dataclass(frozen=True, slots=True)
 class ChunkLoad:
-    """A committed chunk, and how its rows can be told."""
+    """A committed chunk, and the transactions by which its rows can be recognized."""
 
     chunk_id: int
     rows: int
-    """Rows the ledger says were loaded."""
+    """Rows loaded, according to the ledger."""
     loads: tuple[int, ...] | None
-    """Numbers of the transactions that loaded them; None where that was not noted: a ledger of an
-    earlier library, rows set aside between savepoints, a database whose rows tell nothing."""
+    """Numbers of the transactions that loaded them; None if not recorded: by an earlier version of
+    the library, with rows rejected between savepoints, or where rows have no such number."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredEvidence:
-    """What the ledger remembers of where a run's rows are."""
+    """The ledger's record of where a run's rows are."""
 
     mark: TableMark | None
-    """Of the table that held them when this was noted: the target's, or the one they wait in until
-    they are published. None: an earlier library noted nothing."""
+    """The storage of the table that held them when this was recorded: the target, or the staging
+    table. None: an earlier version of the library recorded nothing."""
     chunks: tuple[ChunkLoad, ...]
     published: ChunkLoad | None
-    """What the publication wrote into the target; None where chunks are loaded directly, or it has
-    not come to that."""
+    """What the publication wrote into the target; None where chunks are loaded directly, or nothing
+    was published yet."""
     succeeded: bool
 
     @property
     def parts(self) -> tuple[ChunkLoad, ...]:
-        """Return what is in the table the mark is of."""
+        """Return the parts in the table that the mark belongs to."""
         return self.chunks if self.published is None else (self.published,)
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceLedger:
-    """The part of the ledger that tells rows apart. The caller commits."""
+    """The part of the ledger that identifies rows of runs. The caller commits."""
 
     dialect: Dialect
 
     def upgrade(self, conn: Any) -> None:
-        """Give tables of an earlier library the columns that evidence stands in.
+        """Add the columns for evidence to tables of an earlier version of the library.
 
         Raises
         ------
         TargetError
-            When they lack, and this login does not own the tables; names the statements.
+            When they are missing, and this login does not own the tables; names the statements.
         """
         if not self._lacking(conn):
             return
@@ -71,7 +71,7 @@ class EvidenceLedger:
             self.dialect.run(conn, "ledger_upgrade")
 
     def is_current(self, conn: Any) -> bool:
-        """Return whether the tables have the columns that evidence stands in."""
+        """Return whether the tables have the columns for evidence."""
         return not self._lacking(conn)
 
     def _lacking(self, conn: Any) -> list[tuple[Any, ...]]:
@@ -81,12 +81,12 @@ class EvidenceLedger:
         return json.dumps(value, ensure_ascii=self.dialect.capabilities.json_in_ascii)
 
     def note_table(self, conn: Any, run_id: str, schema: str, name: str) -> None:
-        """Remember what the table is stored in that takes a run's rows."""
+        """Record the storage of the table that receives a run's rows."""
         mark = self.dialect.evidence.mark(conn, schema, name)
         self.note_mark(conn, run_id, mark)
 
     def accept(self, conn: Any, run_id: str, mark: TableMark) -> None:
-        """Remember another mark, of a table in which a run's rows were found again.
+        """Record another mark, of a table in which a run's rows were found again.
 
         In another server's data the numbers of its transactions mean nothing: they are forgotten.
         """
@@ -97,14 +97,14 @@ class EvidenceLedger:
         self.note_mark(conn, run_id, mark)
 
     def note_mark(self, conn: Any, run_id: str, mark: TableMark | None) -> None:
-        """Remember that a run's rows are where this mark is."""
+        """Record that a run's rows are in the table of this mark."""
         stored = None if mark is None else self._as_json(asdict(mark))
         self.dialect.run(conn, "ledger_mark", {"run_id": run_id, "mark": stored, "published": None})
 
     def note_published(
         self, conn: Any, run_id: str, table: tuple[str, str], rows: int, *, by_key: bool
     ) -> None:
-        """Remember that this transaction has written a run's rows into the target.
+        """Record that this transaction has written a run's rows into the target.
 
         Parameters
         ----------
@@ -113,7 +113,7 @@ class EvidenceLedger:
         rows
             Rows it has written.
         by_key
-            Whether some of those may be rows that stood there and were changed, other runs' too.
+            Whether some of those may be updated rows, other runs' rows among them.
         """
         mark = self.dialect.evidence.mark(conn, *table)
         number = self.dialect.evidence.load_number(conn)
@@ -127,7 +127,7 @@ class EvidenceLedger:
         self.dialect.run(conn, "ledger_mark", values)
 
     def of(self, conn: Any, run_id: str) -> StoredEvidence:
-        """Return what is remembered of a run."""
+        """Return the evidence of a run."""
         if not self.is_current(conn):
             [(_, loaded)] = self.dialect.run(conn, "ledger_totals", {"run_id": run_id})
             [(state,)] = self.dialect.run(conn, "ledger_state", {"run_id": run_id})
@@ -146,7 +146,7 @@ class EvidenceLedger:
         Parameters
         ----------
         cluster
-            The server's data that these numbers are of.
+            The server's data that these numbers belong to.
         """
         if cluster is None:
             return []

@@ -1,7 +1,7 @@
-"""What is remembered of flows: which jobs have run, and how far an incremental one has come.
+"""The ledger's tables of flows: their jobs, and the windows of incremental ones.
 
-Each job's own run stands in its target's ledger, which alone knows what is committed; here stands
-what holds them together. Every method works on a driver connection it is given; the caller commits.
+Each job's own run is in its target's ledger, which alone knows what is committed; these tables
+connect them. Every method works on a driver connection it is given; the caller commits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mapper_dask.near import did_you_mean
 from mapper_dask.stored import of_ledger
 
 FLOWS_VERSION = "1"
-"""Layout of the tables; a library that does not know it leaves them alone."""
+"""Layout of the tables; a version of the library that does not know it does not use them."""
 
 TABLES = ("mapper_dask_flow", "mapper_dask_flow_job")
 
@@ -32,8 +32,8 @@ LONGEST_RUN_ID = 200
 def job_run_id(flow_run_id: str, job: str) -> str:
     """Return the name of a job's run in its target's ledger: no two jobs of any runs share one.
 
-    A dot tells the two apart as long as the job has none. Otherwise, and where it would be too
-    long, a digest of both does.
+    A dot separates the two as long as the job's name has none. Otherwise, and where the name would
+    be too long, a digest of both is used.
     """
     plain = f"{flow_run_id}.{job}"
     if "." not in job and len(plain) <= LONGEST_RUN_ID:
@@ -42,18 +42,18 @@ def job_run_id(flow_run_id: str, job: str) -> str:
 
 
 ENDED = frozenset({JobState.FAILED, JobState.PARTIAL, JobState.CANCELLED, JobState.SKIPPED})
-"""States in which no coordinator is at work on a job, as the one that was has noted itself."""
+"""States in which no coordinator runs a job, as recorded by the last one."""
 
 
 class FlowState(enum.Enum):
-    """Where a flow's run stands."""
+    """The state of a flow's run."""
 
     RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
     DISCARDED = "DISCARDED"
-    """Given up by its user: it cannot go on."""
+    """Discarded by its user: it cannot be resumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,9 @@ class StoredFlow:
 
     run_id: str
     name: str
-    """The flow's, which its runs have in common."""
+    """The flow's name, which its runs have in common."""
     document: str | None
-    """The job file it was made of, variables unresolved; None: it was made by Python."""
+    """The job file it was made from, variables unresolved; None: it was made in Python."""
     directory: str | None
     """Where that file's relative paths begin."""
     state: FlowState
@@ -91,9 +91,9 @@ class StoredJob:
     seconds: float | None
     error: str | None
     notes: tuple[str, ...] = ()
-    """What was to be known when its window was opened."""
+    """Notes from when its window was opened."""
     held: str | None = None
-    """What its target held when the window had been read to its end, as JSON; None: not noted."""
+    """What its target held after the window was read to its end, as JSON; None: not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,25 +103,25 @@ class Window:
     flow_run_id: str
     state: JobState
     run_id: str
-    """The job's run in its target's ledger; empty where what it has brought was taken back."""
+    """The job's run in its target's ledger; empty where its window was rewound."""
     low: str | None
     high: str | None
     opening: int
     """Counts the windows of a flow's job."""
     rows: int | None = None
-    """Rows it has loaded; None: not noted."""
+    """Rows it has loaded; None: not recorded."""
     held: str | None = None
-    """What the target held when it had been read to its end, as JSON; None: not noted."""
+    """What the target held when it had been read to its end, as JSON; None: not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlowsLedger:
-    """The tables of flows, spoken to in their database's dialect."""
+    """The tables of flows, accessed in their database's dialect."""
 
     dialect: Dialect
 
     def create(self, conn: Any) -> None:
-        """Create the tables where they are missing; needs no right to create where they stand.
+        """Create the tables if they are missing; if not, no right to create is needed.
 
         Raises
         ------
@@ -154,12 +154,12 @@ class FlowsLedger:
             raise TargetError(message, field="ledger_conn")
 
     def upgrade(self, conn: Any) -> None:
-        """Give tables of an earlier library the columns that were added since.
+        """Add the columns that tables of an earlier version of the library lack.
 
         Raises
         ------
         TargetError
-            When they lack, and this login does not own the tables; names the statements.
+            When they are missing, and this login does not own the tables; names the statements.
         """
         lacking = self.dialect.run(conn, "ledger_flow_layout")
         if not lacking:
@@ -175,13 +175,13 @@ class FlowsLedger:
         self.dialect.run(conn, "ledger_flow_upgrade")
 
     def exists(self, conn: Any) -> bool:
-        """Return whether the tables stand."""
+        """Return whether the tables exist."""
         return bool(self.dialect.run(conn, "ledger_flow_exists")[0][0])
 
     def open(
         self, conn: Any, run_id: str, name: str, document: str | None, directory: str | None
     ) -> StoredFlow:
-        """Enter a run, or find it entered; return it."""
+        """Enter a run if the ledger does not have it; return it."""
         values = {
             "flow_run_id": run_id,
             "name": name,
@@ -193,17 +193,17 @@ class FlowsLedger:
         return self.find(conn, run_id)
 
     def lock(self, conn: Any, name: str) -> None:
-        """Keep other coordinators of a flow from the same, until this transaction ends.
+        """Lock a flow's run against other coordinators until this transaction ends.
 
         The run must have been entered, and committed, before.
         """
         self.dialect.run(conn, "ledger_flow_lock", {"name": name})
 
     def go_on(self, conn: Any, run_id: str, jobs: Sequence[str]) -> list[StoredJob]:
-        """Let a run's jobs wait for their turn, but for those that are done.
+        """Reset a run's jobs to waiting, except those that are done.
 
-        Returns all of them, each as it stood before. A run all of whose jobs are done stays as it
-        is: nothing may be left to do, or what is asked of it may be refused.
+        Returns all of them in their state before. A run all of whose jobs are done stays as it is:
+        there may be nothing left to do, or its resumption may be refused.
         """
         before = {job.name: job for job in self.jobs(conn, run_id)}
         rows = [{"flow_run_id": run_id, "job": j, "place": n} for n, j in enumerate(jobs)]
@@ -251,7 +251,7 @@ class FlowsLedger:
         return [_stored_flow(row) for row in rows]
 
     def _readable(self, conn: Any) -> bool:
-        """Return whether the tables stand, with all the columns that are read here."""
+        """Return whether the tables exist, with all the columns that are read here."""
         if not self.exists(conn):
             return False
         self.upgrade(conn)
@@ -268,7 +268,7 @@ class FlowsLedger:
         self.dialect.run(conn, "ledger_flow_state", values)
 
     def begin_job(self, conn: Any, run_id: str, job: str, job_run_id: str | None) -> None:
-        """Note that a job begins, under what name in its target's ledger."""
+        """Record that a job begins, and the name of its run in its target's ledger."""
         values = {"flow_run_id": run_id, "job": job, "run_id": job_run_id}
         self.dialect.run(conn, "ledger_flow_begin_job", values)
 
@@ -284,7 +284,7 @@ class FlowsLedger:
         rows: int | None = None,
         seconds: float | None = None,
     ) -> None:
-        """Note what became of a job. A window it has succeeded with is the next one's begin."""
+        """Record a job's outcome. After a success the next window begins where its own ends."""
         values = {
             "flow_run_id": run_id,
             "job": job,
@@ -299,7 +299,7 @@ class FlowsLedger:
     def windows(self, conn: Any, run_id: str, name: str, job: str) -> list[Window]:
         """Return a job's windows in other runs of its flow, by their numbers.
 
-        The last one that was read to its end, and those that were not and are not given up either.
+        The last one that was read to its end, and those that were not and were not discarded.
         """
         values = {"flow_run_id": run_id, "name": name, "job": job}
         rows = self.dialect.run(conn, "ledger_flow_windows", values)
@@ -328,7 +328,7 @@ class FlowsLedger:
         edge: bool = False,
         notes: Sequence[str] = (),
     ) -> None:
-        """Note which rows a job is going to read, and what is to be known of them."""
+        """Record which rows a job is going to read, with notes on them."""
         values = {
             "flow_run_id": run_id,
             "job": job,
@@ -341,12 +341,12 @@ class FlowsLedger:
         self.dialect.run(conn, "ledger_flow_open_window", values)
 
     def note_held(self, conn: Any, run_id: str, job: str, held: str | None) -> None:
-        """Note what the target held when a job's window had been read to its end."""
+        """Record what the target held when a job's window had been read to its end."""
         values = {"flow_run_id": run_id, "job": job, "held": held}
         self.dialect.run(conn, "ledger_flow_held", values)
 
     def rewind(self, conn: Any, name: str, job: StoredJob, held: str | None, note: str) -> None:
-        """Let a job's next window begin where one began: what it has read counts as not read."""
+        """Rewind a job to the beginning of a window: what it has read since counts as not read."""
         values = {
             "name": name,
             "job": job.name,
@@ -360,7 +360,7 @@ class FlowsLedger:
     def settle(
         self, conn: Any, window: Window, job: str, state: JobState, note: str | None
     ) -> bool:
-        """Say what became of a window another run left; False when that one goes on meanwhile."""
+        """Record the outcome of a window that another run left; False if that one was resumed."""
         values = {
             "flow_run_id": window.flow_run_id,
             "job": job,
@@ -371,7 +371,7 @@ class FlowsLedger:
         return bool(self.dialect.run(conn, "ledger_flow_settle", values))
 
     def discard(self, conn: Any, run_id: str) -> None:
-        """Give up a run: what it has not done, it never will; what it has, stays noted."""
+        """Discard a run: what it has not done, it never will; what it has done stays recorded."""
         self.dialect.run(conn, "ledger_flow_discard", {"flow_run_id": run_id})
         self.set_state(conn, run_id, FlowState.DISCARDED)
 
@@ -396,10 +396,10 @@ def _stored_flow(row: Sequence[Any]) -> StoredFlow:
 
 
 def _stored_job(flow_run_id: str, row: Sequence[Any]) -> StoredJob:
-    """Return a job; its run's name follows from the flow's run, whatever stands there.
+    """Return a job; its run's name is derived from the flow's run, not read from the row.
 
-    Otherwise whoever may write the ledger of flows could name another's run, to be cancelled or
-    discarded in its stead.
+    Otherwise a login that may write the flows' ledger could name another run there, to have it
+    cancelled or discarded.
     """
     name, state, run_id, low, high, opening, edge, rows, seconds, error, notes, held = row
     return StoredJob(

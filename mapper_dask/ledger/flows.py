@@ -1,4 +1,4 @@
-"""The coordinator's side of a flow's ledger: enter a run, note its jobs, read it back."""
+"""The coordinator's access to a flow's ledger: enters a run, records its jobs, reads it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class FlowLedger:
     conn: ConnectionRef
     run_id: str
     lock_timeout: float = DEFAULT_LOCK_TIMEOUT
-    """Seconds a lock is waited for."""
+    """Seconds to wait for a lock."""
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[tuple[FlowsLedger, Any]]:
@@ -41,16 +41,16 @@ class FlowLedger:
             conn.commit()
 
     def _require_kept(self, error: DatabaseError) -> None:
-        """Say so when a table was missing because the ledger is gone."""
+        """Raise LedgerLostError if a table is missing because the ledger is gone."""
         if error.details.get("missing_table"):
             with self._session() as (ledger, conn):
                 if not ledger.exists(conn):
                     raise lost(self.run_id)
 
     def call(self, work: Callable[[FlowsLedger, Any], T]) -> T:
-        """Return what some work on the ledger returns, done in one transaction that may be retried.
+        """Run work on the ledger in one transaction that may be retried, and return its result.
 
-        So all of it must be such that it can be done twice.
+        So the work must be idempotent.
         """
         for attempt in attempts():
             with attempt:
@@ -63,35 +63,35 @@ class FlowLedger:
         raise AssertionError  # pragma: no cover - attempts return or raise
 
     def _locked(self, ledger: FlowsLedger, conn: Any) -> StoredFlow:
-        """Return the run as it stays until this transaction ends: other coordinators wait."""
+        """Lock the run until this transaction ends, so that other coordinators wait; return it."""
         ledger.lock(conn, ledger.find(conn, self.run_id).name)
         return ledger.find(conn, self.run_id)
 
     def target_of(self, job: StoredJob, flow: Flow | None) -> ConnectionRef:
-        """Return where a job's run stands: in this ledger, where the flow does not tell.
+        """Return the ledger of a job's run: this one, if the flow is not given.
 
         Parameters
         ----------
         flow
-            As it was given; None where nobody has it.
+            As it was given; None if it was not.
         """
         given = {one.name: one.job.target_conn for one in (flow.jobs if flow else ())}
         return reference(given.get(job.name) or self.conn, "target_conn")
 
     def prepare(self) -> None:
-        """Make the tables where they are missing."""
-        with self._session() as (ledger, conn):  # once: a wrong address should be told at once
+        """Create the tables if they are missing."""
+        with self._session() as (ledger, conn):  # once: a wrong address fails at once
             ledger.create(conn)
 
     def open(self, flow: Flow) -> dict[str, StoredJob]:
-        """Enter the run, or let it go on; return what is known of its jobs.
+        """Enter or resume the run; return the states of its jobs.
 
         Raises
         ------
         FingerprintError
             When the run belongs to another flow.
         ConfigurationError
-            When it was given up.
+            When it was discarded.
         """
         names = [job.name for job in flow.jobs]
         stored = self.call(
@@ -117,7 +117,7 @@ class FlowLedger:
         return self.call(lambda ledger, conn: ledger.jobs(conn, self.run_id))
 
     def begin_job(self, job: str, run_id: str | None) -> None:
-        """Note that a job begins.
+        """Record that a job begins.
 
         Raises
         ------
@@ -126,13 +126,13 @@ class FlowLedger:
         """
 
         def begin(ledger: FlowsLedger, conn: Any) -> None:
-            _require_going(self._locked(ledger, conn))  # who cancels it later sees the job
+            _require_going(self._locked(ledger, conn))  # a later cancellation sees the job
             ledger.begin_job(conn, self.run_id, job, run_id)
 
         self.call(begin)
 
     def require_going(self) -> None:
-        """Let nothing go on of a run that somebody has cancelled.
+        """Raise if the run was cancelled.
 
         Raises
         ------
@@ -148,7 +148,7 @@ class FlowLedger:
         error: str | None = None,
         result: ParallelProcessingResult | None = None,
     ) -> None:
-        """Note what became of a job."""
+        """Record the outcome of a job."""
         counts: dict[str, Any] = {}
         if result is not None:
             counts = {
@@ -163,7 +163,7 @@ class FlowLedger:
         )
 
     def put_back(self, stored: StoredJob) -> None:
-        """Note of a job that was refused what stood there before."""
+        """Restore the previous state of a job that was refused."""
         self.call(
             lambda ledger, conn: ledger.end_job(
                 conn,
@@ -181,9 +181,9 @@ class FlowLedger:
         self.call(lambda ledger, conn: ledger.end(conn, self.run_id, state))
 
     def cancel(self) -> list[StoredJob]:
-        """Let no job of a run that is under way begin any more; return its jobs as they stand.
+        """Cancel a run that is under way, so that no more jobs begin; return its jobs.
 
-        None of a run that has ended.
+        Empty for a run that has ended.
         """
 
         def cancel(ledger: FlowsLedger, conn: Any) -> list[StoredJob]:
@@ -195,7 +195,7 @@ class FlowLedger:
         return self.call(cancel)
 
     def discard(self) -> None:
-        """Give the run up."""
+        """Discard the run."""
 
         def discard(ledger: FlowsLedger, conn: Any) -> None:
             self._locked(ledger, conn)
@@ -204,7 +204,7 @@ class FlowLedger:
         self.call(discard)
 
     def rewind(self) -> tuple[str, ...]:
-        """Let the windows of this run, and of later ones, be read again; return whose they are."""
+        """Rewind the windows of this run and of later ones; return the names of their jobs."""
 
         def rewind(ledger: FlowsLedger, conn: Any) -> tuple[str, ...]:
             name = self._locked(ledger, conn).name

@@ -1,4 +1,4 @@
-"""A run as the ledger holds it. Pure."""
+"""The ledger's record of a run. Pure."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from mapper_dask.stored import of_ledger
 
 
 class RunState(enum.Enum):
-    """Where a run stands."""
+    """The state of a run."""
 
     RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
     RESTARTING = "RESTARTING"
-    """The source has forgotten its snapshot: what is staged is thrown away and read anew."""
+    """The source has lost its snapshot: what is staged is dropped and read again."""
     DISCARDED = "DISCARDED"
-    """Its staged rows were removed as a leftover: it cannot go on."""
+    """Its staged rows were removed as a leftover: it cannot be resumed."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPublication:
-    """Where rows wait, and which columns they bring; all else follows from the job."""
+    """The staging table and its columns; all else follows from the job."""
 
     schema: str
-    """Where the target was, and the staging table beside it, unquoted."""
+    """Schema of the target and of the staging table, unquoted."""
     columns: tuple[str, ...]
-    """Columns the rows bring."""
+    """Columns that are loaded."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """A run as the ledger holds it."""
+    """A run as the ledger stores it."""
 
     run_id: str
     fingerprint: str
@@ -45,13 +45,13 @@ class StoredRun:
     snapshot: str | None
     state: RunState
     staging: str | None = None
-    """Name of the table where its rows wait, unquoted; None where they are loaded directly."""
+    """Name of its staging table, unquoted; None where rows are loaded directly."""
     notes: tuple[str, ...] = ()
-    """What every report of it says."""
+    """Notes for every report of it."""
 
     @property
     def publication(self) -> StoredPublication | None:
-        """What is known of rows that wait in a staging table; None where they do not."""
+        """The staging table; None where rows are not staged."""
         if self.plan.get("publication") is None:
             return None
         stored = of_ledger(self.run_id, self.plan).part("publication")

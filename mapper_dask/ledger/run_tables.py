@@ -1,4 +1,4 @@
-"""What the target remembers of each run: the truth of every report.
+"""The ledger's tables of runs, from which every report is made.
 
 A chunk's rows and its ledger row commit in one transaction, or neither does. The order inside that
 transaction matters: the run's state is share-locked first, so that a stopped run commits nothing
@@ -40,11 +40,11 @@ from mapper_dask.schema.definition import target_difference
 from mapper_dask.schema.facts import Publication
 
 LEDGER_VERSION = "2"
-"""Layout of the tables; a later library that changes it reads this first."""
+"""Layout of the tables; a later version of the library that changes it reads this first."""
 
 
 def asides_of(run_id: str) -> str:
-    """Return how the names of tables begin into which a run's attempts load aside."""
+    """Return the prefix of the tables that a run's attempts load by direct path."""
     return f"mapper_dask_load_{fingerprint(run_id)}_"
 
 
@@ -53,19 +53,19 @@ TABLES = ("mapper_dask_run", "mapper_dask_chunk", "mapper_dask_reject")
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The ledger's tables, spoken to in the target's dialect."""
+    """The ledger's tables, accessed in the target's dialect."""
 
     dialect: Dialect
 
     @property
     def evidence(self) -> EvidenceLedger:
-        """The part of it that tells which rows are a run's."""
+        """The part of it that identifies a run's rows."""
         return EvidenceLedger(self.dialect)
 
     def create(self, conn: Any) -> None:
-        """Create the tables where they are missing; needs no right to create where they stand.
+        """Create the tables if they are missing; if not, no right to create is needed.
 
-        Those of an earlier library are upgraded.
+        Tables of an earlier version of the library are upgraded.
         """
         if not self.require_creatable(conn):
             self.evidence.upgrade(conn)
@@ -74,7 +74,7 @@ class Ledger:
         self.dialect.run(conn, "ledger_create")
 
     def require_creatable(self, conn: Any) -> bool:
-        """Return whether the tables are missing and can be made; False where they stand.
+        """Return whether the tables are missing and can be created; False if they exist.
 
         Raises
         ------
@@ -95,11 +95,11 @@ class Ledger:
         return True
 
     def exists(self, conn: Any) -> bool:
-        """Return whether the tables stand."""
+        """Return whether the tables exist."""
         return self.dialect.run(conn, "ledger_exists") == [(True,)]
 
     def open_run(self, conn: Any, run: StoredRun, chunks: Sequence[Chunk]) -> bool:
-        """Enter a run and its chunks; return False when another coordinator has entered it."""
+        """Enter a run and its chunks; return False if another coordinator has entered it."""
         values = {
             "run_id": run.run_id,
             "fingerprint": run.fingerprint,
@@ -133,7 +133,7 @@ class Ledger:
         RunNotFoundError
             When the ledger has none of that name.
         LedgerError
-            When what it holds is not what this library writes there.
+            When its record is not as this library writes it.
         """
         rows = self.dialect.run(conn, "ledger_run", {"run_id": run_id}) if self.exists(conn) else []
         if not rows:
@@ -151,17 +151,17 @@ class Ledger:
         )
 
     def knows(self, conn: Any, run_id: str) -> bool:
-        """Return whether a run stands in the ledger, whatever stands there of it."""
+        """Return whether a run is in the ledger, even if its record cannot be read."""
         values = {"run_id": run_id}
         return self.exists(conn) and bool(self.dialect.run(conn, "ledger_state", values))
 
     def require_kept(self, conn: Any, run_id: str) -> None:
-        """Make sure that the tables of a run under way still stand.
+        """Check that the tables of a run under way still exist.
 
         Raises
         ------
         LedgerLostError
-            When they do not.
+            When they do not exist.
         """
         if not self.exists(conn):
             raise lost(run_id)
@@ -171,8 +171,8 @@ class Ledger:
     ) -> None:
         """Move a run to another state, once the chunks being loaded have ended.
 
-        None commits afterwards unless the state is RUNNING. A run that has ended already stays as
-        it is, unless it is let run again.
+        None commits afterwards unless the state is RUNNING. A run that has ended already keeps its
+        state, unless it is resumed.
         """
         self.dialect.run(
             conn, "ledger_set_state", {"run_id": run_id, "state": state.value, "snapshot": snapshot}
@@ -186,13 +186,13 @@ class Ledger:
     def restart(
         self, conn: Any, run_id: str, snapshot: str | None, staging: str | None, note: str
     ) -> bool:
-        """Forget what a run has staged, and let it run anew; return False when it was cancelled.
+        """Drop what a run has staged, and restart it; return False if it was cancelled.
 
-        All of it in one transaction: no row of the first reading can stand beside the second's.
+        All of it in one transaction: rows of the two readings are never mixed.
         """
         values = {"run_id": run_id, "snapshot": snapshot}
         if not self.dialect.run(conn, "ledger_restart", values):
-            found = self.find_run(conn, run_id)  # it may be done, and the answer was lost
+            found = self.find_run(conn, run_id)  # may be done already: the reply was lost
             return found.state is RunState.RUNNING and found.snapshot == snapshot
         self.dialect.run(conn, "ledger_unassign_all", values)
         if staging is not None:
@@ -203,12 +203,12 @@ class Ledger:
         return True
 
     def chunks(self, conn: Any, run_id: str) -> list[tuple[Chunk, ChunkResult]]:
-        """Return every chunk of a run with what became of it, in the plan's order."""
+        """Return every chunk of a run with its result, in the plan's order."""
         rows = self.dialect.run(conn, "ledger_chunks", {"run_id": run_id})
         return [chunk_of(run_id, row) for row in rows]
 
     def assign(self, conn: Any, run_id: str, chunk_id: int, worker: str) -> int | None:
-        """Note that a worker begins a chunk; return which attempt it is, None when it is done.
+        """Record that a worker begins a chunk; return the attempt's number, None if it is done.
 
         Raises
         ------
@@ -227,7 +227,7 @@ class Ledger:
         return None
 
     def claim(self, conn: Any, run_id: str, chunk_id: int) -> bool:
-        """Hold a chunk until this transaction ends; return False when it is done already.
+        """Lock a chunk until this transaction ends; return False if it is done already.
 
         Raises
         ------
@@ -253,7 +253,7 @@ class Ledger:
     def reject(
         self, conn: Any, run_id: str, chunk_id: int, rejects: Sequence[Reject], limit: int
     ) -> None:
-        """Set rows aside in the transaction that loads the others of their chunk.
+        """Store rejected rows, in the transaction that loads the others of their chunk.
 
         Chunks that do so commit one after the other, so that the limit of the run is exact.
 
@@ -274,7 +274,7 @@ class Ledger:
         self.dialect.run_each(conn, "ledger_reject", rows)
 
     def rejects(self, conn: Any, run_id: str) -> list[tuple[int, Reject]]:
-        """Return every row a run has set aside, with its chunk, in the plan's order."""
+        """Return every rejected row of a run, with its chunk, in the plan's order."""
         rows = self.dialect.run(conn, "ledger_rejects", {"run_id": run_id})
         return [
             (chunk_id, reject_of(run_id, stage, reason, key, row))
@@ -282,7 +282,7 @@ class Ledger:
         ]
 
     def rejects_of(self, conn: Any, run_id: str, chunk_id: int) -> list[Reject]:
-        """Return the rows one chunk has set aside."""
+        """Return the rejected rows of one chunk."""
         values = {"run_id": run_id, "chunk_id": chunk_id}
         return [
             reject_of(run_id, stage, reason, key, row)
@@ -292,9 +292,9 @@ class Ledger:
     def retried(
         self, conn: Any, run_id: str, chunk_id: int, loaded: int, still: Sequence[Reject]
     ) -> None:
-        """Count rows as loaded that a chunk had set aside, and write down anew those that stay.
+        """Count rejected rows of a chunk as loaded, and store again those that remain.
 
-        In the transaction that loads them, which holds the chunk (see ``claim``).
+        In the transaction that loads them, which has locked the chunk (see ``claim``).
 
         Raises
         ------
@@ -318,7 +318,7 @@ class Ledger:
         chunks: int,
         first: Callable[[], None] | None = None,
     ) -> RunState:
-        """End a run all of whose chunks are committed, publishing what waits; return its state.
+        """End a run all of whose chunks are committed, publishing staged rows; return its state.
 
         It is published once, whoever calls this and how often: the state changes in the same
         transaction.
@@ -326,7 +326,7 @@ class Ledger:
         Parameters
         ----------
         first
-            Takes out what the target refuses of what waits.
+            Called first, to reject staged rows that the target refuses.
 
         Raises
         ------
@@ -355,7 +355,7 @@ class Ledger:
             by_key = publication.by_key
             self.evidence.note_published(conn, run_id, target, rows, by_key=by_key)
         self.dialect.run(conn, "ledger_succeeded", {"run_id": run_id})
-        if publication is not None:  # last: where DDL commits, it must commit all of the above
+        if publication is not None:  # last: where DDL commits, it commits all of the above
             self.dialect.drop_table(conn, publication.staging)
         self.dialect.drop_asides(conn, asides_of(run_id))
         return RunState.SUCCEEDED
@@ -377,7 +377,7 @@ class Ledger:
         return published
 
     def _require_same_target(self, conn: Any, publication: Publication) -> None:
-        """Refuse a target that was altered since; what publishes has locked it."""
+        """Refuse a target that was altered since; the publication has locked it."""
         if not publication.definition:
             return
         now = self.dialect.target_definition(conn, publication.target)
@@ -386,7 +386,7 @@ class Ledger:
             raise TargetChangedError(message, field="target_table")
 
     def sweep(self, conn: Any, publication: Publication, seconds: float) -> list[str]:
-        """Drop the staging tables beside a target that no run will come back for; return them."""
+        """Drop the staging tables beside a target that no run will use again; return them."""
         values = {"schema": publication.schema, "seconds": seconds}
         stale = [name for (name,) in self.dialect.run(conn, "ledger_stale", values)]
         for name in stale:
@@ -398,7 +398,7 @@ class Ledger:
     def forget(self, conn: Any, run_id: str) -> None:
         """Remove a run, its chunks, its rejects and the rows it has staged.
 
-        What is dropped is found in the catalogue by the run's name: whatever the ledger says.
+        What is dropped is found in the catalogue by the run's name, not read from the ledger.
         """
         drop_staged(self.dialect, conn, run_id)
         self.dialect.drop_asides(conn, asides_of(run_id))
@@ -436,7 +436,7 @@ class Ledger:
             raise LoadCountError(message, run_id=run_id, chunk_id=result.chunk_id)
 
     def fail(self, conn: Any, run_id: str, result: ChunkResult) -> None:
-        """Note why a chunk failed, unless another copy has committed it."""
+        """Record why a chunk failed, unless another copy has committed it."""
         self.dialect.run(conn, "ledger_fail", {**_counts(run_id, result), "error": result.error})
 
 

@@ -1,6 +1,6 @@
-"""A run's staging table: its name follows from the run's, the catalogue says whether it is ours.
+"""A run's staging table: its name is derived from the run's, the catalogue shows if it is ours.
 
-So no name that stands in the ledger is ever one that is emptied, published or dropped.
+So no name that is read from the ledger is ever emptied, published or dropped.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from mapper_dask.naming import fingerprint
 from mapper_dask.schema.facts import Publication
 
 STAGING_PREFIX = "mapper_dask_stage_"
-"""Begins the name of every staging table; the queries that find leftovers know it too."""
+"""Prefix of every staging table; the queries that find leftovers use it too."""
 
 
 def staging_of(run_id: str) -> str:
-    """Return the name of the table where a run's rows wait."""
+    """Return the name of a run's staging table."""
     return f"{STAGING_PREFIX}{fingerprint(run_id)}"
 
 
 def require_staged(dialect: Dialect, conn: Any, run_id: str, publication: Publication) -> None:
-    """Make sure that what is loaded into, and published, is the run's own staging table.
+    """Check that the table that is loaded and published is the run's own staging table.
 
     Raises
     ------
@@ -46,12 +46,12 @@ def require_staged(dialect: Dialect, conn: Any, run_id: str, publication: Public
 
 
 def drop_staged(dialect: Dialect, conn: Any, run_id: str) -> None:
-    """Drop the staging table of a run where it stands, whatever the ledger says of it."""
+    """Drop the staging table of a run if it exists, whatever the ledger's record of it."""
     for schema, name, _ in _staged(dialect, conn, run_id):
         dialect.drop_table(conn, f"{dialect.quote(schema)}.{dialect.quote(name)}")
 
 
 def _staged(dialect: Dialect, conn: Any, run_id: str) -> list[tuple[str, str, bool]]:
-    """Return the staging tables of a run, as the catalogue knows them: mostly one."""
+    """Return the staging tables of a run from the catalogue: usually one."""
     rows = dialect.run(conn, "ledger_staged", {"staging": staging_of(run_id)})
     return [(str(schema), str(name), bool(plain)) for schema, name, plain in rows]

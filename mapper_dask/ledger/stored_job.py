@@ -1,4 +1,4 @@
-"""A job as the ledger keeps it: enough to go on with it, and never a secret."""
+"""A job as the ledger stores it: enough to resume it, and never a secret."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mapper_dask.naming import fingerprint
 from mapper_dask.parallel_models import ChunkingStrategy, Transformation
 
 INSTALLED = {"site-packages", "dist-packages"}
-"""Folders of packages that were installed."""
+"""Folders of installed packages."""
 
 _TEXTS = (
     "source_sql",
@@ -55,7 +55,7 @@ def record(job: MapperJob, source: ConnectionRef) -> dict[str, Any]:
 def job_fingerprint(job: MapperJob, source: ConnectionRef) -> str:
     """Return a digest of what a job reads, from where, how it cuts it and where it writes.
 
-    The function counts by its name only: one that was mended between two runs may go on.
+    The function counts by its name only, so a run can be resumed with a corrected one.
     """
     strategy = job.strategy.name if isinstance(job.strategy, ChunkingStrategy) else job.strategy
     return fingerprint(
@@ -76,7 +76,7 @@ def job_fingerprint(job: MapperJob, source: ConnectionRef) -> str:
 
 
 def moves(job: MapperJob, source: ConnectionRef, target: str | None) -> str:
-    """Return a digest of which rows a job puts where, however it cuts them and enters them.
+    """Return a digest of which rows a job loads where, however it cuts and loads them.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def moves(job: MapperJob, source: ConnectionRef, target: str | None) -> str:
 
 
 def marks(job: MapperJob, source: ConnectionRef) -> dict[str, str]:
-    """Return a digest of each part of a job that a saved plan stands on."""
+    """Return a digest of each part of a job that a saved plan depends on."""
     parts = {
         "source_conn": source.address,
         "key_column": list(job.key_columns),
@@ -104,7 +104,7 @@ def marks(job: MapperJob, source: ConnectionRef) -> dict[str, str]:
 
 
 def require_marks(job: MapperJob, source: ConnectionRef, planned: Mapping[str, str]) -> None:
-    """Refuse a job that is not the one a plan was made of; a plan without marks says nothing.
+    """Refuse a job that is not the one a plan was made for; a plan without marks fits any.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def require_marks(job: MapperJob, source: ConnectionRef, planned: Mapping[str, s
 
 
 def require_same(job: MapperJob, source: ConnectionRef, stored: StoredRun) -> None:
-    """Refuse a job that is not the one of a run, and a run that cannot go on.
+    """Refuse a job that is not the one of a run, and a run that cannot be resumed.
 
     Raises
     ------
@@ -193,9 +193,9 @@ def function_name(function: Callable[..., Any] | None) -> str | None:
 
 
 def _imported(name: str | None, run_id: str) -> Transformation | None:
-    """Return the function the ledger names, where it is one of the user's own.
+    """Return the function that the ledger names, if it is one of the user's own.
 
-    Whoever may write the ledger is not meant to run programs here. So nothing of Python's own or of
+    A login that may write the ledger must not run programs here. So nothing of Python's own or of
     an installed package is imported for it: some of those run commands.
     """
     if name is None:

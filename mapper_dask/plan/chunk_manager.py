@@ -1,4 +1,4 @@
-"""From a query to its plan: surveys it, chooses a way, asks the database for bounds, cuts."""
+"""Plans a query: surveys it, chooses a strategy, computes bounds in the database, cuts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from mapper_dask.plan.survey import Survey, survey
 from mapper_dask.schema.facts import Estimate, SourceQuery
 
 NO_SNAPSHOT = "no guarantee of one state is given"
-"""Begins the note of a plan whose rows no snapshot holds."""
+"""Beginning of the note on a plan whose rows no snapshot holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class ChunkManager:
         ConfigurationError
             When the job cannot run as it is written.
         DatabaseError
-            What the source answered: unreachable, or bad SQL with its position.
+            The error of the source: unreachable, or bad SQL with its position.
         """
         job = required_job(job).validated()
         source = reference(job.source_conn)
@@ -146,7 +146,7 @@ class ChunkManager:
         stored: Mapping[str, Any],
         chunks: Sequence[Chunk],
     ) -> ChunkPlan:
-        """Return a stored plan over the source as it is now; its chunks are never cut anew."""
+        """Return a stored plan over the source as it is now; its chunks are never cut again."""
         opened = references.opened(job.source_sql, dialect.literal)
         seen = survey(dialect, conn, opened.sql)
         strategy = ChunkingStrategy[stored["strategy"]]
@@ -180,7 +180,7 @@ class ChunkManager:
     def detect_key_column(self, conn: Any, source_sql: str) -> tuple[str, ...]:
         """Return the columns to cut a query by: from ORDER BY, then a primary key or unique index.
 
-        Empty when nothing offers itself.
+        Empty when there is none.
         """
         with _planning(reference(conn)) as (dialect, raw):
             return detect_key(survey(dialect, raw, source_sql))[0]
@@ -243,7 +243,7 @@ AGAIN = (
 
 
 def _again(job: MapperJob) -> str:
-    """Return what a plan says of running its job twice: only an append without a name doubles."""
+    """Return a plan's note on running its job twice: only an append without a name doubles rows."""
     appends = job.target_table is not None and job.write_disposition == "append"
     return AGAIN if appends and job.run_id is None else ""
 
@@ -253,7 +253,7 @@ def _target_name(job: MapperJob) -> str | None:
 
 
 def _read_estimate(dialect: Dialect, conn: Any, seen: Survey, job: MapperJob) -> Estimate:
-    """Return what is expected of the columns that are read."""
+    """Return the estimate for the columns that are read."""
     if job.chunk_size != AUTO or job.columns is None:
         return seen.estimate
     query = seen.source_query((), job.columns, spliced=False)

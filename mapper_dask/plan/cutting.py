@@ -28,12 +28,12 @@ MOVING = (
     "row addresses move when rows are updated: once its snapshot is lost, such a run begins anew "
     "where its rows are staged (atomic=True, replace), and else cannot go on"
 )
-"""What a plan says of chunks that cover the query in one state only."""
+"""A plan's note on chunks that cover the query in one state only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What cutting a query gave."""
+    """The chunks of a query."""
 
     chunks: Sequence[Chunk]
     total_rows: int
@@ -107,7 +107,7 @@ def _walk(
 ) -> Walk:
     """Return the keys of a sample at even distances, each a chunk's worth of rows from the next.
 
-    Where the marks tell its size well enough it is not run a second time to count it: where no key
+    Where the marks give its size well enough it is not run a second time to count it: where no key
     can be NULL, and where that would take long.
     """
     step = max(1, round(size * looked_at.share))
@@ -148,7 +148,7 @@ def _from_statistics(
 
 
 def _require_order(dialect: Dialect, conn: Any, query: SourceQuery) -> None:
-    """Let the database say whether it can order by the key, before anything is built on it."""
+    """Check in the database that it can order by the key, before anything is built on it."""
     with attempt(dialect, conn) as refusals:
         dialect.key_marks(conn, dialect.first_rows(query.sql, 0), query.keys, 1)
     unfit = [key for key in query.keys if not key.key_type]
@@ -191,7 +191,7 @@ def _cut_by_offset(dialect: Dialect, conn: Any, seen: Survey, query: SourceQuery
 
 
 def _growth_warning(windows: int, rows: int) -> str:
-    """Say what windows cost: the n-th reads all rows before it, so n of them read half of n * n."""
+    """Return the note on the cost of windows: n of them read about n * n / 2 windows of rows."""
     times = f"{windows:,} windows read {rows:,} rows {(windows + 1) / 2:,.1f} times over"
     return (
         f"OFFSET_LIMIT reads and drops all rows before each window: {times}; the cost grows with "
