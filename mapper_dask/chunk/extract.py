@@ -23,8 +23,8 @@ from mapper_dask.schema.batches import Most
 from mapper_dask.schema.facts import Column
 
 WAITING_COSTS = 4
-"""Attempts that one counts as which has waited for a lock behind the run's own snapshot: of 10,
-three are made, and 90 s are waited."""
+"""Attempts that one counts as which waited for a lock behind the run's own snapshot: of 10, three
+are made, with 90 s of waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +36,17 @@ class SourceSession:
     sql: str
     """The chunk's query."""
     snapshot: str | None
-    """The snapshot that is being read; None when it was lost or never asked for."""
+    """The snapshot that is read; None if it was lost or never requested."""
 
 
 @contextlib.contextmanager
 def source_session(task: ReadTask, chunk: Chunk) -> Iterator[SourceSession]:
-    """Lend a connection that stands at the beginning of a chunk's read.
+    """Lend a connection at the beginning of a chunk's read.
 
     Raises
     ------
     SnapshotLostError
-        When the keeper is gone and the chunk cannot be read without it.
+        When the snapshot's keeper is gone and the chunk cannot be read without it.
     """
     dialect = dialect_for(task.source)
     engine = engine_for(task.source, connect_args=dialect.connect_args())
@@ -58,13 +58,13 @@ def source_session(task: ReadTask, chunk: Chunk) -> Iterator[SourceSession]:
 
 @contextlib.contextmanager
 def _told(task: ReadTask) -> Iterator[None]:
-    """Say who is in the way of a read that has waited for a lock behind the run's own snapshot.
+    """Name the session that blocks a read which waits for a lock behind the run's own snapshot.
 
     Raises
     ------
     DatabaseError
-        Which is tried again less often than others, and then stops the run: the other chunks wait
-        for the same, and it is over only when somebody gives in.
+        Retried less often than others; then it stops the run: the other chunks wait for the same
+        lock, until that session or the run is ended.
     """
     try:
         yield
@@ -80,18 +80,18 @@ def _told(task: ReadTask) -> Iterator[None]:
 
 
 def _in_the_way(task: ReadTask) -> str:
-    """Return who waits for the run's keeper; the session that has failed is not there to ask it."""
+    """Return who waits for the run's keeper, by a new session, since the failed one is gone."""
     dialect = dialect_for(task.source)
     engine = engine_for(task.source, connect_args=dialect.connect_args())
     try:
         with raw_connection(engine) as conn, dialect.errors(engine.url):
             return dialect.waits_for_keeper(conn, keeper_name(task.tag))
-    except DatabaseError:  # what was met first is told then
+    except DatabaseError:  # then the first error is reported
         return ""
 
 
 def _remedy(task: ReadTask, error: DatabaseError) -> str:
-    """Return what to grant for a read that was refused: a function met it, or it was revoked."""
+    """Return the grants for a refused read: needed within a function, or revoked since."""
     dialect = dialect_for(task.source)
     engine = engine_for(task.source, connect_args=dialect.connect_args())
     with contextlib.suppress(DatabaseError), raw_connection(engine) as conn:
@@ -100,9 +100,9 @@ def _remedy(task: ReadTask, error: DatabaseError) -> str:
 
 
 def remedy_of(dialect: Dialect, conn: Any, sql: str, error: DatabaseError) -> str:
-    """Return what the catalogue says to do about a refused query; ends the transaction.
+    """Return the catalogue's remedy for a refused query; ends the transaction.
 
-    Empty where it is not asked: what was met first is told then.
+    Empty if the catalogue cannot be queried: then the first error is reported.
     """
     with contextlib.suppress(DatabaseError), dialect.errors():
         return dialect.remedy(conn, sql, error).remedy
