@@ -34,14 +34,14 @@ from mapper_dask.plan.saved_plan import SavedPlan, saved
 from mapper_dask.repair.reconcile import Reconciliation, reconciler
 from mapper_dask.repair.retry_rejects import retry
 from mapper_dask.repair.retry_result import RetryResult
-from mapper_dask.retries import Patience
+from mapper_dask.retries import RetryPolicy
 from mapper_dask.run.handle import RunHandle
 from mapper_dask.run.job_engine import JobEngine
 from mapper_dask.run.recall import Recall, source_named
 from mapper_dask.settings import Settings, resolve
 from mapper_dask.spool.files import SETTING
 from mapper_dask.spool.folder import parent_of, remove_of
-from mapper_dask.tracebacks import OnFailure, judged, told_plainly
+from mapper_dask.tracebacks import OnFailure, judged, without_frames
 from mapper_dask.workers.clients import require_begun, require_waitable
 
 Plan = ChunkPlan | SavedPlan | str | Path
@@ -138,13 +138,13 @@ class ParallelProcessor(JobEngine):
         )
         self.budget = budget if budget is not None else Budget.of(known)
         lock_wait = float(settled(lock_timeout, "lock-timeout"))
-        self.patience = Patience(settled(retries, "retries"), lock_wait, self.budget.wait)
+        self.retry_policy = RetryPolicy(settled(retries, "retries"), lock_wait, self.budget.wait)
         self.on_failure: OnFailure = settled(on_failure, "on-failure")
         self.spool_parent = parent_of(known.value(SETTING))
         self.progress: ProgressOptions = settled(progress, "progress")
         self._job_fields = {**known.job_fields, "chunk_size": self.chunk_size}
 
-    @told_plainly
+    @without_frames
     def process_mapper_job(
         self,
         source_conn: Any,
@@ -185,7 +185,7 @@ class ParallelProcessor(JobEngine):
             )
         )
 
-    @told_plainly
+    @without_frames
     def run(self, job: MapperJob, *, plan: Plan | None = None) -> ParallelProcessingResult:
         """Run one job, or go on with it when the target's ledger knows its ``run_id``.
 
@@ -241,7 +241,7 @@ class ParallelProcessor(JobEngine):
         else:
             self.cancel(str(job.run_id), target_conn=job.target_conn, source_conn=job.source_conn)
 
-    @told_plainly
+    @without_frames
     def prepare(self, job: MapperJob) -> tuple[ChunkPlan, ChunkProcessor]:
         """Return a job's plan, checked, and what processes its chunks here, one by one.
 
@@ -259,7 +259,7 @@ class ParallelProcessor(JobEngine):
             raise ConfigurationError(message, field="run_id")
         return run.plan, ChunkProcessor(run.prepared.task)
 
-    @told_plainly
+    @without_frames
     def resume(
         self,
         run_id: str,
@@ -308,7 +308,7 @@ class ParallelProcessor(JobEngine):
             job = job.evolve(reject_limit=reject_limit).validated()
         return judged(self._continue(job, stored, Halt()), self.on_failure)
 
-    @told_plainly
+    @without_frames
     def cancel(self, run_id: str, *, target_conn: Any, source_conn: Any = None) -> None:
         """Stop a run of this or another process at once; ``resume`` goes on with it.
 
@@ -365,7 +365,7 @@ class ParallelProcessor(JobEngine):
         """
         return stored_runs.rejects(reference(target_conn, "target_conn"), run_id)
 
-    @told_plainly
+    @without_frames
     def retry_rejects(
         self,
         run_id: str,
@@ -397,9 +397,9 @@ class ParallelProcessor(JobEngine):
         """
         recall = Recall(source_conn, transformation_logic, job, trust_ledger)
         job, stored = recall.of(run_id, target_conn)
-        return retry(job, stored, self.patience)
+        return retry(job, stored, self.retry_policy)
 
-    @told_plainly
+    @without_frames
     def reconcile(
         self,
         run_id: str,

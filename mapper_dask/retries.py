@@ -31,7 +31,7 @@ DEFAULT_CONNECTION_WAIT = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How often work is retried, and how long locks and connections are waited for."""
 
     attempts: int = DEFAULT_ATTEMPTS

@@ -41,7 +41,7 @@ def judged(result: R, on_failure: OnFailure) -> R:
     return result if on_failure == "return" else result.raise_for_status()
 
 
-def told_plainly(method: Callable[P, T]) -> Callable[P, T]:
+def without_frames(method: Callable[P, T]) -> Callable[P, T]:
     """Return a method whose errors are raised without the frames of this library.
 
     They are of no use to its caller; they are logged, at DEBUG. What the user's own code raised is
@@ -64,7 +64,7 @@ def told_plainly(method: Callable[P, T]) -> Callable[P, T]:
 
 
 async def awaited_plainly(work: Awaitable[T]) -> T:
-    """Await and return a result; its errors are raised as by ``told_plainly``."""
+    """Await and return a result; its errors are raised as by ``without_frames``."""
     __tracebackhide__ = True
     try:
         return await work

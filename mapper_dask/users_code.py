@@ -127,7 +127,7 @@ def failures(error: BaseException, code: Code = NO_CODE) -> list[Failure]:
     return found
 
 
-def told(found: list[Failure]) -> str:
+def formatted(found: list[Failure]) -> str:
     """Return exceptions as Python prints them, with the user's lines only; empty without any."""
     if not found[0].lines:
         return ""

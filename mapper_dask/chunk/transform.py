@@ -18,7 +18,7 @@ from mapper_dask.mapping.steps import NoColumnError, StepError
 from mapper_dask.parallel_models import DtypeBackend, Transformation
 from mapper_dask.raised import kept
 from mapper_dask.schema.facts import Column, TypeFamily
-from mapper_dask.users_code import NO_CODE, Code, failures, said, told
+from mapper_dask.users_code import NO_CODE, Code, failures, formatted, said
 
 FUNCTION = "transformation_logic: the function"
 """Beginning of messages: the field, and its value."""
@@ -110,7 +110,7 @@ def apply(function: Transformation, frame: pd.DataFrame, code: Code = NO_CODE) -
 def _raised(error: BaseException, code: Code) -> TransformError:
     """Return a function's exception as a chunk reports it, with the exception itself."""
     raised, found = redacted(f"{type(error).__name__}: {said(error)}"), failures(error, code)
-    message = f"{FUNCTION} raised {raised}\n{redacted(told(found))}".rstrip()
+    message = f"{FUNCTION} raised {raised}\n{redacted(formatted(found))}".rstrip()
     place = found[0].lines[-1].place if found[0].lines else ""
     return TransformError(message, raised=raised, place=place, origin=kept(found))
 

@@ -93,7 +93,7 @@ def _prepared(mapper: Any) -> Any:
     from mapper_dask.plan.chunk_manager import ChunkManager
     from mapper_dask.plan.params import bound
     from mapper_dask.preflight.checks import prepare
-    from mapper_dask.retries import Patience
+    from mapper_dask.retries import RetryPolicy
 
     source = reference(mapper.source_conn, "source_conn")
     consistent = mapper.consistent
@@ -104,4 +104,4 @@ def _prepared(mapper: Any) -> Any:
         if mapper.target_conn is None:
             return plan
         target = reference(mapper.target_conn, "target_conn")
-        return prepare(job, plan, keeper, source, target, "check", Patience(attempts=1)).plan
+        return prepare(job, plan, keeper, source, target, "check", RetryPolicy(attempts=1)).plan

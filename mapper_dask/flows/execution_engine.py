@@ -36,10 +36,10 @@ from mapper_dask.limits.budget import Budget
 from mapper_dask.log import log_flow_event
 from mapper_dask.options import with_known_options
 from mapper_dask.parallel_processor import Plan
-from mapper_dask.retries import Patience
+from mapper_dask.retries import RetryPolicy
 from mapper_dask.run.interrupts import attended, require_going
 from mapper_dask.settings import Settings, resolve
-from mapper_dask.tracebacks import OnFailure, judged, told_plainly
+from mapper_dask.tracebacks import OnFailure, judged, without_frames
 from mapper_dask.workers.clients import require_waitable, stepping_aside
 from mapper_dask.workers.fitness import require_picklable
 
@@ -126,7 +126,7 @@ class ExecutionEngine:
         self.scheduler_address: str | None = (
             None if client is not None else settled(scheduler_address, "scheduler-address")
         )
-        self.patience = Patience(
+        self.retry_policy = RetryPolicy(
             settled(retries, "retries"), float(settled(lock_timeout, "lock-timeout"))
         )
         self.on_failure: OnFailure = settled(on_failure, "on-failure")
@@ -137,7 +137,7 @@ class ExecutionEngine:
         """Processes of a cluster that is started here."""
         return self.asked_workers or max(1, (os.cpu_count() or 2) - 1)
 
-    @told_plainly
+    @without_frames
     def run(self, flow: Flow, *, plans: Mapping[str, Plan] | None = None) -> FlowResult:
         """Run a flow, or resume it if its ledger knows its ``run_id``.
 
@@ -165,7 +165,7 @@ class ExecutionEngine:
         require_waitable(self.client, self.scheduler_address)
         flow = _validated(flow)
         ledger = FlowLedger(
-            ledger_of(flow), flow.run_id or uuid.uuid4().hex[:16], self.patience.lock_timeout
+            ledger_of(flow), flow.run_id or uuid.uuid4().hex[:16], self.retry_policy.lock_timeout
         )
         ending, halt = FlowEnding(flow, ledger), Halt()
         with stepping_aside():
@@ -187,7 +187,7 @@ class ExecutionEngine:
                 ledger=ledger,
                 workers=workers,
                 asked_workers=self.asked_workers,
-                patience=self.patience,
+                retry_policy=self.retry_policy,
                 budget=Budget.of(self.settings, runs=limit),
                 progress=self.progress,
                 settings=self.settings,
@@ -207,7 +207,7 @@ class ExecutionEngine:
                 raise
         return judged(_told(course.result(time.perf_counter() - started)), self.on_failure)
 
-    @told_plainly
+    @without_frames
     def resume(
         self,
         run_id: str,
@@ -275,7 +275,7 @@ class ExecutionEngine:
         """Return every run of every flow, the latest first, without their documents."""
         return tuple(all_runs(reference(ledger_conn, "ledger_conn")))
 
-    @told_plainly
+    @without_frames
     def cancel(self, run_id: str, *, ledger_conn: Any, flow: Flow | None = None) -> tuple[str, ...]:
         """Stop a flow of this or another process at once; return the runs that this has ended.
 

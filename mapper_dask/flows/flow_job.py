@@ -25,7 +25,7 @@ from mapper_dask.parallel_models import ChunkState
 from mapper_dask.parallel_processor import Plan
 from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.plan.params import bound
-from mapper_dask.retries import Patience
+from mapper_dask.retries import RetryPolicy
 from mapper_dask.run.handle import RunHandle
 from mapper_dask.settings import Settings
 
@@ -47,7 +47,7 @@ class Means:
     workers: SharedWorkers
     asked_workers: int | None
     """Workers a job may keep busy; None: all there are."""
-    patience: Patience
+    retry_policy: RetryPolicy
     budget: Budget
     """The connections that all jobs together may hold."""
     progress: ProgressOptions
@@ -60,8 +60,8 @@ class Means:
         made = SharingProcessor(
             job.max_workers or self.asked_workers,
             enable_parallel=None if job.parallel else False,
-            retries=job.retries or self.patience.attempts,
-            lock_timeout=job.lock_timeout or self.patience.lock_timeout,
+            retries=job.retries or self.retry_policy.attempts,
+            lock_timeout=job.lock_timeout or self.retry_policy.lock_timeout,
             on_failure="return",  # the flow's result has it
             progress=self.progress,
             budget=self.budget,

@@ -37,7 +37,7 @@ from mapper_dask.preflight.staging import publication_for
 from mapper_dask.preflight.target_hazards import standing
 from mapper_dask.preflight.unfit_keys import unfit_keys
 from mapper_dask.preflight.unlearned import Unlearned
-from mapper_dask.retries import Patience
+from mapper_dask.retries import RetryPolicy
 from mapper_dask.schema.batches import Most
 from mapper_dask.schema.conversions import (
     Conversion,
@@ -90,7 +90,7 @@ def prepare(
     source: ConnectionRef,
     target: ConnectionRef | None,
     run_id: str,
-    patience: Patience,
+    retry_policy: RetryPolicy,
 ) -> Prepared:
     """Return what the chunks need, after checking all that can be checked.
 
@@ -103,7 +103,7 @@ def prepare(
         nothing fills.
     """
     _require_own_mark(job, plan.query)
-    task = _task(job, plan, keeper, source, run_id, patience)
+    task = _task(job, plan, keeper, source, run_id, retry_policy)
     if target is None:
         return Prepared(plan, task)
     _require_direct_path(job, target)
@@ -141,7 +141,7 @@ def prepare(
         table = replace(
             table, staging=publication.staging, chunk_column=told, staged_key=publication.key
         )
-    load = LoadTask(run_id, target, table, names, relay, patience.lock_timeout, job.direct_path)
+    load = LoadTask(run_id, target, table, names, relay, retry_policy.lock_timeout, job.direct_path)
     noted = frozenset(plan.notes)
     read = task.read
     if restarts(keeper.dialect, keeper.snapshot, publication):
@@ -155,7 +155,7 @@ def _task(
     keeper: Keeper,
     source: ConnectionRef,
     run_id: str,
-    patience: Patience,
+    retry_policy: RetryPolicy,
 ) -> ChunkTask:
     """Return what a worker does with a chunk that it does not load."""
     read = ReadTask(
@@ -173,9 +173,9 @@ def _task(
         job.transformation_logic,
         job.dtype_backend,
         code_of(job.transformation_logic),
-        patience.attempts,
+        retry_policy.attempts,
         job.reject_limit,
-        connection_wait=patience.connection_wait,
+        connection_wait=retry_policy.connection_wait,
     )
 
 

@@ -37,7 +37,7 @@ from mapper_dask.plan.params import bound
 from mapper_dask.plan.saved_plan import SavedPlan, require_same_chunks, restored
 from mapper_dask.preflight.checks import prepare
 from mapper_dask.preflight.grants import lacking_grants
-from mapper_dask.retries import Patience
+from mapper_dask.retries import RetryPolicy
 from mapper_dask.run import drift, once
 from mapper_dask.run.interrupts import attended, require_going
 from mapper_dask.run.one_state import rest_of
@@ -79,7 +79,7 @@ class JobEngine:
     enable_parallel: bool
     client: Client | None
     scheduler_address: str | None
-    patience: Patience
+    retry_policy: RetryPolicy
     progress: ProgressOptions
     spool_parent: Path
     """Where the rows of a query wait that is read once."""
@@ -222,7 +222,7 @@ class JobEngine:
             job_record.require_marks(job, source, saved.marks)
             plan = restored(keeper.dialect, keeper.conn, job, saved)
         keeper.give_up_unless(plan.consistent)
-        prepared = prepare(job, plan, keeper, source, target, run_id, self.patience)
+        prepared = prepare(job, plan, keeper, source, target, run_id, self.retry_policy)
         return Run(run_id, job, source, target, prepared, prepared.plan.chunks)
 
     def _continue(
@@ -250,7 +250,7 @@ class JobEngine:
         if self.enable_parallel:
             require_picklable(job.transformation_logic)
         ledger = RunLedger(
-            target, stored.run_id, self.patience.lock_timeout, self.patience.connection_wait
+            target, stored.run_id, self.retry_policy.lock_timeout, self.retry_policy.connection_wait
         )
         stored = accepted(ledger, stored, require_still_there(target, stored))
         known = ledger.chunks()
@@ -272,7 +272,7 @@ class JobEngine:
             again = once.found_again(plan, stored, known, keeper, ledger, self.spool_parent)
             rest = rest_of(again.plan, stored, keeper, source, ledger, known)
             prepared = prepare(
-                job, again.plan, keeper, source, target, stored.run_id, self.patience
+                job, again.plan, keeper, source, target, stored.run_id, self.retry_policy
             )
             require_same_columns(prepared, stored)
             prepared = drift.require_same_target(prepared, stored)

@@ -359,7 +359,9 @@ def test_a_chunk_of_the_whole_query_does_not_commit_where_there_are_files_now(
     source, target = reference(databases.source.url), reference(databases.target.url)
     with keep_snapshot(source, consistent=False) as keeper:
         plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, moved)
-        prepared = prepare(moved, plan, keeper, source, target, RUN, processor(tmp_path).patience)
+        prepared = prepare(
+            moved, plan, keeper, source, target, RUN, processor(tmp_path).retry_policy
+        )
     chunks = [replace(spooled, chunk_id=n) for n, spooled in enumerate([SPOOLED] * CHUNKS)]
     assert stored.take_chunks(None, [whole], chunks, "")
 

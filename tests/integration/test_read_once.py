@@ -522,7 +522,7 @@ def test_a_straggler_of_another_reading_commits_nothing(databases: Databases, tm
     source, target = reference(databases.source.url), reference(databases.target.url)
     with keep_snapshot(source, consistent=False) as keeper:
         plan = ChunkManager().plan_on(keeper.dialect, keeper.conn, asked)
-        prepared = prepare(asked, plan, keeper, source, target, RUN, known.patience)
+        prepared = prepare(asked, plan, keeper, source, target, RUN, known.retry_policy)
     databases.target.execute("UPDATE mapper_dask_run SET state = 'RUNNING'")
     work = replace(prepared.task, read=replace(prepared.task.read, spool=str(left)))
 
