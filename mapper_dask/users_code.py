@@ -150,7 +150,7 @@ def said(error: BaseException) -> str:
         text = str(error)
         return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]} …"
     except (Exception, SystemExit):  # noqa: BLE001 - but not KeyboardInterrupt
-        return "(its text cannot be told: __str__ raises)"
+        return "(its text cannot be shown: __str__ raises)"
 
 
 def ends(lines: tuple[CodeLine, ...]) -> tuple[CodeLine, ...]:

@@ -84,7 +84,7 @@ def unfilled(sql: str, position: int | None) -> Refusal | None:
             "source_sql is sent as it is, and no template is filled in: fill it before, or write "
             ":name for a value and give params={'name': …}"
         )
-        return Refusal("a template's braces stand in source_sql", remedy)
+        return Refusal("a template's braces are in source_sql", remedy)
     return _to_fill(there) if places else None
 
 

@@ -155,7 +155,7 @@ def _between_enums(given: Shape, taken: Shape, where: str) -> Difference | None:
         return Difference(where, given, taken)
     if common != list(given.labels):
         of = f"{where} of " if where else ""
-        note = f"{of}the labels of {taken.name} stand in another order, so it sorts otherwise"
+        note = f"{of}the labels of {taken.name} are in another order, so it sorts otherwise"
         return Difference(where, given, taken, note)
     return None
 

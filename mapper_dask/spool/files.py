@@ -25,7 +25,7 @@ SETTING = "spool-folder"
 MANIFEST = "manifest.json"
 """The file that is written when all others are complete."""
 
-REMEDY = "Nothing of this chunk is committed; resume the run: it reads the query anew where it can"
+REMEDY = "Nothing of this chunk is committed; resume the run: it reads the query again where it can"
 
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 """Flag with which a file is opened: fail if it is a symbolic link."""
