@@ -223,7 +223,7 @@ def _kept(cursor: Any, table: str, csv: IO[bytes]) -> int:
     found = {column.name for column in cursor.description} - {"id"}
     if found != set(csv.readline().decode().replace('"', "").strip().split(",")):
         message = (
-            f"url: a table {table} stands there already, and has other columns than the demo's; "
+            f"url: a table {table} exists already, and has other columns than the demo's; "
             "name an empty database, or drop the table"
         )
         raise ConfigurationError(message, field="url")

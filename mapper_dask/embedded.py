@@ -97,12 +97,12 @@ class EmbeddedPostgres:
 
     def stop(self) -> None:
         """Stop the server as a crash would, keeping the data; :meth:`start` recovers it."""
-        self._tell("stop")
+        self._command("stop")
         _wait(self, until=lambda: not self._postmaster_lines(), what="stop")
 
     def start(self) -> None:
         """Start the server and wait until it accepts connections."""
-        self._tell("start")
+        self._command("start")
         _wait(self, until=lambda: self._postmaster_lines()[-1:] == ["ready"], what="start")
 
     def restart(self) -> None:
@@ -110,7 +110,7 @@ class EmbeddedPostgres:
         self.stop()
         self.start()
 
-    def _tell(self, command: str) -> None:
+    def _command(self, command: str) -> None:
         assert self._guard.stdin is not None  # noqa: S101 - opened with a pipe
         self._guard.stdin.write(f"{command}\n")
         self._guard.stdin.flush()
@@ -184,7 +184,7 @@ def _make_directory(path: str | os.PathLike[str] | None) -> Path:
 
 
 def _temporary_directory() -> Path:
-    # A long TMPDIR, such as a cluster's job directory, leaves no room for the socket's name.
+    # A long TMPDIR, such as a cluster's job directory, would make the socket's path too long.
     base = tempfile.gettempdir()
     short = len(os.fsencode(base)) < MAX_SOCKET_PATH - 40
     return Path(tempfile.mkdtemp(prefix="mapper-dask-pg-", dir=base if short else "/tmp"))  # noqa: S108
@@ -260,9 +260,9 @@ def _initialise(programs: Path, directory: Path, settings: Mapping[str, str]) ->
 
 
 def _shared_memory() -> dict[str, str]:
-    """Return where else shared memory is kept, where the system's has little room left.
+    """Return options to keep shared memory elsewhere, where the system has little of it left.
 
-    The server's own choice is made by a segment of a few bytes, which a full one still takes.
+    initdb's own test is a segment of a few bytes, which fits even where the rest would not.
     """
     try:
         found = os.statvfs("/dev/shm")  # noqa: S108 - where Linux has it
@@ -297,9 +297,9 @@ def _guarded(programs: Path, directory: Path) -> Iterator[EmbeddedPostgres]:
         try:
             yield server
         finally:
-            # A forked child may hold the pipe open too; so it is said, not only closed.
+            # A forked child may hold the pipe open too, so closing it is not enough.
             with suppress(BrokenPipeError):
-                server._tell("quit")  # noqa: SLF001
+                server._command("quit")  # noqa: SLF001
             guard.wait()  # by itself, Popen waits a quarter of a second after a KeyboardInterrupt
 
 

@@ -1,4 +1,4 @@
-"""Several jobs as one value: which there are, and which waits for which. Frozen."""
+"""A flow as a value: its jobs and their dependencies. Frozen."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mapper_dask.mapper_job import MapperJob, required_job
 from mapper_dask.near import did_you_mean
 from mapper_dask.options import with_known_options
 from mapper_dask.parallel_result import TRACEBACK, ParallelProcessingResult
-from mapper_dask.rendering import Line, as_html, as_text, seconds, set_aside
+from mapper_dask.rendering import Line, as_html, as_text, rejected, seconds
 
 LONGEST_NAME = 200
 """Characters of a flow's, a job's and a run's name: they are keys of the ledger."""
@@ -43,13 +43,13 @@ class FlowJob:
     depends_on
         Names of the jobs that must have succeeded before it begins.
     incremental
-        What tells its new rows; None: it reads all of them each time.
+        How to find its new rows; None: it reads all rows each time.
     max_workers
         Workers it may keep busy; None: what the flow may.
     parallel
         False: its chunks run one after the other in the coordinator.
     retries
-        Attempts at a chunk whose error may pass; None: the flow's.
+        Attempts at a chunk whose error is transient; None: the flow's.
     lock_timeout
         Seconds an attempt waits for a lock in the target; None: the flow's.
 
@@ -79,7 +79,7 @@ class Flow:
     name
         What its runs have in common: watermarks are kept under it.
     jobs
-        Each a :class:`FlowJob`, in the order they are to be told of.
+        Each a :class:`FlowJob`, in the order in which they are reported.
     ledger_conn
         Where the flow's own ledger is; None: the target of the first job that has one.
     run_id
@@ -138,10 +138,10 @@ class Flow:
 
 
 class JobState(enum.Enum):
-    """What became of a job of a flow."""
+    """The state of a job of a flow."""
 
     WAITING = "WAITING"
-    """For the jobs it depends on, or for its turn."""
+    """It waits for the jobs it depends on, or for other jobs to end."""
     RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
     PARTIAL = "PARTIAL"
@@ -151,12 +151,12 @@ class JobState(enum.Enum):
     """A job it depends on did not succeed."""
     CANCELLED = "CANCELLED"
     DISCARDED = "DISCARDED"
-    """Given up, by its user or for a later run's sake: it cannot go on."""
+    """Discarded, by its user or in favour of a later run: it cannot be resumed."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlowJobResult:
-    """What became of one job of a flow."""
+    """The result of one job of a flow."""
 
     name: str
     """The job's name."""
@@ -165,7 +165,7 @@ class FlowJobResult:
     run_id: str | None = None
     """Its run in its target's ledger; None for a dry run, and for one that never began."""
     result: ParallelProcessingResult | None = None
-    """Its counts; None when it never began, or was refused before a row moved."""
+    """Its counts; None if it never began, or was refused before a row moved."""
     error: str | None = None
     """Why it did not succeed."""
     low: str | None = None
@@ -173,12 +173,12 @@ class FlowJobResult:
     high: str | None = None
     """Incremental: where it ended (included), the next run's ``low``."""
     rows: int | None = None
-    """Rows of it that are in the target for good; for a dry run, rows the function returned."""
+    """Its rows committed in the target; for a dry run, rows the function returned."""
     seconds: float | None = None
     """Seconds it took in the process that ended it."""
     warnings: tuple[str, ...] = ()
-    """What is to be known of an incremental job's new rows, such as why some wait for a later run;
-    ``result.warnings`` holds what is to be known of those it has moved."""
+    """Notes on an incremental job's new rows, such as why some are left to a later run;
+    ``result.warnings`` has the notes on those it moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ class FlowResult:
 
     @property
     def cancelled(self) -> bool:
-        """Whether nothing but a cancel kept it from its end."""
+        """Whether it was cancelled, and no job failed."""
         states = {job.state for job in self.jobs}
         return JobState.CANCELLED in states and not states & {JobState.FAILED, JobState.PARTIAL}
 
@@ -258,7 +258,7 @@ class FlowResult:
     @property
     def _headline(self) -> str:
         results = [job.result for job in self.jobs if job.result is not None]
-        aside = set_aside(sum(result.total_rows_rejected for result in results))
+        aside = rejected(sum(result.total_rows_rejected for result in results))
         ended = "CANCELLED" if self.cancelled else "FAILED"
         how = f"succeeded{aside}" if self.succeeded else ended
         return f"flow {self.name} {how} in {seconds(self.seconds)}, run {self.run_id}"
@@ -280,12 +280,12 @@ def _said(job: FlowJobResult) -> str:
     rows = "" if job.rows is None else f", {job.rows:,} rows"
     why = "" if job.error is None else f": {job.error}"
     warned = "".join(f"; {warning}" for warning in job.warnings)
-    aside = "" if job.result is None else set_aside(job.result.total_rows_rejected)
+    aside = "" if job.result is None else rejected(job.result.total_rows_rejected)
     return f"{job.state.value}{rows}{aside}{why}{warned}"
 
 
 def _require_name(what: str, name: object) -> None:
-    """Refuse a name that the ledger could not hold, or that nobody could type."""
+    """Refuse a name that the ledger cannot hold, or that cannot be typed."""
     good = (
         isinstance(name, str)
         and 0 < len(name) <= LONGEST_NAME
@@ -404,7 +404,7 @@ def _require_options(job: FlowJob, incremental: Incremental) -> None:
 
 
 def _refuse(name: str, what: str, job: str | None = None) -> None:
-    """Raise what is wrong with a field, of a job where one is named."""
+    """Raise the error of a field, of a job where one is named."""
     owner = {} if job is None else {"job": job}
     message = what if job is None else f"job {job!r}: {name} {what}"
     raise ConfigurationError(message, field=name, **owner)

@@ -1,7 +1,7 @@
-"""What stops a run: a flag, and whatever has to be broken off so that the flag is seen.
+"""Stops a run: sets a flag, and interrupts every wait that would not see the flag.
 
-Code that works on a run waits in many places: for a database's answer, for a worker, for a user's
-function. None of them looks at a flag. So each registers how it is broken off, while it waits.
+A run waits in many places: for a database's answer, for a worker, for a user's function. None of
+these checks a flag. So each registers how to interrupt it for as long as it waits.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 
 ORDERLY = 3.0
-"""Seconds for which what began after a halt is let be: it is what writes how the run has ended."""
+"""Seconds for which waits that began after a halt go uninterrupted: they record the run's end."""
 
 AGAIN = 2.0
-"""Seconds after which an exception is raised in a thread once more, that went on despite it."""
+"""Seconds after which KeyboardInterrupt is raised again in a thread that suppressed it."""
 
 DEAF = 2.0
-"""Seconds after which a link is cut on which still is waited for, whatever its server was asked."""
+"""Seconds after which a connection is cut whose server did not react to the cancellation."""
 
 
 class Break:
-    """How one wait is broken off: never before it began, nor once it is over."""
+    """Interrupts one wait: never before it began, nor once it is over."""
 
     def __init__(self, call: Callable[[], object]) -> None:
         self.began = time.monotonic()
@@ -34,27 +34,27 @@ class Break:
         self._lock = threading.Lock()
 
     def off(self) -> None:
-        """Break it off; called again where it still goes on."""
+        """Interrupt the wait; called again if it continues."""
         with self._lock:
             if self._call is not None:
                 with contextlib.suppress(Exception):  # it has just ended, or cannot be reached
                     self._call()
 
     def over(self) -> None:
-        """Let it never be broken off any more; who is at it ends first."""
-        self._call = None  # at once, should this thread be interrupted below
+        """Disable the interruption, after one that is under way has returned."""
+        self._call = None  # before the lock: this thread may be interrupted while it waits for it
         with self._lock:
             pass
 
 
 class Halt(threading.Event):
-    """Says that a run is to stop, and breaks off what would not see it.
+    """The flag that a run is to stop; setting it interrupts the run's waits.
 
     Parameters
     ----------
     whole
-        What halts the work that this run is a part of. When that breaks off what waits, it does so
-        here too, once this is halted.
+        The halt of the work that this run is a part of, such as a flow. When that interrupts its
+        waits, the waits of this one are interrupted too, if it is set.
     """
 
     def __init__(self, whole: Halt | None = None) -> None:
@@ -66,23 +66,23 @@ class Halt(threading.Event):
 
     @property
     def abandoned(self) -> bool:
-        """Whether nobody waits for its result any more: the program was interrupted."""
+        """Whether no caller waits for the result any more: the program was interrupted."""
         return self._abandoned or (self._whole is not None and self._whole.abandoned)
 
     def abandon(self) -> None:
-        """Stop, for nobody waits any more."""
+        """Stop, because no caller waits any more."""
         self._abandoned = True
         self.set()
 
     def set(self) -> None:
-        """Stop. It returns at once, however long it takes those who wait to see it."""
+        """Stop; return at once, however long the waits take to end."""
         if not self.is_set():
             self._since = time.monotonic()
             super().set()
         self.break_off()
 
     def break_off(self) -> None:
-        """Break off what goes on; that which began after the halt only when it lasts long."""
+        """Interrupt all waits; those that began after the halt only if they last long."""
         late = time.monotonic() - self._since > ORDERLY
         for one in self._breaks.copy():
             if late or one.began <= self._since:
@@ -90,13 +90,13 @@ class Halt(threading.Event):
 
     @contextlib.contextmanager
     def breaks(self, call: Callable[[], object]) -> Iterator[None]:
-        """Let a halt call something while the block is at work.
+        """Let a halt call something while the block runs.
 
         Parameters
         ----------
         call
-            It must return at once: the others are waiting for their turn, and so is the block's
-            end. What could take time, it does in a thread of its own.
+            It must return at once: the calls are made in sequence, and the block's end waits for
+            its own. What may take time belongs in a thread.
         """
         one = Break(call)
         self._breaks[one] = None
@@ -108,9 +108,9 @@ class Halt(threading.Event):
 
     @contextlib.contextmanager
     def interrupts(self) -> Iterator[None]:
-        """Let an interruption raise KeyboardInterrupt in this thread, as in the main one.
+        """Let an interrupted program raise KeyboardInterrupt in this thread, as in the main one.
 
-        A run that is cancelled has a result, for which a user's function comes to its end.
+        Not when the run is only cancelled: it has a result, so a user's function may end.
         """
         thread, last = threading.get_ident(), [-AGAIN]
 
@@ -124,7 +124,7 @@ class Halt(threading.Event):
 
     @contextlib.contextmanager
     def current(self) -> Iterator[None]:
-        """Let what this context does be halted by this."""
+        """Make this the halt of the current context."""
         whole = self._whole
         token = _CURRENT.set(self)
         try:
@@ -139,7 +139,7 @@ class Halt(threading.Event):
 
 
 def raise_in(thread: int, kind: type[BaseException]) -> None:
-    """Raise an exception in another thread, at its next step of Python."""
+    """Raise an exception in another thread, at its next bytecode instruction."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(kind))
 
 
@@ -147,12 +147,12 @@ _CURRENT: ContextVar[Halt | None] = ContextVar("mapper_dask_halt", default=None)
 
 
 def current() -> Halt | None:
-    """Return what halts the work of this context, None where nothing does, such as on a worker."""
+    """Return the halt of this context; None where there is none, such as on a worker."""
     return _CURRENT.get()
 
 
 def is_halted() -> bool:
-    """Return whether what this context works on is to stop."""
+    """Return whether the run of this context is to stop."""
     halt = _CURRENT.get()
     return halt is not None and halt.is_set()
 
@@ -164,19 +164,19 @@ def interruptible() -> contextlib.AbstractContextManager[None]:
 
 
 class Link(Protocol):
-    """What can be done about a driver's connection while another thread waits for its server."""
+    """Ends a wait of a driver's connection from another thread."""
 
     def cancel(self) -> None:
-        """Ask the server to break off. It may take long; other threads go on meanwhile."""
+        """Ask the server to cancel. It may block for long, but lets other threads run."""
         ...
 
     def cut(self) -> None:
-        """Let the waiting thread see the link broken, at once."""
+        """Break the connection, so that the waiting thread fails at once."""
         ...
 
 
 class _AnyLink:
-    """A connection whose driver cancels without keeping other threads from their work."""
+    """A connection whose driver cancels without blocking other threads."""
 
     def __init__(self, conn: Any) -> None:
         self._conn = conn
@@ -185,20 +185,20 @@ class _AnyLink:
         self._conn.cancel()
 
     def cut(self) -> None:
-        """Do nothing: the driver ends the waiting itself, or nobody can."""
+        """Do nothing: only the driver itself can end the wait."""
 
 
 @functools.singledispatch
 def link_of(conn: Any) -> Link:
-    """Return what breaks off what a connection waits for; a dialect registers its driver's."""
+    """Return how to end a connection's wait; a dialect registers its driver's."""
     return _AnyLink(conn)
 
 
 class Breaker:
-    """Breaks off what a connection waits for, without ever waiting for its server itself.
+    """Cancels what a connection waits for, without blocking itself.
 
-    One that was begun may come to the server at any later time: the connection must not be given
-    to anybody else then.
+    A cancellation may reach the server at any later time, so once one was begun the connection must
+    not be reused.
     """
 
     def __init__(self, conn: Any) -> None:
@@ -208,24 +208,24 @@ class Breaker:
         self.begun = False
 
     def off(self) -> None:
-        """Ask its server to break off; cut the link when that does not help."""
+        """Ask the server to cancel; cut the connection if that does not help."""
         if not self.begun:
             self.begun = True
-            _aside(self._cut_late)
+            _in_thread(self._cut_late)
         if self._asking is None or not self._asking.is_alive():
-            self._asking = _aside(self._link.cancel)
+            self._asking = _in_thread(self._link.cancel)
 
     def _cut_late(self) -> None:
         if not self._over.wait(DEAF):
             self._link.cut()
 
     def over(self) -> None:
-        """Note that nobody waits any more."""
+        """Record that the wait has ended."""
         self._over.set()
 
 
-def _aside(call: Callable[[], object]) -> threading.Thread:
-    """Begin something in a thread that keeps neither the caller nor the process."""
+def _in_thread(call: Callable[[], object]) -> threading.Thread:
+    """Start a daemon thread, so that neither the caller nor the process waits for the call."""
 
     def quietly() -> None:
         with contextlib.suppress(Exception):  # it is closed, or cannot be reached
@@ -238,9 +238,9 @@ def _aside(call: Callable[[], object]) -> threading.Thread:
 
 @contextlib.contextmanager
 def cancelled_with(conn: Any) -> Iterator[Callable[[], bool]]:
-    """Let the halt of this context break off what a driver's connection waits for.
+    """Let the halt of this context cancel what a driver's connection waits for.
 
-    Lends what says whether that was begun.
+    Lends a function that returns whether a cancellation was begun.
     """
     halt = _CURRENT.get()
     if halt is None:

@@ -1,4 +1,4 @@
-"""Which rows of a query are new, as a value: frozen, and without anything heavy beside it."""
+"""How to find the new rows of a query, as a frozen value that imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONGEST_OVERLAP = dt.timedelta(days=366_000)
 """About 1,000 years: below any time of a database's it leads to another one."""
 
 LONGEST_COMMIT_WAIT = 86_400
-"""Seconds for which transactions in progress are waited for at most: a day."""
+"""Seconds to wait for transactions in progress, at most: a day."""
 
 
 @with_known_options

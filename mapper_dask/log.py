@@ -1,8 +1,8 @@
-"""The library's log: one record a change of state, as text and as fields.
+"""The library's log: one record for each change of state, as text and as fields.
 
 The logger is ``mapper_dask``. A record's text is ``event=… run=… key=value …``; the same fields are
-in ``record.mapper``, a dict, for a formatter that writes JSON. There is no secret in them, and no
-value of a row: why a chunk failed is named by the kind of its error alone, the ledger has the rest.
+in ``record.mapper``, a dict, for a formatter that writes JSON. They hold no secret and no value of
+a row: a chunk's failure is logged as the kind of its error only; the ledger has the text.
 
 =======================  =======  ==================================================================
 event                    level    fields beside ``run``; in a flow ``flow``, ``flow_run``, ``job``
@@ -13,9 +13,9 @@ event                    level    fields beside ``run``; in a flow ``flow``, ``f
 ``commits_awaited``      INFO     transactions, first, seconds: what an incremental job waits for
 ``appended_before``      WARNING  before: the run that has appended the same query
 ``rows_held_back``       WARNING  note: why rows come in a later run, or might be missed
-``query_read``           INFO     rows, mb: so much is here of a query that is read once
-``rows_spooled``         INFO     rows, chunks: all of it is here, in local files
-``spool_shipped``        WARNING  note: files are sent to the workers; worker: that sees none; why
+``query_read``           INFO     rows, mb: what was read so far of a query that is read once
+``rows_spooled``         INFO     rows, chunks: all of it was read into local files
+``spool_shipped``        WARNING  note: files are sent to the workers; worker: which sees none; why
 ``spool_removed``        WARNING  folder: left behind by a run that died
 ``run_refused``          WARNING  error, field
 ``run_started``          INFO     chunks, target, resumed
@@ -26,21 +26,21 @@ event                    level    fields beside ``run``; in a flow ``flow``, ``f
 ``rows_refused``         WARNING  table
 ``run_restarted``        WARNING  note
 ``worker_passed_over``   WARNING  worker, note: it lacks something, or cannot reach a database
-``chunks_sent_again``    WARNING  note: the cluster was restarted, or had forgotten its tasks
+``chunks_sent_again``    WARNING  note: the cluster was restarted, or lost its tasks
 ``run_published``        INFO     target, rows
 ``run_succeeded``        INFO     chunks, failed, rows_read, rows_loaded, rows_rejected, seconds
 ``run_failed``           ERROR    the same, error
 ``run_cancelled``        WARNING  the same
 ``no_snapshot``          WARNING  note: why the source is not read in one state
 ``snapshot_lost``        WARNING  snapshot, error, note
-``reading_goes_on``      INFO     note: why the reading of what was cancelled is not broken off
+``reading_goes_on``      INFO     note: why the read of a cancelled run is not interrupted
 ``staging_dropped``      WARNING  table: left behind by a run that died
 ``error_told``           DEBUG    error, cause, passed, cause_passed: lines of code that its
                                   traceback leaves out
 ``hook_failed``          WARNING  hook, error, note, and the traceback of a user's hook
 =======================  =======  ==================================================================
 
-A flow tells of itself (:func:`log_flow_event`) with the fields ``flow``, ``flow_run`` and ``job``:
+A flow logs (:func:`log_flow_event`) with the fields ``flow``, ``flow_run`` and ``job``:
 ``flow_started``, and ``flow_succeeded``, ``flow_failed`` or ``flow_cancelled``; ``job_started``,
 and ``job_succeeded``, ``job_partial``, ``job_failed``, ``job_skipped``, ``job_cancelled`` or
 ``job_discarded``.
@@ -79,10 +79,10 @@ _place: contextvars.ContextVar[FlowPlace | None] = contextvars.ContextVar(
 
 @contextlib.contextmanager
 def flow_job(*, flow: str, flow_run: str, job: str) -> Iterator[None]:
-    """Let every run of this context be told as a job of a flow.
+    """Log every run of this context as a job of a flow.
 
-    It holds in this thread. A thread that is started inside it knows it, and the caller's current
-    span, when it runs in ``contextvars.copy_context()``.
+    It applies to this thread. A thread started inside it inherits it, and the caller's current
+    span, if it runs in ``contextvars.copy_context()``.
     """
     token = _place.set(FlowPlace(flow, flow_run, job))
     try:
@@ -92,7 +92,7 @@ def flow_job(*, flow: str, flow_run: str, job: str) -> Iterator[None]:
 
 
 def current_place() -> FlowPlace | None:
-    """Return which job of a flow runs in this context, None outside of flows."""
+    """Return the flow's job that runs in this context; None outside of flows."""
     return _place.get()
 
 
@@ -101,7 +101,7 @@ _SQLSTATE = re.compile(r"\[([0-9A-Z]{5})\]|\b(ORA-\d{5})\b")
 
 
 def error_kind(text: str) -> str:
-    """Return what kind of error a chunk's text tells of, without a value it may hold.
+    """Return the kind of error in a chunk's text, without values the text may hold.
 
     >>> error_kind("DatabaseError: duplicate key value violates … [23505]")
     'DatabaseError 23505'
@@ -113,20 +113,20 @@ def error_kind(text: str) -> str:
 
 
 def log(event: str, level: int = logging.INFO, /, **fields: Any) -> None:
-    """Write one event: its fields as text, and in ``record.mapper``. None stands for no field."""
+    """Log one event: its fields as text, and in ``record.mapper``, without those that are None."""
     if not logger.isEnabledFor(level):
         return
     place = _place.get()
     where = {} if place is None else asdict(place)
     error = fields.pop("exc_info", None)
     given = {"event": event, **fields, **where}
-    told = {name: _plain(value) for name, value in given.items() if value is not None}
-    text = " ".join(f"{name}={_as_text(value)}" for name, value in told.items())
-    logger.log(level, "%s", text, extra={"mapper": told}, exc_info=error)
+    present = {name: _plain(value) for name, value in given.items() if value is not None}
+    text = " ".join(f"{name}={_as_text(value)}" for name, value in present.items())
+    logger.log(level, "%s", text, extra={"mapper": present}, exc_info=error)
 
 
 def _plain(value: Any) -> Any:
-    """Return a value that JSON has, and any stream can write."""
+    """Return a value that JSON can represent and any stream can encode."""
     if isinstance(value, (bool, int, float)):
         return value
     return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
@@ -149,7 +149,7 @@ def log_flow_event(
     level: int = logging.INFO,
     **fields: Any,
 ) -> None:
-    """Write what became of a flow, or of one of its jobs.
+    """Log an event of a flow, or of one of its jobs.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def log_flow_event(
         ``flow_cancelled``; ``job_started``, ``job_succeeded``, ``job_partial``, ``job_failed``,
         ``job_skipped``, ``job_cancelled``.
     flow, flow_run, job
-        Whose event it is.
+        The flow, its run and its job.
     fields
         Counts and names: ``run``, ``jobs``, ``rows``, ``seconds``, ``waits_for`` and such. No text
         of an error (:func:`error_kind` names its kind), and no watermark: that is a row's value.

@@ -27,7 +27,7 @@ WriteDisposition = Literal["append", "replace", "merge"]
 class MapperJob:
     """One job as a value: what to read, what to do to it, where it goes.
 
-    All are given by name. What is wrong with one is told when the job is used, or by
+    All fields are given by name. They are checked when the job is used, or by
     :meth:`validated`. ``job.evolve(run_id="…")`` is a copy with some of them changed.
 
     Parameters
@@ -72,7 +72,7 @@ class MapperJob:
     on_error
         ``"abort"``: a failed chunk stops the run; ``"continue"``: it is counted and passed over.
     reject_limit
-        Rows the run may set aside in ``mapper_dask_reject``. 0: the first one fails its chunk.
+        Rows the run may reject into ``mapper_dask_reject``. 0: the first one fails its chunk.
     consistent
         Whether all chunks must read one snapshot.
     dtype_backend
@@ -80,7 +80,7 @@ class MapperJob:
         ``"numpy_nullable"``.
     params
         Values for the places that the query marks ``:name``, by name, written into it as
-        literals; None: it has none. A list stands behind IN. ``env:NAME`` is a text that stays a
+        literals; None: it has none. A list is for use after IN. ``env:NAME`` is a text that stays a
         reference: it is looked up by the process that reads, and shown nowhere.
     run_id
         Name of the run; one the ledger knows is continued, and one that is done is not done
@@ -191,7 +191,7 @@ def required_job(given: object, whose: str = "") -> MapperJob:
     Parameters
     ----------
     whose
-        What stands before the field's name, where it is one of several.
+        A prefix of the field's name in messages, where it is one of several jobs.
 
     Raises
     ------

@@ -51,7 +51,7 @@ class ChunkKind(enum.Enum):
 
 
 class ChunkState(enum.Enum):
-    """Where a chunk stands in the ledger; the names are those of Oracle's parallel execution."""
+    """The state of a chunk in the ledger; the names are those of Oracle's parallel execution."""
 
     UNASSIGNED = "UNASSIGNED"
     ASSIGNED = "ASSIGNED"
@@ -69,10 +69,10 @@ READING_FORM = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class SpooledFile:
-    """What the file must be that holds a chunk's rows."""
+    """The file that holds a chunk's rows, to be verified when it is read."""
 
     reading: str
-    """The one reading of the query that its rows are of."""
+    """The reading of the query that its rows belong to."""
     size: int
     """Its bytes."""
     crc32: int
@@ -89,12 +89,12 @@ class SpooledFile:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One unit of work: which rows of the query it stands for."""
+    """One unit of work: a part of the query's rows."""
 
     chunk_id: int
     """Position in the plan, from 0."""
     kind: ChunkKind
-    """Which of the fields below say what the rows are."""
+    """Which of the fields below define its rows."""
     lower: Bound = None
     """First key of the range (included); None: from the beginning."""
     upper: Bound = None
@@ -109,7 +109,7 @@ class Chunk:
     """The file that holds its rows; None: they are read at the source."""
 
     def describe(self) -> str:
-        """Say in a line which rows these are."""
+        """Return one line that describes its rows."""
         match self.kind:
             case ChunkKind.WHOLE:
                 return "all rows"
@@ -172,7 +172,7 @@ def _bound_text(bound: Bound, open_end: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ChunkConfig:
-    """What the planner decided before it cut: how, by which key, into how many."""
+    """The planner's decisions before cutting: strategy, key, number of chunks."""
 
     strategy: ChunkingStrategy
     """How the query is cut."""
@@ -190,14 +190,14 @@ class ChunkConfig:
 
 @dataclass(frozen=True, slots=True)
 class ChunkResult:
-    """What became of one chunk."""
+    """The result of one chunk."""
 
     chunk_id: int
     """Position in the plan, from 0."""
     state: ChunkState
-    """Where the chunk stands."""
+    """Its state."""
     bounds: str = ""
-    """Which rows it stood for, in words."""
+    """A description of its rows."""
     rows_read: int = 0
     """Rows extracted from the source."""
     rows_out: int = 0
@@ -205,9 +205,9 @@ class ChunkResult:
     rows_loaded: int = 0
     """Rows committed in the target."""
     rows_rejected: int = 0
-    """Rows set aside as rejects."""
+    """Rows rejected."""
     attempts: int = 0
-    """How often the chunk was begun, over all coordinators."""
+    """How often the chunk was begun, by all coordinators."""
     worker: str = ""
     """Host and process that committed it."""
     processing_time: float = 0.0
@@ -215,13 +215,13 @@ class ChunkResult:
     snapshot: str | None = None
     """Source snapshot it was read in; None: read without one."""
     warnings: tuple[str, ...] = ()
-    """What was converted with a loss, column by column, beyond what the plan says."""
+    """Lossy conversions by column, beyond those in the plan."""
     error: str | None = None
     """Why it failed, with the traceback of the user's function where that raised."""
     stops_run: bool = False
-    """Whether what failed it would fail the others too: the reject limit, a full disk."""
+    """Whether its error would fail the other chunks too: the reject limit, a full disk."""
     snapshot_lost: bool = False
-    """Whether the source has forgotten the snapshot it was to be read in."""
+    """Whether the source has lost the snapshot it was to be read in."""
     file_unread: bool = field(default=False, repr=False, compare=False)
     """Whether its worker could not read the file of its rows, as where it sees no such folder."""
     unreached: bool = field(default=False, repr=False, compare=False)
@@ -229,7 +229,7 @@ class ChunkResult:
     of_the_job: bool = field(default=False, repr=False, compare=False)
     """Whether the job itself must be changed, which makes it another: no resume can finish it."""
     raised: Raised | None = field(default=None, repr=False, compare=False)
-    """What the user's function raised, on its way from the worker; the ledger has its text only."""
+    """The exception of the user's function, as sent by the worker; the ledger has only its text."""
     began: float | None = field(default=None, repr=False, compare=False)
     """When the work that ended it began, by its worker's clock: seconds since 1970. The ledger has
     times of its own."""
@@ -242,14 +242,14 @@ class ChunkResult:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """One row that was set aside."""
+    """One rejected row."""
 
     stage: Literal["transform", "encode", "load"]
     """Who refused it: the function, the conversion to the target's types, or the database."""
     reason: str
     """Why, without the row's values."""
     row: Mapping[str, Any]
-    """The row as it stood there, for JSON."""
+    """The row at that stage, as JSON values."""
     key: Mapping[str, Any] | None = None
     """Its key, where the row still has one."""
 

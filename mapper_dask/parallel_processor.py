@@ -33,7 +33,7 @@ from mapper_dask.repair.reconcile import Reconciliation, reconciler
 from mapper_dask.repair.retry_rejects import retry
 from mapper_dask.repair.retry_result import RetryResult
 from mapper_dask.resolved_job import resolved
-from mapper_dask.retries import Patience
+from mapper_dask.retries import RetryPolicy
 from mapper_dask.run.coordinator import Coordinator, begin, named, planned
 from mapper_dask.run.execution import aggregated
 from mapper_dask.run.handle import RunHandle
@@ -43,7 +43,7 @@ from mapper_dask.run.run import Run
 from mapper_dask.settings import Settings, resolve
 from mapper_dask.spool.files import SETTING
 from mapper_dask.spool.folder import parent_of, remove_of
-from mapper_dask.tracebacks import OnFailure, told_plainly
+from mapper_dask.tracebacks import OnFailure, without_frames
 from mapper_dask.workers.engines import LoopEngine, Workers
 
 
@@ -137,7 +137,7 @@ class ParallelProcessor:
         )
         self.budget = budget if budget is not None else Budget.of(known)
         lock_wait = float(settled(lock_timeout, "lock-timeout"))
-        self.patience = Patience(settled(retries, "retries"), lock_wait, self.budget.wait)
+        self.retry_policy = RetryPolicy(settled(retries, "retries"), lock_wait, self.budget.wait)
         self.on_failure: OnFailure = settled(on_failure, "on-failure")
         self.spool_parent = parent_of(known.value(SETTING))
         self.progress: ProgressOptions = settled(progress, "progress")
@@ -154,14 +154,14 @@ class ParallelProcessor:
                 max_workers=self.max_workers,
                 asked=self.asked_workers,
             ),
-            patience=self.patience,
+            retry_policy=self.retry_policy,
             budget=self.budget,
             spool_parent=self.spool_parent,
             progress=self.progress,
             on_failure=self.on_failure,
         )
 
-    @told_plainly
+    @without_frames
     def process_mapper_job(
         self,
         source_conn: Any,
@@ -201,7 +201,7 @@ class ParallelProcessor:
             )
         )
 
-    @told_plainly
+    @without_frames
     def run(self, job: MapperJob, *, plan: Plan | None = None) -> ParallelProcessingResult:
         """Run one job, or go on with it when the target's ledger knows its ``run_id``.
 
@@ -231,7 +231,7 @@ class ParallelProcessor:
         """
         return begin(self.options, required_job(job), plan)
 
-    @told_plainly
+    @without_frames
     def prepare(self, job: MapperJob) -> tuple[ChunkPlan, ChunkProcessor]:
         """Return a job's plan, checked, and what processes its chunks here, one by one.
 
@@ -242,13 +242,13 @@ class ParallelProcessor:
         given = named(resolved(job).evolve(consistent=False))
         kept = keep_snapshot(given.source, consistent=False)
         with in_users_text(given.job, given.source), kept as keeper:
-            run = planned(with_params(given), keeper, self.patience)
+            run = planned(with_params(given), keeper, self.retry_policy)
         if not run.enter(None):
             message = f"run_id {run.run_id!r} stands in the ledger; use resume, or a new run_id"
             raise ConfigurationError(message, field="run_id")
         return run.plan, ChunkProcessor(run.prepared.task)
 
-    @told_plainly
+    @without_frames
     def resume(
         self,
         run_id: str,
@@ -297,7 +297,7 @@ class ParallelProcessor:
             found = resolved(found.job.evolve(reject_limit=reject_limit))
         return Coordinator(self.options, found.job, Halt()).resume(stored)
 
-    @told_plainly
+    @without_frames
     def cancel(self, run_id: str, *, target_conn: Any, source_conn: Any = None) -> None:
         """Stop a run of this or another process at once; ``resume`` goes on with it.
 
@@ -351,7 +351,7 @@ class ParallelProcessor:
         """
         return stored_runs.rejects(reference(target_conn, "target_conn"), run_id)
 
-    @told_plainly
+    @without_frames
     def retry_rejects(
         self,
         run_id: str,
@@ -382,9 +382,9 @@ class ParallelProcessor:
             When the run has not ended, or a later one has written over its rows.
         """
         recall = Recall(source_conn, transformation_logic, job, trust_ledger)
-        return retry(*recall.of(run_id, target_conn), self.patience)
+        return retry(*recall.of(run_id, target_conn), self.retry_policy)
 
-    @told_plainly
+    @without_frames
     def reconcile(
         self,
         run_id: str,

@@ -1,4 +1,4 @@
-"""The outcome of a run, as its caller gets it. Frozen."""
+"""The outcome of a run. Frozen."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import pandas as pd
 
 from mapper_dask.errors import RunFailedError
 from mapper_dask.parallel_models import ChunkResult, ChunkState
-from mapper_dask.rendering import BESIDE, Line, as_html, as_text, chunks, set_aside, taken
+from mapper_dask.rendering import BESIDE, Line, as_html, as_text, chunks, rejected, taken
 
 TRACEBACK = "\nTraceback (most recent call last):\n"
-"""Stands between what failed a chunk and the user's lines that led to it."""
+"""Separates a chunk's error from the user's lines that led to it."""
 
 ERRORS_SHOWN = 3
-"""Failures printed with a result; the first ones say what is wrong."""
+"""Failures printed with a result; the first ones usually explain the others."""
 
 NOT_BEGUN = ChunkResult(-1, ChunkState.UNASSIGNED)
 
@@ -36,17 +36,17 @@ class ParallelProcessingResult:
     consistent: bool = False
     """Whether all rows were read from one snapshot of the source."""
     warnings: tuple[str, ...] = ()
-    """What the plan warned of, and every conversion with a loss."""
+    """Warnings of the plan, and every lossy conversion."""
     total_time: float = 0.0
-    """Seconds of the whole call: with planning, the start of workers and publication; 0.0 where a
-    ledger tells of it."""
+    """Seconds of the whole call: with planning, the start of workers and publication; 0.0 for a
+    result read from a ledger."""
     rows_this_run: int = 0
-    """Rows read in this process: a resumed run does not count what was done before."""
+    """Rows read in this process: a resumed run does not count those of earlier calls."""
     error: str | None = None
-    """What ended the run as a whole, beyond its chunks: its rows could not be published, or it was
+    """The error of the run as a whole, not of a chunk: its rows could not be published, or it was
     cancelled."""
     published: bool = True
-    """Whether what is committed is in the target; False while it waits in a staging table."""
+    """Whether committed rows are in the target; False while they are in a staging table."""
 
     @property
     def total_rows_processed(self) -> int:
@@ -55,7 +55,7 @@ class ParallelProcessingResult:
 
     @property
     def total_rows_successful(self) -> int:
-        """Rows that are in the target for good; for a dry run, rows the function returned."""
+        """Rows committed in the target; for a dry run, rows the function returned."""
         return self._rows_committed if self.published else 0
 
     @property
@@ -73,7 +73,7 @@ class ParallelProcessingResult:
 
     @property
     def total_rows_rejected(self) -> int:
-        """Rows that stand in the reject table."""
+        """Rows in the reject table."""
         return sum(chunk.rows_rejected for chunk in self.chunk_results if chunk.succeeded)
 
     @property
@@ -93,20 +93,20 @@ class ParallelProcessingResult:
 
     @property
     def succeeded(self) -> bool:
-        """Whether every chunk of the plan is committed, and published where that comes after."""
+        """Whether every chunk of the plan is committed, and published where rows are staged."""
         complete = self.chunks_succeeded == self.chunks_total
         return complete and self.published and self.error is None
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """What ended the run, and a text for each failed chunk: its id, its bounds and why."""
+        """The run's error, and a text for each failed chunk: its id, its bounds and its error."""
         whole = () if self.error is None else (self.error,)
         failed = [c for c in self.chunk_results if c.error]
         return (*whole, *map(_told, failed))
 
     @property
     def rows_per_second(self) -> float:
-        """Rows read a second by this process while chunks were at work; see ``processing_time``."""
+        """Rows read a second by this process while chunks ran; see ``processing_time``."""
         return self.rows_this_run / self.processing_time if self.processing_time else 0.0
 
     def raise_for_status(self) -> ParallelProcessingResult:
@@ -128,7 +128,7 @@ class ParallelProcessingResult:
 
     @property
     def needs_another_job(self) -> bool:
-        """Whether what failed it is its query or an option: the changed job is another run."""
+        """Whether its query or an option must be changed, which makes it another run."""
         return self.error is None and not self.succeeded and self._telling().of_the_job
 
     @property
@@ -143,17 +143,17 @@ class ParallelProcessingResult:
 
     @property
     def cause(self) -> BaseException | None:
-        """What the user's function raised in the first chunk that tells; a ledger never does."""
+        """The first exception of the user's function; None for a result read from a ledger."""
         raised = None if self.error is not None else self._telling().raised
         return None if raised is None else raised.revived()
 
     def _telling(self) -> ChunkResult:
-        """Return the failed chunk whose exception was seen here, else the first that failed."""
+        """Return the first failed chunk with an exception, else the first failed chunk."""
         failed = [c for c in self.chunk_results if c.error] or [NOT_BEGUN]
         return next((c for c in failed if c.raised is not None), failed[0])
 
     def _first(self) -> tuple[str, BaseException | None]:
-        """Return a failure as a text, and its cause; its lines stand in one of them only."""
+        """Return a failure as a text, and its cause; only one of them has the user's lines."""
         chunk, cause = self._telling(), self.cause
         if cause is None or chunk.raised is None:
             return (self.errors[0] if self.errors else "not begun"), None
@@ -176,7 +176,7 @@ class ParallelProcessingResult:
     def _headline(self) -> str:
         if not self.succeeded:
             return "run FAILED"
-        return f"run succeeded{set_aside(self.total_rows_rejected)}"
+        return f"run succeeded{rejected(self.total_rows_rejected)}"
 
     def _lines(self) -> list[Line]:
         return [
@@ -204,7 +204,7 @@ class ParallelProcessingResult:
 
     @property
     def _not_counted(self) -> str:
-        """What the rows of chunks that are not committed may be, whose number nobody knows."""
+        """Explains the rows of chunks that are not committed, whose number is not known."""
         missing = self.chunks_total - self.chunks_succeeded
         unread = missing - sum(not c.succeeded and c.rows_read > 0 for c in self.chunk_results)
         return f", and those of {chunks(unread)} that were not read to their end" if unread else ""

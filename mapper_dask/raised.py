@@ -1,7 +1,7 @@
-"""What a user's function raised on a worker, brought back as the exception that it was.
+"""Sends an exception of the user's function back from a worker, with its traceback.
 
-An exception pickles without its traceback and without its cause; both are written beside it. Only
-the user's own lines are, as texts: no value that a variable had goes along.
+An exception pickles without its traceback and its cause, so both are sent beside it: the user's own
+lines only, as texts, without the values of variables.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import cloudpickle
 from mapper_dask.users_code import CodeLine, Failure, ends
 
 MOST_BYTES = 65_536
-"""An exception that is larger holds data, and stays where it was raised."""
+"""A larger exception probably holds data, and is not sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +29,19 @@ class PickledError:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """An exception on its way."""
+    """An exception as it is sent."""
 
     links: tuple[PickledError, ...]
     """It, then what led to it."""
 
     @property
     def place(self) -> str:
-        """The last of the user's lines that it passed, in words; empty where there is none."""
+        """The last of the user's lines in its traceback; empty where there is none."""
         lines = self.links[0].lines
         return lines[-1].place if lines else ""
 
     def revived(self) -> BaseException | None:
-        """Return the exception, with those that led to it; None where it cannot be made here."""
+        """Return the exception, with those that led to it; None if it cannot be unpickled here."""
         made = [_revived(link) for link in self.links]
         errors = [error for error in made if error is not None]
         if made[0] is None:
@@ -54,7 +54,7 @@ class Raised:
 
 
 def kept(failures: list[Failure]) -> Raised | None:
-    """Return exceptions as they travel; None where the first does not."""
+    """Return exceptions as they are sent; None if the first cannot be pickled."""
     links = []
     for failure in failures:
         pickled = _pickled(failure.error)
@@ -65,11 +65,11 @@ def kept(failures: list[Failure]) -> Raised | None:
 
 
 def _pickled(error: BaseException) -> bytes | None:
-    """Return an exception's bytes, where it can be made of them again."""
+    """Return a pickled exception, if it can be unpickled again."""
     try:
         pickled: bytes = cloudpickle.dumps(error)
         alike = type(cloudpickle.loads(pickled)) is type(error)
-    except (Exception, SystemExit):  # noqa: BLE001 - a class of the user's may raise whatever
+    except (Exception, SystemExit):  # noqa: BLE001 - a user's class may raise anything
         return None
     return pickled if alike and len(pickled) <= MOST_BYTES else None
 
@@ -85,7 +85,7 @@ def _revived(link: PickledError) -> BaseException | None:
 
 
 def _trace(lines: tuple[CodeLine, ...]) -> TracebackType | None:
-    """Return a traceback that passes through lines of files."""
+    """Return a traceback of lines of files, made by raising in a stub at each of them."""
     trace = None
     for line in reversed(lines):
         code = _stub.__code__.replace(
@@ -105,8 +105,8 @@ def _trace(lines: tuple[CodeLine, ...]) -> TracebackType | None:
     return trace
 
 
-class Passed(Exception):  # noqa: N818 - it tells of no error
-    """Raised to have a frame in a traceback."""
+class Passed(Exception):  # noqa: N818 - not an error
+    """Raised to make a traceback with one frame."""
 
 
 def _stub() -> None:
@@ -120,5 +120,5 @@ _ALL_ONE_LINE = b"".join(
     bytes([_NO_COLUMNS | min(_MOST_UNITS, _UNITS - done) - 1, 0])
     for done in range(0, _UNITS, _MOST_UNITS)
 )
-"""The stub's table of lines: all of it is one line, and no columns, or Python would underline what
-stands there. Its form is that of Python 3.11 and later: InternalDocs/code_objects.md."""
+"""The stub's line table: one line, without columns, or Python would underline a part of the user's
+line. The format is that of Python 3.11 and later: InternalDocs/code_objects.md."""

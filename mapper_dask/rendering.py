@@ -1,4 +1,4 @@
-"""Lines of (label, value) as a terminal and as a notebook show them."""
+"""Formats (label, value) lines, counts and times for a terminal and a notebook."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MINUTE, HOUR, DAY = 60, 3_600, 86_400
 SPANS = ((DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "min"), (MINUTE, "min", 1, "s"))
 
 BESIDE = "start-up, planning and publication"
-"""What a run does beside moving rows."""
+"""What a run does besides moving rows."""
 
 Line = tuple[str, str]
 """A label and a value."""
@@ -35,27 +35,27 @@ def as_html(headline: str, lines: Iterable[Line]) -> str:
 
 
 def counted(number: int, thing: str) -> str:
-    """Return a number of things in words: of one there is no plural."""
+    """Return a number of things, in the plural unless it is one."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def chunks(number: int) -> str:
-    """Return a number of chunks in words: one is "1 chunk"."""
+    """Return a number of chunks, in the plural unless it is one."""
     return counted(number, "chunk")
 
 
-def set_aside(rows: int) -> str:
-    """Return what stands behind "succeeded" where rows were set aside; nothing where none were."""
+def rejected(rows: int) -> str:
+    """Return the words after "succeeded" where rows were rejected; empty where none were."""
     return f", {counted(rows, 'row')} set aside" if rows else ""
 
 
 def seconds(number: float) -> str:
-    """Return a time as a person reads it: a short one in milliseconds."""
+    """Return a time in seconds, or a short one in milliseconds."""
     return f"{number:.2f} s" if round(number, 3) >= 1 else f"{number * 1000:,.0f} ms"
 
 
 def lasted(number: float) -> str:
-    """Return how long something has taken, in two units where it was a minute and longer."""
+    """Return how long something took, in two units if a minute or longer."""
     if number < MINUTE:
         return seconds(number)
     whole = int(number)
@@ -66,14 +66,14 @@ def lasted(number: float) -> str:
 
 
 def taken(moving: float, whole: float, rows: int, *, beside: str = BESIDE) -> str:
-    """Return how long a run took, with the rate of each time that is told.
+    """Return how long a run took, with the rate for each time.
 
     Parameters
     ----------
     moving
-        Seconds while chunks were at work.
+        Seconds while chunks ran.
     whole
-        Seconds with all that comes before and after; 0.0 where nobody knows.
+        Seconds with all that comes before and after; 0.0 if not known.
     beside
         What comes before and after.
     """

@@ -1,6 +1,6 @@
-"""Trying again what may pass: bounded, with growing waits and full jitter.
+"""Retries of transient errors: bounded, with exponential waits and full jitter.
 
-Which errors may pass was decided where the driver raised them; here they only say so.
+Whether an error is transient was decided where the driver raised it.
 """
 
 from __future__ import annotations
@@ -15,32 +15,31 @@ import tenacity
 from mapper_dask.errors import MapperError
 
 DEFAULT_ATTEMPTS = 10
-"""They outlast the restart of a server: with the waits between, about 15 s on average."""
+"""Enough to outlast the restart of a server: with the waits between, about 15 s on average."""
 
 FIRST_WAIT = 0.4
-"""Seconds that the first wait lasts at most; the most doubles each time, up to the longest."""
+"""Upper bound of the first wait, in seconds; it doubles each time, up to ``LONGEST_WAIT``."""
 
 LONGEST_WAIT = 5.0
-"""Seconds between two attempts at most."""
+"""Upper bound of any wait, in seconds."""
 
 DEFAULT_LOCK_TIMEOUT = 30.0
-"""Seconds a lock is waited for: a frozen copy of a chunk may hold it, and is looked for then."""
-
+"""Seconds to wait for a lock. A frozen copy of a chunk may hold it, and is then looked for."""
 
 DEFAULT_CONNECTION_WAIT = 300.0
-"""Seconds for which a server that has no connection left is asked again."""
+"""Seconds for which a connection is requested again while a server has none left."""
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long what may pass is waited for."""
+class RetryPolicy:
+    """How often work is retried, and how long locks and connections are waited for."""
 
     attempts: int = DEFAULT_ATTEMPTS
     """Attempts at a chunk."""
     lock_timeout: float = DEFAULT_LOCK_TIMEOUT
     """Seconds for which an attempt waits for a lock."""
     connection_wait: float = DEFAULT_CONNECTION_WAIT
-    """Seconds for which connections are waited for that others hold."""
+    """Seconds to wait for connections that others hold."""
 
 
 def attempts(
@@ -50,25 +49,25 @@ def attempts(
     sleep: Callable[[float], Any] = time.sleep,
     before_sleep: Callable[[BaseException], None] | None = None,
 ) -> Any:
-    """Return the attempts to iterate over; each swallows an error that may pass.
+    """Return the attempts to iterate over; each suppresses a transient error.
 
-    The wait before the next is a random part of the longest it may be (full jitter): workers whose
-    server restarted do not all come back at once. Nobody is to blame for a server without a
-    connection left: such an attempt does not count, and is made again for its own time.
+    A wait is a random part of its upper bound (full jitter), so that workers whose server restarted
+    do not all reconnect at once. An attempt that gets no connection does not count; it is repeated
+    for ``connection_wait``.
 
     Parameters
     ----------
     number
-        Attempts, those aside that got no connection.
+        Attempts, except those that got no connection.
     connection_wait
-        Seconds for which a connection is waited for.
+        Seconds to wait for a connection.
     sleep
-        What waits so many seconds.
+        Called to wait, with seconds.
     before_sleep
-        Is told why, before each wait.
+        Called with the error before each wait.
     """
 
-    def tell(state: tenacity.RetryCallState) -> None:
+    def notify(state: tenacity.RetryCallState) -> None:
         error = _error_of(state)
         if before_sleep is not None and error is not None:
             before_sleep(error)
@@ -78,13 +77,13 @@ def attempts(
         wait=tenacity.wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT),
         stop=_Enough(number, connection_wait),
         sleep=sleep,
-        before_sleep=tell,
+        before_sleep=notify,
         reraise=True,
     )
 
 
 class _Enough:
-    """Says when to stop: after some failures, or some time without a connection."""
+    """Stops after some failures, or after some time without a connection."""
 
     def __init__(self, number: int, connection_wait: float) -> None:
         self._left, self._wait = number, connection_wait
@@ -105,15 +104,15 @@ def _error_of(state: tenacity.RetryCallState) -> BaseException | None:
 
 
 def costs(error: BaseException | None) -> int:
-    """Return how many attempts one counts as: more, where it waited long for what may not pass."""
+    """Return how many attempts an error counts as: more if it took long and may be permanent."""
     return int(error.details.get("costs", 1)) if isinstance(error, MapperError) else 1
 
 
 def lacks_connection(error: BaseException | None) -> bool:
-    """Return whether a server had no connection left to give."""
+    """Return whether a server had no connection left."""
     return isinstance(error, MapperError) and bool(error.details.get("connections_taken"))
 
 
 def may_pass(error: BaseException) -> bool:
-    """Return whether the same work can succeed when tried again."""
+    """Return whether an error is transient."""
     return isinstance(error, MapperError) and error.transient

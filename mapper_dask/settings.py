@@ -1,7 +1,7 @@
-"""What a run does where its job does not say: from files, variables, the job file or the call.
+"""Settings of a run that its job does not name: from files, variables, the job file or the call.
 
 Five places, later ones win: the packaged ``mapper-dask.yaml``; Dask's configuration, which holds
-its own files, the ``DASK_MAPPER_DASK__…`` variables and what ``dask.config.set`` was told; a job
+its own files, the ``DASK_MAPPER_DASK__…`` variables and ``dask.config.set``; a job
 file's ``settings``; the call. Each value knows its place, and so does each error.
 
 Dask is imported where it is needed only: reading a job file needs none of it.
@@ -21,13 +21,13 @@ from mapper_dask.bounds import MOST, MOST_SECONDS, shown
 from mapper_dask.errors import ConfigurationError
 
 NAMESPACE = "mapper-dask"
-"""Under which the settings stand in Dask's configuration."""
+"""The key of the settings in Dask's configuration."""
 
 VARIABLE = "DASK_MAPPER_DASK__"
-"""How the names of environment variables begin."""
+"""The prefix of environment variables."""
 
 INHERITED = "DASK_INTERNAL_INHERIT_CONFIG"
-"""Where Dask hands the configuration of a process to those it starts."""
+"""The variable in which Dask passes its configuration to the processes it starts."""
 
 PACKAGED = "packaged default"
 IN_PROCESS = "dask.config.set in this process"
@@ -39,7 +39,7 @@ PROFILES = "profiles"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a setting may be."""
+    """A kind of setting: its check, and its schema."""
 
     says: str
     """Ends the sentence "it must be …"."""
@@ -162,11 +162,11 @@ class SettingRow:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every setting with its value, and where that came from."""
+    """Every setting with its value and the origin of that."""
 
     _values: Mapping[str, Any] = field(repr=False)
     _places: Mapping[str, str] = field(repr=False)
-    """Of those that the job file or the call names."""
+    """The origins of those that the job file or the call names."""
 
     def value(self, key: str) -> Any:
         """Return a setting; ``profiles`` is a mapping of name to ``{"url": …}``.
@@ -208,14 +208,14 @@ def resolve(
     file_name: str = "",
     call: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """Return every setting as it stands now.
+    """Return every setting with its current value.
 
     Parameters
     ----------
     file
         The ``settings`` of a job file.
     file_name
-        That file, for errors and for where a value came from.
+        The name of that file, for errors and for the origin of a value.
     call
         What the caller named: an argument or option that is None was left out.
 

@@ -1,4 +1,4 @@
-"""What a person sees of an error: their own lines, the error itself, and none of our insides."""
+"""Shortens the tracebacks that users see: their own lines and the error, no frames of ours."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Result(Protocol):
     """The outcome of a run or of a flow."""
 
     def raise_for_status(self) -> Self:
-        """Return it when all is done; raise RunFailedError when not."""
+        """Return itself if all succeeded; raise RunFailedError if not."""
         ...
 
 
@@ -31,25 +31,25 @@ R = TypeVar("R", bound=Result)
 
 
 def judged(result: R, on_failure: OnFailure) -> R:
-    """Return a result; raise what failed it, where the caller has not said to look at it instead.
+    """Return a result; raise its failure, unless ``on_failure`` is "return".
 
     Raises
     ------
     RunFailedError
-        Holds the result.
+        With the result.
     """
     return result if on_failure == "return" else result.raise_for_status()
 
 
-def told_plainly(method: Callable[P, T]) -> Callable[P, T]:
-    """Return a method whose errors of this library come without the frames they passed within it.
+def without_frames(method: Callable[P, T]) -> Callable[P, T]:
+    """Return a method whose errors are raised without the frames of this library.
 
-    A user who calls it has no use for those; the log has them, at DEBUG. What the user's own code
-    raised is the error's cause, and keeps the frames of that code.
+    They are of no use to its caller; they are logged, at DEBUG. What the user's own code raised is
+    the error's cause, and keeps the frames of that code.
     """
 
     @functools.wraps(method)
-    def told(*args: P.args, **kwargs: P.kwargs) -> T:
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
         __tracebackhide__ = True  # IPython and pytest leave such a frame out
         plain: BaseException
         try:
@@ -57,14 +57,14 @@ def told_plainly(method: Callable[P, T]) -> Callable[P, T]:
         except MapperError as error:
             plain = plainly(error)
         except KeyboardInterrupt as interrupt:
-            plain = interrupt.with_traceback(None)  # the line that tells of it says all there is
-        raise plain  # outside: the handler's frames stay behind
+            plain = interrupt.with_traceback(None)  # its message is enough
+        raise plain  # outside the handler, or the error would get it as its context
 
-    return told
+    return wrapper
 
 
-async def awaited_plainly(work: Awaitable[T]) -> T:
-    """Return what is awaited; an error of this library comes as ``told_plainly`` lets it."""
+async def awaited_without_frames(work: Awaitable[T]) -> T:
+    """Await and return a result; its errors are raised as by ``without_frames``."""
     __tracebackhide__ = True
     try:
         return await work
@@ -74,7 +74,7 @@ async def awaited_plainly(work: Awaitable[T]) -> T:
 
 
 def plainly(error: MapperError) -> MapperError:
-    """Return an error without its frames, and what led to it with the user's only."""
+    """Return an error without its frames, and its cause with the user's frames only."""
     _keep_in_log(error)
     error.__traceback__ = None
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
@@ -88,12 +88,12 @@ def plainly(error: MapperError) -> MapperError:
 
 
 def _keep_in_log(error: MapperError) -> None:
-    """Write where an error came from: places and kinds, since a text may hold a row's value."""
+    """Log an error's frames and kind; not its text, which may hold a row's value."""
     if not logger.isEnabledFor(logging.DEBUG):
         return
     passed = _places(error)
     if all(place.startswith(__file__) or not place.startswith(LIBRARY) for place in passed):
-        return  # it was told before
+        return  # it was logged before
     cause = error.__cause__
     log(
         "error_told",
@@ -107,6 +107,6 @@ def _keep_in_log(error: MapperError) -> None:
 
 
 def _places(error: BaseException) -> list[str]:
-    """Return the lines that an error passed, the innermost first."""
+    """Return the lines of an error's traceback, the innermost first."""
     walked = reversed(list(traceback.walk_tb(error.__traceback__)))
     return [f"{f.f_code.co_filename}:{number} {f.f_code.co_name}" for f, number in walked]

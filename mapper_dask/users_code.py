@@ -1,8 +1,7 @@
-"""What of a traceback is the user's own: the lines of their code, wherever it was run. Pure.
+"""Finds the lines of a traceback that are the user's own code, wherever it ran. Pure.
 
-A function of a script or a notebook is sent to its workers by value, and cloudpickle leaves out of
-which file it is (since 3.1). So its text goes along: what fails there is told as if it had been
-here.
+A function of a script or a notebook is sent to its workers by value, and cloudpickle omits its file
+(since 3.1). So its text is sent along, for tracebacks that look as if it had failed here.
 """
 
 from __future__ import annotations
@@ -19,31 +18,31 @@ from types import CodeType, FrameType, FunctionType, MethodType, TracebackType
 from typing import Any
 
 DYNAMIC = "<dynamic-code>"
-"""What cloudpickle calls the file of a function that it sends by value."""
+"""The file name that cloudpickle gives a function it sends by value."""
 
 INSTALLED = {"site-packages", "dist-packages"}
-"""Folders of packages that were installed."""
+"""Folders of installed packages."""
 
 MOST_FUNCTIONS = 50
-"""Functions whose text goes along; more would weigh on every task."""
+"""Functions whose text is sent along; more would make every task larger."""
 
 MOST_THINGS = 10_000
-"""How many objects are looked at for functions, at most."""
+"""Objects that are searched for functions, at most."""
 
 _HOLDS: dict[type, str] = {MethodType: "__func__", functools.partial: "func"}
-"""Where callables of Python's own keep the function they call."""
+"""Attributes in which Python's own callables keep the function they call."""
 
 _OURS = ("mapper_dask.mapping.transform",)
 """Modules of this library whose objects call a function of the user's."""
 
 LONGEST_TEXT = 10_000
-"""Characters of what an exception says that are kept."""
+"""Characters of an exception's text that are kept."""
 
 LINES_SHOWN = 6
-"""Lines of one exception that are told, from both ends: recursion has a thousand."""
+"""Lines of one exception that are shown, from both ends: a recursion has a thousand."""
 
 LINKS_SHOWN = 3
-"""Exceptions told of a chain."""
+"""Exceptions of a chain that are shown."""
 
 LONGEST_LINE = 160
 
@@ -57,13 +56,13 @@ _PYTHON = sysconfig.get_path("stdlib")
 
 @dataclass(frozen=True, slots=True)
 class CodeLine:
-    """A line of code at which an exception passed."""
+    """A line of code in a traceback."""
 
     file: str
     number: int
     function: str
     text: str
-    """As it is written there; empty where nobody has it."""
+    """The source line; empty where it cannot be found."""
 
     def __str__(self) -> str:
         where = f'  File "{self.file}", line {self.number}, in {self.function}'
@@ -71,7 +70,7 @@ class CodeLine:
 
     @property
     def place(self) -> str:
-        """Where it is, in a line."""
+        """File, line and function as one text."""
         return f"{self.file}, line {self.number}, in {self.function}"
 
 
@@ -99,16 +98,16 @@ NO_CODE: Code = {}
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An exception with the lines of the user's that it passed."""
+    """An exception with the user's lines of its traceback."""
 
     error: BaseException
     lines: tuple[CodeLine, ...]
     caused: bool = False
-    """Whether it is the cause of the one that is told after it, and not only before it."""
+    """Whether it is the cause of the one shown after it, and not only its context."""
 
 
 def failures(error: BaseException, code: Code = NO_CODE) -> list[Failure]:
-    """Return an exception, then those that led to it; not what other people's code raised within.
+    """Return an exception, then those that led to it, up to one of other people's code.
 
     Parameters
     ----------
@@ -128,8 +127,8 @@ def failures(error: BaseException, code: Code = NO_CODE) -> list[Failure]:
     return found
 
 
-def told(found: list[Failure]) -> str:
-    """Return exceptions as Python tells them, with the user's lines only; empty without such."""
+def formatted(found: list[Failure]) -> str:
+    """Return exceptions as Python prints them, with the user's lines only; empty without any."""
     if not found[0].lines:
         return ""
     parts = []
@@ -143,15 +142,15 @@ def told(found: list[Failure]) -> str:
 
 
 def said(error: BaseException) -> str:
-    """Return an exception's own text, whatever its class does when it is asked for it.
+    """Return an exception's text, even if its ``__str__`` raises.
 
-    Not all of one that holds data: it goes into results, logs and the ledger.
+    A long one is cut, since it may hold data: it is put into results, logs and the ledger.
     """
     try:
         text = str(error)
         return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]} …"
-    except (Exception, SystemExit):  # noqa: BLE001 - but not what breaks off a run
-        return "(its text cannot be told: __str__ raises)"
+    except (Exception, SystemExit):  # noqa: BLE001 - but not KeyboardInterrupt
+        return "(its text cannot be shown: __str__ raises)"
 
 
 def ends(lines: tuple[CodeLine, ...]) -> tuple[CodeLine, ...]:
@@ -161,10 +160,10 @@ def ends(lines: tuple[CodeLine, ...]) -> tuple[CodeLine, ...]:
 
 
 def _shown(lines: tuple[CodeLine, ...]) -> list[str]:
-    told, more = [str(line) for line in ends(lines)], len(lines) - LINES_SHOWN
+    shown, more = [str(line) for line in ends(lines)], len(lines) - LINES_SHOWN
     if more > 0:
-        told.insert(LINES_SHOWN // 2, f"  … {more:,} more lines")
-    return told
+        shown.insert(LINES_SHOWN // 2, f"  … {more:,} more lines")
+    return shown
 
 
 def _lines(error: BaseException, code: Code) -> tuple[CodeLine, ...]:
@@ -196,9 +195,9 @@ def _short(text: str) -> str:
 
 
 def is_own(frame: FrameType) -> bool:
-    """Return whether a frame is of the user's own code: not Python's, installed, or this library's.
+    """Return whether a frame is the user's own code: not Python's, installed, or this library's.
 
-    A notebook's cells, a prompt and what was sent by value are.
+    The cells of a notebook, a prompt and functions sent by value count as the user's own.
     """
     return _is_own_file(frame.f_code.co_filename)
 
@@ -211,7 +210,7 @@ def _is_own_file(name: str) -> bool:
 
 
 def cut(error: BaseException) -> None:
-    """Leave of an exception's own traceback, and of those before it, only what is the user's."""
+    """Cut the tracebacks of an exception and of those that led to it to the user's frames."""
     found = failures(error)
     for one in found:
         one.error.__traceback__ = _of_own(one.error.__traceback__)
@@ -234,13 +233,13 @@ def _of_own(trace: TracebackType | None) -> TracebackType | None:
 
 
 def code_of(function: Callable[..., Any] | None) -> Code:
-    """Return the text of a function, and of those it calls, where they are sent by value.
+    """Return the text of a function and of those it calls, where they are sent by value.
 
-    Nothing where it cannot be found: it only explains an error that may never come.
+    Empty where it cannot be found: it only helps to explain an error.
     """
     try:
         return _code_of(function)
-    except Exception:  # noqa: BLE001 - what a user's objects answer is anything
+    except Exception:  # noqa: BLE001 - a user's objects may raise anything
         return NO_CODE
 
 
@@ -262,13 +261,13 @@ def _code_of(function: Callable[..., Any] | None) -> Code:
 
 
 def _within(thing: Any) -> list[Any]:
-    """Return what a callable holds that it may call."""
+    """Return the callables that a callable may call."""
     if isinstance(thing, FunctionType):
         cells = thing.__closure__ or ()
         return [c.cell_contents for c in cells if callable(_content(c))]
     if isinstance(thing, type):
         return list(vars(thing).values()) if thing.__module__ == "__main__" else []
-    kind = type(thing)  # not what it says of itself: a proxy asks another, a mock has everything
+    kind = type(thing)  # not thing.__class__ or its attributes: a proxy or a mock has them all
     inner = "function" if kind.__module__ in _OURS else _HOLDS.get(kind)
     held = getattr(thing, inner, None) if inner else None
     return [*([held] if callable(held) else []), *([kind] if kind.__module__ == "__main__" else [])]

@@ -1,1 +1,1 @@
-"""What one worker does with one chunk: extract, transform, encode, load."""
+"""Processing of one chunk by a worker: extract, transform, encode, load."""

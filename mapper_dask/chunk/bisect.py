@@ -1,7 +1,7 @@
-"""Finds the rows that are refused, by halving, so that the others can go on. Pure.
+"""Finds refused rows by bisection, so that the others can be loaded. Pure.
 
-A batch that is refused as a whole is halved until single rows are left; a half that passes is done
-with. So it costs a few attempts for each refused row, and one where there is none.
+A batch that is refused as a whole is halved until single rows are left; a half that passes is not
+tried again. So it costs a few attempts for each refused row, and one where there is none.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def refused_rows(count: int, probe: Probe, most: int) -> dict[int, str]:
 
 
 def _halves(start: int, stop: int, probe: Probe) -> list[tuple[int, int, bool]]:
-    """Return the halves of a range that is refused, the first one last, to be dealt with next."""
+    """Return the halves of a refused range, the first one last, so that it is popped next."""
     middle = (start + stop) // 2
     if probe(start, middle) is None:
         return [(middle, stop, True)]

@@ -1,4 +1,4 @@
-"""What a database refused of a chunk, with the field it came from and what to do. Pure."""
+"""Explains a database's refusal of a chunk: which field caused it, and the remedy. Pure."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ OF_TARGET = "of_target"
 def of_query(
     error: DatabaseError, dialect: Dialect, asked: Callable[[DatabaseError], str]
 ) -> DatabaseError:
-    """Return what a chunk's query was refused for, named as that; anything else as it is.
+    """Return the error of a refused query with its field and remedy; any other as it is.
 
     Parameters
     ----------
     asked
-        Returns what the catalogue says to do about rights that are lacking.
+        Returns the catalogue's remedy for missing rights.
     """
     code = str(error.sqlstate)
     if _is_told(error) or error.details.get(OF_TARGET):
@@ -34,12 +34,12 @@ def of_query(
 
 
 def is_duplicate(error: DatabaseError, dialect: Dialect) -> bool:
-    """Return whether a target refused a row for its key, and nobody has said so yet."""
+    """Return whether a target refused a row for its key, and the error is not explained yet."""
     return _is_untold_of_target(error) and dialect.is_duplicate(str(error.sqlstate))
 
 
 def is_denied(error: DatabaseError, dialect: Dialect) -> bool:
-    """Return whether a target refused a load for a right that lacks, and nobody has said so yet."""
+    """Return whether a target refused a load for a missing right, not explained yet."""
     return _is_untold_of_target(error) and dialect.is_denied(str(error.sqlstate))
 
 
@@ -51,7 +51,7 @@ def of_right(error: DatabaseError, statements: list[str]) -> DatabaseError:
 
 
 def of_duplicate(error: DatabaseError, table: TargetTable, key: tuple[str, ...]) -> DatabaseError:
-    """Return what to do about a row that was refused for its key.
+    """Return the error of a row that was refused for its key, with the remedy.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def of_duplicate(error: DatabaseError, table: TargetTable, key: tuple[str, ...])
 
 
 def _merged(table: TargetTable, key: tuple[str, ...]) -> str:
-    """Return how a merge would take such rows; nothing where none can by that key."""
+    """Return how a merge would load such rows; empty if none can by that key."""
     if key and set(key) not in [set(unique) for unique in table.unique_keys]:
         return ""
     by = "" if not key or set(key) == set(table.primary_key) else f", primary_key={list(key)!r}"
@@ -82,9 +82,9 @@ def _merged(table: TargetTable, key: tuple[str, ...]) -> str:
 def _twice_in_query(
     error: DatabaseError, table: TargetTable, key: tuple[str, ...]
 ) -> DatabaseError:
-    """Return what to do about rows that wait, where nothing but rows of the query is.
+    """Return the remedy for staged rows, where only rows of this query are.
 
-    The name of what they wait in, and of its indexes, is nobody's but ours.
+    The names of the staging table and its indexes are ours, so messages do not show them.
     """
     merged = set(table.staged_key)
     if merged and set(key or table.staged_key) == merged:

@@ -1,4 +1,4 @@
-"""Which unique key of a target a row was refused for, asked of its catalogue."""
+"""Looks up the unique key of a target for which a row was refused."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from mapper_dask.schema.facts import TargetTable
 def broken_key(target: Target, table: TargetTable, said: str) -> tuple[str, ...]:
     """Return the key's columns; none where the error names no key of this table's.
 
-    A trigger may have met it in another table.
+    A trigger may have violated one of another table.
 
     Parameters
     ----------
     said
-        What the database said, which names a constraint.
+        The database's message, which names a constraint.
     """
     owner, _, name = table.into[1:-1].partition('"."')
     asked = {

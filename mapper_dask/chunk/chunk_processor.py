@@ -1,4 +1,4 @@
-"""One chunk from end to end. The same code runs in a plain loop and on every Dask worker."""
+"""Processes one chunk from end to end, in a plain loop as on every Dask worker."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ from mapper_dask.retries import attempts, lacks_connection
 from mapper_dask.spool.files import in_file
 
 UNREACHED, UNREACHED_SECONDS = 2, 3.0
-"""Attempts without a connection, and seconds, after which a chunk is given back: a database that
-does not answer takes its time to be found out, and another worker could be at work."""
+"""Attempts without a connection, and seconds, after which a chunk is given back: detecting that a
+database does not answer takes time, and another worker could reach it."""
 
 
 class _UnreachedError(MapperError):
@@ -103,7 +103,7 @@ class ChunkProcessor:
     Parameters
     ----------
     task
-        What to do with every chunk. ``ParallelProcessor.prepare`` makes one.
+        The work for every chunk. ``ParallelProcessor.prepare`` makes one.
     """
 
     def __init__(self, task: ChunkTask) -> None:
@@ -112,23 +112,23 @@ class ChunkProcessor:
         self._unreached = 0
 
     def process_chunk(self, chunk: Chunk, *, following: Chunk | None = None) -> ChunkResult:
-        """Return what became of a chunk; an error ends in the result, and in the ledger.
+        """Return the result of a chunk; an error is recorded in it, and in the ledger.
 
-        A passing error of a database is tried again from the read on, with growing waits. What
-        has been committed, by this worker or another copy of it, is never loaded twice.
+        After a transient error of a database the chunk is retried from the read on, with growing
+        waits. What has been committed, by this worker or another copy, is never loaded twice.
 
         Parameters
         ----------
         chunk
             One of the plan's.
         following
-            The one this process will probably be asked for next: it is read while this one is
-            loaded, when memory allows.
+            The one this process will probably process next: it is read while this one is loaded,
+            if memory allows.
 
         Raises
         ------
         RunStoppedError
-            When the run was stopped meanwhile: the chunk is left as it was.
+            When the run was stopped meanwhile: the chunk is unchanged.
         """
         self._following = following if self.task.read.ahead else None
         self._unreached = 0
@@ -157,7 +157,7 @@ class ChunkProcessor:
     def _while_reached(self, attempt: _Attempt) -> ChunkResult:
         """Try a chunk; give it back when a database cannot be reached, and others may reach it.
 
-        Once it is tried again here: a link may fail by chance.
+        It is retried once here: a connection may fail by chance.
 
         Raises
         ------
@@ -178,7 +178,7 @@ class ChunkProcessor:
     def _in_snapshot_or_without(self, attempt: _Attempt) -> ChunkResult:
         """Read what is committed now where the server has lost the snapshot on the way.
 
-        Nothing of the first try is committed; the result tells that it was read without.
+        Nothing of the first try is committed; the result shows that it was read without.
         """
         try:
             return self._processed(attempt)
@@ -244,7 +244,7 @@ class ChunkProcessor:
     def _load_chunk_aside(self, batches: Iterator[pa.Table], attempt: _Attempt) -> ChunkResult:
         """Load a chunk by a way that commits, into tables of this attempt; then as ever.
 
-        Only what those tables hold enters the target, in the transaction of the ledger's row.
+        Only the content of those tables enters the target, in the transaction of the ledger's row.
         """
         load = self._load
         with loads_aside(load, attempt.chunk.chunk_id) as aside:
@@ -265,7 +265,7 @@ class ChunkProcessor:
     def _accounted(self, target: TargetSession, attempt: _Attempt) -> ChunkResult:
         """Enter the rows that were set aside, and the counts, in the chunk's transaction.
 
-        The rows are sent, so the target is locked: what it is now, it was while they were.
+        The rows are sent, so the target is locked: its definition is the one they were sent to.
         """
         load, result = self._load, attempt.result()
         require_same_target(target, load.table)
@@ -363,7 +363,7 @@ class ChunkProcessor:
                 note_failure(load, result)
             except (
                 MapperError
-            ) as unnoted:  # the result still tells; the ledger keeps ASSIGNED, so resume redoes it
+            ) as unnoted:  # the result has it; the ledger keeps ASSIGNED, so resume redoes it
                 result = replace(
                     result, error=f"{result.error}\n(not noted in the ledger: {unnoted})"
                 )
@@ -371,10 +371,10 @@ class ChunkProcessor:
 
 
 def process_chunk(task: ChunkTask, chunk: Chunk, following: Chunk | None = None) -> ChunkResult:
-    """Process one chunk: what each engine calls, in a loop or as a Dask task.
+    """Process one chunk: called by each engine, in a loop or as a Dask task.
 
-    A chunk of a run that was stopped comes back UNASSIGNED. Raised, it would be a failure to Dask,
-    which logs those with their tracebacks.
+    A chunk of a run that was stopped is returned UNASSIGNED. If it raised, Dask would log a failure
+    with its traceback.
     """
     try:
         return ChunkProcessor(task).process_chunk(chunk, following=following)

@@ -1,4 +1,4 @@
-"""Holds a chunk to what was planned: the target under its lock, the source once it was read."""
+"""Checks a chunk against its plan: the target under its lock, the source once it was read."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ REMEDY = (
 
 
 def require_same_target(target: TargetSession, table: TargetTable) -> None:
-    """Refuse rows that were made for a table which has been altered since.
+    """Refuse rows of a chunk whose target was altered since it was planned.
 
-    Call it when the rows were sent and before they commit: that has locked the table.
+    Call it after the rows were sent, which locks the table, and before they commit.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def require_same_target(target: TargetSession, table: TargetTable) -> None:
 
 
 def require_same_state(target: TargetSession, run_id: str, result: ChunkResult) -> None:
-    """Refuse a chunk of another state than its run is read in now; the chunk must be held.
+    """Refuse a chunk that was read in another state than its run's; the chunk must be locked.
 
     Raises
     ------
@@ -53,10 +53,10 @@ def require_same_state(target: TargetSession, run_id: str, result: ChunkResult) 
 
 
 def require_same_reading(target: TargetSession, run_id: str, chunk: Chunk) -> None:
-    """Refuse rows of another reading of the query than the run's; the chunk must be held.
+    """Refuse rows of another reading of the query than the run's; the chunk must be locked.
 
-    A run that began anew has read its query again, and got other rows, or in another order. What a
-    worker still has in hand of the first reading must not stand beside them.
+    A run that was restarted has read its query again, and may have got other rows, or another
+    order. Rows of the first reading that a worker still holds must not be mixed with them.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def require_same_reading(target: TargetSession, run_id: str, chunk: Chunk) -> No
         When the ledger has another chunk in that place.
     """
     if not (in_file(chunk) or chunk.kind is ChunkKind.WHOLE):
-        return  # others have one plan for good
+        return  # other runs keep their plan
     values = {"run_id": run_id, "chunk_id": chunk.chunk_id}
     now = target.ledger.store.run("ledger_bounds", values)
     if [Chunk.from_json(parsed(run_id, "chunk.bounds", text)) for (text,) in now] != [chunk]:

@@ -1,7 +1,7 @@
-"""Whatever a function returns, as Arrow columns of exactly the target's types. Pure.
+"""Encodes what a function returns as Arrow columns of exactly the target's types. Pure.
 
-A value that does not fit raises; a conversion that loses something says so. What has no exact
-Arrow type for its column goes as text, which the database parses and, if it must, refuses.
+A value that does not fit raises; a lossy conversion is noted. Values without an exact Arrow type
+for their column are sent as text, which the database parses or refuses.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def encode_frame(
 def fit_series(
     series: pd.Series, name: str, table: TargetTable, as_text: Mapping[str, Column]
 ) -> Fitted:
-    """Return a column of a frame as its target takes it, and what that loses.
+    """Return a column of a frame in its target's type, and what that loses.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def fit_series(
     def convert(part: pd.Series) -> Fitted:
         array, incoming = series_to_arrow(part, target)
         if incoming.family is TypeFamily.TEXT and target.family is TypeFamily.OTHER:
-            # Only the plan knows what type the text is of; jsonb into jsonb loses nothing.
+            # Only the plan knows the type of the text; jsonb into jsonb loses nothing.
             incoming = replace(incoming, family=None)
         return fit(name, array, incoming, table, as_text)
 
@@ -119,7 +119,7 @@ def series_to_arrow(series: pd.Series, target: Column | None) -> tuple[pa.Chunke
     """
     if isinstance(series.dtype, pd.ArrowDtype):
         array: Any = series.array.__arrow_array__()
-        if not isinstance(array, pa.ChunkedArray):  # made anew, a user's type would be its storage
+        if not isinstance(array, pa.ChunkedArray):  # else a user's type would be its storage
             array = pa.chunked_array([array])
     elif series.dtype == object:
         return objects_to_arrow(series, target)
@@ -161,7 +161,7 @@ def fit(
     table: TargetTable,
     as_text: Mapping[str, Column],
 ) -> Fitted:
-    """Return a column's values as its target takes them, and what that loses.
+    """Return a column's values in its target's type, and what that loses.
 
     Raises
     ------
@@ -293,7 +293,7 @@ _VALUE = re.compile(
     r"|(?<=parse string: ).+?(?= as a scalar|$)|(?<=Could not convert ).+?(?= with type|$)",
     re.DOTALL,
 )
-"""What Arrow shows of a row in its errors."""
+"""The part of Arrow's errors that shows a value."""
 
 
 def _unfit(target: Column, error: Exception) -> str:
@@ -334,10 +334,10 @@ def _to_decimal(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
 
 
 def _to_integer(array: pa.ChunkedArray, target: Column) -> pa.ChunkedArray:
-    """Let a whole number of a numeric without a scale in: it comes as text such as 2.0."""
+    """Accept a whole number of a numeric without scale: it arrives as text such as 2.0."""
     if is_text(array.type):
         digits = pc.max(pc.count_substring_regex(array, "[0-9]")).as_py() or 0
-        if digits > DECIMAL_DIGITS:  # the cast would keep what is left over of 128 bits
+        if digits > DECIMAL_DIGITS:  # the cast would wrap around in 128 bits
             message = f"a number of {digits} digits"
             raise ValueError(message)
         array = pc.cast(array, pa.decimal128(DECIMAL_DIGITS, 18))

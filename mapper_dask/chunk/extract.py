@@ -22,8 +22,8 @@ from mapper_dask.schema.batches import Most
 from mapper_dask.schema.facts import Column
 
 WAITING_COSTS = 4
-"""Attempts that one counts as which has waited for a lock behind the run's own snapshot: of 10,
-three are made, and 90 s are waited."""
+"""Attempts that one counts as which waited for a lock behind the run's own snapshot: of 10, three
+are made, with 90 s of waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +34,17 @@ class SourceSession:
     sql: str
     """The chunk's query."""
     snapshot: str | None
-    """The snapshot that is being read; None when it was lost or never asked for."""
+    """The snapshot that is read; None if it was lost or never requested."""
 
 
 @contextlib.contextmanager
 def source_session(task: ReadTask, chunk: Chunk) -> Iterator[SourceSession]:
-    """Lend a connection that stands at the beginning of a chunk's read.
+    """Lend a connection at the beginning of a chunk's read.
 
     Raises
     ------
     SnapshotLostError
-        When the keeper is gone and the chunk cannot be read without it.
+        When the snapshot's keeper is gone and the chunk cannot be read without it.
     """
     with _told(task), open_source(task.source) as session:
         snapshot = _begin(session, task, f"{task.tag}:{chunk.chunk_id}" if task.tag else "")
@@ -55,13 +55,13 @@ def source_session(task: ReadTask, chunk: Chunk) -> Iterator[SourceSession]:
 
 @contextlib.contextmanager
 def _told(task: ReadTask) -> Iterator[None]:
-    """Say who is in the way of a read that has waited for a lock behind the run's own snapshot.
+    """Name the session that blocks a read which waits for a lock behind the run's own snapshot.
 
     Raises
     ------
     DatabaseError
-        Which is tried again less often than others, and then stops the run: the other chunks wait
-        for the same, and it is over only when somebody gives in.
+        Retried less often than others; then it stops the run: the other chunks wait for the same
+        lock, until that session or the run is ended.
     """
     try:
         yield
@@ -95,7 +95,7 @@ def _remedy(task: ReadTask, error: DatabaseError) -> str:
 def remedy_of(source: Source, sql: str, error: DatabaseError) -> str:
     """Return what the catalogue says to do about a refused query; ends the transaction.
 
-    Empty where it is not asked: what was met first is told then.
+    Empty if the catalogue cannot be queried: then the first error is reported.
     """
     with contextlib.suppress(DatabaseError), source.errors():
         return source.remedy(sql, error).remedy

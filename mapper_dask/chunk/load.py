@@ -36,7 +36,7 @@ class TargetSession:
 
 
 def worker_name() -> str:
-    """Return the name under which this process stands in the ledger."""
+    """Return the name of this process in the ledger."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
@@ -44,8 +44,8 @@ def worker_name() -> str:
 def target_session(task: LoadTask, chunk_id: int) -> Iterator[TargetSession]:
     """Lend a connection inside a load transaction; commits at the end, rolls back on any error.
 
-    A connection that failed is thrown away rather than rolled back: on a dead link a rollback
-    would only mask the cause. A wait for a lock that lasted too long may have been for a frozen
+    A connection that failed is discarded rather than rolled back: on a dead link a rollback would
+    only mask the cause. A wait for a lock that lasted too long may have been for a frozen
     copy of this chunk, which is ended then; the next attempt finds out.
     """
     tag = session_tag(task.run_id)
@@ -71,20 +71,20 @@ def target_session(task: LoadTask, chunk_id: int) -> Iterator[TargetSession]:
 
 
 def _missing(task: LoadTask) -> list[str]:
-    """Return what to grant for a load whose columns nobody knew beforehand; none where unknown."""
+    """Return the grants for a load whose columns were not known beforehand; none if unknown."""
     table = task.table
     needs = Needs(table.schema, table.name, ("INSERT",), staged=False, rejects=False, names=())
     return _asked(task, lambda target: target.session.missing_grants(needs)) or []
 
 
 def _broken_key(task: LoadTask, error: DatabaseError) -> tuple[str, ...]:
-    """Return the columns of the unique key that an error names; none where nobody knows."""
+    """Return the columns of the unique key that an error names; none if unknown."""
     said = str(error.details.get("said", ""))
     return _asked(task, lambda target: broken_key(target.session, task.table, said)) or ()
 
 
 def _asked(task: LoadTask, question: Callable[[TargetSession], T]) -> T | None:
-    """Return what another session answers about an error; None where it does not."""
+    """Return the answer of another session about an error; None without one."""
     with contextlib.suppress(DatabaseError), _session(task, session_tag(task.run_id)) as session:
         return question(session)
     return None
@@ -112,7 +112,7 @@ class LoadsAside:
         return self.session.load_aside(table, rows, name)
 
     def drop(self) -> None:
-        """Drop the tables; what cannot be dropped goes when the run ends."""
+        """Drop the tables; those that cannot be dropped are when the run ends."""
         for name in self.made:
             with contextlib.suppress(DatabaseError), self.session.errors():
                 self.session.drop_asides(name)
@@ -130,12 +130,12 @@ def loads_aside(task: LoadTask, chunk_id: int) -> Iterator[LoadsAside]:
 
 
 def assign(task: LoadTask, chunk_id: int) -> int | None:
-    """Note in the ledger that this worker begins a chunk; return None when it is done already."""
+    """Record in the ledger that this worker begins a chunk; return None if it is done already."""
     with target_session(task, chunk_id) as session:
         return session.ledger.assign(task.run_id, chunk_id, worker_name())
 
 
 def note_failure(task: LoadTask, result: ChunkResult) -> None:
-    """Note in the ledger why a chunk failed."""
+    """Record in the ledger why a chunk failed."""
     with target_session(task, result.chunk_id) as session:
         session.ledger.fail(task.run_id, result)

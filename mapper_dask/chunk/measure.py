@@ -1,7 +1,7 @@
-"""What the values of a column need of their target, where its type alone does not tell. Pure.
+"""Measures the values of a column where the type alone does not show whether they fit. Pure.
 
-The plan judges types; a chunk has the values. By kernels, which look at a million in a tenth of a
-second, and only where a type of this kind could lose something in that column.
+The plan compares types; a chunk has the values. They are measured by Arrow kernels, a million in a
+tenth of a second, and only where such a type could lose something in that column.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NO_PLACE = -1000
 """Places after the point that NaN and zero need: fewer than any column has."""
 
 LONGEST_NAME = 63
-"""Bytes PostgreSQL keeps of a ``name``; it cuts the others off without a word."""
+"""Bytes PostgreSQL keeps of a ``name``; it silently truncates the others."""
 
 LAST_ASCII = 0x7F
 """The greatest byte of a text whose characters are one byte each."""
@@ -42,7 +42,7 @@ def is_text(arrow: pa.DataType) -> bool:
 
 
 def measured(values: pa.ChunkedArray, incoming: Incoming) -> Incoming:
-    """Return what arrives with the digits that its values need, not those its type may have."""
+    """Return the incoming type with the digits that its values need, not those it may have."""
     if incoming.family is TypeFamily.DECIMAL and is_text(values.type):
         return replace(incoming, scale=decimals(values), digits=significant_digits(values))
     if incoming.family not in TIMES:
@@ -108,7 +108,7 @@ def _are_multiples(numbers: pa.ChunkedArray, of: int) -> bool:
 
 
 def text_loss(texts: pa.ChunkedArray, target: Column) -> str | None:
-    """Return what a type of text cuts off its values, or adds, without a word."""
+    """Return what a type of text silently truncates or adds."""
     if target.family is not TypeFamily.TEXT:
         return None
     if target.type_name == "name":

@@ -1,6 +1,6 @@
-"""Columns of Python objects of several kinds: each kind as if it stood alone. Pure.
+"""Encodes columns of Python objects of several kinds: each kind as if it were alone. Pure.
 
-So what becomes of a value hangs on it and its column, never on what stands beside it.
+So the encoding of a value depends on it and its column, never on the other values.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from mapper_dask.schema.conversions import Conversion
 from mapper_dask.schema.facts import Column, TypeFamily
 
 Fitted = tuple[pa.ChunkedArray, Conversion | None]
-"""A column as its target takes it, and what that loses."""
+"""A column in its target's type, and what that loses."""
 
 Fit = Callable[[pd.Series], Fitted]
-"""Returns a column of objects as its target takes it, or raises EncodeError."""
+"""Returns a column of objects in its target's type, or raises EncodeError."""
 
 
 def fit_mixed(series: pd.Series, target: Column, fit: Fit) -> Fitted:
-    """Return a column of objects as its target takes them, of whatever kinds they are.
+    """Return a column of objects of any kinds in its target's type.
 
     What is nested in a type of its own, such as json, is written value by value already. Texts are
     always written by kinds: Arrow would make floats of whole numbers beside one.

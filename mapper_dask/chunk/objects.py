@@ -25,14 +25,14 @@ from mapper_dask.schema.facts import Column, TypeFamily
 _JSON = ("json", "jsonb")
 
 _NEVER_MISSING = frozenset({type(None), bool, int, Decimal, str, bytes, dict, list, UUID})
-"""Types of which no value is missing but None; types derived from them are asked."""
+"""Types without missing values except None; values of derived types are checked."""
 
 
 def objects_to_arrow(series: pd.Series, target: Column | None) -> tuple[pa.ChunkedArray, Incoming]:
     """Return an object column as Arrow, and what it is.
 
     Decimals for a column of numbers or texts become text, so that none of their digits depends on
-    the others, and are told by the digits they have; dicts and lists for json become JSON; lists
+    the others, and keep the digits they have; dicts and lists for json become JSON; lists
     for an array column become an array literal.
 
     Raises
@@ -100,7 +100,7 @@ def is_missing(value: Any) -> bool:
 def _with_none(values: list[Any]) -> list[Any]:
     """Return values of which each that is missing is None.
 
-    Their types are looked at first: asking each value takes longer than writing it.
+    Types are checked first: checking each value takes longer than writing it.
     """
     if set(map(type, values)) <= _NEVER_MISSING:
         return values
@@ -188,7 +188,7 @@ def _json(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return what JSON can say: NumPy's numbers and arrays as such, a date or an id as text."""
+    """Return a value for JSON: NumPy's numbers and arrays as such, a date or an id as text."""
     if value is pd.NA or times.is_missing_time(value):
         return None
     if times.is_numpy_time(value):

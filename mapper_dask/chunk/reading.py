@@ -1,4 +1,4 @@
-"""A chunk that is read in a thread of its own, so that the next is read while one is loaded."""
+"""Reads a chunk in a thread of its own, so that the next one is read while one is loaded."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from mapper_dask.chunk.task import ReadTask
 from mapper_dask.parallel_models import Chunk
 
 ROOM = 4
-"""A chunk is read ahead where so many times the bytes of the one before it are free: it is held
-beside that one, what the function makes of that, and what is being sent."""
+"""A chunk is read ahead if so many times the bytes of the one before it are free: besides it,
+memory holds that one, the function's result, and what is being sent."""
 
 SHARE = 0.6
 """Share of a worker's memory limit that may be used; from there on Dask moves data to disk."""
@@ -36,12 +36,12 @@ thread waits with it: one more thread a chunk, as of a timer, and the C library 
 chunks over ever more of its arenas, which it never gives back."""
 
 LOOK = 0.5
-"""Seconds after which a reader looks whether anybody still waits for what it read."""
+"""Seconds after which a reader checks whether its rows are still wanted."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """What a reader hands over: rows, or the error that ended it."""
+    """What a reader passes on: rows, or the error that ended it."""
 
     rows: pa.Table
     last: bool = False
@@ -103,7 +103,7 @@ class ChunkReader:
         raise InterruptedError
 
     def _forget(self) -> None:
-        """Let go of rows that nobody has asked for."""
+        """Release rows that were not requested."""
         key = _key(self._task, self._chunk)
         with _lock:
             if _ahead.get(key) is not self:
@@ -112,7 +112,7 @@ class ChunkReader:
         self.give_up()
 
     def ask(self) -> None:
-        """Tell the reader that its rows will be taken."""
+        """Signal the reader that its rows will be taken."""
         self._asked_for.set()
 
     def wait(self) -> None:
@@ -153,7 +153,7 @@ class ChunkReader:
             yield pieces.pop().rows
 
     def give_up(self) -> None:
-        """Let go of what was read; the reader ends when it next looks."""
+        """Release what was read; the reader ends at its next check."""
         self._given_up.set()
 
 
@@ -186,14 +186,14 @@ class BufferedChunk:
             yield pa.concat_tables(alike)
 
     def give_up(self) -> None:
-        """Let go of the rows."""
+        """Release the rows."""
         self._tables = []
 
 
 def hold(task: ReadTask, chunk: Chunk, held: BufferedChunk) -> Callable[[], None]:
     """Let this process find a chunk's rows where it would read them; return what lets go of them.
 
-    An attempt takes them. Should it fail, the next one reads the chunk at its source.
+    An attempt takes them. If it fails, the next one reads the chunk at its source.
     """
     key = _key(task, chunk)
     with _lock:
@@ -217,9 +217,9 @@ def _key(task: ReadTask, chunk: Chunk) -> _Key:
 
 
 def read_ahead(task: ReadTask, chunk: Chunk, size: int) -> None:
-    """Begin to read a chunk that this process will be asked for, where that helps.
+    """Begin to read a chunk that this process will process next, if that helps.
 
-    That is, where there is memory for it, and a processor with nothing to do.
+    That is, if there is memory for it, and an idle processor.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A row that its target does not take for what stands in it: the field, and what to do. Pure."""
+"""Explains rows that a target refuses for their values: the field, and the remedy. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FIELD = "target_table"
 
 
 def of_row(error: Exception, dialect: Dialect, table: TargetTable) -> Exception:
-    """Return what a row was refused for, by the target or on its way; anything else as it is."""
+    """Return the error of a refused row with field and remedy; any other as it is."""
     if not isinstance(error, (DatabaseError, EncodeError)) or "field" in error.details:
         return error
     details = {**error.details, "field": FIELD}

@@ -1,4 +1,4 @@
-"""One batch of rows on its way: through the function, into the target's types, or set aside."""
+"""One batch of rows: through the function, into the target's types, or rejected."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ class Batch:
 
 
 def through(task: ChunkTask, rows: pa.Table, room: int) -> Batch:
-    """Return what becomes of a batch on its way to the target.
+    """Return a batch ready to load, with its rejected rows.
 
     Parameters
     ----------
     room
-        Rows that may still be set aside in this chunk.
+        Rows that may still be rejected in this chunk.
 
     Raises
     ------
     TransformError, SchemaDriftError, EncodeError
-        When the batch is refused, and not because of single rows, or none may be set aside.
+        When the batch is refused, and not because of single rows, or none may be rejected.
     RejectLimitError
-        When more rows would be set aside than there is room for.
+        When more rows would be rejected than ``room`` allows.
     """
     if task.function is None:
         return _unchanged(task, rows, room)
@@ -101,7 +101,7 @@ def _transformed(
     frame = transform.to_frame(rows, task.read.query.columns, task.dtype_backend)
     try:
         bad = sieve.refused_by_function(function, frame, room)
-    except RejectLimitError as beyond:  # more likely a fault of the function than of the rows
+    except RejectLimitError as beyond:  # more likely the function's fault than the rows'
         message = f"{beyond.message}\nWith all rows, {whole.message}"
         raise RejectLimitError(message, origin=whole.details.get("origin")) from None
     passed = sieve.without(frame, bad, len(frame))
@@ -145,7 +145,7 @@ def _require_room(refused: list[Reject], room: int) -> None:
 
 
 def refused_by_target(task: ChunkTask, rows: pa.Table, refused: dict[int, str]) -> list[Reject]:
-    """Return the rows the database refused as they are written down."""
+    """Return the rows the database refused as rejects."""
     places = sorted(refused)
     sent = sieve.taken(rows, places).to_pylist()
     named = zip((refused[place] for place in places), sent, strict=True)
@@ -153,9 +153,9 @@ def refused_by_target(task: ChunkTask, rows: pa.Table, refused: dict[int, str]) 
 
 
 def with_chunk(table: TargetTable, rows: pa.Table, chunk_id: int) -> tuple[TargetTable, pa.Table]:
-    """Return rows that wait with the column that tells their chunk, and their table with it.
+    """Return staged rows with the column of their chunk, and their table with it.
 
-    Only in the end it turns out which of them the target refuses.
+    It is needed at publication, when the target may refuse some of them.
     """
     told = table.chunk_column
     if told is None:

@@ -1,7 +1,7 @@
 """Arrow columns as the texts that PostgreSQL writes of the same values, in ISO and UTC. Pure.
 
-One spelling for every value, whatever stands beside it: a chunk of which one value has no Arrow
-type comes as the database's own text, the next one does not.
+Every value has one spelling, whatever the others are: a chunk with one value that has no Arrow type
+is read as the database's own text, the next one is not.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LARGEST = {32: 1e6, 64: 1e15}
 """The least great number that is written with one, by the width of the float."""
 
 MOST_DIGITS = 18
-"""Digits after which any float is told from all others, and one more."""
+"""Digits that distinguish any float from all others, and one more."""
 
 ALIKE = {32: 1e6, 64: 1e10}
 """The least great number that Arrow may write with one."""

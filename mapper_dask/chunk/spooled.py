@@ -1,4 +1,4 @@
-"""A chunk whose rows wait in a file: they are of one reading of the query, and of no other."""
+"""Reads a chunk whose rows are in a file, which holds exactly one reading of the query."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mapper_dask.spool.files import REMEDY, fault_of, file_name, in_file, mapped
 
 
 class SpooledReading:
-    """A chunk on its way in from its file; looks like a reading at the source.
+    """The reading of a chunk from its file; same interface as one at the source.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class SpooledReading:
 
     def batches(self, following: Chunk | None = None) -> Iterator[pa.Table]:
         """Yield the chunk's rows, at least one table, without holding on to them."""
-        del following  # a file is here at once
+        del following  # a file needs no reading ahead
         yield from regrouped(
             iter([self._rows.pop()]), self._task.batch_rows, self._task.batch_bytes
         )

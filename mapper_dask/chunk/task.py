@@ -1,4 +1,4 @@
-"""What a worker is told: everything a chunk needs, and no secret."""
+"""The task of a worker: everything a chunk needs, and no secret."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ReadTask:
     """Snapshot that the run's keeper holds open; None: each chunk reads what is committed."""
     needs_snapshot: bool = False
     """Whether the chunk must not be read without it: windows shift, ranges of keys do not; and a
-    run that can begin anew shall, rather than mix two states."""
+    run that can be restarted should be, rather than mix two states."""
     one_state: bool = False
     """Whether the chunk must be of the state that the ledger says its run is read in."""
     tag: str = ""
@@ -59,9 +59,9 @@ class LoadTask:
     relay: str | None = None
     """Wire format in which bytes pass undecoded; None: they are decoded."""
     lock_timeout: float = DEFAULT_LOCK_TIMEOUT
-    """Seconds a lock is waited for, before the chunk is tried again."""
+    """Seconds to wait for a lock, before the chunk is retried."""
     direct_path: bool = False
-    """Whether rows are loaded aside first, by a way that commits."""
+    """Whether rows are first loaded into tables of their own, by direct path, which commits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +76,13 @@ class ChunkTask:
     code: Code = field(default_factory=lambda: NO_CODE, repr=False)
     """The text of the function and of those it calls, where they are sent by value."""
     retries: int = DEFAULT_ATTEMPTS
-    """Attempts at a chunk whose error may pass."""
+    """Attempts at a chunk whose error is transient."""
     reject_limit: int = 0
-    """Rows the run may set aside."""
+    """Rows the run may reject."""
     known_notes: frozenset[str] = field(default_factory=frozenset)
-    """What the plan has said already of lossy conversions."""
+    """Lossy conversions that the plan has reported already."""
     connection_wait: float = DEFAULT_CONNECTION_WAIT
-    """Seconds for which a chunk waits for a connection while others hold all of a server's."""
+    """Seconds to wait for a connection while others hold all of a server's."""
     gives_back: bool = False
     """Whether a chunk whose worker cannot reach a database is given back soon, for another worker
     to do; else it is tried as often as any."""
@@ -92,5 +92,5 @@ class ChunkTask:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Columns that tell a row of the source from the others."""
+        """Columns that identify a row of the source."""
         return tuple(column.name for column in self.read.query.keys)

@@ -1,4 +1,4 @@
-"""Arrow to pandas, the user's function, and what it must give back. Pure but for the function."""
+"""Arrow to pandas, the user's function, and checks of its result. Pure but for the function."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from mapper_dask.mapping.steps import NoColumnError, StepError
 from mapper_dask.parallel_models import DtypeBackend, Transformation
 from mapper_dask.raised import kept
 from mapper_dask.schema.facts import Column, TypeFamily
-from mapper_dask.users_code import NO_CODE, Code, failures, said, told
+from mapper_dask.users_code import NO_CODE, Code, failures, formatted, said
 
 FUNCTION = "transformation_logic: the function"
-"""How messages begin: the field, and what stands in it."""
+"""Beginning of messages: the field, and its value."""
 
 
 def to_frame(
@@ -66,7 +66,7 @@ def apply(function: Transformation, frame: pd.DataFrame, code: Code = NO_CODE) -
     try:
         with interruptible():
             result: Any = function(frame)
-    except StepError as error:  # of a job file: no function of the user's is to blame
+    except StepError as error:  # of a job file, not of a user's function
         message, raised = f"{error.field}: {error}", f"ValueError: {error}"
         own = getattr(function, "function", function)  # the user's, before the mapping
         of_every_row = isinstance(error, NoColumnError) and own is None
@@ -75,9 +75,9 @@ def apply(function: Transformation, frame: pd.DataFrame, code: Code = NO_CODE) -
         ) from None
     except Exception as error:
         raise _raised(error, code) from error
-    except SystemExit as error:  # exit() would end a worker's thread, and say nothing
+    except SystemExit as error:  # exit() would end a worker's thread silently
         if threading.current_thread() is threading.main_thread():
-            raise  # of a signal's handler, as a program ends that was told to
+            raise  # of a signal's handler: the program is to end
         raise _raised(error, code) from error
     if not isinstance(result, pd.DataFrame):
         message = (
@@ -89,9 +89,9 @@ def apply(function: Transformation, frame: pd.DataFrame, code: Code = NO_CODE) -
 
 
 def _raised(error: BaseException, code: Code) -> TransformError:
-    """Return what a function raised as a chunk tells it, with the exception on its way."""
+    """Return a function's exception as a chunk reports it, with the exception itself."""
     raised, found = redacted(f"{type(error).__name__}: {said(error)}"), failures(error, code)
-    message = f"{FUNCTION} raised {raised}\n{redacted(told(found))}".rstrip()
+    message = f"{FUNCTION} raised {raised}\n{redacted(formatted(found))}".rstrip()
     place = found[0].lines[-1].place if found[0].lines else ""
     return TransformError(message, raised=raised, place=place, origin=kept(found))
 

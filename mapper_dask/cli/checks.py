@@ -93,7 +93,7 @@ def _prepared(mapper: Any) -> Any:
     from mapper_dask.plan.params import with_params
     from mapper_dask.preflight.checks import prepare
     from mapper_dask.resolved_job import resolved
-    from mapper_dask.retries import Patience
+    from mapper_dask.retries import RetryPolicy
 
     given = resolved(mapper).evolve(run_id="check")
     kept = keep_snapshot(given.source, consistent=mapper.consistent)
@@ -101,4 +101,4 @@ def _prepared(mapper: Any) -> Any:
         given = with_params(given)
         keeper.give_up_for(given.job.source_sql)
         plan = ChunkManager().plan_on(keeper.source, given.job, keeper.snapshot)
-        return plan if given.target is None else prepare(given, plan, keeper, Patience(1)).plan
+        return plan if given.target is None else prepare(given, plan, keeper, RetryPolicy(1)).plan

@@ -1,1 +1,1 @@
-"""What runs tell while they work: to hooks, to displays, and to systems that gather events."""
+"""Events of runs: reported to hooks, shown on displays, and exported to other systems."""

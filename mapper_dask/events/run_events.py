@@ -1,11 +1,11 @@
-"""What a run tells while it works, as values: that it began, what became of each chunk, its end.
+"""The events of a run, as values: its start, each chunk, its end.
 
-What is given as ``progress`` is a function that takes each :class:`RunEvent`, or an object with
-methods of :class:`Progress`. They are called in the process that coordinates the run, in the thread
-of its run, one at a time and between two chunks: a slow hook slows the run. One that raises is told
-to the log, once, and the run goes on.
+``progress`` takes a function of a :class:`RunEvent`, or an object with methods of
+:class:`Progress`. They are called in the process that coordinates the run, in the run's thread, one
+at a time and between two chunks: a slow hook slows the run. If one raises, the error is logged
+once, and the run continues.
 
-The log gets the same; :mod:`mapper_dask.log` lists its events.
+The same events are logged; see :mod:`mapper_dask.log`.
 """
 
 from __future__ import annotations
@@ -64,30 +64,30 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """A run stands in its target's ledger, and its first chunk is about to begin."""
+    """A run was entered in its target's ledger, and its first chunk is about to begin."""
 
     run_id: str
     """The run's name; a dry run has one too, which no ledger knows."""
     source: ConnectionRef
-    """Where rows are read. As text it holds no secret; ``resolve()`` does."""
+    """Where rows are read. Its text holds no secret; ``resolve()`` returns one."""
     target: ConnectionRef | None
     """Where they go; None for a dry run."""
     table: TargetTable | None
-    """What receives them; None for a dry run."""
+    """The table that receives them; None for a dry run."""
     plan: ChunkPlan
-    """What is read, in which chunks, with the query and its columns."""
+    """Its chunks, with the query and its columns."""
     write_disposition: WriteDisposition
     """How the rows enter the target."""
     staged: bool
-    """Whether they wait until the end, and enter it all at once."""
+    """Whether they are staged, and enter the target all at once at the end."""
     chunks: int
-    """Chunks to do now."""
+    """Chunks to process now."""
     resumed: bool
-    """Whether it goes on with chunks that another process left."""
+    """Whether it resumes a run that another process began."""
     place: FlowPlace | None
     """Which job of a flow it is; None when it is no flow's."""
     planning_began: float
-    """When it was first looked at; seconds since 1970, this machine's clock, as all times here."""
+    """When planning began; seconds since 1970 by this machine's clock, as all times here."""
     planning_ended: float
     """When its plan was made and checked."""
     began: float
@@ -95,7 +95,7 @@ class RunStarted:
 
     @property
     def name(self) -> str:
-        """What a person calls it: the job of the flow, the table, or the run's name."""
+        """Its name on a display: the flow's job, the table, or the run's name."""
         if self.place is not None:
             return self.place.job
         return self.run_id if self.table is None else self.table.name
@@ -108,11 +108,11 @@ class RunEvent:
     run_id: str | None
     """The run in its target's ledger; None for a dry run."""
     chunk: ChunkResult
-    """What became of it."""
+    """Its result."""
     done: int
     """Chunks of this run that have ended, this one included."""
     total: int
-    """Chunks this process set out to do."""
+    """Chunks that this process is to process."""
     failed: int
     """Those of them that failed."""
     rows: int
@@ -120,12 +120,12 @@ class RunEvent:
     seconds: float
     """Since the first chunk began."""
     rejected: int = 0
-    """Rows they have set aside."""
+    """Rows rejected by them."""
     share: float = 0.0
     """How much of the work has ended, from 0 to 1: by the rows that the plan expects of each
     chunk, by the chunks where it expects nothing."""
     started: RunStarted | None = field(default=None, repr=False, compare=False)
-    """What was said when its run began."""
+    """The event of the run's start."""
 
     @property
     def rows_per_second(self) -> float:
@@ -154,13 +154,13 @@ class RunEnded:
     """A run that was started has ended."""
 
     started: RunStarted
-    """What was said when it began."""
+    """The event of its start."""
     state: RunState
     """SUCCEEDED, FAILED or CANCELLED."""
     result: ParallelProcessingResult | None
     """Its counts; None when an error broke it off."""
     error: str | None
-    """The kind of what ended it, such as ``TransformError``; None when it succeeded."""
+    """The kind of error that ended it, such as ``TransformError``; None when it succeeded."""
     ended: float
     """When; seconds since 1970."""
 
@@ -170,13 +170,13 @@ class RunRefused:
     """A run was refused, or could not be planned, before a row moved."""
 
     run_id: str | None
-    """The name it was given; None where it was given none."""
+    """The name it was given, if any."""
     place: FlowPlace | None
     """Which job of a flow it is; None when it is no flow's."""
     table: str | None
     """Name of the target table as the job has it."""
     error: str
-    """The kind of what was raised."""
+    """The kind of the error."""
     began: float
     """When it was first looked at; seconds since 1970."""
     ended: float
@@ -184,27 +184,27 @@ class RunRefused:
 
 
 class Progress(Protocol):
-    """What a user's own hook may implement: all of these, or some.
+    """The methods of a user's own hook: all of these, or some.
 
-    A subclass inherits methods that do nothing; a class of its own needs those only that it wants.
+    A subclass inherits methods that do nothing; any other class needs only the methods it wants.
     Each run calls ``run_refused`` once, or ``run_started`` and ``run_ended`` once. Where the source
-    forgets the run's snapshot it is read anew, and ``RunEvent.done`` begins at 1 again.
+    loses the run's snapshot, it is read again, and ``RunEvent.done`` restarts at 1.
     """
 
     def run_refused(self, refused: RunRefused) -> None:  # noqa: ARG002
-        """Take note that a run will not begin."""
+        """Called when a run was refused."""
         return None  # noqa: RET501 - an empty body is abstract to type checkers
 
     def run_started(self, started: RunStarted) -> None:  # noqa: ARG002
-        """Take note of a run that begins."""
+        """Called when a run begins."""
         return None  # noqa: RET501 - an empty body is abstract to type checkers
 
     def chunk_done(self, event: RunEvent) -> None:  # noqa: ARG002
-        """Take note of a chunk that ended, well or not."""
+        """Called when a chunk has ended, successfully or not."""
         return None  # noqa: RET501 - an empty body is abstract to type checkers
 
     def run_ended(self, ended: RunEnded) -> None:  # noqa: ARG002
-        """Take note of a run that ended, however it did."""
+        """Called when a run has ended, successfully or not."""
         return None  # noqa: RET501 - an empty body is abstract to type checkers
 
 
@@ -225,30 +225,30 @@ class _TakesEnded(Protocol):
 
 
 Hook = Callable[[RunEvent], None]
-"""The simplest hook: told of each chunk."""
+"""The simplest hook: a function that is called for each chunk."""
 
 SomeProgress = _TakesRefused | _TakesStarted | _TakesChunk | _TakesEnded
-"""What has at least one of the methods of :class:`Progress`."""
+"""An object with at least one of the methods of :class:`Progress`."""
 
 ProgressOption = Hook | Progress | SomeProgress | bool | None
-"""One hook; or True to show progress, False not to, None to show it where somebody looks."""
+"""One hook; or True to show progress, False not to, None to show it on a terminal or notebook."""
 
 METHODS = ("run_refused", "run_started", "chunk_done", "run_ended")
-"""Those of :class:`Progress`."""
+"""The methods of :class:`Progress`."""
 
 
 class Counter:
-    """Turns results into events, counting as they come."""
+    """Makes an event of each result, with running counts."""
 
     def __init__(self, run_id: str | None, chunks: Sequence[Chunk]) -> None:
         self._last = RunEvent(run_id, _NO_CHUNK, 0, len(chunks), 0, 0, 0.0)
-        self._weights = _weights(chunks)
-        self._whole = sum(self._weights.values())
+        self._sizes = _sizes(chunks)
+        self._whole = sum(self._sizes.values())
 
     def event(self, chunk: ChunkResult, seconds: float) -> RunEvent:
         """Return the event of the next chunk that ended."""
         last = self._last
-        share = self._weights.pop(chunk.chunk_id, 0) / self._whole
+        share = self._sizes.pop(chunk.chunk_id, 0) / self._whole
         self._last = replace(
             last,
             chunk=chunk,
@@ -272,37 +272,37 @@ class Counter:
         return self._last.rows
 
 
-def _weights(chunks: Sequence[Chunk]) -> dict[int, int]:
-    """Return how much of a run each chunk is: its rows, or all alike where some are not known."""
+def _sizes(chunks: Sequence[Chunk]) -> dict[int, int]:
+    """Return each chunk's share of the work: its rows, or 1 each where some are not known."""
     if any(chunk.estimated_rows is None for chunk in chunks):
         return {chunk.chunk_id: 1 for chunk in chunks}
     return {chunk.chunk_id: 1 + int(chunk.estimated_rows or 0) for chunk in chunks}
 
 
 _NO_CHUNK = ChunkResult(-1, ChunkState.UNASSIGNED)
-"""Stands until the first chunk ends."""
+"""A placeholder until the first chunk ends."""
 
 
 def clock(seconds: float) -> str:
-    """Return seconds as a person reads them: 0:07, 12:05, 3:00:00."""
+    """Return seconds as a clock time: 0:07, 12:05, 3:00:00."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def to_go(seconds: float) -> str:
-    """Return the time to the end as a person reads it; less than a second in milliseconds."""
+    """Return the time to the end as a clock time; less than a second in milliseconds."""
     return rendering.seconds(seconds) if seconds < 1 else clock(seconds)
 
 
 def log_assigned(task: ChunkTask, chunk: Chunk) -> None:
-    """Write that a chunk is handed out; to Dask's scheduler, where there is one."""
+    """Log that a chunk was assigned: submitted to Dask, or begun in this process."""
     run = None if task.load is None else task.load.run_id
     log("chunk_assigned", logging.DEBUG, run=run, chunk=chunk.chunk_id)
 
 
 def log_chunk(run_id: str, event: RunEvent) -> None:
-    """Write what became of a chunk."""
+    """Log the result of a chunk."""
     chunk = event.chunk
     failed = chunk.error is not None
     log(
@@ -328,7 +328,7 @@ _ENDINGS = {
 
 
 def log_started(started: RunStarted) -> None:
-    """Write that a run began."""
+    """Log that a run began."""
     log(
         "run_started",
         run=started.run_id,
@@ -339,12 +339,12 @@ def log_started(started: RunStarted) -> None:
 
 
 def log_refused(refused: RunRefused, field: str | None) -> None:
-    """Write that a run will not begin, and which argument is to blame."""
+    """Log that a run was refused, and for which argument."""
     log("run_refused", logging.WARNING, run=refused.run_id, error=refused.error, field=field)
 
 
 def log_ended(ended: RunEnded) -> None:
-    """Write how a run ended, and before that how its rows became visible."""
+    """Log how a run ended, and before that the publication of its rows."""
     event, level = _ENDINGS.get(ended.state, ("run_failed", logging.ERROR))
     started, result = ended.started, ended.result
     if result is not None and result.published and started.staged and started.table is not None:

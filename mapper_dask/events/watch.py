@@ -1,4 +1,4 @@
-"""Who is told of a run: the hooks it was given, and those that the environment asks for."""
+"""Reports a run's events to its hooks: those it was given, and those the environment configures."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from mapper_dask.mapper_job import MapperJob
 from mapper_dask.parallel_result import ParallelProcessingResult
 
 ProgressOptions = ProgressOption | Sequence[ProgressOption]
-"""What ``progress`` may be: one of them, or several."""
+"""The values of ``progress``: one hook, or several."""
 
 
 def require_progress(progress: Any) -> None:
-    """Refuse what can neither show a run nor be told of one.
+    """Refuse a ``progress`` that is not a hook.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def require_progress(progress: Any) -> None:
 
 
 def _misspelt(hook: Any) -> list[str]:
-    """Return a hook's methods that are named as if a run would call them."""
+    """Return a hook's methods that look like misspelt ones of ``Progress``."""
     if hook is None or isinstance(hook, bool) or not _methods(hook):
         return []
     begins = tuple({f"{name.partition('_')[0]}_" for name in METHODS})
@@ -79,7 +79,7 @@ def _methods(hook: Any) -> list[str]:
 
 
 def shown(progress: bool | None) -> Any:  # noqa: FBT001 - the option's own type
-    """Return the hook that shows a run where it runs; None where nothing is to be shown."""
+    """Return the display for a run; None where nothing is to be shown."""
     if progress is False:
         return None
     console = Console(stderr=True)
@@ -101,10 +101,10 @@ def hooks_for(progress: ProgressOptions) -> Iterator[Any]:
 
 @dataclass(slots=True)
 class Watch:
-    """Tells the log and the hooks of one run what becomes of it; a context for the whole of it.
+    """Logs the events of one run and calls its hooks; a context around the whole run.
 
-    What a hook raises ends nothing: a chunk is committed by then, and the others shall be. It is
-    told once a run. What ends the program (KeyboardInterrupt, SystemExit) passes.
+    A hook that raises does not end the run: its chunk is committed by then. The error is logged
+    once a run. KeyboardInterrupt and SystemExit propagate.
     """
 
     progress: ProgressOptions
@@ -135,18 +135,18 @@ class Watch:
             self._end(state, None, kind_of(error))
 
     def started(self, started: RunStarted) -> None:
-        """Tell that the run's first chunk is about to begin."""
+        """Report that the run's first chunk is about to begin."""
         self._started = started
         log_started(started)
-        self._tell("run_started", started)
+        self._call_hooks("run_started", started)
 
     def reading(self, rows: int, size: int) -> None:
-        """Tell how much of a query is here that is read before its run begins."""
+        """Report how much was read of a query that is read once, before its run begins."""
         log("query_read", run=self.job.run_id, rows=rows, mb=size >> 20)
         self.preparing(f"reading once: {rows:,} rows, {size >> 20:,} MB")
 
     def preparing(self, said: str) -> None:
-        """Show what is done before the run's first chunk can begin."""
+        """Show a step of preparation before the run's first chunk begins."""
         place = current_place()
         name = self.job.target_table or "a dry run" if place is None else place.job
         for hook in self._hooks:
@@ -154,13 +154,13 @@ class Watch:
                 hook.reading(name, said)
 
     def chunk(self, run_id: str, event: RunEvent) -> None:
-        """Tell what became of a chunk."""
+        """Report the result of a chunk."""
         log_chunk(run_id, event)
         if self._hooks:
-            self._tell("chunk_done", replace(event, started=self._started))
+            self._call_hooks("chunk_done", replace(event, started=self._started))
 
     def ended(self, result: ParallelProcessingResult, *, cancelled: bool) -> None:
-        """Tell how the run ended."""
+        """Report how the run ended."""
         if result.succeeded:
             self._end(RunState.SUCCEEDED, result, None)
             return
@@ -178,7 +178,7 @@ class Watch:
             started=self._started, state=state, result=result, error=error, ended=time.time()
         )
         log_ended(ended)
-        self._tell("run_ended", ended)
+        self._call_hooks("run_ended", ended)
 
     def _refused(self, error: BaseException) -> None:
         refused = RunRefused(
@@ -190,9 +190,9 @@ class Watch:
             ended=time.time(),
         )
         log_refused(refused, error.details.get("field") if isinstance(error, MapperError) else None)
-        self._tell("run_refused", refused)
+        self._call_hooks("run_refused", refused)
 
-    def _tell(self, method: str, value: Any) -> None:
+    def _call_hooks(self, method: str, value: Any) -> None:
         for hook in self._hooks:
             call = getattr(hook, method, None)
             if call is None and method == "chunk_done" and callable(hook):
@@ -201,7 +201,7 @@ class Watch:
                 continue
             try:
                 call(value)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the rows come first
+            except Exception as error:  # noqa: BLE001 - no error of a hook may end the run
                 self._complain(hook, error)
 
     def _complain(self, hook: Any, error: Exception) -> None:
@@ -214,13 +214,13 @@ class Watch:
 
 
 def _why(result: ParallelProcessingResult, first: str) -> str | None:
-    """Return what kind of error ended a run, by its first failure."""
+    """Return the kind of error that ended a run, from its first failure."""
     if result.error is not None:
         return "PublishError"
     return error_kind(first) if first else None
 
 
 def kind_of(error: BaseException) -> str:
-    """Return the kind of an error, with the code its database gave it."""
+    """Return the kind of an error, with the database's error code."""
     code = error.details.get("sqlstate") if isinstance(error, MapperError) else None
     return f"{type(error).__name__} {code}" if code else type(error).__name__

@@ -1,1 +1,1 @@
-"""Several jobs as one: which runs when, and which rows of an incremental one are new."""
+"""Flows: scheduling of several jobs, and the new rows of incremental ones."""

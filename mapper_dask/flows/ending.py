@@ -1,4 +1,4 @@
-"""How a flow is ended that was interrupted, and the line that tells how far it came."""
+"""Ends a flow that was interrupted, and reports its progress in one line."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class FlowEnding:
     flow: Flow
     ledger: FlowLedger
     course: Course | None = None
-    """Where it is under way; None: it has not been entered."""
+    """The run under way; None: it has not been entered."""
     entering: bool = False
-    """Whether this process may have entered it, or let it go on."""
+    """Whether this process may have entered or resumed it."""
 
     def stop(self) -> None:
-        """Cancel it. What the course does not come to, the second time, is done here."""
+        """Interrupt it; when called again, cancel it in the ledger."""
         if self.course is not None and not self.course.interrupted:
             self.course.interrupt()
             return
@@ -37,7 +37,7 @@ class FlowEnding:
             stop(self.ledger, self.flow, why="the flow was interrupted")
 
     def told(self, command: Callable[[str], str] | None) -> str:
-        """Return one line: how far it came, and the command that resumes it."""
+        """Return one line: its progress, and the command that resumes it."""
         try:
             stored = self.ledger.find()
         except RunNotFoundError:

@@ -1,4 +1,4 @@
-"""Several jobs as one: a flow's jobs run as soon as those they depend on are done."""
+"""Runs flows: each job as soon as those it depends on have succeeded."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ from mapper_dask.options import with_known_options
 from mapper_dask.parallel_processor import ParallelProcessor
 from mapper_dask.plan.saved_plan import Plan
 from mapper_dask.settings import Settings, resolve
-from mapper_dask.tracebacks import OnFailure, judged, told_plainly
+from mapper_dask.tracebacks import OnFailure, judged, without_frames
 from mapper_dask.workers.clients import require_waitable, stepping_aside
 from mapper_dask.workers.fitness import require_picklable
 
 MakesFlow = Callable[[StoredFlow], Flow]
-"""What makes a flow of what the ledger has kept of it."""
+"""Makes a flow of the document that the ledger has stored."""
 
 
 @with_known_options
 class ExecutionEngine:
-    """Runs flows: jobs that do not depend on each other at a time, each exactly once.
+    """Runs flows: independent jobs run at the same time, each exactly once.
 
     A job that fits one chunk runs in this process; all others share one cluster. A job that fails
     stops those that depend on it, and no others. The flow's run is noted in its own ledger, each
-    job's run in its target's; after a kill ``resume`` goes on with what is not done.
+    job's run in its target's; after a kill ``resume`` runs what is not done.
 
     What is left out, or None, is as the settings have it: see :mod:`mapper_dask.settings`. The
     values named here are those of the packaged ``mapper-dask.yaml``.
@@ -71,7 +71,7 @@ class ExecutionEngine:
     scheduler_address
         A Dask scheduler to connect to, such as ``tcp://host:8786``.
     retries
-        Attempts at a chunk whose error may pass, where the job does not say: 10.
+        Attempts at a chunk whose error is transient, where the job does not say: 10.
     lock_timeout
         Seconds an attempt waits for a lock in the target, where the job does not say: 30.
     on_failure
@@ -119,7 +119,7 @@ class ExecutionEngine:
             progress=progress,
             settings=known,
         )
-        self.asked_workers, self.patience = jobs.asked_workers, jobs.patience
+        self.asked_workers, self.retry_policy = jobs.asked_workers, jobs.retry_policy
         self.on_failure, self.progress = jobs.on_failure, jobs.progress
         self.client = client
         self.scheduler_address = scheduler_address
@@ -132,9 +132,9 @@ class ExecutionEngine:
         """Processes of a cluster that is started here."""
         return self._jobs.max_workers
 
-    @told_plainly
+    @without_frames
     def run(self, flow: Flow, *, plans: Mapping[str, Plan] | None = None) -> FlowResult:
-        """Run a flow, or go on with it when its ledger knows its ``run_id``.
+        """Run a flow, or resume it if its ledger knows its ``run_id``.
 
         Parameters
         ----------
@@ -160,7 +160,7 @@ class ExecutionEngine:
         require_waitable(self.client, self.scheduler_address)
         flow = _validated(flow)
         ledger = FlowLedger(
-            ledger_of(flow), flow.run_id or uuid.uuid4().hex[:16], self.patience.lock_timeout
+            ledger_of(flow), flow.run_id or uuid.uuid4().hex[:16], self.retry_policy.lock_timeout
         )
         ending, halt = FlowEnding(flow, ledger), Halt()
         with stepping_aside():
@@ -188,7 +188,7 @@ class ExecutionEngine:
             means = Means(flow=flow, ledger=ledger, options=options, plans=plans)
             require_going(ledger.run_id, halt)
             ending.entering = True
-            stored = ledger.open(flow)  # last: what was refused before has changed nothing there
+            stored = ledger.open(flow)  # last, so that a refusal changes nothing in the ledger
             name, jobs = flow.name, len(flow.jobs)
             log_flow_event("flow_started", flow=name, flow_run=ledger.run_id, jobs=jobs)
             course = ending.course = Course(means, stored, limit)
@@ -200,7 +200,7 @@ class ExecutionEngine:
                 raise
         return judged(_told(course.result(time.perf_counter() - started)), self.on_failure)
 
-    @told_plainly
+    @without_frames
     def resume(
         self,
         run_id: str,
@@ -268,11 +268,11 @@ class ExecutionEngine:
         """Return every run of every flow, the latest first, without their documents."""
         return tuple(all_runs(reference(ledger_conn, "ledger_conn")))
 
-    @told_plainly
+    @without_frames
     def cancel(self, run_id: str, *, ledger_conn: Any, flow: Flow | None = None) -> tuple[str, ...]:
         """Stop a flow of this or another process at once; return the runs that this has ended.
 
-        Once this returns, nothing of them commits and no other job begins; ``resume`` goes on.
+        Once this returns, nothing of them commits and no other job begins; ``resume`` continues it.
 
         Parameters
         ----------
@@ -289,7 +289,7 @@ class ExecutionEngine:
         return stop(FlowLedger(reference(ledger_conn, "ledger_conn"), run_id), flow)
 
     def discard(self, run_id: str, *, ledger_conn: Any, flow: Flow | None = None) -> None:
-        """Give up a flow's run: it cannot go on, and is in nobody's way any more.
+        """Discard a flow's run: it cannot be resumed, and no longer blocks other runs.
 
         Runs of its jobs that have not succeeded are stopped, and what they have staged is dropped,
         where their target has the same ledger or the flow is given. What they have loaded stays:
@@ -310,7 +310,7 @@ class ExecutionEngine:
                     stored_runs.discard(ledger.target_of(job, flow), job.run_id)
 
     def rewind(self, run_id: str, *, ledger_conn: Any) -> tuple[str, ...]:
-        """Let what a flow's incremental jobs have read in a run, and later, be read again.
+        """Make a flow's incremental jobs read again what they read in a run and later.
 
         For rows that are gone from a target: the next run begins where this one began. What is left
         of these rows in an append's target must be deleted first: it would be doubled.
@@ -363,7 +363,7 @@ def ledger_of(flow: Flow) -> ConnectionRef:
 
 
 def _told(result: FlowResult) -> FlowResult:
-    """Write to the log what became of a flow."""
+    """Log how a flow ended."""
     log_flow_event(
         "flow_succeeded" if result.succeeded else "flow_failed",
         flow=result.name,
@@ -375,7 +375,7 @@ def _told(result: FlowResult) -> FlowResult:
 
 
 def _validated(flow: Flow) -> Flow:
-    """Return a flow that nothing speaks against, as far as can be told without a database."""
+    """Validate a flow as far as possible without a database, and return it."""
     given: object = flow
     if not isinstance(given, Flow):
         message = (

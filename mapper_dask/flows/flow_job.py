@@ -1,4 +1,4 @@
-"""One job of a flow under way: a thread that runs it, and notes what became of it."""
+"""Runs one job of a flow in a thread, and records its outcome."""
 
 from __future__ import annotations
 
@@ -48,19 +48,21 @@ class Means:
 
     def options_of(self, job: FlowJob) -> RunOptions:
         """Return how a job is run."""
-        workers, patience = self.options.workers, self.options.patience
+        workers, retry_policy = self.options.workers, self.options.retry_policy
         parallel = workers.parallel and job.parallel
-        lock_timeout = float(job.lock_timeout or patience.lock_timeout)
+        lock_timeout = float(job.lock_timeout or retry_policy.lock_timeout)
         return replace(
             self.options,
             workers=replace(workers, parallel=parallel, asked=job.max_workers or workers.asked),
-            patience=replace(
-                patience, attempts=job.retries or patience.attempts, lock_timeout=lock_timeout
+            retry_policy=replace(
+                retry_policy,
+                attempts=job.retries or retry_policy.attempts,
+                lock_timeout=lock_timeout,
             ),
         )
 
     def tell(self, result: FlowJobResult) -> None:
-        """Write to the log what became of a job."""
+        """Log how a job ended."""
         log_flow_event(
             f"job_{result.state.value.lower()}",
             flow=self.flow.name,
@@ -72,7 +74,7 @@ class Means:
 
 
 class JobThread:
-    """A job that runs; ``report`` gets its result, or what must end the whole flow."""
+    """A running job; ``report`` is called with its result, or with an error that ends the flow."""
 
     def __init__(
         self,
@@ -116,7 +118,7 @@ class JobThread:
             self._report(name, error)
 
     def _ended(self) -> FlowJobResult:
-        """Run the job, and return and note what became of it."""
+        """Run the job; record and return its outcome."""
         job, stored = self._job, self._stored
         if stored.state is JobState.DISCARDED:
             return from_ledger(stored)
@@ -152,7 +154,7 @@ class JobThread:
         return result
 
     def _stays(self, error: MapperError) -> bool:
-        """Return whether a job that was refused is left as the ledger knew it.
+        """Return whether a refused job keeps its state in the ledger.
 
         One that is done stays done; what another job was begun under is not this one's to end.
         """
@@ -161,17 +163,17 @@ class JobThread:
         return stored.state is JobState.SUCCEEDED or of_another
 
     def _put_back(self) -> None:
-        """Note what stood there of a job that was begun; one that is done was not touched."""
+        """Restore the stored state of a job that was begun; one that is done was not changed."""
         if self._stored.state is not JobState.SUCCEEDED:
             self._means.ledger.put_back(self._stored)
 
     def _note_end(self, result: FlowJobResult, outcome: ParallelProcessingResult | None) -> None:
-        """Note what became of the job; raise what it failed for where that cannot be noted."""
+        """Record the job's outcome; raise its error if that cannot be recorded."""
         try:
             self._means.ledger.end_job(result.name, result.state, result.error, outcome)
         except MapperError as unnoted:
             why = f"its end, {result.state.value}, could not be noted: {unnoted}"
-            with contextlib.suppress(MapperError):  # that is told
+            with contextlib.suppress(MapperError):  # ``unnoted`` is raised in any case
                 plain = why.encode("ascii", "backslashreplace").decode()
                 self._means.ledger.end_job(result.name, JobState.FAILED, plain)
             message = f"job {result.name!r}: {'; '.join(filter(None, (result.error, why)))}"
@@ -197,8 +199,8 @@ class JobThread:
             raise RunStoppedError(CANCELLED)
 
     def _note_interruption(self) -> None:
-        """Note that the job does not go on here: what ends it, ends the whole flow."""
-        with contextlib.suppress(MapperError):  # what ends the flow is what must be told
+        """Record that the job ends here: its error ends the whole flow."""
+        with contextlib.suppress(MapperError):  # the error that ends the flow must not be hidden
             error = "the flow was broken off; see what it raised"
             self._means.ledger.end_job(self._job.name, JobState.CANCELLED, error)
 
@@ -273,7 +275,7 @@ def _first(outcome: ParallelProcessingResult) -> str:
 
 
 def from_ledger(stored: StoredJob) -> FlowJobResult:
-    """Return what became of a job, as the ledger knows it."""
+    """Return a job's outcome from the ledger."""
     return FlowJobResult(
         stored.name,
         stored.state,

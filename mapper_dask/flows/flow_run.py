@@ -1,4 +1,4 @@
-"""A flow's run under way: starts each job in its turn, hears what becomes of it, stops them all."""
+"""A flow's run under way: starts its jobs, collects their outcomes, and stops them."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Course:
         self._threads: dict[str, JobThread] = {}
         self._results: dict[str, FlowJobResult] = {}
         self.interrupted = False
-        """Whether it was told to stop."""
+        """Whether it was stopped."""
 
     def run(self) -> None:
-        """Run every job that can be; return when none is left."""
+        """Run every job that can run; return when none is left."""
         while not self._schedule.done:
             for job, why in self._schedule.skipped():
                 self._end(FlowJobResult(job.name, JobState.SKIPPED, error=why), note=True)
@@ -44,18 +44,18 @@ class Course:
         self._means.ledger.end(state)
 
     def interrupt(self) -> None:
-        """Let ``run`` raise KeyboardInterrupt, in whichever thread it is at work."""
+        """Make ``run`` raise KeyboardInterrupt, in whichever thread it runs."""
         self.interrupted = True
         self._report("", KeyboardInterrupt())
 
     def cancel(self, error: BaseException) -> None:
-        """Stop every job that runs, and note that those that have not ended are cancelled.
+        """Stop every running job, and record those that have not ended as cancelled.
 
         A flow that ``error`` has ended, and nobody has cancelled, has failed.
         """
         running = [t for name, t in self._threads.items() if name not in self._results]
         for thread in running:
-            with contextlib.suppress(MapperError):  # what ended the flow is what must be told
+            with contextlib.suppress(MapperError):  # the first error must not be hidden
                 thread.cancel()
         for thread in running:
             thread.join()
@@ -76,7 +76,7 @@ class Course:
         )
 
     def result(self, seconds: float) -> FlowResult:
-        """Return what became of the jobs that have ended."""
+        """Return the outcomes of the jobs that have ended."""
         jobs = [self._results[j.name] for j in self._means.flow.jobs if j.name in self._results]
         return FlowResult(self._means.flow.name, self._means.ledger.run_id, tuple(jobs), seconds)
 

@@ -1,4 +1,4 @@
-"""The column of a source whose values grow: what it must be, and how a user's values are read."""
+"""The growing column of a source: its requirements, and how a user's values are parsed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MICROSECONDS = 6
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A column at the source, spoken to on an open session."""
+    """A column at the source, queried in an open session."""
 
     sql: str
     """The user's query, without a closing semicolon."""
@@ -90,7 +90,7 @@ def is_coarse(column: Column) -> bool:
 
 
 def _require_edge(job: FlowJob, incremental: Incremental, column: Column) -> None:
-    """Refuse a column whose last value more rows get, where they could not be told from the old."""
+    """Refuse a column whose last value may get more rows, if they could not be distinguished."""
     appends = job.job.target_conn is not None and job.job.write_disposition != "merge"
     if appends and is_coarse(column) and incremental.range_end == "closed":
         refuse(
@@ -105,7 +105,7 @@ def _require_edge(job: FlowJob, incremental: Incremental, column: Column) -> Non
 
 
 def require_values(job: FlowJob, seen: Seen) -> None:
-    """Refuse rows without a value where they would be lost, or doubled by each run."""
+    """Refuse rows without a value if they would be lost, or doubled by each run."""
     if job.job.write_disposition == "merge" or seen.never_null:
         return
     rows, name = seen.marks.nulls(seen.sql, seen.column), seen.column.name

@@ -1,9 +1,8 @@
 """How far an incremental job may read, so that no row comes late below that.
 
-The greatest value is read first, then the transactions are looked for that have not ended: whatever
-commits later than those, is above it. Their end is waited for, for some seconds. What remains then
-keeps the mark down: below its start, where the values are times and its start may be seen; else
-where it was.
+The greatest value is read first, then the transactions in progress: whatever begins after those is
+above it. Their end is waited for, for some seconds. Those that remain keep the mark down: below
+their start, where the values are times and the start is visible; else where it was.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ the server has not begun yet, would be missed, and so would a writer whose clock
 milliseconds."""
 
 NAMED = 3
-"""Transactions that a message names."""
+"""Transactions that a message lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Mark:
 
     high: str | None
     notes: tuple[str, ...] = ()
-    """What is to be known of it."""
+    """Notes on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +64,9 @@ def settled(
     Parameters
     ----------
     order
-        How rows come to be seen.
+        How rows become visible.
     sleep
-        What waits so many seconds.
+        Called to wait, with seconds.
     """
     notes = (f"late commits may be missed: {order.blind}",) if order.blind else ()
     if top is None or top == read.floor:
@@ -113,7 +112,7 @@ def _left(
     log("commits_awaited", logging.INFO, transactions=len(first), first=names, seconds=seconds)
 
     def of_those() -> tuple[Transaction, ...]:
-        # One that was prepared meanwhile goes on under another key.
+        # One that was prepared meanwhile continues under another key.
         return tuple(t for t in look() if t.key in keys or t.prepared)
 
     attempts = tenacity.Retrying(
@@ -146,7 +145,7 @@ def _told(
 
 
 def explained(incremental: Incremental, order: CommitOrder) -> tuple[str, ...]:
-    """Return what holds for the upper end of each window, and what it can't see, in words."""
+    """Return notes on the upper end of each window, and on what cannot be seen."""
     if incremental.in_progress == "ignore":
         rule = (
             "up to the greatest value there is (in_progress='ignore'): rows that are committed "

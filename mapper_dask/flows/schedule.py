@@ -10,7 +10,7 @@ from mapper_dask.flow import FlowJob, JobState
 
 @dataclass(slots=True)
 class Schedule:
-    """Jobs that wait for each other, and what is known of them so far."""
+    """Jobs with their dependencies, and the states of those that began."""
 
     jobs: Sequence[FlowJob]
     """In the order they were written, which is the order of those that may begin together."""
@@ -27,7 +27,7 @@ class Schedule:
         return free
 
     def skipped(self) -> list[tuple[FlowJob, str]]:
-        """Return the jobs that never can begin, each with why; count them as ended."""
+        """Return the jobs that can never begin, with the reasons; count them as ended."""
         found = []
         while stopped := [(job, why) for job in self._waiting() if (why := self._stopped_by(job))]:
             self.ended.update({job.name: JobState.SKIPPED for job, _ in stopped})
@@ -35,7 +35,7 @@ class Schedule:
         return found
 
     def end(self, name: str, state: JobState) -> None:
-        """Note what became of a job."""
+        """Record the state of a job."""
         self.ended[name] = state
 
     @property

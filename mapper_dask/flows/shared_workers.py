@@ -44,12 +44,12 @@ class SharedWorkers:
         self._why = ""
 
     def __enter__(self) -> Self:
-        self._halt = current()  # the whole flow's: it is not for one of its jobs to end them
+        self._halt = current()  # the flow's, since one job must not end the shared workers
         if self._client is None and self._address is None:
             self._client = current_client()
         elif self._client is None and self._address is not None:  # at once: it may be dead
             self._client = self._stack.enter_context(connected(self._address))
-        try:  # here: the threads of the jobs do not stand on the script that called
+        try:  # here, because the script's frame is not on the stacks of the jobs' threads
             require_main_guard()
         except MainGuardError as error:
             self._unguarded = error
@@ -64,7 +64,7 @@ class SharedWorkers:
         self._stack.close()
 
     def engine(self, asked_workers: int | None) -> Engine:
-        """Return what runs the chunks of a job that has more than one.
+        """Return the engine for a job that has more than one chunk.
 
         Parameters
         ----------
@@ -79,7 +79,7 @@ class SharedWorkers:
             if self._client is None and self._max_workers > 1:
                 if self._unguarded is not None:
                     raise self._unguarded
-                if self._halt is not None and self._halt.abandoned:  # as another job began them
+                if self._halt is not None and self._halt.abandoned:  # while another job began them
                     message = "the flow was stopped before its workers were there"
                     raise RunStoppedError(message)
                 self._why = why_not_startable()

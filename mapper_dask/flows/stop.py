@@ -1,4 +1,4 @@
-"""How a flow's run is stopped, of this process or another, one that is there no more among them."""
+"""Stops a flow's run of this process, of another one, or of one that has died."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ WHY = "the flow was cancelled"
 def stop(ledger: FlowLedger, flow: Flow | None, *, why: str = WHY) -> tuple[str, ...]:
     """Cancel a flow's run that is under way; return the runs of its jobs that this has ended.
 
-    Once this returns, nothing of them commits, and no other job of it begins: one that is planned
-    meanwhile looks whether its flow goes on when it has entered its run.
+    Once this returns, nothing of them commits, and no other job of it begins: a job that is planned
+    meanwhile checks its flow's state after it has entered its run.
 
     Parameters
     ----------
     flow
-        Tells where its jobs' runs stand; None: in this ledger.
+        Names the ledgers of its jobs' runs; None: they are in this one.
     why
         Noted of the jobs that had begun.
 
     Raises
     ------
     MapperError
-        What a target has answered, once all other jobs are stopped.
+        The error of a target, after all other jobs are stopped.
     """
     ended, errors = [], []
     for job in ledger.cancel():

@@ -56,13 +56,13 @@ ENDLESS = frozenset({"infinity", "-infinity", "nan"})
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The rows that a job reads this time."""
+    """The rows that a job reads in this run."""
 
     sql: str
     low: str | None
     high: str | None
     notes: tuple[str, ...] = ()
-    """What is to be known of them."""
+    """Notes on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +88,15 @@ def opened(
     Parameters
     ----------
     sleep
-        What waits so many seconds, while transactions at the source are waited for.
+        Called to wait, with seconds, while transactions at the source are in progress.
 
     Raises
     ------
     ConfigurationError
-        When the column cannot tell new rows, rows have no value there that would be lost, or
-        another run's window is in the way.
+        When the column cannot identify new rows, rows without a value would be lost, or another
+        run's window blocks this one.
     RowsGoneError
-        When the target does not hold what the last window has brought.
+        When rows of the last window are missing from the target.
     """
     incremental = job.incremental
     if incremental is None:
@@ -115,7 +115,7 @@ def opened(
 
 
 def _read_already(job: FlowJob, stored: StoredJob) -> str | None:
-    """Return what a job that is done has read, so that its source need not be asked again.
+    """Return what a finished job has read, so that its source need not be queried again.
 
     None where that was another query, or nobody knows any more.
     """
@@ -132,12 +132,12 @@ def _read_already(job: FlowJob, stored: StoredJob) -> str | None:
 
 
 def check(job: FlowJob) -> tuple[str, ...]:
-    """Return how an incremental job's new rows are told, and what that can't see; changes nothing.
+    """Return how an incremental job's new rows are found, with notes; changes nothing.
 
     Raises
     ------
     ConfigurationError
-        When the column does not exist, is of another kind, or leaves rows untold.
+        When the column does not exist, is of another kind, or cannot identify all new rows.
     """
     if job.incremental is None:
         return ()
@@ -170,7 +170,7 @@ def _explained(
 
 
 def _explained_target(job: FlowJob) -> tuple[str, ...]:
-    """Return how a job's watermark is held against its target."""
+    """Return how a job's watermark is compared with its target."""
     if job.job.target_conn is None:
         return ()
     if not (job.incremental and job.incremental.check_target):
@@ -180,7 +180,7 @@ def _explained_target(job: FlowJob) -> tuple[str, ...]:
 
 
 def _commit_order(job: FlowJob, incremental: Incremental, seen: Seen) -> CommitOrder:
-    """Return how rows of a column come to be seen.
+    """Return how rows of a column become visible.
 
     Raises
     ------
@@ -195,7 +195,7 @@ def _commit_order(job: FlowJob, incremental: Incremental, seen: Seen) -> CommitO
 
 
 def require_no_other(flow: str, job: FlowJob, ledger: FlowLedger) -> None:
-    """Refuse when another run's window is in the way; changes nothing.
+    """Refuse if another run's window blocks this one; changes nothing.
 
     Raises
     ------
@@ -231,7 +231,7 @@ def _open(
 
 
 def _require_held(job: FlowJob, window: Window) -> tuple[str, ...]:
-    """Return what is to be known of what a target holds of the last window; refuse a loss."""
+    """Return notes on the last window's rows in the target; refuse if some are missing."""
     return held.require(
         job,
         held.Read(window.flow_run_id, window.run_id or None, window.high, window.rows, window.held),
@@ -256,7 +256,7 @@ def require_held(job: FlowJob, flow_run_id: str, stored: StoredJob) -> None:
 def note_held(
     flow: str, job: FlowJob, ledger: FlowLedger, run_id: str | None, rows: int | None
 ) -> None:
-    """Remember what a job's target holds, now that its window was read to its end."""
+    """Record what a job's target holds after its window was read completely."""
     own = _own(ledger.jobs(), job.name)
     read = _last(job, _windows(flow, job, ledger))
     if own.opening is None or (read is not None and read.opening > own.opening):
@@ -300,7 +300,7 @@ def _ends(
 def _enter(
     flow: str, job: FlowJob, ledger: FlowLedger, last: str | None, ends: _Ends
 ) -> StoredJob | None:
-    """Note a window where no other is open; None when the last one is not ``last`` any more."""
+    """Record a window if no other is open; None if the last one is not ``last`` any more."""
 
     def enter(tables: FlowTables) -> StoredJob | None:
         tables.lock(flow)
@@ -346,7 +346,7 @@ def _unread(windows: Sequence[Window]) -> list[Window]:
 
 
 def _last(job: FlowJob, windows: Sequence[Window]) -> Window | None:
-    """Return the last window that was read to its end, noted or not."""
+    """Return the last window that was read completely, whether that was recorded or not."""
     read = [
         window
         for window in windows
@@ -356,14 +356,14 @@ def _last(job: FlowJob, windows: Sequence[Window]) -> Window | None:
 
 
 def _verdict(job: FlowJob, window: Window) -> JobState | None:
-    """Return what becomes of a window that another run has left open; None: it is left alone.
+    """Return the outcome of a window that another run has left open; None: it stays open.
 
     Raises
     ------
     ConfigurationError
-        When it is in the way.
+        When it blocks this run.
     """
-    if job.job.target_conn is None:  # what is only looked at may be looked at again
+    if job.job.target_conn is None:  # a dry run may be repeated
         return None
     stored = RunLedger(resolved(job.job).loads_into, window.run_id).find()
     if stored is not None and stored.state is RunState.SUCCEEDED:

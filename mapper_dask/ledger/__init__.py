@@ -1,1 +1,1 @@
-"""What the target remembers: runs with their chunks and rejects, flows, what proves their rows."""
+"""The ledger in the target: runs with their chunks and rejects, flows, evidence of their rows."""

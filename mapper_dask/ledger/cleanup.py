@@ -1,4 +1,4 @@
-"""What a ledger has gathered: its runs, the newest first, and what of them may go."""
+"""Lists the runs of a ledger, the newest first, and removes old ones."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
 from mapper_dask.spool.folder import parent_of, remove, unused
 
 FINISHED = (RunState.SUCCEEDED.value, RunState.DISCARDED.value)
-"""States a run does not leave any more; the others can be resumed."""
+"""Final states of a run; in the others it can be resumed."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A run in a line."""
+    """A run as a line of a list."""
 
     run_id: str
     state: str
@@ -34,7 +34,7 @@ class RunSummary:
     """Table that receives its rows, quoted."""
     write_disposition: str | None
     staging: str | None
-    """Table where its rows wait, unquoted; None where they are loaded directly."""
+    """Its staging table, unquoted; None where rows are loaded directly."""
     started_at: str
     """When it was entered, in UTC."""
     ended_at: str | None
@@ -47,7 +47,7 @@ class RunSummary:
     rows_loaded: int
     rows_rejected: int
     quiet_seconds: float
-    """Since anything of it began or ended."""
+    """Seconds since anything of it began or ended."""
 
     @property
     def finished(self) -> bool:
@@ -63,11 +63,11 @@ class Cleaned:
     flows: tuple[str, ...]
     """Runs of flows."""
     tables: tuple[str, ...]
-    """Staging tables that no run will come back for, with their schemas."""
+    """Staging tables that no run will use again, with their schemas."""
     kept: int
-    """Runs that stay."""
+    """Runs that are kept."""
     folders: tuple[str, ...] = ()
-    """Folders of this machine with rows of queries that were read once, which nobody needs."""
+    """Unused folders of this machine with rows of queries that were read once."""
 
 
 @contextmanager
@@ -88,7 +88,7 @@ def every_run(target: ConnectionRef) -> list[RunSummary]:
 
 def _summary(row: Sequence[Any]) -> RunSummary:
     run_id, state, target, disposition, *rest = row
-    if disposition is None and target:  # a database that does not look into JSON gives all of it
+    if disposition is None and target:  # all of the JSON, of a database that cannot look into it
         target, disposition = _told_by(target)
     staging, started, ended, *counts, last, now = rest
     chunks, done, failed, read, loaded, rejected = counts
@@ -123,7 +123,7 @@ def chunk_times(target: ConnectionRef, run_id: str) -> dict[int, tuple[float, fl
 
 
 def _told_by(plan: str) -> tuple[str | None, str | None]:
-    """Return target and disposition that a plan names; None for what is no text there."""
+    """Return target and disposition from a plan; None where one is not a text."""
     found: list[Any] = [None, None]
     with suppress(ValueError, RecursionError, AttributeError):
         values = json.loads(plan)
@@ -134,12 +134,12 @@ def _told_by(plan: str) -> tuple[str | None, str | None]:
 
 
 def require_ledger(target: ConnectionRef) -> None:
-    """Make sure that the ledger stands or can be made; leaves nothing behind.
+    """Check that the ledger exists or can be made; change nothing.
 
     Raises
     ------
     TargetError
-        When it is missing and this login may not make it; says what to grant.
+        When it is missing and this login may not make it; names the grants.
     """
     with _session(target) as ledger:
         ledger.require_creatable()
@@ -154,7 +154,7 @@ def clean(
     dry_run: bool = False,
     spool_folder: str | None = None,
 ) -> Cleaned:
-    """Remove old runs with their chunks and rejects, and staging tables nobody will come back for.
+    """Remove old runs with their chunks and rejects, and staging tables that are not used again.
 
     What the runs have loaded stays in their targets.
 
@@ -163,13 +163,13 @@ def clean(
     older_than
         Seconds since anything of a run began or ended.
     unfinished
-        Also those that could be resumed; they cannot afterwards.
+        Also runs that could be resumed; afterwards they cannot.
     keep
-        Runs that stay, however old.
+        Runs that are kept, however old.
     dry_run
-        Remove nothing, only say what would be.
+        Remove nothing, only return what would be.
     spool_folder
-        Where the rows of queries wait that are read once; None: the system's temporary folder.
+        The folder for rows of queries that are read once; None: the system's temporary one.
     """
     runs = every_run(target)
     flows = _stale_flows(target, older_than, unfinished=unfinished)
@@ -206,7 +206,7 @@ def _stale_flows(target: ConnectionRef, seconds: float, *, unfinished: bool) -> 
 
 
 def _runs_of_flows(target: ConnectionRef, going: Collection[str]) -> Iterator[str]:
-    """Yield the runs of the jobs of flows that stay."""
+    """Yield the jobs' runs of flows that are kept."""
     for flow in all_runs(target):
         if flow.run_id not in going:
             jobs = FlowLedger(target, flow.run_id).jobs()

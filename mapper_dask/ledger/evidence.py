@@ -1,12 +1,12 @@
-"""Is what the ledger says was loaded still in the target? Asked when a run goes on, or again.
+"""Checks whether loaded rows are still in the target, when a run is resumed or asked for again.
 
 The ledger and its target are tables of one database, so a crash, a failover or a restore of the
-whole leaves both in one state. What parts them is done to the target alone: TRUNCATE, DROP, a table
-restored or rewritten, an unlogged table after a crash. So the target's storage is noted with the
-run. While it is the same, the ledger is believed, for the price of a look into the catalogue. Where
-it is not, rows are counted, by the transactions that wrote them where rows tell those.
+whole leaves both in one state. They differ after changes to the target alone: TRUNCATE, DROP, a
+table restored or rewritten, an unlogged table after a crash. So the target's storage is recorded
+with the run. While it is the same, the ledger is believed, at the cost of one catalogue query.
+Otherwise rows are counted, by the transactions that wrote them if rows have their numbers.
 
-Rows that somebody deletes one by one are not looked for: ``reconcile`` counts.
+Rows that were deleted one by one are not looked for: ``reconcile`` counts.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from mapper_dask.schema.facts import TableMark, TargetTable
 
 
 class Standing(enum.Enum):
-    """How far the ledger's word on a run's rows can be taken."""
+    """How far the ledger's account of a run's rows can be trusted."""
 
     UNTOUCHED = "UNTOUCHED"
-    """Nothing has happened that takes rows away all at once. They were not counted."""
+    """Nothing has happened that removes all rows at once. They were not counted."""
     PROVED = "PROVED"
     """The table was rewritten, or a crash may have emptied it: all its rows were counted there."""
     PLAUSIBLE = "PLAUSIBLE"
-    """The same, and as many rows are there; but whose they are can't be shown."""
+    """The same, and as many rows are there; but whose they are cannot be proved."""
     GONE = "GONE"
     """Rows are missing, or the whole table is."""
     UNKNOWN = "UNKNOWN"
@@ -45,28 +45,28 @@ class Standing(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found where a run's rows should be."""
+    """The findings of one check of a run's rows."""
 
     standing: Standing
     loaded: int
-    """Rows that the ledger says are there."""
+    """Rows according to the ledger."""
     found: int | None = None
-    """Rows that are there and may be the run's; None: not counted."""
+    """Rows found that may be the run's; None: not counted."""
     seen: str = ""
-    """What happened to the table, in words; empty when nothing did."""
+    """What happened to the table; empty when nothing did."""
     mark: TableMark | None = None
-    """What the table is stored in now."""
+    """The table's storage now."""
     changed: bool = False
-    """Whether it was emptied or rewritten since; else a crash may have emptied it in its place."""
+    """Whether it was emptied or rewritten since; else a crash may have emptied it in place."""
 
     @property
     def holds(self) -> bool:
-        """Whether the ledger's word may be passed on as the truth."""
+        """Whether the ledger's account may be reported as it is."""
         return self.standing in (Standing.UNTOUCHED, Standing.PROVED, Standing.PLAUSIBLE)
 
     @property
     def note(self) -> str:
-        """What a report must say beside it; empty for what is shown."""
+        """A note that a report must add to it; empty where it is proved."""
         if self.standing is not Standing.PLAUSIBLE:
             return ""
         return (
@@ -76,9 +76,9 @@ class Verdict:
 
 
 def still_there(target: ConnectionRef, stored: StoredRun) -> Verdict:
-    """Return whether the target still holds what a run has loaded, as far as can be told.
+    """Return whether the target still holds what a run has loaded, as far as can be proved.
 
-    Costs a look into the catalogue, and a scan of the table only where that was emptied or
+    Costs a catalogue query, and a scan of the table only where that was emptied or
     rewritten since, or is unlogged.
 
     Parameters
@@ -111,12 +111,12 @@ def caveats(target: ConnectionRef, table: TargetTable) -> tuple[str, ...]:
 
 
 def require_still_there(target: ConnectionRef, stored: StoredRun) -> Verdict:
-    """Return what was found, if it bears out what the ledger says.
+    """Return the findings, if they agree with the ledger.
 
     Raises
     ------
     RowsGoneError
-        When it does not: says what was seen, how many rows are there, and what to do.
+        When they do not: with the findings, the rows counted, and the remedy.
     """
     verdict = still_there(target, stored)
     if not verdict.holds:
@@ -125,12 +125,12 @@ def require_still_there(target: ConnectionRef, stored: StoredRun) -> Verdict:
 
 
 def gone(stored: StoredRun, verdict: Verdict) -> RowsGoneError:
-    """Return the error that says what of a run is not there."""
+    """Return the error that describes the missing rows of a run."""
     return RowsGoneError(_told(stored, verdict), field="run_id", run_id=stored.run_id)
 
 
 def accepted(ledger: RunLedger, stored: StoredRun, verdict: Verdict) -> StoredRun:
-    """Let a run's ledger know where its rows were found again; return the run with what it says."""
+    """Record where a run's rows were found again; return the run with that note."""
     if verdict.mark is None or (verdict.standing is Standing.UNTOUCHED and verdict.loaded):
         return stored
     ledger.accept(verdict.mark, verdict.note)
@@ -156,7 +156,7 @@ def _told(stored: StoredRun, verdict: Verdict) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """One look at the table that holds a run's rows."""
+    """One check of the table that holds a run's rows."""
 
     target: Target
     stored: StoredRun
@@ -166,7 +166,7 @@ class _Look:
         return EvidenceTables(self.target)
 
     def settled(self) -> Verdict:
-        """Return what is found; looks again where the run went on between two looks."""
+        """Return the findings; check again if the run has continued between two queries."""
         noted = self._noted()
         while True:
             found = self._verdict(noted)
@@ -239,9 +239,9 @@ class _Look:
 def numbers_of(
     evidence: Evidence, parts: Sequence[ChunkLoad], noted: TableMark | None, now: TableMark
 ) -> list[int] | None:
-    """Return the numbers of the transactions that wrote some parts; None where rows tell none.
+    """Return the numbers of the transactions that wrote some parts; None where rows have none.
 
-    They mean nothing in another server's data, nor where that can't be told.
+    They mean nothing in another server's data, nor where that cannot be identified.
     """
     if noted is None or not _is_same_cluster(noted, now):
         return None

@@ -1,7 +1,7 @@
-"""What the ledger remembers to prove by: which transactions loaded a run's rows, and into what.
+"""The ledger's evidence of a run's rows: which transactions loaded them, and into what storage.
 
-Layout 2 of the ledger. Whoever owns its tables upgrades an older one in passing; until then its
-runs can be read, and nothing can be written.
+Layout 2 of the ledger. A login that owns its tables upgrades an older one in passing; until then
+its runs can be read, but not written.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from mapper_dask.schema.facts import TableMark
 
 @dataclass(frozen=True, slots=True)
 class ChunkLoad:
-    """A committed chunk, and how its rows can be told."""
+    """A committed chunk, and the transactions by which its rows can be recognized."""
 
     chunk_id: int
     rows: int
-    """Rows the ledger says were loaded."""
+    """Rows loaded, according to the ledger."""
     loads: tuple[int, ...] | None
-    """Numbers of the transactions that loaded them; None where that was not noted: a ledger of an
-    earlier library, rows set aside between savepoints, a database whose rows tell nothing."""
+    """Numbers of the transactions that loaded them; None if not recorded: by an earlier version of
+    the library, with rows rejected between savepoints, or where rows have no such number."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredEvidence:
-    """What the ledger remembers of where a run's rows are."""
+    """The ledger's record of where a run's rows are."""
 
     mark: TableMark | None
-    """Of the table that held them when this was noted: the target's, or the one they wait in until
-    they are published. None: an earlier library noted nothing."""
+    """The storage of the table that held them when this was recorded: the target, or the staging
+    table. None: an earlier version of the library recorded nothing."""
     chunks: tuple[ChunkLoad, ...]
     published: ChunkLoad | None
-    """What the publication wrote into the target; None where chunks are loaded directly, or it has
-    not come to that."""
+    """What the publication wrote into the target; None where chunks are loaded directly, or nothing
+    was published yet."""
     succeeded: bool
 
     @property
     def parts(self) -> tuple[ChunkLoad, ...]:
-        """Return what is in the table the mark is of."""
+        """Return the parts in the table that the mark belongs to."""
         return self.chunks if self.published is None else (self.published,)
 
 
@@ -70,7 +70,7 @@ class EvidenceTables(TargetTables):
         Raises
         ------
         TargetError
-            When they lack, and this login does not own the tables; names the statements.
+            When they are missing, and this login does not own the tables; names the statements.
         """
         if not self._lacking():
             return
@@ -115,7 +115,7 @@ class EvidenceTables(TargetTables):
     def note_published(
         self, run_id: str, table: tuple[str, str], rows: int, *, by_key: bool
     ) -> None:
-        """Remember that this transaction has written a run's rows into the target.
+        """Record that this transaction has written a run's rows into the target.
 
         Parameters
         ----------
@@ -124,7 +124,7 @@ class EvidenceTables(TargetTables):
         rows
             Rows it has written.
         by_key
-            Whether some of those may be rows that stood there and were changed, other runs' too.
+            Whether some of those may be updated rows, other runs' rows among them.
         """
         mark = self.target.evidence.mark(*table)
         number = self.target.evidence.load_number()
@@ -157,7 +157,7 @@ class EvidenceTables(TargetTables):
         Parameters
         ----------
         cluster
-            The server's data that these numbers are of.
+            The server's data that these numbers belong to.
         """
         if cluster is None:
             return []

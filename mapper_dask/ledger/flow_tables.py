@@ -1,4 +1,4 @@
-"""What is remembered of flows: which jobs have run, and how far an incremental one has come.
+"""The ledger's tables of flows: their jobs, and the windows of incremental ones.
 
 Each job's own run stands in its target's ledger, which alone knows what is committed; here stands
 what holds them together. The caller commits.
@@ -21,7 +21,7 @@ from mapper_dask.near import did_you_mean
 from mapper_dask.stored import of_ledger
 
 FLOWS_VERSION = "1"
-"""Layout of the tables; a library that does not know it leaves them alone."""
+"""Layout of the tables; a version of the library that does not know it does not use them."""
 
 TABLES = ("mapper_dask_flow", "mapper_dask_flow_job")
 
@@ -32,8 +32,8 @@ LONGEST_RUN_ID = 200
 def job_run_id(flow_run_id: str, job: str) -> str:
     """Return the name of a job's run in its target's ledger: no two jobs of any runs share one.
 
-    A dot tells the two apart as long as the job has none. Otherwise, and where it would be too
-    long, a digest of both does.
+    A dot separates the two as long as the job's name has none. Otherwise, and where the name would
+    be too long, a digest of both is used.
     """
     plain = f"{flow_run_id}.{job}"
     if "." not in job and len(plain) <= LONGEST_RUN_ID:
@@ -42,18 +42,18 @@ def job_run_id(flow_run_id: str, job: str) -> str:
 
 
 ENDED = frozenset({JobState.FAILED, JobState.PARTIAL, JobState.CANCELLED, JobState.SKIPPED})
-"""States in which no coordinator is at work on a job, as the one that was has noted itself."""
+"""States in which no coordinator runs a job, as recorded by the last one."""
 
 
 class FlowState(enum.Enum):
-    """Where a flow's run stands."""
+    """The state of a flow's run."""
 
     RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
     DISCARDED = "DISCARDED"
-    """Given up by its user: it cannot go on."""
+    """Discarded by its user: it cannot be resumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,9 @@ class StoredFlow:
 
     run_id: str
     name: str
-    """The flow's, which its runs have in common."""
+    """The flow's name, which its runs have in common."""
     document: str | None
-    """The job file it was made of, variables unresolved; None: it was made by Python."""
+    """The job file it was made from, variables unresolved; None: it was made in Python."""
     directory: str | None
     """Where that file's relative paths begin."""
     state: FlowState
@@ -91,9 +91,9 @@ class StoredJob:
     seconds: float | None
     error: str | None
     notes: tuple[str, ...] = ()
-    """What was to be known when its window was opened."""
+    """Notes from when its window was opened."""
     held: str | None = None
-    """What its target held when the window had been read to its end, as JSON; None: not noted."""
+    """What its target held after the window was read to its end, as JSON; None: not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +103,15 @@ class Window:
     flow_run_id: str
     state: JobState
     run_id: str
-    """The job's run in its target's ledger; empty where what it has brought was taken back."""
+    """The job's run in its target's ledger; empty where its window was rewound."""
     low: str | None
     high: str | None
     opening: int
     """Counts the windows of a flow's job."""
     rows: int | None = None
-    """Rows it has loaded; None: not noted."""
+    """Rows it has loaded; None: not recorded."""
     held: str | None = None
-    """What the target held when it had been read to its end, as JSON; None: not noted."""
+    """What the target held when it had been read to its end, as JSON; None: not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class FlowTables:
         Raises
         ------
         TargetError
-            When they lack, and this login does not own the tables; names the statements.
+            When they are missing, and this login does not own the tables; names the statements.
         """
         lacking = self.store.run("ledger_flow_layout")
         if not lacking:
@@ -181,7 +181,7 @@ class FlowTables:
     def open(
         self, run_id: str, name: str, document: str | None, directory: str | None
     ) -> StoredFlow:
-        """Enter a run, or find it entered; return it."""
+        """Enter a run if the ledger does not have it; return it."""
         values = {
             "flow_run_id": run_id,
             "name": name,
@@ -202,8 +202,8 @@ class FlowTables:
     def go_on(self, run_id: str, jobs: Sequence[str]) -> list[StoredJob]:
         """Let a run's jobs wait for their turn, but for those that are done.
 
-        Returns all of them, each as it stood before. A run all of whose jobs are done stays as it
-        is: nothing may be left to do, or what is asked of it may be refused.
+        Returns all of them in their state before. A run all of whose jobs are done stays as it is:
+        there may be nothing left to do, or its resumption may be refused.
         """
         before = {job.name: job for job in self.jobs(run_id)}
         rows = [{"flow_run_id": run_id, "job": j, "place": n} for n, j in enumerate(jobs)]
@@ -283,7 +283,7 @@ class FlowTables:
         rows: int | None = None,
         seconds: float | None = None,
     ) -> None:
-        """Note what became of a job. A window it has succeeded with is the next one's begin."""
+        """Record a job's outcome. After a success the next window begins where its own ends."""
         values = {
             "flow_run_id": run_id,
             "job": job,
@@ -298,7 +298,7 @@ class FlowTables:
     def windows(self, run_id: str, name: str, job: str) -> list[Window]:
         """Return a job's windows in other runs of its flow, by their numbers.
 
-        The last one that was read to its end, and those that were not and are not given up either.
+        The last one that was read to its end, and those that were not and were not discarded.
         """
         values = {"flow_run_id": run_id, "name": name, "job": job}
         rows = self.store.run("ledger_flow_windows", values)
@@ -326,7 +326,7 @@ class FlowTables:
         edge: bool = False,
         notes: Sequence[str] = (),
     ) -> None:
-        """Note which rows a job is going to read, and what is to be known of them."""
+        """Record which rows a job is going to read, with notes on them."""
         values = {
             "flow_run_id": run_id,
             "job": job,
@@ -392,10 +392,10 @@ def _stored_flow(row: Sequence[Any]) -> StoredFlow:
 
 
 def _stored_job(flow_run_id: str, row: Sequence[Any]) -> StoredJob:
-    """Return a job; its run's name follows from the flow's run, whatever stands there.
+    """Return a job; its run's name is derived from the flow's run, not read from the row.
 
-    Otherwise whoever may write the ledger of flows could name another's run, to be cancelled or
-    discarded in its stead.
+    Otherwise a login that may write the flows' ledger could name another run there, to have it
+    cancelled or discarded.
     """
     name, state, run_id, low, high, opening, edge, rows, seconds, error, notes, held = row
     return StoredJob(

@@ -1,4 +1,4 @@
-"""The coordinator's side of a flow's ledger: enter a run, note its jobs, read it back."""
+"""The coordinator's access to a flow's ledger: enters a run, records its jobs, reads it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FlowLedger:
     conn: ConnectionRef
     run_id: str
     lock_timeout: float = DEFAULT_LOCK_TIMEOUT
-    """Seconds a lock is waited for."""
+    """Seconds to wait for a lock."""
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[FlowTables]:
@@ -38,7 +38,7 @@ class FlowLedger:
             store.commit()
 
     def _require_kept(self, error: DatabaseError) -> None:
-        """Say so when a table was missing because the ledger is gone."""
+        """Raise LedgerLostError if a table is missing because the ledger is gone."""
         if error.details.get("missing_table"):
             with self._session() as ledger:
                 if not ledger.exists():
@@ -47,7 +47,7 @@ class FlowLedger:
     def call(self, work: Callable[[FlowTables], T]) -> T:
         """Return what some work on the ledger returns, done in one transaction that may be retried.
 
-        So all of it must be such that it can be done twice.
+        So the work must be idempotent.
         """
         for attempt in attempts():
             with attempt:
@@ -65,12 +65,12 @@ class FlowLedger:
         return ledger.find(self.run_id)
 
     def target_of(self, job: StoredJob, flow: Flow | None) -> ConnectionRef:
-        """Return where a job's run stands: in this ledger, where the flow does not tell.
+        """Return the ledger of a job's run: this one, if the flow is not given.
 
         Parameters
         ----------
         flow
-            As it was given; None where nobody has it.
+            As it was given; None if it was not.
         """
         given = {one.name: one.job.target_conn for one in (flow.jobs if flow else ())}
         return reference(given.get(job.name) or self.conn, "target_conn")
@@ -81,14 +81,14 @@ class FlowLedger:
             ledger.create()
 
     def open(self, flow: Flow) -> dict[str, StoredJob]:
-        """Enter the run, or let it go on; return what is known of its jobs.
+        """Enter or resume the run; return the states of its jobs.
 
         Raises
         ------
         FingerprintError
             When the run belongs to another flow.
         ConfigurationError
-            When it was given up.
+            When it was discarded.
         """
         names = [job.name for job in flow.jobs]
         stored = self.call(
@@ -112,7 +112,7 @@ class FlowLedger:
         return self.call(lambda ledger: ledger.jobs(self.run_id))
 
     def begin_job(self, job: str, run_id: str | None) -> None:
-        """Note that a job begins.
+        """Record that a job begins.
 
         Raises
         ------
@@ -127,7 +127,7 @@ class FlowLedger:
         self.call(begin)
 
     def require_going(self) -> None:
-        """Let nothing go on of a run that somebody has cancelled.
+        """Raise if the run was cancelled.
 
         Raises
         ------
@@ -143,7 +143,7 @@ class FlowLedger:
         error: str | None = None,
         result: ParallelProcessingResult | None = None,
     ) -> None:
-        """Note what became of a job."""
+        """Record the outcome of a job."""
         counts: dict[str, Any] = {}
         if result is not None:
             counts = {
@@ -156,7 +156,7 @@ class FlowLedger:
         )
 
     def put_back(self, stored: StoredJob) -> None:
-        """Note of a job that was refused what stood there before."""
+        """Restore the previous state of a job that was refused."""
         self.call(
             lambda ledger: ledger.end_job(
                 self.run_id,
@@ -173,9 +173,9 @@ class FlowLedger:
         self.call(lambda ledger: ledger.end(self.run_id, state))
 
     def cancel(self) -> list[StoredJob]:
-        """Let no job of a run that is under way begin any more; return its jobs as they stand.
+        """Cancel a run that is under way, so that no more jobs begin; return its jobs.
 
-        None of a run that has ended.
+        Empty for a run that has ended.
         """
 
         def cancel(ledger: FlowTables) -> list[StoredJob]:
@@ -187,7 +187,7 @@ class FlowLedger:
         return self.call(cancel)
 
     def discard(self) -> None:
-        """Give the run up."""
+        """Discard the run."""
 
         def discard(ledger: FlowTables) -> None:
             self._locked(ledger)
@@ -196,7 +196,7 @@ class FlowLedger:
         self.call(discard)
 
     def rewind(self) -> tuple[str, ...]:
-        """Let the windows of this run, and of later ones, be read again; return whose they are."""
+        """Rewind the windows of this run and of later ones; return the names of their jobs."""
 
         def rewind(ledger: FlowTables) -> tuple[str, ...]:
             name = self._locked(ledger).name

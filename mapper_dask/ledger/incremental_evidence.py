@@ -1,4 +1,4 @@
-"""Is what an incremental job has read still in its target? Asked before a watermark is used.
+"""Checks that what an incremental job has read is still in its target, before its next window.
 
 When a window has been read to its end, the greatest value that the target then holds of the column
 is noted, and how many rows it has above the greatest value before. A later run, or the same again,
@@ -40,7 +40,7 @@ class Held:
     """The job's last run that has loaded rows, in its target's ledger."""
 
     def to_text(self) -> str:
-        """Return it as the ledger keeps it."""
+        """Return it as the ledger stores it."""
         return json.dumps(asdict(self))
 
     @property
@@ -50,7 +50,7 @@ class Held:
 
 
 def from_text(text: str | None) -> Held | None:
-    """Return what the ledger has kept; None for nothing."""
+    """Return what the ledger has stored; None for nothing."""
     return None if text is None else Held(**json.loads(text))
 
 
@@ -69,7 +69,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """A job's target, spoken to on an open session."""
+    """A job's target, queried in an open session."""
 
     table: TargetTable
     column: Column | None
@@ -78,12 +78,12 @@ class _Target:
 
 
 def comparable(job: FlowJob) -> str:
-    """Return why a watermark cannot be held against the target; empty where it can.
+    """Return why a watermark cannot be compared with the target; empty if it can.
 
     Raises
     ------
     DatabaseError
-        What the target answered.
+        The error of the target.
     """
     found = _ask(job, lambda target: "" if target.column is not None else _no_column(job, target))
     return "the target was not found" if found is None else found
@@ -98,14 +98,14 @@ def _no_column(job: FlowJob, target: _Target) -> str:
 
 
 def noted(job: FlowJob, before: str | None, run_id: str | None) -> str | None:
-    """Return what a job's target holds now, as the ledger keeps it; None where it can't be asked.
+    """Return what a job's target holds now, as the ledger stores it; None if it cannot be queried.
 
     Parameters
     ----------
     before
-        What was kept of the window before.
+        What was stored for the window before.
     run_id
-        The run that has brought rows; None: none were new.
+        The run that has loaded rows; None: none were new.
     """
     if not _is_checked(job):
         return None
@@ -116,19 +116,19 @@ def noted(job: FlowJob, before: str | None, run_id: str | None) -> str | None:
         if target.column is None:
             return Held(None, run_id=by).to_text()
         found = target.holdings.look(target.table, target.column, None, above, count=True)
-        if found.greatest == last.greatest:  # what was counted above it before still counts
+        if found.greatest == last.greatest:  # rows counted above it before still count
             return replace(last, run_id=by).to_text()
         return Held(found.greatest, above, found.rows, by).to_text()
 
     try:
         text: str | None = _ask(job, look)
-    except DatabaseError:  # the rows are there for good, whether or not that can be asked
+    except DatabaseError:  # the rows are committed, whether or not they can be queried
         return None
     return text
 
 
 def require(job: FlowJob, read: Read) -> tuple[str, ...]:
-    """Return what is to be known of what a target holds, unless rows are missing.
+    """Return notes on what a target holds; refuse if rows are missing.
 
     Raises
     ------
@@ -207,7 +207,7 @@ def _compared(
 
 
 def _expected(job: FlowJob, read: Read) -> Held | None:
-    """Return what must be held of a window of which nothing was noted, such as after a kill.
+    """Return what the target must hold for a window without a record, such as after a kill.
 
     Values of another database, or that a function may have changed, can't be compared.
     """

@@ -1,4 +1,4 @@
-"""A ledger that is gone in mid-run, told as that: dropped, truncated, or restored from a backup."""
+"""The error of a ledger that is lost in mid-run: dropped, truncated, or restored from a backup."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from mapper_dask.errors import LedgerLostError
 
 
 def lost(run_id: str, chunk_id: int | None = None) -> LedgerLostError:
-    """Return the error that the ledger does not know a run, or a chunk of it, any more."""
+    """Return the error that a run, or a chunk of it, is no longer in the ledger."""
     what = f"run {run_id!r}" if chunk_id is None else f"chunk {chunk_id} of run {run_id!r}"
     message = (
         f"the target's ledger has no {what} any more: it was dropped, emptied or restored from a "

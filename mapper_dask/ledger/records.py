@@ -1,7 +1,7 @@
-"""Rows of the ledger as typed values: the one place where what it holds is read. Pure.
+"""Parses rows of the ledger into typed values; nothing of it is parsed elsewhere. Pure.
 
-A ledger is written by loaders, and read by whoever looks after them. What it holds is therefore
-checked as a user's own input would be, and an error names the run and the field.
+A ledger is written by loaders and read by their administrators. So its values are checked like a
+user's input, and an error names the run and the field.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def state_of(run_id: str, kind: type[State], value: object) -> State:
 
 
 def chunk_of(run_id: str, row: Sequence[Any]) -> tuple[Chunk, ChunkResult]:
-    """Return a chunk and what became of it."""
+    """Return a chunk and its result."""
     (
         bounds,
         state,
@@ -146,7 +146,7 @@ def _chunk(run_id: str, text: object) -> Chunk:
 
 
 def reject_of(run_id: str, stage: Any, reason: Any, key: Any, row: Any) -> Reject:
-    """Return a row that was set aside."""
+    """Return a rejected row."""
     values = {"stage": stage, "reason": reason, "key": _exact(run_id, "key", key)}
     stored = of_ledger(run_id, {**values, "row": _exact(run_id, "row", row)}, "reject")
     return Reject(
@@ -158,7 +158,7 @@ def reject_of(run_id: str, stage: Any, reason: Any, key: Any, row: Any) -> Rejec
 
 
 def _exact(run_id: str, name: str, text: str | None) -> Any:
-    """Return what JSON holds, its numbers with all their digits."""
+    """Parse JSON, keeping all digits of its numbers."""
     if text is None:
         return None
     try:

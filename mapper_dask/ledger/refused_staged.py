@@ -1,4 +1,4 @@
-"""Staged rows that the target refuses, set aside in the transaction that publishes the others."""
+"""Rejects staged rows that the target refuses, in the transaction that publishes the others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Written = Callable[[Iterable[tuple[str, Mapping[str, Any]]]], list[Reject]]
 """Returns refused rows, with why, as they are written down."""
 
 XID = (1 << 32) - 1
-"""The part of a transaction's number that a row bears."""
+"""The part of a transaction's number that is stored in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Aside:
         RejectLimitError
             When there are more than the run may have.
         PublishError
-            When it cannot be told which chunk one is of.
+            When the chunk of a row cannot be identified.
         """
         target, values = self.ledger.target, {"run_id": self.run_id}
         [(before,)] = target.run("ledger_rejected", values)

@@ -1,4 +1,4 @@
-"""Rows set aside: how a function marks them, and how they are written down. Pure."""
+"""Rejected rows: how a function marks them, and how they are stored. Pure."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def as_rejects(
     stage: Stage, refused: Iterable[tuple[str, Mapping[str, Any]]], keys: Sequence[str]
 ) -> list[Reject]:
-    """Return refused rows as they are written down, with their key where they have it."""
+    """Return rejected rows as they are stored, with their keys if they have any."""
     made = []
     for reason, row in refused:
         plain = {clean(name): plain_value(value) for name, value in row.items()}
@@ -95,7 +95,7 @@ def as_rejects(
 
 
 def plain_value(value: Any) -> Any:
-    """Return a value as JSON can say it: exact numbers, text for what has no form of its own."""
+    """Return a value for JSON: exact numbers, text for types that JSON lacks."""
     missing = value is None or value is pd.NA or value is pd.NaT
     return None if missing else _plain(value)
 
@@ -151,5 +151,5 @@ def _(value: dt.date | dt.time) -> Any:
 
 
 def clean(text: str) -> str:
-    """Return a text that a database takes: no NUL, nothing that is not Unicode."""
+    """Return a text that a database accepts: without NUL and surrogates."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")

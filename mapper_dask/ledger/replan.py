@@ -1,4 +1,4 @@
-"""A run whose query is read anew has other rows than before, and so other chunks."""
+"""Replaces the chunks of a run whose query is read again, since it may return other rows."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def read_anew(
     note: str,
     chunks: Sequence[Chunk],
 ) -> bool:
-    """Forget what a run has staged, and let it do other chunks; return False when it was cancelled.
+    """Drop what a run has staged, and give it other chunks; return False if it was cancelled.
 
-    The run was stopped for it, so that nothing of it commits meanwhile. All of it is one
-    transaction: no row of the first reading can stand beside the second's.
+    The run was stopped before, so that nothing of it commits meanwhile. All of this is one
+    transaction: rows of the two readings are never mixed.
 
     Raises
     ------
     ConfigurationError
-        When rows of it are in the target for good: nothing is changed.
+        When rows of it are committed in the target: nothing is changed.
     """
     state = _held(ledger, run_id)
     known = ledger.chunks(run_id)
@@ -52,27 +52,27 @@ def take_chunks(
     chunks: Sequence[Chunk],
     note: str,
 ) -> bool:
-    """Let a run do the chunks that its query has given; return False when it is not as it was.
+    """Give a run the chunks of a new reading; return False if its chunks have changed meanwhile.
 
-    It is held meanwhile: nobody stops it, and no chunk of it commits.
+    The run is locked meanwhile: it is not stopped, and no chunk of it commits.
 
     Parameters
     ----------
     before
         Its chunks when the reading began: another coordinator's would be of another reading.
     note
-        What every report of it says from now on; empty for nothing.
+        A note for every further report of it; empty for none.
 
     Raises
     ------
     LedgerLostError
-        When the ledger does not know the run any more.
+        When the run is no longer in the ledger.
     """
     if _held(ledger, run_id) is not RunState.RUNNING:
         return False
     known = ledger.chunks(run_id)
     now = [chunk for chunk, _ in known]
-    if now == list(chunks):  # it is done, and the answer was lost
+    if now == list(chunks):  # done already: the reply of the commit was lost
         return True
     if now != list(before) or any(result.succeeded for _, result in known):
         return False

@@ -1,4 +1,4 @@
-"""From the results of chunks to the result of a run. Pure: the order of chunks never matters."""
+"""Sums the results of chunks to the result of a run. Pure: the order never matters."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def fold(
 
 
 def snapshot_notes(results: Sequence[ChunkResult]) -> list[str]:
-    """Return what to know of a run whose chunks were to read one snapshot and did not."""
+    """Return notes on a run whose chunks should have read one snapshot, and did not."""
     done = [result.snapshot for result in results if result.succeeded]
     if one_snapshot(results) or not any(done):
         return []
@@ -58,7 +58,7 @@ def one_snapshot(results: Sequence[ChunkResult]) -> bool:
 
 
 def with_unbegun(results: Iterable[ChunkResult], chunks: Sequence[Chunk]) -> list[ChunkResult]:
-    """Return results with an UNASSIGNED one for each chunk that has none."""
+    """Return results, with an UNASSIGNED one for each chunk without."""
     known = {result.chunk_id: result for result in results}
     return [
         known.get(
@@ -69,18 +69,18 @@ def with_unbegun(results: Iterable[ChunkResult], chunks: Sequence[Chunk]) -> lis
 
 
 def with_errors(known: Iterable[ChunkResult], seen: Iterable[ChunkResult]) -> list[ChunkResult]:
-    """Return results as the ledger holds them, with what it could not.
+    """Return results from the ledger, completed by those of this process.
 
-    That is errors that no worker could enter there, and what the user's function raised.
+    These have errors that no worker could enter there, and exceptions of the user's function.
     """
     told = {result.chunk_id: result for result in seen if result.error}
     return [_with_error(result, told.get(result.chunk_id)) for result in known]
 
 
 def unsaid(known: Sequence[ChunkResult], seen: Iterable[ChunkResult]) -> str | None:
-    """Return why a run did not come to its end, where no chunk that is not done says so.
+    """Return why a run has not finished, if no unfinished chunk has an error that explains it.
 
-    What ended it may have been met by a chunk that its worker has committed nevertheless.
+    The chunk that reported the error may have been committed nevertheless.
     """
     if all(result.succeeded for result in known) or any(
         result.error for result in known if not result.succeeded

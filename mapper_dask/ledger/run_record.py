@@ -1,4 +1,4 @@
-"""A run as the ledger holds it. Pure."""
+"""The ledger's record of a run. Pure."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Any
 
 
 class RunState(enum.Enum):
-    """Where a run stands."""
+    """The state of a run."""
 
     RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
     RESTARTING = "RESTARTING"
-    """The source has forgotten its snapshot: what is staged is thrown away and read anew."""
+    """The source has lost its snapshot: what is staged is dropped and read again."""
     DISCARDED = "DISCARDED"
-    """Its staged rows were removed as a leftover: it cannot go on."""
+    """Its staged rows were removed as a leftover: it cannot be resumed."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPublication:
-    """Where rows wait, and which columns they bring; all else follows from the job."""
+    """The staging table and its columns; all else follows from the job."""
 
     schema: str
-    """Where the target was, and the staging table beside it, unquoted."""
+    """Schema of the target and of the staging table, unquoted."""
     columns: tuple[str, ...]
-    """Columns the rows bring."""
+    """Columns that are loaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ class NewRun:
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """A run as the ledger holds it."""
+    """A run as the ledger stores it."""
 
     run_id: str
     fingerprint: str
@@ -77,6 +77,6 @@ class StoredRun:
     snapshot: str | None
     state: RunState
     staging: str | None = None
-    """Name of the table where its rows wait, unquoted; None where they are loaded directly."""
+    """Name of its staging table, unquoted; None where rows are loaded directly."""
     notes: tuple[str, ...] = ()
     """What every report of it says."""

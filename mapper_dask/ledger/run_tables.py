@@ -1,4 +1,4 @@
-"""What the target remembers of each run: the truth of every report.
+"""The ledger's tables of runs, from which every report is made.
 
 A chunk's rows and its ledger row commit in one transaction, or neither does. The order inside that
 transaction matters: the run's state is share-locked first, so that a stopped run commits nothing
@@ -39,11 +39,11 @@ from mapper_dask.schema.definition import target_difference
 from mapper_dask.schema.facts import Publication
 
 LEDGER_VERSION = "2"
-"""Layout of the tables; a later library that changes it reads this first."""
+"""Layout of the tables; a later version of the library that changes it reads this first."""
 
 
 def asides_of(run_id: str) -> str:
-    """Return how the names of tables begin into which a run's attempts load aside."""
+    """Return the prefix of the tables that a run's attempts load by direct path."""
     return f"mapper_dask_load_{fingerprint(run_id)}_"
 
 
@@ -62,7 +62,7 @@ class RunTables(TargetTables):
     def create(self) -> None:
         """Create the tables where they are missing; needs no right to create where they stand.
 
-        Those of an earlier library are upgraded.
+        Tables of an earlier version of the library are upgraded.
         """
         if not self.require_creatable():
             self.evidence.upgrade()
@@ -130,7 +130,7 @@ class RunTables(TargetTables):
         RunNotFoundError
             When the ledger has none of that name.
         LedgerError
-            When what it holds is not what this library writes there.
+            When its record is not as this library writes it.
         """
         rows = self.store.run("ledger_run", {"run_id": run_id}) if self.exists() else []
         if not rows:
@@ -158,7 +158,7 @@ class RunTables(TargetTables):
         Raises
         ------
         LedgerLostError
-            When they do not.
+            When they do not exist.
         """
         if not self.exists():
             raise lost(run_id)
@@ -166,8 +166,8 @@ class RunTables(TargetTables):
     def set_state(self, run_id: str, state: RunState, snapshot: str | None = None) -> None:
         """Move a run to another state, once the chunks being loaded have ended.
 
-        None commits afterwards unless the state is RUNNING. A run that has ended already stays as
-        it is, unless it is let run again.
+        None commits afterwards unless the state is RUNNING. A run that has ended already keeps its
+        state, unless it is resumed.
         """
         self.store.run(
             "ledger_set_state", {"run_id": run_id, "state": state.value, "snapshot": snapshot}
@@ -187,7 +187,7 @@ class RunTables(TargetTables):
     def restart(self, run_id: str, snapshot: str | None, staging: str | None, note: str) -> bool:
         """Forget what a run has staged, and let it run anew; return False when it was cancelled.
 
-        All of it in one transaction: no row of the first reading can stand beside the second's.
+        All of it in one transaction: rows of the two readings are never mixed.
         """
         values = {"run_id": run_id, "snapshot": snapshot}
         if not self.store.run("ledger_restart", values):
@@ -287,7 +287,7 @@ class RunTables(TargetTables):
     def retried(self, run_id: str, chunk_id: int, loaded: int, still: Sequence[Reject]) -> None:
         """Count rows as loaded that a chunk had set aside, and write down anew those that stay.
 
-        In the transaction that loads them, which holds the chunk (see ``claim``).
+        In the transaction that loads them, which has locked the chunk (see ``claim``).
 
         Raises
         ------
@@ -310,7 +310,7 @@ class RunTables(TargetTables):
         chunks: int,
         first: Callable[[], None] | None = None,
     ) -> RunState:
-        """End a run all of whose chunks are committed, publishing what waits; return its state.
+        """End a run all of whose chunks are committed, publishing staged rows; return its state.
 
         It is published once, whoever calls this and how often: the state changes in the same
         transaction.
@@ -318,7 +318,7 @@ class RunTables(TargetTables):
         Parameters
         ----------
         first
-            Takes out what the target refuses of what waits.
+            Called first, to reject staged rows that the target refuses.
 
         Raises
         ------
@@ -390,7 +390,7 @@ class RunTables(TargetTables):
     def forget(self, run_id: str) -> None:
         """Remove a run, its chunks, its rejects and the rows it has staged.
 
-        What is dropped is found in the catalogue by the run's name: whatever the ledger says.
+        What is dropped is found in the catalogue by the run's name, not read from the ledger.
         """
         drop_staged(self.target, run_id)
         self.target.drop_asides(asides_of(run_id))

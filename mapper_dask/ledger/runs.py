@@ -1,4 +1,4 @@
-"""The coordinator's side of the ledger: enter a run, end it, read it back."""
+"""The coordinator's access to the ledger: enters a run, ends it, reads it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from mapper_dask.spool.folder import KEPT_SECONDS
 T = TypeVar("T")
 
 STOP_ATTEMPTS = 12
-"""Attempts at stopping a run, between which a chunk may have slipped in."""
+"""Attempts at stopping a run: a chunk may have locked its row between two of them."""
 
 STOP_LOCK_TIMEOUT = 0.25
 """Seconds to wait for the run's row before the sessions that hold it are looked for again."""
@@ -46,9 +46,9 @@ class RunLedger:
     target: ConnectionRef
     run_id: str
     lock_timeout: float = DEFAULT_LOCK_TIMEOUT
-    """Seconds a lock is waited for, before a frozen worker's session is looked for and ended."""
+    """Seconds to wait for a lock, before a frozen worker's session is looked for and ended."""
     connection_wait: float = DEFAULT_CONNECTION_WAIT
-    """Seconds for which a connection is waited for while others hold all of the target's."""
+    """Seconds to wait for a connection while others hold all of the target's."""
 
     @contextlib.contextmanager
     def _session(self, lock_timeout: float | None = None) -> Iterator[RunTables]:
@@ -67,7 +67,7 @@ class RunLedger:
             return None
 
     def state(self) -> RunState | None:
-        """Return where the run stands, None when the ledger does not know it."""
+        """Return the run's state; None if the ledger does not have it."""
 
         def look(ledger: RunTables) -> RunState | None:
             values = {"run_id": self.run_id}
@@ -87,10 +87,10 @@ class RunLedger:
         table: TargetTable,
         publication: Publication | None = None,
     ) -> bool:
-        """Enter the run, in tables made where they are missing; False when it stands already.
+        """Enter the run, creating missing tables; False if the ledger has it already.
 
-        The table where its rows wait is made in the same transaction, and those of dead runs are
-        removed. What the table is stored in that takes the rows is noted.
+        Its staging table is created in the same transaction, and those of dead runs are removed.
+        The storage of the table that receives the rows is recorded.
         """
         takes = (table.schema, table.name)
         if publication is not None:
@@ -114,12 +114,12 @@ class RunLedger:
         return self._call(enter, new=True)
 
     def reopen(self, snapshot: str | None, publication: Publication | None = None) -> None:
-        """Let the run go on; one that another coordinator has under way is left as it is.
+        """Resume the run, unless another coordinator has it under way.
 
         Raises
         ------
         LedgerError
-            When the table where its rows wait is not its own.
+            When the staging table is not its own.
         """
 
         def reopen(ledger: RunTables) -> None:
@@ -142,7 +142,7 @@ class RunLedger:
         return True
 
     def accept(self, mark: TableMark, note: str) -> None:
-        """Remember that the run's rows are where this mark is, and what every report says of it."""
+        """Record that the run's rows are in this mark's table, with a note for every report."""
 
         def accept(ledger: RunTables) -> None:
             ledger.evidence.accept(self.run_id, mark)
@@ -162,7 +162,7 @@ class RunLedger:
     def read_anew(
         self, snapshot: str | None, staging: str | None, note: str, chunks: Sequence[Chunk]
     ) -> bool:
-        """Let a stopped run begin anew over other chunks; False when it was cancelled."""
+        """Restart a stopped run with other chunks; False if it was cancelled."""
         return self._call(
             lambda ledger: read_anew(ledger, self.run_id, snapshot, staging, note, chunks)
         )
@@ -170,7 +170,7 @@ class RunLedger:
     def take_chunks(
         self, snapshot: str | None, before: Sequence[Chunk], chunks: Sequence[Chunk], note: str
     ) -> bool:
-        """Let the run do what its query has given; False when it is not as it was ``before``."""
+        """Give the run the chunks of a reading; False if its chunks are not as ``before``."""
         return self._call(
             lambda ledger: take_chunks(ledger, self.run_id, snapshot, before, chunks, note)
         )
@@ -180,10 +180,10 @@ class RunLedger:
         return self._call(lambda ledger: withdraw(ledger, self.run_id))
 
     def stop(self, state: RunState) -> None:
-        """Stop the run at once: what is being loaded is broken off, and nothing commits afterwards.
+        """Stop the run at once: chunks being loaded are interrupted, nothing commits afterwards.
 
-        A chunk that is being loaded holds the run's row. So its session is ended, again and again
-        until no other has taken its place.
+        A chunk that is being loaded has locked the run's row. So its session is ended, repeatedly
+        until no other one has taken its place.
         """
         for attempt in attempts(STOP_ATTEMPTS, self.connection_wait):
             with attempt:
@@ -201,10 +201,10 @@ class RunLedger:
             return ledger.store.end_sessions(session_tag(self.run_id))
 
     def publish(self, publication: Publication | None, chunks: int) -> RunState:
-        """End the run if all its chunks are committed, publishing what waits; return its state.
+        """End the run if all its chunks are committed, publishing staged rows; return its state.
 
-        Where the target refuses what may be single rows, and the run may set some aside, all of it
-        is done once more, without those.
+        If the target refuses what may be single rows, and the run may reject some, it is all done
+        once more without those.
         """
         try:
             return self._call(lambda ledger: ledger.publish(self.run_id, publication, chunks))
@@ -215,7 +215,7 @@ class RunLedger:
         return self._publish_apart(publication, chunks)
 
     def _publish_apart(self, publication: Publication, chunks: int) -> RunState:
-        """Publish what waits but for the rows that the target refuses, which are set aside."""
+        """Publish the staged rows, except those that the target refuses, which are rejected."""
         log("rows_refused", logging.WARNING, run=self.run_id, table=publication.target)
         keys = publication.reject_keys
         return self._call(
@@ -247,9 +247,9 @@ class RunLedger:
     def _call(
         self, work: Callable[[RunTables], T], number: int = DEFAULT_ATTEMPTS, *, new: bool = False
     ) -> T:
-        """Return what some work on the ledger returns, done in one transaction that may be retried.
+        """Run work on the ledger in one transaction that may be retried, and return its result.
 
-        All of it can be done twice: a commit whose answer was lost changes nothing the second time.
+        It is idempotent: after a commit whose reply was lost, the second try changes nothing.
         """
         for attempt in attempts(number, self.connection_wait):
             with attempt:
@@ -264,13 +264,13 @@ class RunLedger:
         raise AssertionError  # pragma: no cover - attempts return or raise
 
     def _require_kept(self, error: DatabaseError) -> None:
-        """Say so when a table was missing because the ledger is gone."""
+        """Raise LedgerLostError if a table is missing because the ledger is gone."""
         if error.details.get("missing_table"):
             with self._session() as ledger:
                 ledger.require_kept(self.run_id)
 
     def _end_frozen(self, error: DatabaseError) -> None:
-        """End the sessions of frozen workers, when a lock was waited for in vain."""
+        """End the sessions of frozen workers if a lock was not granted in time."""
         if error.details.get("waited_for_lock"):
             with self._session() as ledger:
                 tag = session_tag(self.run_id)

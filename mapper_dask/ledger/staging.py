@@ -1,6 +1,6 @@
-"""A run's staging table: its name follows from the run's, the catalogue says whether it is ours.
+"""A run's staging table: its name is derived from the run's, the catalogue shows if it is ours.
 
-So no name that stands in the ledger is ever one that is emptied, published or dropped.
+So no name that is read from the ledger is ever emptied, published or dropped.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from mapper_dask.naming import fingerprint
 from mapper_dask.schema.facts import Publication
 
 STAGING_PREFIX = "mapper_dask_stage_"
-"""Begins the name of every staging table; the queries that find leftovers know it too."""
+"""Prefix of every staging table; the queries that find leftovers use it too."""
 
 
 def staging_of(run_id: str) -> str:
-    """Return the name of the table where a run's rows wait."""
+    """Return the name of a run's staging table."""
     return f"{STAGING_PREFIX}{fingerprint(run_id)}"
 
 

@@ -1,4 +1,4 @@
-"""A job as the ledger keeps it: enough to go on with it, and never a secret."""
+"""A job as the ledger stores it: enough to resume it, and never a secret."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mapper_dask.naming import fingerprint
 from mapper_dask.parallel_models import Transformation
 
 INSTALLED = {"site-packages", "dist-packages"}
-"""Folders of packages that were installed."""
+"""Folders of installed packages."""
 
 _KEPT = [name for name, one in FIELDS.items() if one.read is not None]
 _DIGESTED = sorted(
@@ -52,13 +52,13 @@ def _identity(job: MapperJob, source: ConnectionRef) -> dict[str, Any]:
 def job_fingerprint(job: MapperJob, source: ConnectionRef) -> str:
     """Return a digest of what a job reads, from where, how it cuts it and where it writes.
 
-    The function counts by its name only: one that was mended between two runs may go on.
+    The function counts by its name only, so a run can be resumed with a corrected one.
     """
     return fingerprint(*_identity(job, source).values())
 
 
 def moves(job: MapperJob, source: ConnectionRef, target: str | None) -> str:
-    """Return a digest of which rows a job puts where, however it cuts them and enters them.
+    """Return a digest of which rows a job loads where, however it cuts and loads them.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def marks(job: MapperJob, source: ConnectionRef) -> dict[str, str]:
 
 
 def require_marks(job: MapperJob, source: ConnectionRef, planned: Mapping[str, str]) -> None:
-    """Refuse a job that is not the one a plan was made of; a plan without marks says nothing.
+    """Refuse a job that is not the one a plan was made for; a plan without marks fits any.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def require_marks(job: MapperJob, source: ConnectionRef, planned: Mapping[str, s
 
 
 def require_same(job: MapperJob, source: ConnectionRef, stored: StoredRun) -> None:
-    """Refuse a job that is not the one of a run, and a run that cannot go on.
+    """Refuse a job that is not the one of a run, and a run that cannot be resumed.
 
     Raises
     ------
@@ -162,9 +162,9 @@ def function_name(function: Callable[..., Any] | None) -> str | None:
 
 
 def _imported(name: str | None, run_id: str) -> Transformation | None:
-    """Return the function the ledger names, where it is one of the user's own.
+    """Return the function that the ledger names, if it is one of the user's own.
 
-    Whoever may write the ledger is not meant to run programs here. So nothing of Python's own or of
+    A login that may write the ledger must not run programs here. So nothing of Python's own or of
     an installed package is imported for it: some of those run commands.
     """
     if name is None:

@@ -1,4 +1,4 @@
-"""Runs as the ledger holds them: find one, end it, stop it, forget it, read its rejects."""
+"""Stored runs: find one, end it, stop it, discard it, read its rejects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.schema.facts import Publication
 
 CANCELLED = "the run was cancelled; what is committed stays accounted for"
-"""What the result of a cancelled run says of it as a whole."""
+"""The error in the result of a cancelled run."""
 
 
 def found(target: ConnectionRef, run_id: str) -> StoredRun:
@@ -47,13 +47,13 @@ class Outcome:
     error: str | None
     """Why it failed as a whole, beyond its chunks."""
     published: bool
-    """Whether its rows are in the target; False while they wait in a staging table."""
+    """Whether its rows are in the target; False while they are in a staging table."""
     notes: tuple[str, ...]
-    """What the ledger has to say of it."""
+    """The ledger's notes on it."""
 
 
 def finish(ledger: RunLedger, publication: Publication | None, chunks: int) -> Outcome:
-    """End a run, publishing its rows where that comes last; return how it ended.
+    """End a run, publishing its staged rows; return how it ended.
 
     Its chunks are counted in the ledger, and once it has left RUNNING no straggler can commit.
 
@@ -93,7 +93,7 @@ def finish(ledger: RunLedger, publication: Publication | None, chunks: int) -> O
 
 
 def _require_there(ledger: RunLedger) -> None:
-    """Refuse to end a run as done whose rows have gone from its table meanwhile."""
+    """Refuse to end a run as done whose rows are missing from its table."""
     stored = found(ledger.target, ledger.run_id)
     verdict = still_there(ledger.target, stored)
     unknown = verdict.standing is Standing.UNKNOWN and verdict.changed
@@ -157,7 +157,7 @@ def end_reading(source: ConnectionRef, run_id: str) -> None:
 
 
 def discard(target: ConnectionRef, run_id: str) -> None:
-    """Stop a run, drop what it has staged, remove it from the ledger, whatever stands there."""
+    """Stop a run, drop what it has staged, and remove it from the ledger, whatever its record."""
     ledger = RunLedger(target, run_id)
     require_known(ledger)
     ledger.stop(RunState.CANCELLED)
@@ -165,7 +165,7 @@ def discard(target: ConnectionRef, run_id: str) -> None:
 
 
 def require_known(ledger: RunLedger) -> None:
-    """Make sure that the ledger has a run; what it holds of it is not looked at.
+    """Check that the ledger has a run; its record is not read.
 
     Raises
     ------
@@ -177,7 +177,7 @@ def require_known(ledger: RunLedger) -> None:
 
 
 def rejects(target: ConnectionRef, run_id: str) -> pd.DataFrame:
-    """Return the rows a run has set aside."""
+    """Return the rejected rows of a run."""
     found(target, run_id)
     rows = [
         (chunk_id, reject.stage, reject.reason, reject.key, reject.row)

@@ -1,9 +1,9 @@
-"""Whether what the ledger says may decide what its reader runs.
+"""Checks who may write a ledger before its content decides what its reader runs.
 
-Whoever may write the ledger's tables can plant a run: a query, the name of a connection, of a
-function. Who resumes it would read with his own rights what somebody with fewer chose. So before
-any of it is taken from there, the catalogue is asked who could have written it. The owner of the
-tables is trusted: a trigger of his runs as whoever writes them, anyhow.
+A login that may write the ledger's tables can plant a run: a query, the name of a connection or of
+a function. A user who resumes it would run, with more rights, what somebody with fewer chose. So
+before any of it is used, the catalogue is queried for who could have written it. The owner of the
+tables is trusted: a trigger of theirs runs with the rights of any writer anyway.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from mapper_dask.ledger.flow_tables import TABLES as FLOW_TABLES
 from mapper_dask.ledger.run_tables import TABLES
 
 TOLD = 5
-"""Roles that an error names."""
+"""Roles that an error lists."""
 
 
 def writers(ledger: ConnectionRef, tables: Sequence[str] = TABLES) -> tuple[str, ...]:
     """Return who may write a ledger and is neither its owner, an administrator nor the caller.
 
-    Each with the rights that let it, as a sentence names them.
+    Each with the rights that allow it, for a message.
     """
     with open_source(ledger, "ledger") as session:  # which may write nothing
         session.begin_read(None)
@@ -39,14 +39,14 @@ def writers(ledger: ConnectionRef, tables: Sequence[str] = TABLES) -> tuple[str,
 def require_trusted(
     ledger: ConnectionRef, run_id: str, what: str, *, given: str, tables: Sequence[str] = TABLES
 ) -> None:
-    """Refuse to take what decides a run from a ledger that others can write.
+    """Refuse to use a run's query, connections or function from a ledger that others can write.
 
     Parameters
     ----------
     what
         The fields that would be taken.
     given
-        How the caller gives them himself.
+        How the caller can give them instead.
 
     Raises
     ------

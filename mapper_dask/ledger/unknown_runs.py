@@ -1,4 +1,4 @@
-"""A run that a ledger does not know: perhaps what was named is a flow's, whose jobs have runs."""
+"""The error of an unknown run: the name may be that of a flow, whose jobs have runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mapper_dask.near import did_you_mean
 
 
 def unknown(ledger: ConnectionRef, run_id: str) -> RunNotFoundError:
-    """Return the error that a ledger has no run of a name; one of a flow's name names its jobs'."""
+    """Return the error of an unknown run; for the name of a flow it names the jobs' runs."""
     message = f"run_id: the ledger at {ledger} has no run {run_id!r}"
     with contextlib.suppress(MapperError):
         message += _meant(ledger, run_id)
@@ -29,7 +29,7 @@ def unknown(ledger: ConnectionRef, run_id: str) -> RunNotFoundError:
 
 
 def _meant(ledger: ConnectionRef, run_id: str) -> str:
-    """Return which run was meant, else what shows those there are, as the end of a sentence."""
+    """Return the run that was meant, else how to list all, as the end of a sentence."""
     names = [*(flow.run_id for flow in all_runs(ledger)), *_runs(ledger)]
     return did_you_mean(run_id, names, otherwise="; `mapper-dask status` shows those it has")
 

@@ -1,12 +1,12 @@
-"""How many connections a run, or the jobs of a flow, may hold: counted before they are opened.
+"""Limits the connections of a run, or of a flow's jobs, before they are opened.
 
 The budget of a server is what it has free when the first job begins, less a reserve for others, or
 the limit that was set. Each job has a *share* of it: the coordinator's own connections, and those
-of its chunks at work. Where all workers fit, nothing is counted while they work. Where they do not,
-no more chunks are handed out at a time than fit, and workers close their connections after each.
+of its running chunks. Where all workers fit, nothing is counted while they work. Where they do not,
+no more chunks run at a time than fit, and workers close their connections after each.
 
-All of it is the coordinator's: no worker asks anybody before it connects. That other programs take
-connections meanwhile cannot be ruled out; a chunk that gets none waits and is tried again.
+Only the coordinator counts: no worker asks before it connects. Other programs may take connections
+meanwhile; a chunk that gets none waits and is retried.
 """
 
 from __future__ import annotations
@@ -30,50 +30,50 @@ from mapper_dask.retries import DEFAULT_CONNECTION_WAIT, attempts, lacks_connect
 from mapper_dask.settings import Settings
 
 RESERVE = 0.1
-"""Share of a server's free connections that is left to others, at least one; the last ones without
-which no chunk could be moved are taken all the same."""
+"""Fraction of a server's free connections that is left to others, at least one; but never so many
+that no chunk could be moved."""
 
 LOOK = 0.5
-"""Seconds after which a job that waits for other jobs of its flow looks whether it was stopped."""
+"""Seconds after which a job that waits for other jobs of its flow checks whether it was stopped."""
 
 
 class Share:
-    """What one run may hold open; made by :meth:`Budget.admit`."""
+    """The connections that one run may hold open; made by :meth:`Budget.admit`."""
 
     def __init__(self, budget: Budget, needed: tuple[Need, ...]) -> None:
         self._budget = budget
         self.needs = needed
         self.kept_workers = 0
-        """Workers that keep their connections; 0 while chunks are counted one by one."""
+        """Workers that keep their connections; 0 while chunks are counted."""
         self.at_work = 0
-        """Chunks that are handed out, where they are counted."""
+        """Chunks that run, where they are counted."""
         self.hungry = False
-        """Whether it was refused a chunk since it last got one."""
+        """Whether its last request for a chunk was refused."""
         self.ahead = False
-        """Whether workers may read the next chunk meanwhile."""
+        """Whether workers may read the next chunk while they load one."""
 
     @property
     def keeps(self) -> bool:
-        """Whether every worker has room to keep its connections: then nothing is counted."""
+        """Whether every worker may keep its connections: then chunks are not counted."""
         return self.kept_workers > 0
 
     @property
     def limited(self) -> bool:
-        """Whether somebody has set a limit."""
+        """Whether ``connections.limit`` is set."""
         return self._budget.limit is not None
 
     def settle(self, threads: int, wanted: int, *, own: bool) -> str:
-        """Decide how chunks are handed out; return what to know of it, empty for nothing.
+        """Decide whether chunks are counted; return a note on that, or an empty text.
 
         Parameters
         ----------
         threads
-            How many may run chunks.
+            Threads that may run chunks.
         wanted
             How many of them are to be kept busy.
         own
-            Whether they serve this run alone, and no more can join them. Where others do, a limit
-            is kept by counting, however high it is.
+            Whether they serve this run alone, and no more can join. Otherwise a limit is kept by
+            counting chunks, however high it is.
         """
         return self._budget.settle(self, threads, wanted, own=own)
 
@@ -83,24 +83,24 @@ class Share:
         return self.keeps and bool(self.needs)
 
     def follow(self, threads: int) -> None:
-        """Count workers that have joined, as many as there is room for; and those that left."""
+        """Adjust the workers that keep their connections to those that joined or left."""
         self._budget.follow(self, threads)
 
-    def room(self) -> int:
+    def most_workers(self) -> int:
         """Return how many workers could keep their connections; 0 while chunks are counted."""
-        return self._budget.room(self)
+        return self._budget.most_workers(self)
 
     def bounded(self, task: ChunkTask) -> ChunkTask:
-        """Return a run's work as it is done within the share."""
+        """Return a run's task with the settings that keep it within the share."""
         read = replace(task.read, ahead=self.ahead)
         return replace(task, read=read, keep_connections=self.keeps)
 
     def take(self) -> bool:
-        """Return whether one more chunk may be handed out now; always, while none is."""
+        """Return whether one more chunk may begin now; always True while none runs."""
         return self._budget.take(self)
 
     def give_back(self) -> None:
-        """Say that a chunk has ended."""
+        """Record that a chunk has ended."""
         self._budget.give_back(self)
 
     def held(self, limit: tuple[str, str]) -> int:
@@ -124,7 +124,7 @@ class Budget:
     wait
         Seconds to wait for connections that others hold.
     runs
-        Jobs that are going to share it at a time: room for a chunk of each is kept.
+        Jobs that share it at a time: connections for a chunk of each are reserved.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class Budget:
     ) -> None:
         self.limit, self.wait, self.runs = limit, wait, max(1, runs)
         self._asking = threading.Lock()
-        """One job asks at a time: what another asks by would count as somebody else's."""
+        """One job asks at a time: another one's asking connection would count as taken."""
         self._changed = threading.Condition()
         self._shares: list[Share] = []
         self._waiting = 0
@@ -149,7 +149,7 @@ class Budget:
         return cls(limit, wait, runs=runs)
 
     def attempts(self, run_id: str, stop: threading.Event, tidy: Callable[[], None]) -> Any:
-        """Return attempts at a run's beginning: made anew while others hold the connections.
+        """Return attempts to begin a run, repeated while others hold the connections.
 
         Parameters
         ----------
@@ -158,7 +158,7 @@ class Budget:
         stop
             Ends the waiting.
         tidy
-            Closes what idles elsewhere in the run's name: it may be what is missing.
+            Closes idle connections of the run in other processes: they may be what is missing.
 
         Raises
         ------
@@ -172,13 +172,13 @@ class Budget:
                 message = f"run {run_id!r} was stopped while it waited for connections"
                 raise RunStoppedError(message, run_id=run_id)
 
-        def tell(error: BaseException) -> None:
+        def note(error: BaseException) -> None:
             close_idle()
             tidy()
-            told = {"run": run_id, "why": error, "seconds_left": ends - time.monotonic()}
-            log("connections_awaited", logging.WARNING, **told)
+            left = ends - time.monotonic()
+            log("connections_awaited", logging.WARNING, run=run_id, why=error, seconds_left=left)
 
-        return attempts(1, self.wait, sleep=pause, before_sleep=tell)
+        return attempts(1, self.wait, sleep=pause, before_sleep=note)
 
     @contextlib.contextmanager
     def admit(
@@ -189,12 +189,12 @@ class Budget:
         direct_path: bool,
         stop: threading.Event,
     ) -> Iterator[Share]:
-        """Lend a share with room for at least one chunk; wait for other jobs of the same budget.
+        """Lend a share that allows at least one chunk; wait for other jobs of the same budget.
 
         Raises
         ------
         ConnectionFailedError
-            When a server has too few connections left; ``lacks_connection`` tells it from others.
+            When a server has too few connections left; see ``lacks_connection``.
         ConfigurationError
             When the limit is too low for any chunk.
         """
@@ -210,11 +210,11 @@ class Budget:
             with self._changed:
                 self._shares.remove(share)
                 if not self._shares:
-                    self._capacity.clear()  # asked anew by who comes next
+                    self._capacity.clear()  # the next job measures it again
                 self._changed.notify_all()
 
     def settle(self, share: Share, threads: int, wanted: int, *, own: bool) -> str:
-        """Decide how a share's chunks are handed out; see :meth:`Share.settle`."""
+        """Decide whether a share's chunks are counted; see :meth:`Share.settle`."""
         with self._changed:
             if (own or self.limit is None) and self._fits(share, threads, ahead=False):
                 share.ahead = self._fits(share, threads, ahead=True)
@@ -231,22 +231,22 @@ class Budget:
         )
 
     def follow(self, share: Share, threads: int) -> None:
-        """Let a share keep the connections of so many workers; see :meth:`Share.follow`."""
+        """Set how many workers of a share keep their connections; see :meth:`Share.follow`."""
         if share.keeps:
             with self._changed:
-                share.kept_workers = max(1, min(threads, self._room(share, ahead=share.ahead)))
+                share.kept_workers = max(1, min(threads, self._fitting(share, ahead=share.ahead)))
                 self._changed.notify_all()
 
-    def room(self, share: Share) -> int:
-        """Return how many workers a share has room for; see :meth:`Share.room`."""
+    def most_workers(self, share: Share) -> int:
+        """Return how many workers fit into a share; see :meth:`Share.most_workers`."""
         if not share.keeps:
             return 0
         with self._changed:
-            return self._room(share, ahead=share.ahead)
+            return self._fitting(share, ahead=share.ahead)
 
-    def _room(self, share: Share, *, ahead: bool) -> int:
-        """Return how many workers may keep all they open."""
-        room = MOST
+    def _fitting(self, share: Share, *, ahead: bool) -> int:
+        """Return how many workers may keep all connections they open."""
+        most = MOST
         for need in share.needs:
             capacity = self._capacity.get(need.limit)
             if capacity is None:
@@ -254,11 +254,11 @@ class Budget:
             others = self._used(need.limit) - share.held(need.limit)
             to_come = max(0, self.runs - len(self._shares)) * need.least
             each = need.each + (need.ahead if ahead else 0)
-            room = min(room, (capacity - others - to_come - need.fixed) // max(1, each))
-        return room
+            most = min(most, (capacity - others - to_come - need.fixed) // max(1, each))
+        return most
 
     def take(self, share: Share) -> bool:
-        """Hand out one more chunk, if there is room; see :meth:`Share.take`."""
+        """Count one more chunk, if connections are left for it; see :meth:`Share.take`."""
         if share.keeps:
             return True
         with self._changed:
@@ -267,7 +267,7 @@ class Budget:
             return not share.hungry
 
     def give_back(self, share: Share) -> None:
-        """Take note that a chunk has ended."""
+        """Record that a chunk has ended; see :meth:`Share.give_back`."""
         if share.keeps:
             return
         with self._changed:
@@ -275,7 +275,7 @@ class Budget:
             self._changed.notify_all()
 
     def _may_take(self, share: Share) -> bool:
-        """Return whether there is room for one more, and no other job that has fewer wants it."""
+        """Return whether one more chunk fits, and no other job with fewer chunks waits for one."""
         others = [other for other in self._shares if other is not share and other.hungry]
         if self._waiting or any(other.at_work < share.at_work for other in others):
             return False
@@ -289,7 +289,7 @@ class Budget:
         with self._changed:
             self._waiting += 1
             try:
-                while not self._has_room(share):
+                while not self._can_begin(share):
                     if stop.is_set():
                         message = "the run was stopped while it waited for others of its flow"
                         raise RunStoppedError(message)
@@ -298,8 +298,8 @@ class Budget:
             finally:
                 self._waiting -= 1
 
-    def _has_room(self, share: Share) -> bool:
-        """Return whether a share can begin; raise when no other job of this budget is in its way.
+    def _can_begin(self, share: Share) -> bool:
+        """Return whether a share can begin; raise if it could not even without other jobs.
 
         Raises
         ------
@@ -308,24 +308,24 @@ class Budget:
         ConfigurationError
             When the limit is too low.
         """
-        room = True
+        fits = True
         for need in share.needs:
             used = self._used(need.limit)
             if not used:
                 self._capacity[need.limit] = self._measured(need)
             capacity = self._capacity[need.limit]
-            room = room and (capacity is None or used + need.least <= capacity)
-        return room
+            fits = fits and (capacity is None or used + need.least <= capacity)
+        return fits
 
     def _measured(self, need: Need) -> int | None:
-        """Return the connections to a server that this budget may use.
+        """Return how many connections to a server this budget may use.
 
         Raises
         ------
         ConnectionFailedError
-            When they are too few for one chunk.
+            When too few are free for one chunk.
         ConfigurationError
-            When the limit is.
+            When the limit is too low for one chunk.
         """
         limit = None if need.part else self.limit
         if limit is not None and limit < need.least:
@@ -339,7 +339,9 @@ class Budget:
             return limit
         if need.free < need.least:
             raise _taken(need, self.wait)
-        if limit is not None or need.part:  # such a limit is there for this login's sake
+        if (
+            limit is not None or need.part
+        ):  # such a limit is meant for this login, so no reserve is left
             return need.free if limit is None else min(limit, need.free)
         reserve = max(1, int(RESERVE * need.free))
         return max(need.least, need.free - reserve)
@@ -348,11 +350,11 @@ class Budget:
         return sum(share.held(limit) for share in self._shares)
 
     def _fits(self, share: Share, threads: int, *, ahead: bool) -> bool:
-        """Return whether so many workers may keep all they open."""
-        return max(1, threads) <= self._room(share, ahead=ahead)
+        """Return whether so many workers may keep all connections they open."""
+        return max(1, threads) <= self._fitting(share, ahead=ahead)
 
     def _most(self, need: Need) -> float:
-        """Return how many chunks fit at a time, while no other job is there."""
+        """Return how many chunks fit at a time, without other jobs."""
         capacity = self._capacity.get(need.limit)
         return float("inf") if capacity is None else (capacity - need.fixed) // need.each
 
@@ -364,7 +366,7 @@ REMEDY = (
 
 
 def unbounded() -> Share:
-    """Return a share of everything: nothing is counted."""
+    """Return a share without limits: nothing is counted."""
     share = Share(Budget(), ())
     share.ahead, share.kept_workers = True, 1
     return share

@@ -1,4 +1,4 @@
-"""What a server has left: how many connections, and who holds the others."""
+"""How many connections a server has left, and who holds the others."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from mapper_dask.errors import DatabaseError
 from mapper_dask.retries import lacks_connection
 
 KEEPER, ASKING = 1, 1
-"""The coordinator's connections: one keeps the source's snapshot, one asks and stops."""
+"""The coordinator's connections: one keeps the source's snapshot, one queries and cancels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a run opens of the connections that one limit bounds."""
+    """The connections that a run opens under one limit."""
 
     server: str
-    """What tells the server from others, whatever it is called."""
+    """Identifies the server, under whatever address it was reached."""
     part: str
-    """Whose limit it is: empty for the server's own, else a role or a database of it."""
+    """The role or database that the limit belongs to; empty for the server's own."""
     refs: tuple[ConnectionRef, ...]
-    """Databases of the run that are bounded by it: its source, its target or both."""
+    """The run's databases under it: its source, its target or both."""
     fixed: int
     """Connections of the coordinator."""
     each: int
-    """Connections of a chunk that is at work."""
+    """Connections of a running chunk."""
     ahead: int
-    """Those that are added where a worker reads the next chunk meanwhile."""
+    """Connections added where a worker reads the next chunk meanwhile."""
     free: int | None
-    """What the run may open, those included that idle in this process; None: nobody knows."""
+    """Connections the run may open, idle ones of this process included; None: not known."""
 
     @property
     def limit(self) -> tuple[str, str]:
-        """What tells the limit from others."""
+        """Identifies the limit."""
         return self.server, self.part
 
     @property
@@ -53,7 +53,7 @@ class Need:
 
 @dataclass(slots=True)
 class _Sum:
-    """What is gathered of one limit."""
+    """The connections under one limit while they are summed up."""
 
     free: int | None
     refs: list[ConnectionRef] = field(default_factory=list)
@@ -65,12 +65,12 @@ class _Sum:
 def needs(
     source: ConnectionRef, target: ConnectionRef | None, *, direct_path: bool
 ) -> tuple[Need, ...]:
-    """Return what a run opens on each server it speaks to, and what that has free.
+    """Return what a run opens on each of its servers, and what is free there.
 
     Raises
     ------
     ConnectionFailedError
-        When a server cannot be reached, or has no connection left to answer by.
+        When a server cannot be reached, or has no connection left.
     """
     sums: dict[tuple[str, str], _Sum] = {}
     for server, part, free in _asked(source, "source_conn"):
@@ -82,7 +82,7 @@ def needs(
     for server, part, free in _asked(target, "target_conn"):
         one = sums.setdefault((server, part), _Sum(free))
         one.refs.append(target)
-        one.free = free  # what the source holds meanwhile is taken off
+        one.free = free  # measured last, so the source's connection is already off it
         one.fixed = max(one.fixed, ASKING)
         one.each += 2 if direct_path else 1
     return tuple(_need(limit, one) for limit, one in sums.items())
@@ -94,9 +94,9 @@ def _need(limit: tuple[str, str], one: _Sum) -> Need:
 
 
 def holders(refs: Sequence[ConnectionRef]) -> str:
-    """Return who holds connections to a server, as a person reads it; empty when it does not say.
+    """Return who holds a server's connections, for a message; empty if that cannot be queried.
 
-    A server without a connection left cannot be asked, but by one that is open: the last used.
+    A server without connections left is queried by an open one: the last used.
     """
     found = _ask(refs[-1], "connections_held") or []
     return ", ".join(f"{name} ({number})" for name, number in found)
@@ -123,8 +123,8 @@ def _ask(ref: ConnectionRef, query: str, field: str = "") -> list[tuple[Any, ...
     Parameters
     ----------
     field
-        The argument the reference was given as: the run needs it, so what stands against a
-        connection is raised. Empty where an answer is only welcome.
+        The argument the reference was given as: the run needs the connection, so its errors are
+        raised. Empty where the answer is optional.
     """
     try:
         with open_source(ref, field, kept=True) as session:
@@ -142,4 +142,4 @@ def _answer(session: Source, query: str) -> list[tuple[Any, ...]] | None:
     except DatabaseError as error:
         if error.transient:
             raise
-        return None  # a right that lacks; the connection is as good as before
+        return None  # the right is missing; the connection stays usable

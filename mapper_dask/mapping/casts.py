@@ -1,7 +1,6 @@
 """Columns as Arrow, and into other types without loss. Pure.
 
-A value that would not come back from its new type as it was makes the cast fail; no message shows
-the value.
+The cast fails if a value would not convert back unchanged; no message shows the value.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ _NULLABLE = {
 }
 
 LARGE = 2.0**24
-"""From here on the shortest digits of a whole number may be others than its own."""
+"""From here on a whole number's shortest digits may differ from its exact ones."""
 
 Family = str
 """int, float, decimal, text, bool, date, timestamp or timestamptz; empty for anything else."""
@@ -63,18 +62,18 @@ _MAY_BECOME = {
 
 
 class CastError(ValueError):
-    """A value that its new type does not hold, or a pair of types that have nothing in common."""
+    """A value does not fit its new type, or a type cannot be cast to another."""
 
 
 def arrow_type(wanted: ColumnType) -> pa.DataType:
-    """Return a type as Arrow has it."""
+    """Return the Arrow type of a type name."""
     if wanted.kind == "decimal":
         return pa.decimal128(wanted.precision, wanted.scale)
     return _ARROW[wanted.kind]
 
 
 def family(arrow: pa.DataType) -> Family:
-    """Return what kind of values a type holds."""
+    """Return the family of a type."""
     tests: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
         (pa.types.is_integer, "int"),
         (pa.types.is_floating, "float"),
@@ -96,8 +95,8 @@ def to_arrow(series: pd.Series, wanted: ColumnType | None = None) -> pa.Array:
     Parameters
     ----------
     wanted
-        What the column is cast to next. Decimals come as texts then, where no Arrow decimal holds
-        them, or each is to have its own digits: as text.
+        The type the column is cast to next. Decimals are then returned as texts if no Arrow
+        decimal holds them, or if that type is text, so that each keeps its own digits.
 
     Raises
     ------
@@ -137,7 +136,7 @@ def _decimals_as_text(values: Any) -> pa.Array | None:
 
 
 def to_series(array: pa.Array, index: pd.Index, dtype_backend: str) -> pd.Series:
-    """Return an Arrow column as the frame of a job has it."""
+    """Return an Arrow column as a pandas Series of the given backend."""
     if dtype_backend != "pyarrow" and pa.types.is_floating(array.type):
         return pd.Series(nullable_floats(array), index=index)
     return to_pandas(pa.table({"c": array}), dtype_backend)["c"].set_axis(index)
@@ -165,7 +164,7 @@ def cast(array: pa.Array, wanted: ColumnType) -> pa.Array:
     Raises
     ------
     CastError
-        When a value would not be the same, or there is no way between the types.
+        When a value would change, or the types cannot be cast.
     """
     if pa.types.is_null(array.type):
         return array.cast(arrow_type(wanted))
@@ -197,7 +196,7 @@ def _cast(array: pa.Array, target: pa.DataType, before: Family, after: Family) -
 
 
 def _is_same(array: pa.Array, made: pa.Array, before: Family, after: Family) -> bool:
-    """Return whether no value was lost where Arrow does not look."""
+    """Return whether all values are unchanged, where Arrow does not check that."""
     if after == "float" and before in ("text", "decimal"):
         texts = pc.cast(array, pa.string())
         return texts.equals(pc.cast(made, pa.string())) or _same_numbers(texts, made)
@@ -219,8 +218,8 @@ def _equal_with_nan(one: pa.Array, other: pa.Array) -> bool:
 
 def _same_numbers(texts: pa.Array, floats: pa.Array) -> bool:
     shortest = pc.cast(floats, pa.string())
-    told = zip(texts.to_pylist(), shortest.to_pylist(), floats.to_pylist(), strict=True)
-    return all(text is None or _is_number(Decimal(text.strip()), *rest) for text, *rest in told)
+    values = zip(texts.to_pylist(), shortest.to_pylist(), floats.to_pylist(), strict=True)
+    return all(text is None or _is_number(Decimal(text.strip()), *rest) for text, *rest in values)
 
 
 def _same_decimals(texts: pa.Array, decimals: pa.Array) -> bool:
@@ -229,31 +228,31 @@ def _same_decimals(texts: pa.Array, decimals: pa.Array) -> bool:
     plain = not pc.any(pc.match_substring(texts, "e", ignore_case=True), min_count=0).as_py()
     if longest <= MOST_DIGITS and plain:
         return True
-    told = zip(texts.to_pylist(), decimals.to_pylist(), strict=True)
-    return all(text is None or Decimal(text.strip()) == made for text, made in told)
+    values = zip(texts.to_pylist(), decimals.to_pylist(), strict=True)
+    return all(text is None or Decimal(text.strip()) == made for text, made in values)
 
 
 def _is_number(number: Decimal, shortest: str, found: float) -> bool:
-    """Return whether a number is a float's: the one its shortest digits say, or its very own."""
+    """Return whether a number equals a float: by its shortest digits, or exactly."""
     if number.is_nan():
-        return found != found  # noqa: PLR0124 - NaN alone is not itself
+        return found != found  # noqa: PLR0124 - only NaN differs from itself
     return number in (Decimal(shortest), Decimal(found))
 
 
 def _digits(array: pa.Array) -> pa.Array:
     """Return floats as texts of the numbers they mean.
 
-    A whole number is exactly itself; of others the shortest digits are meant that tell it: 0.1.
+    Large whole numbers are written exactly; others by the shortest digits that identify them: 0.1.
     """
-    told = pc.cast(array, pa.string())
+    shortest = pc.cast(array, pa.string())
     large = pc.greater_equal(pc.abs(array), pa.scalar(LARGE, array.type))
     if not pc.any(large, min_count=0).as_py():
-        return told
+        return shortest
     exact = [
         None if value is None else _written(value)
         for value in pc.cast(array, pa.float64()).to_pylist()
     ]
-    return pc.if_else(large, pa.array(exact, pa.string()), told)
+    return pc.if_else(large, pa.array(exact, pa.string()), shortest)
 
 
 def _written(number: float) -> str:

@@ -149,7 +149,7 @@ class _Evaluation:
         return functools.reduce(functools.partial(_call, "and_kleene"), found)
 
     def _in(self, left: Value, listed: ast.expr, *, negated: bool) -> Value:
-        assert isinstance(listed, (ast.List, ast.Tuple))  # noqa: S101 - as parse has seen to
+        assert isinstance(listed, (ast.List, ast.Tuple))  # noqa: S101 - parse has checked it
         equal = [_call("equal", *_aligned(left, self.value(e))) for e in listed.elts]
         found = functools.reduce(functools.partial(_call, "or_kleene"), equal)
         return _call("invert", found) if negated else found
@@ -247,7 +247,7 @@ def _wide(value: Value) -> Value:
 
 
 def _aligned(left: Value, right: Value) -> tuple[Value, Value]:
-    """Return two values that go together: a constant takes the kind of what it stands beside."""
+    """Return two values of one family: a constant takes that of the other operand."""
     return _beside(left, right), _beside(right, left)
 
 

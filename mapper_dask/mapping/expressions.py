@@ -17,7 +17,7 @@ from decimal import Decimal
 from mapper_dask.mapping.types import type_named
 
 LONGEST = 4_000
-"""Characters of an expression; a longer one is a function that wants to be written."""
+"""Characters of an expression; a longer one should be written as a function."""
 DEEPEST = 40
 """Levels of an expression: it is walked by recursion."""
 
@@ -102,7 +102,7 @@ def _names(tree: ast.expr) -> Iterator[str]:
 def _read(text: str) -> ast.expr:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of escapes and odd literals: not the reader's affair
+            warnings.simplefilter("ignore")  # of escapes and odd literals
             return ast.parse(text, mode="eval").body
     except SyntaxError as error:
         place = f" at character {error.offset}" if error.offset else ""

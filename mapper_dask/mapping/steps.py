@@ -1,4 +1,4 @@
-"""What a step of a column mapping fails for: which it is, and which column. No value is shown."""
+"""Errors of a column mapping's steps: they name the step and the column, and show no value."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class StepError(ValueError):
 
 
 class NoColumnError(StepError):
-    """A step that names a column which the frame has not."""
+    """A step that names a column which is not in the frame."""
 
 
 def no_column(step: str, name: str, columns: Iterable[str]) -> NoColumnError:
-    """Return the error of a step that names a column which the frame has not."""
+    """Return the error of a step that names a column which is not in the frame."""
     known = [str(column) for column in columns]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""

@@ -27,34 +27,34 @@ from mapper_dask.mapping.steps import StepError, no_column
 from mapper_dask.mapping.types import type_named
 
 MARKED = "_reject_reason"
-"""Column in which a function marks rows that are not to be loaded: nothing is computed of those."""
+"""Column in which a function marks rows to reject: nothing is computed for those."""
 
 _parsed = functools.lru_cache(maxsize=256)(parse)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transform:
-    """A DataFrame → DataFrame that pickles, and has a name that tells it from others."""
+    """A DataFrame → DataFrame that pickles, and whose name identifies what it does."""
 
     function: Callable[..., Any] | None = None
     """Called first, with the frame and ``arguments``; None: the frame as it is."""
     arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """What the function gets by name."""
+    """Keyword arguments of the function."""
     rename: Mapping[str, str] = field(default_factory=dict)
     """Column → its new name."""
     cast: Mapping[str, str] = field(default_factory=dict)
-    """Column → type; a value that would be lost makes it fail."""
+    """Column → type; a value that would change makes it fail."""
     constant: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """New column → the value all its rows have."""
     expression: Mapping[str, str] = field(default_factory=dict)
-    """New column → what it is computed of, in the order they are written."""
+    """New column → its expression, in the order they are written."""
     drop: Sequence[str] = ()
-    """Columns that go no further."""
+    """Columns to remove."""
     dtype_backend: str = "pyarrow"
-    """Dtypes that columns made here have: those of the job."""
+    """The job's dtypes, for the columns made here."""
 
     def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return what becomes of a frame.
+        """Return the transformed frame.
 
         Raises
         ------
@@ -71,18 +71,18 @@ class Transform:
 
     @property
     def name(self) -> str | None:
-        """What the ledger and a run's fingerprint call it; None when it does nothing.
+        """Its name in the ledger and in a run's fingerprint; None when it does nothing.
 
         ``module:function``, and a digest of its arguments and of the mapping where there are any.
         """
         base = "" if self.function is None else name_of(self.function)
         steps = {"arguments": self.arguments, **{step: getattr(self, step) for step in _STEPS}}
-        told = {name: value for name, value in steps.items() if value}
-        if not told:
+        named = {name: value for name, value in steps.items() if value}
+        if not named:
             return base or None
-        # The order of expressions is a part of what they say; that of the others is not.
-        told["expression"] = list(self.expression.items())
-        digest = hashlib.sha256(json.dumps(_plain(told), sort_keys=True).encode()).hexdigest()[:16]
+        # The order matters for expressions only: each sees the columns of those before it.
+        named["expression"] = list(self.expression.items())
+        digest = hashlib.sha256(json.dumps(_plain(named), sort_keys=True).encode()).hexdigest()[:16]
         return f"{base or 'mapping'} {digest}"
 
     @property
@@ -90,7 +90,7 @@ class Transform:
         return any(getattr(self, step) for step in _STEPS)
 
     def _mapped_but_for_marked(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Map the rows that are loaded; those that are set aside stay as the function left them."""
+        """Map the rows that are not marked; rejected rows keep the function's values."""
         marked = frame[MARKED].notna().to_numpy(dtype=bool)
         mapped = self._mapped(frame[~marked].reset_index(drop=True))
         mapped = mapped.astype(object).set_axis((~marked).nonzero()[0])
@@ -103,7 +103,7 @@ class Transform:
         made: dict[str, pd.Series] = {}
         for name, text in self.cast.items():
             series = _column(frame, name, "cast")
-            with _told(f"cast of {name}"):
+            with _Step(f"cast of {name}"):
                 wanted = type_named(text)
                 made[name] = self._series(cast(to_arrow(series, wanted), wanted), frame)
         for name, value in self.constant.items():
@@ -134,14 +134,14 @@ class Transform:
         def column(used: str) -> pa.Array:
             return to_arrow(_column(frame, used, f"expression {name}"))
 
-        with _told(f"expression {name}"):
+        with _Step(f"expression {name}"):
             return self._series(evaluate(_parsed(text), column, len(frame)), frame)
 
     def _series(self, array: pa.Array, frame: pd.DataFrame) -> pd.Series:
         return to_series(array, frame.index, self.dtype_backend)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by cloudpickle: a function of the user's own goes along where it must."""
+        """Pickle by cloudpickle, which sends a user's function by value where it must."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return _restored, (cloudpickle.dumps(values),)
 
@@ -165,8 +165,8 @@ def _column(frame: pd.DataFrame, name: str, step: str) -> pd.Series:
     return frame[name]
 
 
-class _told:  # noqa: N801 - reads as a word in a with statement
-    """Names the step in which a value did not fit; the library's own text would show the value."""
+class _Step:
+    """Names the step in which a value did not fit; Arrow's own message would show the value."""
 
     def __init__(self, step: str) -> None:
         self.step = step
@@ -189,7 +189,7 @@ def _without_values(error: pa.ArrowException) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON that tells it from every other: a number from its text, too."""
+    """Return a value as JSON that differs from every other value's, such as a number's text."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

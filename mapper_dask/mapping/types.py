@@ -29,7 +29,7 @@ NAMES: dict[str, Kind] = {
     "timestamp": "timestamp",
     "timestamptz": "timestamptz",
 }
-"""Every name, and the type it means; ``decimal(p, s)`` beside them."""
+"""Every name and its type; ``decimal(p, s)`` is parsed."""
 
 MOST_DIGITS = 38
 """Digits of a decimal: what Arrow's 128 bits and Oracle's NUMBER both hold."""
@@ -55,7 +55,7 @@ def type_named(text: str) -> ColumnType:
     Raises
     ------
     ValueError
-        Says what is no type, and the nearest that is one.
+        Names the unknown type, and the nearest known one.
     """
     name = text.strip().lower()
     if name in NAMES:

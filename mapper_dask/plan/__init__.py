@@ -1,1 +1,1 @@
-"""What to read: the query analysed, the key space cut, the plan made."""
+"""Planning: analyses the query, cuts the key space, makes the plan."""

@@ -1,6 +1,6 @@
-"""Whether bounds that were stored ascend, as the database compares them.
+"""Checks that stored bounds ascend in the database's order.
 
-That each chunk begins where another ends does not show it: from the lowest to 100, to 50, to the
+It is not enough that each chunk begins where another ends: from the lowest to 100, to 50, to the
 highest is such a chain too, and reads the rows between twice.
 """
 
@@ -16,7 +16,7 @@ from mapper_dask.parallel_models import Chunk, ChunkKind
 from mapper_dask.schema.facts import SourceQuery
 
 BATCH = 200
-"""Bounds that are compared in one question."""
+"""Bounds that are compared in one query."""
 
 _BLOCK = re.compile(r"\(([0-9]{1,10}),0\)")
 

@@ -1,7 +1,7 @@
-"""A database's refusal of a query, as a person is told it: where in their text, and what to do.
+"""Explains a database's refusal of a query: the place in the user's text, and the remedy.
 
-A query that was sent is the user's text within text of ours, and with values in the places of its
-marks. A place is named only where it lies in what the user wrote.
+A query is sent as the user's text within text of ours, with values in the places of its marks. A
+place is named only where it lies in what the user wrote.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LONGEST = 60
 """Characters of a line that are shown, around the place."""
 
 _VALUE = re.compile(r': ".*"', re.DOTALL)
-"""What PostgreSQL shows of a row in an error."""
+"""The values of a row in an error of PostgreSQL."""
 
 ROW_FAILS = "it fails at one of the query's rows: leave such rows out, or mend them there"
 
@@ -57,7 +57,7 @@ def blamed(source: Source, sql: str, error: DatabaseError) -> DatabaseError:
 
 @contextlib.contextmanager
 def in_users_text(job: MapperJob, source: ConnectionRef) -> Iterator[None]:
-    """Tell where in the text that the user gave a refused query was refused.
+    """Add the place in the user's text to the error of a refused query.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def _where(job: MapperJob, source: ConnectionRef, position: int | None) -> str:
 
 
 def placed(sql: str, place: int) -> str:
-    """Return a place in a text as a person counts: line and column, and the line itself.
+    """Return a place in a text as line and column, and the line itself.
 
     Parameters
     ----------
@@ -131,9 +131,9 @@ def placed(sql: str, place: int) -> str:
 
 
 def _line(text: str, column: int) -> str:
-    """Return a line around a column, without literals; empty where these are not told apart.
+    """Return a line around a column, without literals; empty where these are not recognized.
 
-    Nor is one shown that holds an address, in which a password may stand.
+    Nor is one shown that holds an address, which may contain a password.
     """
     if text.count("'") % 2 or _UNTOLD.search(text):
         return ""

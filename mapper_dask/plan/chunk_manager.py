@@ -1,4 +1,4 @@
-"""From a query to its plan: surveys it, chooses a way, asks the database for bounds, cuts."""
+"""Plans a query: surveys it, chooses a strategy, computes bounds in the database, cuts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from mapper_dask.plan.survey import Survey, survey
 from mapper_dask.schema.facts import Estimate, SourceQuery
 
 NO_SNAPSHOT = "no guarantee of one state is given"
-"""Begins the note of a plan whose rows no snapshot holds."""
+"""Beginning of the note on a plan whose rows no snapshot holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class ChunkManager:
         ConfigurationError
             When the job cannot run as it is written.
         DatabaseError
-            What the source answered: unreachable, or bad SQL with its position.
+            The error of the source: unreachable, or bad SQL with its position.
         """
         job = required_job(job).validated()
         ref = reference(job.source_conn)
@@ -171,7 +171,7 @@ class ChunkManager:
     def detect_key_column(self, conn: Any, source_sql: str) -> tuple[str, ...]:
         """Return the columns to cut a query by: from ORDER BY, then a primary key or unique index.
 
-        Empty when nothing offers itself.
+        Empty when there is none.
         """
         with _planning(reference(conn)) as source:
             return detect_key(survey(source, source_sql))[0]
@@ -233,7 +233,7 @@ AGAIN = (
 
 
 def _again(job: MapperJob) -> str:
-    """Return what a plan says of running its job twice: only an append without a name doubles."""
+    """Return a plan's note on running its job twice: only an append without a name doubles rows."""
     appends = job.target_table is not None and job.write_disposition == "append"
     return AGAIN if appends and job.run_id is None else ""
 

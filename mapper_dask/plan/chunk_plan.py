@@ -1,4 +1,4 @@
-"""A plan: what will be read, in which chunks, and what to know of it first."""
+"""A plan: the query, its chunks, and its warnings."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ class ChunkPlan:
     conversions: tuple[Conversion, ...] = ()
     """Columns that do not arrive exactly as they left."""
     warnings: tuple[str, ...] = ()
-    """What to know before it runs."""
+    """Warnings before it runs."""
     transport: str = ""
     """How rows pass from one database to the other."""
     one_state: bool = False
     """Whether the chunks cover the query only when all of them read one state of it."""
     again: str = ""
-    """What a second run does to the rows of the first; empty where it does nothing to them."""
+    """Note on what a second run does to the rows of the first; empty if nothing."""
     of_cost: tuple[str, ...] = ()
-    """Those among the warnings that tell of time and memory; the others tell of rows."""
+    """Those of the warnings that concern time and memory; the others concern rows."""
 
     def evolve(self, **changes: Any) -> ChunkPlan:
         """Return a copy with some fields changed."""
@@ -57,12 +57,12 @@ class ChunkPlan:
 
     @property
     def read_once(self) -> bool:
-        """Whether one statement reads the query, and its rows are not here yet."""
+        """Whether one statement will read the query into files."""
         return len(self.chunks) == 1 and self.chunks[0].kind is ChunkKind.WHOLE
 
     @property
     def spooled(self) -> bool:
-        """Whether one statement has read the query, and its rows wait in files."""
+        """Whether one statement has read the query into files."""
         return any(chunk.kind is ChunkKind.SPOOLED for chunk in self.chunks)
 
     @property
@@ -77,7 +77,7 @@ class ChunkPlan:
         return (*self.warnings, *losses)
 
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON-ready mapping, without secrets: the plan as the ledger keeps it."""
+        """Return a JSON-ready mapping, without secrets: the plan as the ledger stores it."""
         config = self.config
         return {
             "sql": self.query.sql,

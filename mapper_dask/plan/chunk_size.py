@@ -11,12 +11,12 @@ from mapper_dask.parallel_models import AUTO, ChunkSize
 from mapper_dask.schema.facts import Column, Estimate
 
 CHUNK_BYTES = 32 << 20
-"""Bytes wanted a chunk: over half a second of work, beside which what each chunk costs anew (two
-transactions, a task in Dask) is little; and a worker that holds it four times over stays small."""
+"""Bytes wanted a chunk: over half a second of work, compared with which a chunk's fixed cost (two
+transactions, a task in Dask) is small; and a worker that holds it four times over stays small."""
 
 LEAST_BYTES = 4 << 20
-"""Bytes a chunk of a smaller table has at least: a tenth of a second, still ten times what it costs
-anew."""
+"""Bytes a chunk of a smaller table has at least: a tenth of a second, still ten times its fixed
+cost."""
 
 PARTS = 12
 """Chunks wanted of a table that is worth it: two, three, four or six workers have as many each, so
@@ -30,10 +30,10 @@ FIELD_BYTES = 4
 """Bytes each field takes on the wire beside its value."""
 
 TEXT_BYTES = 32
-"""Bytes taken for a text of which nothing more is known."""
+"""Bytes assumed for a text of unknown length."""
 
 FIXED_BYTES = 8
-"""Bytes taken for a value of any other type."""
+"""Bytes assumed for a value of any other type."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What cutting by a key costs the database, against reading the query once. Pure.
+"""The database's cost of cutting by a key, compared with reading the query once. Pure.
 
 A range of an indexed key costs what its rows cost. But a query whose predicate the database cannot
 push down (an aggregate, a window, a join, a CTE), or whose key has no index, is computed whole for
@@ -16,13 +16,13 @@ WORTH = 2.0
 workers at least share the chunks, and so are as quick as the one that reads it all."""
 
 WHOLE_SHARE = 0.5
-"""A chunk that costs half of all is worth a word, even where moving its rows costs more."""
+"""A chunk that costs half of the whole is worth a note, even where moving its rows costs more."""
 
 FEWEST_CHUNKS = 3
-"""Reading a query twice for two chunks is no matter."""
+"""Computing a query twice for two chunks is acceptable."""
 
 LITTLE = 1_000.0
-"""Units of cost, some milliseconds, that make no difference."""
+"""Units of cost, some milliseconds, that are negligible."""
 
 
 @dataclass(frozen=True, slots=True)

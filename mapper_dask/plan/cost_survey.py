@@ -1,4 +1,4 @@
-"""Asking the database what the chunks of a query cost."""
+"""Queries the database for the cost of a query's chunks."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from mapper_dask.schema.facts import SourceQuery
 RANGES = (ChunkKind.KEY_RANGE, ChunkKind.ROWID_RANGE)
 
 ASKED = 3
-"""Chunks asked about; the middle of their costs is taken, since a heavy key costs more."""
+"""Chunks that are estimated; the median is taken, since a heavy key costs more."""
 
 DEAR = 20_000.0
 """Cost, about a twentieth of a second, from which a query is not run only to find where to cut it
 before the database was asked whether ranges of it are cheap at all."""
 
 MANY_NULLS = 0.1
-"""With a larger share of NULL keys their chunk is dear for their number, and tells nothing."""
+"""With a larger share of NULL keys their chunk is costly because of their number alone."""
 
 
 def of_chunks(source: Source, seen: Survey, query: SourceQuery, chunks: Sequence[Chunk]) -> Burden:

@@ -27,12 +27,12 @@ MOVING = (
     "row addresses move when rows are updated: once its snapshot is lost, such a run begins anew "
     "where its rows are staged (atomic=True, replace), and else cannot go on"
 )
-"""What a plan says of chunks that cover the query in one state only."""
+"""A plan's note on chunks that cover the query in one state only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What cutting a query gave."""
+    """The chunks of a query."""
 
     chunks: Sequence[Chunk]
     total_rows: int
@@ -99,7 +99,7 @@ def _walk(
 ) -> Walk:
     """Return the keys of a sample at even distances, each a chunk's worth of rows from the next.
 
-    Where the marks tell its size well enough it is not run a second time to count it: where no key
+    Where the marks give its size well enough it is not run a second time to count it: where no key
     can be NULL, and where that would take long.
     """
     step = max(1, round(size * looked_at.share))
@@ -181,7 +181,7 @@ def _cut_by_offset(source: Source, seen: Survey, query: SourceQuery, size: int) 
 
 
 def _growth_warning(windows: int, rows: int) -> str:
-    """Say what windows cost: the n-th reads all rows before it, so n of them read half of n * n."""
+    """Return the note on the cost of windows: n of them read about n * n / 2 windows of rows."""
     times = f"{windows:,} windows read {rows:,} rows {(windows + 1) / 2:,.1f} times over"
     return (
         f"OFFSET_LIMIT reads and drops all rows before each window: {times}; the cost grows with "

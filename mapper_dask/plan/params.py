@@ -1,8 +1,8 @@
 """Values in the places a query marks ``:name``: as literals, before anything else sees it. Pure.
 
-Only the marks are replaced: what stands in strings, quoted names and comments is none, nor are
-casts (``::``), slices of arrays (``[1:n]``, see ``subscripts``) and assignments (``:=``). Every
-other character of the text stays the user's own. So a run's ledger holds the query that was run,
+Only the marks are replaced, not text in strings, quoted names and comments, nor casts (``::``),
+slices of arrays (``[1:n]``, see ``subscripts``) and assignments (``:=``). Every other character of
+the text stays the user's own. So a run's ledger holds the query that was run,
 and its fingerprint the values; but of a value that is a reference (``env:NAME``) only that, see
 ``connections.param_references``.
 """
@@ -31,7 +31,7 @@ Literal = Callable[[Any], str]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _APART = " \t\r\n(),="
-"""What may stand beside a literal without a blank between."""
+"""Characters that may be next to a literal without a blank between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Placeholder:
     end: int
     """Behind its last character."""
     in_list: bool
-    """Whether it follows IN, so that a list may stand here."""
+    """Whether it follows IN, so that a list is allowed."""
     in_brackets: bool
     """Whether the list's brackets are there already."""
 
@@ -138,7 +138,7 @@ def _tokens(sql: str, grammar: str) -> list[Token]:
 
 
 def _name_at(sql: str, colon: Token) -> str:
-    """Return the name that stands directly behind a colon, empty where none does."""
+    """Return the name directly after a colon, empty if there is none."""
     found = _NAME.match(sql, colon.end + 1)
     return found[0] if found else ""
 
@@ -181,7 +181,7 @@ def _marks(sql: str, tokens: Sequence[Token], of_slices: Collection[int]) -> Ite
 
 
 def _begins(sql: str, start: int) -> bool:
-    """Return whether a colon could begin a mark: a slice's stands behind a bracket or a value."""
+    """Return whether a colon could begin a mark: a slice's follows a bracket or a value."""
     before = sql[start - 1 : start]
     return not (before.isalnum() or before in ("_", "$", '"', "'", "]", ")", ":"))
 
@@ -205,7 +205,7 @@ def _require_each(
 
 
 def _hint(unused: str, named: Collection[str], in_slices: Collection[str]) -> str:
-    """Return what may have become of a param, as the end of a sentence."""
+    """Return why a param may not be found, as the end of a sentence."""
     if unused in in_slices:
         return (
             f"; the colon before {unused} is that of a slice, up to the column {unused}: write "
@@ -216,12 +216,12 @@ def _hint(unused: str, named: Collection[str], in_slices: Collection[str]) -> st
 
 
 def _texts(sql: str, tokens: Sequence[Token]) -> list[str]:
-    """Return what stands in quotes in a query, quotes included: texts, and names."""
+    """Return the quoted texts and names in a query, quotes included."""
     return [sql[t.start : t.end + 1] for t in tokens if sql[t.end : t.end + 1] in ("'", '"', "$")]
 
 
 def _in_quotes(unused: str, quoted: Iterable[str]) -> str:
-    """Return that a mark stands in quotes, where it does, as the end of a sentence."""
+    """Return that a mark is in quotes, if it is, as the end of a sentence."""
     mark = re.compile(rf"(?<!:):{re.escape(unused)}(?!\w)")
     found = next((text for text in quoted if mark.search(text)), None)
     if found is None:
@@ -262,7 +262,7 @@ def _written(mark: Placeholder, value: Any, literal: Literal) -> str:
 
 def _one(mark: Placeholder, value: Any, literal: Literal) -> str:
     if references.is_reference(value):
-        return references.mark(value)  # its value is put there by who reads
+        return references.mark(value)  # its value is filled in by the process that reads
     if isinstance(value, str) and references.HEAD in value:
         raise _refusal(mark, f"holds {references.HEAD}, which stands for the value of a reference")
     try:
@@ -294,7 +294,7 @@ def _require_rest_as_it_was(
     spans: Sequence[tuple[int, int]],
     grammar: str,
 ) -> None:
-    """Refuse a text in which a value has changed what stands around it."""
+    """Refuse a text in which a value has changed the tokens around it."""
     before = [(mark.start, mark.end) for mark in marks]
     if _outside(tokens, before) != _outside(_tokens(made, grammar), spans):
         message = "params cannot be put into source_sql: write the values into the query"

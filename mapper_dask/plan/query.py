@@ -1,4 +1,4 @@
-"""What a query's text tells before it runs. Pure: opens no connection.
+"""Analysis of a query's text before it runs. Pure: opens no connection.
 
 The text is parsed to be understood, not to be rewritten. Where a table must be replaced, its place
 in the text is found by the parser and the text around it stays the user's own.
@@ -33,7 +33,7 @@ _NOT_ALONE = (
     "partition",
     "changes",
 )
-"""What may stand behind a table's name that row addresses would change the meaning of."""
+"""Clauses after a table's name whose meaning a restriction to row addresses would change."""
 
 _JOINED = (
     "joins",
@@ -52,7 +52,7 @@ _JOINED = (
     "match",
     "connect",
 )
-"""Parts of a SELECT with which its rows are not those it selects from."""
+"""Parts of a SELECT that change which rows it returns."""
 
 
 class Fold(Protocol):
@@ -65,7 +65,7 @@ class Fold(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class QueryShape:
-    """What is known of a query from its text."""
+    """A query's properties, from its text."""
 
     sql: str
     """The user's text without a closing semicolon."""
@@ -74,13 +74,13 @@ class QueryShape:
     problem: str = ""
     """Why it is not one query, as the parser sees it: what to say when the database refuses it."""
     doubt: str = ""
-    """What may give other rows each time, as far as its text tells."""
+    """What may return other rows each time, according to its text."""
     order_by: tuple[str, ...] = ()
     """Result columns it is ordered by, up to the first that is an expression."""
     table: str | None = None
     """The one table it reads row by row, as written; None for joins, groups, unions and such."""
     splice: Splice | None = None
-    """Where that table stands in the text; None when row addresses cannot go there."""
+    """The place of that table in the text; None if row addresses cannot be restricted there."""
     column_of: tuple[tuple[str, str], ...] = ()
     """Result column → column of that table, where it is passed on unchanged; a star passes all."""
     passes_all: bool = False
@@ -94,10 +94,10 @@ class QueryShape:
     sampled: bool = False
     """Whether a TABLESAMPLE draws other rows each time."""
     functions: tuple[str, ...] = ()
-    """Names that stand before a parenthesis, and with their package those that need none: what the
-    catalogue must be asked about."""
+    """Names before a parenthesis, and names with a package, which need none: they are looked up in
+    the catalogue."""
     windows: bool = False
-    """Whether it has window functions, which the database may compute anew for each chunk."""
+    """Whether it has window functions, which the database may compute again for each chunk."""
     outer_joins: bool = False
     """Whether it has joins that add NULLs."""
     whole_table: bool = False
@@ -119,7 +119,7 @@ def _lower_case(identifier: str, *, quoted: bool) -> str:
 
 
 def analyse(sql: str, grammar: str, fold: Fold = _lower_case) -> QueryShape:
-    """Return what a query's text tells.
+    """Analyse a query's text.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def analyse(sql: str, grammar: str, fold: Fold = _lower_case) -> QueryShape:
     Raises
     ------
     PlanError
-        When a NUL stands in the text, where a database would end it.
+        When the text contains a NUL, where a database would end it.
     """
     if "\0" in sql:
         message = "source_sql holds a NUL character, which no database reads"
@@ -163,9 +163,9 @@ def analyse(sql: str, grammar: str, fold: Fold = _lower_case) -> QueryShape:
 
 
 def _from_the_top(work: Callable[[], T]) -> T:
-    """Return what some work gives on a stack of its own.
+    """Return the result of work on a stack of its own.
 
-    What is nested too deeply for it is then the same wherever it is called from.
+    So the depth at which nesting fails does not depend on the caller.
     """
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(work).result()
@@ -192,9 +192,9 @@ def _too_many(statements: int) -> str:
 
 
 def _semicolons(text: str, grammar: str) -> int:
-    """Return how many stand in a text, outside its quotes and comments; 0 when that is not clear.
+    """Count semicolons outside quotes and comments; 0 if that is not clear.
 
-    It is for the error's sake: the database takes one statement, however this one counts.
+    The count is only for an error: the database accepts one statement, whatever it is.
     """
     try:
         tokens = sqlglot.tokenize(text, read=grammar)
@@ -206,8 +206,8 @@ def _semicolons(text: str, grammar: str) -> int:
 def _without_semicolon(text: str, grammar: str) -> str:
     """Return a text up to the semicolon that ends it.
 
-    It is one whichever way the text is read: behind it stand blanks and plain comments, in which no
-    string ends. Were it in a string, what is left would be one that never ends, an error.
+    It ends the text for every lexer: only blanks and plain comments follow it, in which no string
+    ends. If it were inside a string, the rest would be one that never ends, an error.
     """
     tokens = sqlglot.tokenize(text, read=grammar)
     end = None
@@ -253,10 +253,10 @@ def _shape(text: str, tree: exp.Expression, grammar: str) -> QueryShape:
 
 
 def _filtered(tree: exp.Expression) -> exp.Expression:
-    """Return the query whose rows, all or some of them, the tree passes on as they are.
+    """Return the query of whose rows the tree passes on all or some, unchanged.
 
-    That is how the window of an incremental job is put around a query: what is known of its rows
-    and columns is known of those in the window.
+    The window of an incremental job is put around a query like this, so that what is known of the
+    query's rows and columns is known of those in the window.
     """
     source = tree.args.get("from_") or tree.args.get("from")
     query = source.this if isinstance(source, exp.From) else None
@@ -274,7 +274,7 @@ def _filtered(tree: exp.Expression) -> exp.Expression:
 
 
 def _numbers_rows(tree: exp.Expression, grammar: str) -> bool:
-    """Return whether rows are counted as they come, which limits them in no order."""
+    """Return whether rows are numbered as they come, which limits them in no order."""
     known = sqlglot.Dialect.get_or_raise(grammar).PSEUDOCOLUMNS
     names = tree.find_all(exp.Column, exp.Pseudocolumn)
     return "ROWNUM" in known and any(

@@ -1,4 +1,4 @@
-"""A sample of a query's rows, by which its keys are walked."""
+"""A sample of a query's rows, from which its bounds are taken."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ LARGEST_SAMPLE = 1_000_000
 """Keys sampled at most."""
 
 PLACES_A_CHUNK = 4
-"""Places of the table looked at for each chunk. Where the key follows the order of the rows on
-disk, a bound is right within one of them: a quarter of a chunk."""
+"""Places of the table that are sampled for each chunk. Where the key follows the order of the rows
+on disk, a bound is right within one of them: a quarter of a chunk."""
 
 FEWEST_PLACES, MOST_PLACES = 300, 2_000
 """Each is a part of one statement, and costs about 0.15 ms."""
@@ -33,7 +33,7 @@ LONGEST_SAMPLE = 1_000_000
 """Characters of such a statement, which repeats the user's text at each place."""
 
 WORTH = 0.5
-"""Share of the whole query's cost up to which looking at places is cheaper than a look at all."""
+"""Share of the whole query's cost up to which sampling places is cheaper than a full sample."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""A plan that was saved, and is to be run as it is: its chunks, and what they were made for.
+"""A saved plan: its chunks, and what is needed to check that it still fits its job.
 
-What is kept of the job are digests, so that a file of plans holds neither the values that its
-variables had nor a secret. A digest tells that a field differs, and which.
+The job is stored as digests of its fields, so that the file contains neither values of variables
+nor a secret. The digests show which field differs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from mapper_dask.stored import Stored
 from mapper_dask.text_files import read_text
 
 SAVED_VERSION = 1
-"""Layout of a saved plan; a later library that changes it reads this first."""
+"""Layout of a saved plan; a later version of the library that changes it reads this first."""
 
 KEPT = (
     *("columns", "keys", "strategy", "chunk_size", "total_rows", "reason"),
@@ -40,7 +40,7 @@ KEPT = (
 
 @dataclass(frozen=True, slots=True)
 class SavedPlan:
-    """The chunks of a plan, and what tells whether a job is still the one they were made for."""
+    """The chunks of a plan, and digests that show whether a job is the one they were made for."""
 
     plan: Mapping[str, Any]
     """The plan without its chunks, and ``query``: the digest of its text."""
@@ -51,7 +51,7 @@ class SavedPlan:
 
     @classmethod
     def of(cls, plan: ChunkPlan, marks: Mapping[str, str] | None = None) -> SavedPlan:
-        """Return what is kept of a plan."""
+        """Return what is saved of a plan."""
         stored = plan.to_json()
         kept = {**{name: stored[name] for name in KEPT}, "query": fingerprint(stored["sql"])}
         return cls(kept, plan.chunks, dict(marks or {}))
@@ -128,7 +128,7 @@ Plan = ChunkPlan | SavedPlan | str | Path
 
 
 def saved(plan: object) -> SavedPlan:
-    """Return a plan as it is saved: one that is at hand, was loaded, or stands in a file.
+    """Return a plan as it is saved, from a plan, a loaded one, or a file.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def require_complete(chunks: Sequence[Chunk]) -> None:
     Raises
     ------
     PlanError
-        Says at which chunk.
+        Names the chunk.
     """
     ranges = [chunk for chunk in chunks if chunk.kind is not ChunkKind.NULL_KEY]
     kinds = {chunk.kind for chunk in ranges}
@@ -171,7 +171,7 @@ def require_keys(chunks: Sequence[Chunk], keys: Sequence[str]) -> None:
     Raises
     ------
     PlanError
-        Says at which chunk.
+        Names the chunk.
     """
     for chunk in chunks:
         wide = 1 if chunk.kind is ChunkKind.ROWID_RANGE else len(keys)
@@ -204,7 +204,7 @@ def _fault_of_kind(ranges: Sequence[Chunk]) -> str | None:
 
 
 def _fault_of_files(files: Sequence[Chunk]) -> str | None:
-    """Return what is wrong with chunks that wait in files: all must be of one reading."""
+    """Return what is wrong with chunks in files: all must be of one reading."""
     if len({chunk.spooled and chunk.spooled.reading for chunk in files}) != 1:
         return "they are of more than one reading of the query"
     begins = 0
@@ -236,7 +236,7 @@ def _fault_of_windows(windows: Sequence[Chunk]) -> str | None:
 
 
 def require_same_chunks(run_id: str, saved: SavedPlan, known: Sequence[Chunk]) -> None:
-    """Refuse to go on with a run that was cut otherwise.
+    """Refuse to resume a run that was cut otherwise.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Which way to cut, and why. Pure: chooses from a survey, opens no connection."""
+"""Chooses how to cut a query, with the reason. Pure: opens no connection."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from mapper_dask.plan.cost import Burden
 from mapper_dask.plan.survey import Survey
 
 LOST_OR_DOUBLED = "rows may be lost or doubled across chunks"
-"""Ends the warning of a query that is cut though it is not shown to be repeatable."""
+"""End of the warning on a query that is cut though it is not shown to be repeatable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A way to cut."""
+    """How to cut a query."""
 
     strategy: ChunkingStrategy | None
     """None: one chunk, the whole query."""
@@ -26,7 +26,7 @@ class Choice:
 
 
 def detect_key(survey: Survey) -> tuple[tuple[str, ...], str]:
-    """Return the columns to cut by, and where they come from; none when nothing offers itself.
+    """Return the columns to cut by, and where they come from; none when there are none.
 
     ORDER BY comes first, since the user named it; then the primary key; then a unique index. When
     the first column of ORDER BY is unique by itself, the others add nothing. A column that nothing
@@ -151,7 +151,7 @@ def without_ranges(
 
 
 def costs(survey: Survey, choice: Choice, burden: Burden, *, asked: bool = True) -> list[str]:
-    """Return what a user should know of what the chunks cost, and what to do about it.
+    """Return warnings on the cost of the chunks, with remedies.
 
     Parameters
     ----------
@@ -192,9 +192,10 @@ def unrepeatable(survey: Survey) -> str:
 
 
 def _doubt_of_text(survey: Survey) -> str:
-    """Return what a query's text leaves open, where its database does not tell more.
+    """Return why a query's text may not be repeatable, where its database does not show it.
 
-    A LIMIT repeats only over a total order: ties, or no order, let the database choose anew.
+    A LIMIT repeats only over a total order: with ties, or without order, the database may choose
+    other rows.
     """
     shape = survey.shape
     if shape.doubt:
@@ -207,14 +208,14 @@ def _doubt_of_text(survey: Survey) -> str:
 
 
 def _remedy(survey: Survey) -> str:
-    """Return what would let the query be cut, where its own text can bring that about."""
+    """Return how to change the query's text so that it can be cut, if that is possible."""
     if not (survey.doubt or (survey.doubt is None and _doubt_of_text(survey))):
         return ""
     return "; key_column cuts it all the same, and may lose or double rows"
 
 
 def warnings(survey: Survey, choice: Choice) -> list[str]:
-    """Return what a user should know of a choice before it runs."""
+    """Return the warnings on a choice."""
     found = []
     unsafe = unrepeatable(survey)
     if unsafe and choice.strategy is not None:
@@ -230,7 +231,7 @@ def warnings(survey: Survey, choice: Choice) -> list[str]:
 
 
 def read_again(survey: Survey, choice: Choice) -> list[str]:
-    """Return what a user should know of a query that answers otherwise each time, and is read once.
+    """Return the warnings on a query that returns other rows each time, and is read once.
 
     No row is lost or doubled by it; but another run, or a check against the source, reads others.
     """

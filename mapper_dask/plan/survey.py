@@ -1,4 +1,4 @@
-"""What the database tells of a query before it is cut: its columns, its table, its size."""
+"""Surveys a query before it is cut: its columns, its table, its size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mapper_dask.schema.facts import Column, Estimate, FunctionFact, Relation, S
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """A query's text and the catalogue's word on it."""
+    """A query's text, and the catalogue's description of it."""
 
     shape: QueryShape
     columns: tuple[Column, ...]
@@ -26,12 +26,12 @@ class Survey:
     """The single table behind it, None where there is none."""
     estimate: Estimate
     volatile: tuple[str, ...] = ()
-    """Functions in it that may answer anew at every call."""
+    """Functions in it that may return another value at every call."""
     effects: tuple[FunctionFact, ...] = ()
-    """Functions in it that may do more than answer."""
+    """Functions in it that may have side effects."""
     doubt: str | None = None
     """Why the database does not show that each statement sees the same rows; empty when it does,
-    None where it can't tell."""
+    None where that is not known."""
     relied: Relied | None = None
     """What it reads, and how that is defined; None where the database looks after it."""
 
@@ -48,7 +48,7 @@ class Survey:
 
     @property
     def unique_keys(self) -> list[tuple[str, ...]]:
-        """Result columns that a unique, never NULL index of the table stands on."""
+        """Result columns of a unique, never NULL index of the table."""
         keys = self.relation.unique_keys if self.relation else ()
         return [names for key in keys if (names := self._result_names(key)) is not None]
 
@@ -119,7 +119,7 @@ class Survey:
 
 
 def _meant(field: str, name: str, names: Sequence[str]) -> str:
-    """Return what to say of a name that is no column: which was meant, and which there are."""
+    """Return the message on an unknown column: which was probably meant, and which there are."""
     several = [part.strip() for part in name.split(",")]
     if len(several) > 1 and set(several) <= set(names):
         return f"; for several give a list: {field}={several!r}"
@@ -159,7 +159,7 @@ def _surveyed(source: Source, shape: QueryShape, columns: tuple[Column, ...]) ->
         relation = source.relation(shape.table) if shape.table else None
         volatile = tuple(fact.name for fact in facts if fact.volatile)
         effects = tuple(fact for fact in facts if fact.effects)
-        # a function that the database has put its body in the place of shows by what that holds
+        # a function that the database has inlined is judged by its body
         left = [
             fact
             for fact in facts
@@ -193,7 +193,7 @@ def described(source: Source, sql: str) -> tuple[QueryShape, tuple[Column, ...]]
 def _checked(
     source: Source, shape: QueryShape, columns: Sequence[Column], facts: Sequence[FunctionFact]
 ) -> QueryShape:
-    """Return the shape less what the database contradicts.
+    """Return the shape, corrected by the database.
 
     An aggregate the parser does not know folds rows. A query that names its table's ctid, its
     schema or its whole row cannot have a subselect in the table's place: asked of the database.

@@ -1,4 +1,4 @@
-"""What a param may be: each kind of value as the one kind a database writes, exactly. Pure.
+"""Converts values of params to the types that a database's literals have, exactly. Pure.
 
 Python, NumPy and pandas have several kinds for one meaning, and some that a query cannot hold. Each
 either becomes the kind that a dialect's ``literal`` knows, without a loss, or is refused with what
@@ -84,7 +84,7 @@ def _of_pandas(value: pd.Timestamp | pd.Timedelta) -> Any:
 
 
 def _require_own(value: Any) -> None:
-    """Refuse what stands for a value, and of which nobody can tell which."""
+    """Refuse an ambiguous value: a member of an Enum, or a time whose zone has no offset."""
     known = isinstance(value, (str, int, float))
     if isinstance(value, enum.Enum) and not known:
         message = "is a member of an Enum; give its .value or its .name"

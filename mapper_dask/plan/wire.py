@@ -1,4 +1,4 @@
-"""How rows pass from one database to the other, as a plan shows it."""
+"""How rows are passed from one database to the other, as a plan shows it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def relay(
 
 
 def in_files(plan: ChunkPlan) -> bool:
-    """Return whether the rows wait in files between the databases."""
+    """Return whether the rows are in files between the databases."""
     return plan.spooled or (plan.read_once and plan.many_expected)
 
 
@@ -47,7 +47,7 @@ def transport(
     Parameters
     ----------
     names
-        The columns that are loaded; None where a function has not told them.
+        The columns that are loaded; None where a function has not returned them yet.
     """
     passed = relay(job, plan, source, target, table)
     if passed is not None:
@@ -65,9 +65,9 @@ def transport(
 def foreseen(job: MapperJob, plan: ChunkPlan, source: Dialect) -> str:
     """Return how a job's rows are going to pass, asked of its target; empty for a dry run.
 
-    A function is not called for it, so where it decides what is loaded, that is said. Empty also
-    where the target does not answer or there is none: what is wrong with it is a run's to tell,
-    and a plan is to be had before the target is.
+    A function is not called for this; where it decides what is loaded, the text says so. Empty also
+    where the target does not answer or does not exist: a run reports that, and a plan can be made
+    before the target.
     """
     if job.target_conn is None:
         return ""

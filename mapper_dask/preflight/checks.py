@@ -38,7 +38,7 @@ from mapper_dask.preflight.target_hazards import standing
 from mapper_dask.preflight.unfit_keys import unfit_keys
 from mapper_dask.preflight.unlearned import Unlearned
 from mapper_dask.resolved_job import ResolvedJob
-from mapper_dask.retries import Patience
+from mapper_dask.retries import RetryPolicy
 from mapper_dask.schema.batches import Most
 from mapper_dask.schema.conversions import (
     Conversion,
@@ -78,7 +78,9 @@ class Prepared:
         return self.task.load is not None and self.task.load.relay is not None
 
 
-def prepare(given: ResolvedJob, plan: ChunkPlan, keeper: Keeper, patience: Patience) -> Prepared:
+def prepare(
+    given: ResolvedJob, plan: ChunkPlan, keeper: Keeper, retry_policy: RetryPolicy
+) -> Prepared:
     """Return what the chunks need, after checking all that can be checked.
 
     The function runs here once, on at most 100 rows of the first chunk, to learn its columns.
@@ -91,7 +93,7 @@ def prepare(given: ResolvedJob, plan: ChunkPlan, keeper: Keeper, patience: Patie
     """
     job, source, target, run_id = given.job, given.source, given.target, given.run_id
     _require_own_mark(job, plan.query)
-    task = _task(given, plan, keeper, patience)
+    task = _task(given, plan, keeper, retry_policy)
     if target is None:
         return Prepared(plan, task)
     _require_direct_path(job, target)
@@ -129,7 +131,7 @@ def prepare(given: ResolvedJob, plan: ChunkPlan, keeper: Keeper, patience: Patie
         table = replace(
             table, staging=publication.staging, chunk_column=told, staged_key=publication.key
         )
-    load = LoadTask(run_id, target, table, names, relay, patience.lock_timeout, job.direct_path)
+    load = LoadTask(run_id, target, table, names, relay, retry_policy.lock_timeout, job.direct_path)
     noted = frozenset(plan.notes)
     read = task.read
     if restarts(keeper.source.dialect, keeper.snapshot, publication):
@@ -137,7 +139,9 @@ def prepare(given: ResolvedJob, plan: ChunkPlan, keeper: Keeper, patience: Patie
     return Prepared(plan, replace(task, read=read, load=load, known_notes=noted), publication)
 
 
-def _task(given: ResolvedJob, plan: ChunkPlan, keeper: Keeper, patience: Patience) -> ChunkTask:
+def _task(
+    given: ResolvedJob, plan: ChunkPlan, keeper: Keeper, retry_policy: RetryPolicy
+) -> ChunkTask:
     """Return what a worker does with a chunk that it does not load."""
     job = given.job
     read = ReadTask(
@@ -155,9 +159,9 @@ def _task(given: ResolvedJob, plan: ChunkPlan, keeper: Keeper, patience: Patienc
         job.transformation_logic,
         job.dtype_backend,
         code_of(job.transformation_logic),
-        patience.attempts,
+        retry_policy.attempts,
         job.reject_limit,
-        connection_wait=patience.connection_wait,
+        connection_wait=retry_policy.connection_wait,
     )
 
 

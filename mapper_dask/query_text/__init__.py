@@ -1,1 +1,1 @@
-"""What the text of a query tells before a database reads it. Pure: opens no connection."""
+"""Analysis of a query's text before a database reads it. Pure: opens no connection."""

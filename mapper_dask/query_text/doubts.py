@@ -1,7 +1,7 @@
-"""What may give other rows each time, as far as a query's text tells. Pure.
+"""Finds parts of a query's text that may return other rows each time. Pure.
 
-It is for a database that does not tell by its plan. What only passes rows on, and folds them where
-no order matters, is known here; all else is a doubt.
+This is for a database whose plan does not show them. Expressions that only pass rows on, or
+aggregate them where no order matters, are known here; anything else is a doubt.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _CLOCK_NAMES = frozenset({"SYSDATE", "SYSTIMESTAMP"})
 
 _RANKS = frozenset({"RANK", "DENSE_RANK", "PERCENT_RANK", "CUME_DIST"})
 _FOLDING = frozenset({"COUNT", "MIN", "MAX"})
-"""Window functions that see no order where none is written, and take ties together where one is."""
+"""Window functions that ignore order where none is given, and treat ties alike where one is."""
 
 _GATHERING = (exp.ArrayAgg, exp.GroupConcat, exp.JSONArrayAgg, exp.JSONObjectAgg)
 _GATHERING_NAMES = frozenset({"LISTAGG", "XMLAGG", "COLLECT", "STRING_AGG", "ARRAY_AGG"})
 
 
 def of_text(tree: exp.Expression) -> str:
-    """Return what a query that was understood leaves open; empty when it is nothing known."""
+    """Return what may differ each time in a parsed query; empty if nothing may."""
     if asks_time(tree):
         return "it asks for the time, which each statement has its own of"
     if any(distinct.args.get("on") for distinct in tree.find_all(exp.Distinct)):
@@ -64,7 +64,7 @@ def _window(window: exp.Window, *, by_rows: bool) -> str:
     while isinstance(function, (exp.IgnoreNulls, exp.RespectNulls, exp.Filter)):
         function = function.this
     if not isinstance(function, exp.Func):
-        return ""  # the window's own definition, by its name
+        return ""  # a reference to a named window
     name = function.name if isinstance(function, exp.Anonymous) else function.sql_name()
     if name.upper() in _RANKS or (name.upper() in _FOLDING and not by_rows):
         return ""

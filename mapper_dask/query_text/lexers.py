@@ -1,4 +1,4 @@
-"""Where a text may be read otherwise by the database than by the parser. Pure."""
+"""Finds texts that the database's lexer may read otherwise than the parser. Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _SEEN_ALIKE = re.compile(
     """,
     re.DOTALL | re.VERBOSE,
 )
-"""Strings, names and comments on which lexers agree. No backslash of a plain string stands before
-a quote, no string with escapes goes on in another line, comments hold comments of one level."""
+"""Strings, names and comments on which lexers agree: no backslash of a plain string precedes a
+quote, no string with escapes continues on another line, comments nest by one level at most."""
 
 _READ_OTHERWISE = re.compile(r"""['"$]|/\*|\r(?!\n)|[\f\v\x85\u2028\u2029]""")
 
@@ -29,7 +29,7 @@ def differ(text: str, grammar: str) -> bool:
 
     Such a text is not looked into: a table that is found in a string of the database's is none.
     It is a backslash before a quote (an escape or not, as a setting says), a dollar in a name, a
-    string with escapes that goes on, and what ends a comment or a line for one of them only.
+    string with escapes that continues, and what ends a comment or a line for one of them only.
     """
     if grammar != "postgres":
         return False

@@ -1,7 +1,7 @@
-"""What a query's text names: tables, and of them columns and functions, as the database folds them.
+"""The tables, columns and functions that a query's text names, folded as the database does.
 
-A parser that is not the database's reads it. So nothing is claimed of a text that it does not
-understand, and what depends on it is asked of the catalogue again.
+The parser is not the database's. So nothing is concluded from a text that it does not understand,
+and results are checked against the catalogue.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ WHOLE = "*"
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A table as a query's text names it, as the database folds it."""
+    """A table that a query's text names, as the database folds it."""
 
     schema: str | None
     name: str
@@ -27,7 +27,7 @@ class Named:
 
     @property
     def called(self) -> str:
-        """What stands before its columns."""
+        """The qualifier of its columns: its alias, or its name."""
         return self.alias or self.name
 
 
@@ -44,11 +44,11 @@ class Called:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What a text names."""
+    """The names in a text."""
 
     tables: tuple[Named, ...] = ()
     columns: tuple[tuple[str, str], ...] = ()
-    """What stands before a column, or nothing, and its name; ``*`` for all."""
+    """Pairs of a column's qualifier, which may be empty, and its name; ``*`` for all."""
     calls: tuple[Called, ...] = ()
     derived: bool = False
     """Whether some columns are those of a query within it: of WITH, or in brackets behind FROM."""
@@ -60,14 +60,14 @@ class Names:
 
 
 def names_in(sql: str, grammar: str, *, upper: bool = False) -> Names:
-    """Return what a text names; nothing where it is not understood.
+    """Return the names in a text; none where it is not understood.
 
     Parameters
     ----------
     upper
         Whether the database folds a name without quotes to capitals.
     """
-    import sqlglot  # here: a worker holds no parser
+    import sqlglot  # here, so that workers do not import the parser
     from sqlglot import exp
 
     try:

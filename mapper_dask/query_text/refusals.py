@@ -1,7 +1,7 @@
-"""What a database has refused of a query: which field it came from, and what to do. Pure.
+"""Explains a database's refusal of a query: which field caused it, and the remedy. Pure.
 
-What databases have in common of it: places for values that nobody gave, texts that end too early,
-and the names that a query's text holds.
+The cases that all databases share: placeholders without values, texts that end too early, and the
+names in a query's text.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ AS_SAID = -1
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A refusal as it is told."""
+    """A refusal as it is reported."""
 
     said: str
     """What the database said, in its words."""
     remedy: str = ""
-    """What to do; empty where nothing is known."""
+    """The remedy; empty where none is known."""
     field: str = SOURCE_SQL
-    """The argument to mend."""
+    """The argument to change."""
     position: int | None = AS_SAID
     """The character at which it was met, from 1, where that is not as the error has it."""
 
@@ -58,7 +58,7 @@ _BEFORE_VALUES = frozenset(
         *("interval", "date", "time", "timestamp", "timestamptz"),
     }
 )
-"""Words behind which a value stands, and no operator."""
+"""Words that are followed by a value, not by an operator."""
 
 
 def unfilled(sql: str, position: int | None) -> Refusal | None:
@@ -84,12 +84,12 @@ def unfilled(sql: str, position: int | None) -> Refusal | None:
             "source_sql is sent as it is, and no template is filled in: fill it before, or write "
             ":name for a value and give params={'name': …}"
         )
-        return Refusal("a template's braces stand in source_sql", remedy)
+        return Refusal("a template's braces are in source_sql", remedy)
     return _to_fill(there) if places else None
 
 
 def _is_operator(sql: str, place: re.Match[str]) -> bool:
-    """Return whether a question mark stands between two values, as PostgreSQL's for JSON does."""
+    """Return whether a question mark is an operator, as PostgreSQL's for JSON is."""
     if place["plain"] != "?":
         return False
     before = sql[: place.start()].rstrip()
@@ -161,7 +161,7 @@ def _looks_like(sql: str) -> str:
 
 
 def misspelt_beginning(sql: str) -> str:
-    """Return what a query's first word was meant to be; or nothing."""
+    """Return the keyword that a query's first word probably means; empty if none."""
     if re.match(r"\s*[\w+]+://", sql):
         return "it looks like the URL of a connection, which goes into source_conn"
     first = re.match(r"[\s(]*([A-Za-z]+)", sql)
@@ -172,7 +172,7 @@ def misspelt_beginning(sql: str) -> str:
 
 
 def unclosed(sql: str, grammar: str) -> str:
-    """Return which bracket, or CASE, a text opens and does not close; or nothing."""
+    """Return the bracket or CASE that a text opens but does not close; empty if none."""
     import sqlglot
     from sqlglot import TokenType
 
@@ -189,7 +189,7 @@ def unclosed(sql: str, grammar: str) -> str:
 
 
 def closed_too_often(sql: str, grammar: str) -> bool:
-    """Return whether a text closes a bracket that it has not opened."""
+    """Return whether a text closes a bracket that it did not open."""
     import sqlglot
     from sqlglot import TokenType
 
@@ -201,7 +201,7 @@ def closed_too_often(sql: str, grammar: str) -> bool:
 
 
 def comma_before(sql: str, position: int) -> bool:
-    """Return whether a comma stands before a place, where a comma leads to nothing."""
+    """Return whether a dangling comma precedes a position."""
     return sql[: position - 1].rstrip().endswith(",")
 
 
@@ -215,24 +215,24 @@ def column_meant(
     *,
     listing: bool = True,
 ) -> str:
-    """Return what to do about a column that is not there; nothing where nobody knows.
+    """Return the remedy for an unknown column; empty where none is known.
 
     Parameters
     ----------
     name
-        As the database names it, with what stands before it.
+        As the database names it, with its qualifier.
     columns
         Those of the tables that the query names.
     shown
         Writes a name as SQL does.
     listing
-        Whether the query has these columns alone, so that they may be told where none is like it.
+        Whether the query has only these columns, so that they may be listed if none is similar.
     """
     before, _, bare = name.rpartition(".")
     before = before.rpartition(".")[2]
     own = [(table, column) for table, column in columns if before in ("", table.called)]
     if before and not own:
-        return ""  # it is called so within the query, and no table is
+        return ""  # an alias of the query, not of a table
     found = nearest(bare, [column for _, column in own])
     if found is not None:
         whose = next(table for table, column in own if column == found)

@@ -1,4 +1,4 @@
-"""The window of a column that grows: which rows are new. Pure."""
+"""The predicate for new rows by a growing column. Pure."""
 
 from __future__ import annotations
 

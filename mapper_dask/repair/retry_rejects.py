@@ -44,7 +44,7 @@ from mapper_dask.preflight.checks import prepare
 from mapper_dask.repair.retry_result import RetriedChunk, RetryResult
 from mapper_dask.repair.stored_values import rows_as
 from mapper_dask.resolved_job import ResolvedJob
-from mapper_dask.retries import Patience, attempts
+from mapper_dask.retries import RetryPolicy, attempts
 from mapper_dask.run.run import replanned
 from mapper_dask.schema.facts import Column, Publication
 from mapper_dask.spool.files import in_file
@@ -389,7 +389,7 @@ def require_ended(target: TargetSession, run_id: str, chunk_id: int) -> None:
         raise ConfigurationError(message, field="run_id", run_id=run_id)
 
 
-def retry(job: ResolvedJob, stored: StoredRun, patience: Patience) -> RetryResult:
+def retry(job: ResolvedJob, stored: StoredRun, retry_policy: RetryPolicy) -> RetryResult:
     """Try the rejects of a run that has ended again.
 
     Parameters
@@ -409,7 +409,7 @@ def retry(job: ResolvedJob, stored: StoredRun, patience: Patience) -> RetryResul
     require_latest(target, stored)
     with keep_snapshot(source, consistent=False) as keeper:
         plan = replanned(mapper, stored, keeper, [chunk for chunk, _ in known])
-        prepared = prepare(job, plan, keeper, patience)
+        prepared = prepare(job, plan, keeper, retry_policy)
     load = prepared.task.load
     assert load is not None  # noqa: S101 - a run in the ledger has a target
     load = replace(load, table=replace(load.table, staging=None, chunk_column=None))

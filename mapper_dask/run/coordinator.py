@@ -27,7 +27,7 @@ from mapper_dask.plan.saved_plan import Plan, SavedPlan, require_same_chunks, re
 from mapper_dask.preflight.checks import prepare
 from mapper_dask.preflight.grants import lacking_grants
 from mapper_dask.resolved_job import ResolvedJob, resolved
-from mapper_dask.retries import Patience
+from mapper_dask.retries import RetryPolicy
 from mapper_dask.run import drift, once
 from mapper_dask.run.execution import Execution
 from mapper_dask.run.handle import RunHandle
@@ -39,10 +39,10 @@ from mapper_dask.run.run_ending import RunEnding
 from mapper_dask.run.staged_again import publication_again
 from mapper_dask.run.stopped import told_as_stopped
 from mapper_dask.spool.folder import remove_let_go
-from mapper_dask.tracebacks import judged, told_plainly
+from mapper_dask.tracebacks import judged, without_frames
 from mapper_dask.workers.clients import require_begun, require_waitable
 from mapper_dask.workers.fitness import require_picklable
-from mapper_dask.workers.local_cluster import telling
+from mapper_dask.workers.local_cluster import reporting
 
 
 class Coordinator:
@@ -82,7 +82,7 @@ class Coordinator:
 
         def done() -> ParallelProcessingResult:
             stopped = told_as_stopped(job.run_id, self._halt, lambda: watch.entering)
-            with watch, telling(watch.preparing), stopped:
+            with watch, reporting(watch.preparing), stopped:
                 return work()
 
         with self._options.workers.waiting():  # in the thread of the caller, perhaps a task's
@@ -101,7 +101,7 @@ class Coordinator:
             self._watch.run_id = job.run_id
 
             def planned_here(keeper: Keeper) -> once.Taken | None:
-                run = planned(job, keeper, self._options.patience, self._saved)
+                run = planned(job, keeper, self._options.retry_policy, self._saved)
                 self._watch.entering = run.plan.read_once
                 return once.taken_in(run, keeper, self._inlet)
 
@@ -170,9 +170,9 @@ class Coordinator:
         self._watch.run_id = stored.run_id
         job_record.require_same(job.job, job.source, stored)
         self._require_picklable(job)
-        patience = self._options.patience
+        retry_policy = self._options.retry_policy
         ledger = RunLedger(
-            job.loads_into, stored.run_id, patience.lock_timeout, patience.connection_wait
+            job.loads_into, stored.run_id, retry_policy.lock_timeout, retry_policy.connection_wait
         )
         stored = accepted(ledger, stored, require_still_there(job.loads_into, stored))
         resumed = Resumed(job, stored, ledger, ledger.chunks())
@@ -203,7 +203,7 @@ class Coordinator:
         keeper.give_up_unless(plan.consistent)
         again = once.found_again(plan, resumed, keeper, self._options.spool_parent)
         left, restart = rest_of(again.plan, resumed, keeper)
-        prepared = prepare(job, again.plan, keeper, self._options.patience)
+        prepared = prepare(job, again.plan, keeper, self._options.retry_policy)
         require_same_columns(prepared, stored)
         prepared = drift.require_same_target(prepared, stored)
         chunks = again.plan.chunks if again.note else left
@@ -221,7 +221,7 @@ def named(job: ResolvedJob) -> ResolvedJob:
 
 
 def planned(
-    job: ResolvedJob, keeper: Keeper, patience: Patience, kept: SavedPlan | None = None
+    job: ResolvedJob, keeper: Keeper, retry_policy: RetryPolicy, kept: SavedPlan | None = None
 ) -> Run:
     """Return a new run, with its plan, or the one that was kept, after all that can be checked."""
     keeper.give_up_for(job.job.source_sql)
@@ -231,7 +231,7 @@ def planned(
         job_record.require_marks(job.job, job.source, kept.marks)
         plan = restored(keeper.source, job.job, kept)
     keeper.give_up_unless(plan.consistent)
-    prepared = prepare(job, plan, keeper, patience)
+    prepared = prepare(job, plan, keeper, retry_policy)
     return Run(job, prepared, prepared.plan.chunks)
 
 
@@ -240,7 +240,7 @@ def begin(options: RunOptions, job: MapperJob, plan: Plan | None = None) -> RunH
     job = job.evolve(run_id=job.run_id or uuid.uuid4().hex)
     kept = None if plan is None else saved(plan)
 
-    @told_plainly
+    @without_frames
     def end() -> None:
         # Not entered yet, it will see the flag; a job that cannot be used never is.
         with contextlib.suppress(RunNotFoundError, ConfigurationError):

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from mapper_dask.halting import Halt, current
 from mapper_dask.parallel_result import ParallelProcessingResult
-from mapper_dask.tracebacks import awaited_plainly, told_plainly
+from mapper_dask.tracebacks import awaited_without_frames, without_frames
 from mapper_dask.workers.clients import stepping_aside
 from mapper_dask.workers.main_guard import seen_from_here
 
@@ -71,7 +71,7 @@ class RunHandle:
         """Return whether the run has ended."""
         return self._future.done()
 
-    @told_plainly
+    @without_frames
     def result(self, timeout: float | None = None) -> ParallelProcessingResult:
         """Wait for the run and return its result.
 
@@ -92,7 +92,7 @@ class RunHandle:
 
     def __await__(self) -> Generator[Any, None, ParallelProcessingResult]:
         """Wait for the run in a coroutine; to be cancelled there ends the waiting, not the run."""
-        return awaited_plainly(asyncio.wrap_future(self._future)).__await__()
+        return awaited_without_frames(asyncio.wrap_future(self._future)).__await__()
 
     def cancel(self) -> None:
         """Stop the run: what is being loaded is broken off, and nothing commits once this returns.

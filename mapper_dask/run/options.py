@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mapper_dask.events.watch import ProgressOptions
 from mapper_dask.limits.budget import Budget
-from mapper_dask.retries import Patience
+from mapper_dask.retries import RetryPolicy
 from mapper_dask.tracebacks import OnFailure
 from mapper_dask.workers.engines import Workers
 
@@ -18,7 +18,7 @@ class RunOptions:
     """How runs are done: on which workers, within which limits, and who hears of them."""
 
     workers: Workers
-    patience: Patience
+    retry_policy: RetryPolicy
     budget: Budget
     """The connections a run may hold; jobs that run at a time may share one."""
     spool_parent: Path

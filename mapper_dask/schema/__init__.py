@@ -1,1 +1,1 @@
-"""What a database says of its tables, columns and types, as values. Pure: opens no connection."""
+"""Descriptions of tables, columns and types, as values. Pure: opens no connection."""

@@ -1,4 +1,4 @@
-"""Rows in pieces that are bounded by rows and by bytes. Pure."""
+"""Batches of rows, bounded by rows and by bytes. Pure."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ memory of a chunk, so that a chunk of ordinary size is seen whole."""
 
 @dataclass(frozen=True, slots=True)
 class Most:
-    """What a batch has at most."""
+    """The limits of a batch."""
 
     rows: int
     bytes: int | None = BATCH_BYTES
-    """Unless a single row has more; None: any."""
+    """Bytes at most, unless a single row has more; None: unlimited."""
 
 
 def cut(rows: pa.Table, most_bytes: int) -> Iterator[pa.Table]:
-    """Yield rows in pieces of at most so many bytes, each of one row at least; no rows as one."""
+    """Yield batches of at most so many bytes, each of at least one row; an empty table as one."""
     if rows.num_rows <= 1 or rows.nbytes <= most_bytes:
         yield rows
         return
@@ -32,7 +32,7 @@ def cut(rows: pa.Table, most_bytes: int) -> Iterator[pa.Table]:
 
 
 def pieces(rows: pa.Table, at_most: int, most_bytes: int) -> Iterator[pa.Table]:
-    """Yield rows in pieces of at most so many rows and bytes, none of them empty."""
+    """Yield batches of at most so many rows and bytes, none of them empty."""
     for start in range(0, rows.num_rows, at_most):
         yield from cut(rows.slice(start, at_most), most_bytes)
 

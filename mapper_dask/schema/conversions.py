@@ -1,4 +1,4 @@
-"""What becomes of a value on its way into a column: exact, with a loss, or not at all.
+"""Whether a value converts to a column's type: exactly, with a loss, or not at all.
 
 Pure. One table of rules for every database, since both sides are families and Arrow types.
 "Exact" includes values that the load refuses loudly (300 into a smallint): nothing is stored
@@ -20,7 +20,7 @@ from mapper_dask.schema.shapes import Difference, Shape, are_one, difference
 _F = TypeFamily
 
 MICROSECONDS = 6
-"""Fractional digits of a second that most databases keep."""
+"""Fractional digits of a second that most databases store."""
 
 _DIGITS = {"s": 0, "ms": 3, "us": MICROSECONDS, "ns": MICROSECONDS}
 """Fractional digits of Arrow's units. Nanoseconds are what pandas makes of any time: a digit past
@@ -37,12 +37,12 @@ class Exactness(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """One column's way into its target."""
+    """The conversion of one column to its target's type."""
 
     column: str
     verdict: Exactness
     note: str = ""
-    """What is lost, or why it cannot be; empty when exact."""
+    """What is lost, or why it is impossible; empty when exact."""
 
     def __str__(self) -> str:
         return f"{self.column}: {self.note or self.verdict.value}"
@@ -50,24 +50,24 @@ class Conversion:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """What arrives for a column."""
+    """The type of the values that arrive for a column."""
 
     family: TypeFamily | None
-    """None when nothing is known of it, as for a column of NULLs."""
+    """None when not known, as for a column of NULLs."""
     shown: str
-    """Its type as an error names it."""
+    """Its type, for messages."""
     precision: int | None = None
     scale: int | None = None
     bits: int = 0
     """Width of an integer or float."""
     digits: int | None = None
-    """Significant digits a number has at most; None: nobody knows."""
+    """Significant digits a number has at most; None: not known."""
     shape: Shape | None = None
-    """What a source's type is made of; None where a function made the values."""
+    """The structure of the source's type; None where a function made the values."""
 
 
 def incoming_from_column(column: Column) -> Incoming:
-    """Return what a source column sends."""
+    """Return the type of a source column's values."""
     return Incoming(
         column.family,
         column.type_name,
@@ -80,7 +80,7 @@ def incoming_from_column(column: Column) -> Incoming:
 
 
 def incoming_from_arrow(arrow: pa.DataType) -> Incoming:
-    """Return what an Arrow array sends."""
+    """Return the type of an Arrow array's values."""
     if pa.types.is_decimal(arrow):
         return Incoming(
             _F.DECIMAL, str(arrow), arrow.precision, arrow.scale, digits=arrow.precision
@@ -125,7 +125,7 @@ def _bits(arrow: pa.DataType) -> int:
 
 
 def judge(incoming: Incoming, target: Column) -> Conversion:
-    """Return what becomes of a value of one type in a column of another."""
+    """Return how values of one type convert to a column of another."""
     if incoming.family is None:
         return Conversion(target.name, Exactness.EXACT)
     if (known := _by_definition(incoming, target)) is not None:
@@ -143,7 +143,7 @@ def judge(incoming: Incoming, target: Column) -> Conversion:
 
 
 def _by_definition(incoming: Incoming, target: Column) -> Conversion | None:
-    """Return what definitions of types tell; None where the names of the types tell all."""
+    """Return a conversion by the types' definitions; None where their names are enough."""
     if (found := unlike(incoming, target)) is not None:
         if found.note:
             return lossy(incoming, target, found.note)
@@ -153,7 +153,7 @@ def _by_definition(incoming: Incoming, target: Column) -> Conversion | None:
 
 
 def unlike(incoming: Incoming, target: Column) -> Difference | None:
-    """Return in what the definitions of two types that travel as text differ; None: in nothing."""
+    """Return how the definitions of two types sent as text differ; None if they do not."""
     if incoming.shape is None or target.shape is None:
         return None
     return difference(incoming.shape, target.shape)
@@ -214,7 +214,7 @@ def _into_zoned_time(incoming: Incoming, target: Column) -> str | None:
 
 
 def _keeps_zone(incoming: Incoming) -> bool:
-    """Return whether a value of Oracle's carries the zone it was written with."""
+    """Return whether an Oracle type stores the zone of each value."""
     return incoming.shown.startswith("TIMESTAMP(") and incoming.shown.endswith(" WITH TIME ZONE")
 
 
@@ -227,7 +227,7 @@ def _assume_zone(incoming: Incoming, target: Column) -> str | None:
 
 
 def _other_to_other(incoming: Incoming, target: Column) -> str | None:
-    """Judge types that travel as the database's own text."""
+    """Return the conversion of types that are sent as the database's own text."""
     return text_types.between(incoming.shown, target.type_name)
 
 
@@ -240,7 +240,7 @@ def _joined(*notes: str | None) -> str:
 
 
 Rule = Callable[[Incoming, Column], str | None]
-"""Returns what is lost: None for nothing, ``text_types.NO`` for a way that does not exist."""
+"""Returns what is lost: None for nothing, ``text_types.NO`` for an impossible conversion."""
 
 _NUMBERS = (_F.INTEGER, _F.DECIMAL, _F.FLOAT)
 _RULES: dict[tuple[TypeFamily, TypeFamily], Rule] = {

@@ -1,4 +1,4 @@
-"""What a run relies on of tables and types, as it was planned; and what of it differs later. Pure.
+"""The definitions of tables and types that a plan relies on, and how they differ later. Pure.
 
 Bytes of one type are read as another's in silence, so nobody notices by the values that a column
 was altered, a label of an enum renamed or a partition attached while the chunks are on their way.
@@ -10,33 +10,33 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 SHOWN = 3
-"""Differences that a message names."""
+"""Differences that a message lists."""
 
 TABLE, COLUMN, VIEW, PARTITIONS, TYPE = "table", "column", "view", "partitions", "type"
 HOOK = "hook"
-"""A trigger or a rule, which may drop rows or take them away again."""
+"""A trigger or a rule, which may drop or delete rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trait:
-    """One thing a run relies on."""
+    """One part of a definition that a run relies on."""
 
     kind: str
     """``table``, ``column``, ``view``, ``partitions``, ``type`` or ``hook``."""
     of: str
     """The table or view it belongs to; empty for a type."""
     name: str
-    """The column's, the type's or the hook's; empty for a relation."""
+    """The name of the column, type or hook; empty for a relation."""
     text: str
-    """Its definition as a person reads it."""
+    """Its definition, for messages."""
     mark: str = ""
-    """What tells its definition from others that read alike."""
+    """Distinguishes definitions that have the same text."""
     place: str = ""
-    """What tells it from another of the same name and definition: a number of the catalogue's."""
+    """Its number in the catalogue: another object may have the same name and definition."""
 
     @property
     def called(self) -> str:
-        """What a message calls it."""
+        """Its name in messages."""
         match self.kind:
             case "column":
                 return f"column {self.name!r} of {self.of}"
@@ -56,19 +56,19 @@ Definition = tuple[Trait, ...]
 
 @dataclass(frozen=True, slots=True)
 class Relied:
-    """What a query reads, and how that was defined when it was planned."""
+    """The objects that a query reads, and their definition when it was planned."""
 
     relations: tuple[int, ...]
-    """Numbers of the tables and views, but for children of others among them."""
+    """Numbers of the tables and views, except children of others among them."""
     types: tuple[int, ...]
-    """Numbers of the types of its result that are not the database's own."""
+    """Numbers of its result's types that are not built in."""
     definition: Definition
     foreign: tuple[str, ...] = field(default=())
     """Tables among them whose rows are elsewhere, where no snapshot holds them."""
 
 
 def difference(planned: Definition, now: Definition) -> str:
-    """Return what differs, in words; empty when nothing does."""
+    """Return the differences as a text; empty without any."""
     if planned == now:
         return ""
     before, after = _by_name(planned), _by_name(now)
@@ -76,11 +76,11 @@ def difference(planned: Definition, now: Definition) -> str:
     changes = [f"{trait.called} is gone" for trait in gone]
     changes += [f"{trait.called} is new" for trait in new]
     changes += [_change(before[key], after[key]) for key in before if key in after]
-    return _told(changes)
+    return _listed(changes)
 
 
 def target_difference(planned: Definition, now: Definition) -> str:
-    """Return what differs of a table that receives rows; columns may be added, none is filled."""
+    """Return the differences of a target table; added columns do not count."""
     if planned == now:
         return ""
     known = {trait.name for trait in planned if trait.kind == COLUMN}
@@ -89,7 +89,7 @@ def target_difference(planned: Definition, now: Definition) -> str:
 
 
 def staging_difference(planned: Definition, now: Definition) -> str:
-    """Return what differs of the types of a table that was made like another one."""
+    """Return the differences between the types of a staging table and of its target."""
     before = {trait.name: trait for trait in planned if trait.kind == COLUMN}
     after = [trait for trait in now if trait.kind == COLUMN]
     changes = [
@@ -103,7 +103,7 @@ def staging_difference(planned: Definition, now: Definition) -> str:
         for trait in planned
         if trait.kind == TYPE and trait.name in kinds
     ]
-    return _told(changes)
+    return _listed(changes)
 
 
 def _by_name(definition: Definition) -> dict[tuple[str, str, str], Trait]:
@@ -113,7 +113,7 @@ def _by_name(definition: Definition) -> dict[tuple[str, str, str], Trait]:
 def _without(
     these: dict[tuple[str, str, str], Trait], others: dict[tuple[str, str, str], Trait]
 ) -> list[Trait]:
-    """Return those that are not among the others; of a table that is not, the table alone."""
+    """Return those missing from the others; of a missing table only the table itself."""
     lone = [trait for key, trait in these.items() if key not in others]
     tables = {trait.of for trait in lone if trait.kind == TABLE}
     return [trait for trait in lone if trait.kind == TABLE or trait.of not in tables]
@@ -129,7 +129,7 @@ def _change(planned: Trait, now: Trait, *, placed: bool = True) -> str:
     return ""
 
 
-def _told(changes: Iterable[str]) -> str:
+def _listed(changes: Iterable[str]) -> str:
     found = [change for change in changes if change]
     more = len(found) - SHOWN
     return "; ".join([*found[:SHOWN], *([f"and {more} more"] if more > 0 else [])])

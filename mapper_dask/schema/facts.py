@@ -1,4 +1,4 @@
-"""What a database says of its queries, tables and loads: the values of the dialects."""
+"""The values that dialects return about queries, tables and loads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TypeFamily(enum.Enum):
     TIMESTAMP = "timestamp"
     TIMESTAMP_TZ = "timestamptz"
     OTHER = "other"
-    """Travels as the database's own text: uuid, json, interval, arrays, ranges, enums."""
+    """Sent as the database's own text: uuid, json, interval, arrays, ranges, enums."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,11 @@ class Column:
     generated: bool = False
     """Whether the database computes it and refuses values (tables only)."""
     digits: int | None = None
-    """Significant digits a number keeps, however they stand; None: all of them."""
+    """Significant digits a number keeps, wherever its point is; None: all of them."""
     empty_is_null: bool = False
     """Whether the database stores an empty value as NULL."""
     shape: Shape | None = field(default=None, repr=False, compare=False)
-    """What its type is made of, where it travels as text; None: the database does not tell."""
+    """The structure of its type, where it is sent as text; None: not known."""
 
     @property
     def typed(self) -> bool:
@@ -76,7 +76,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a job does to its target, and to the ledger beside it."""
+    """What a job does to its target and to the ledger there."""
 
     schema: str | None
     """The target's; None: the search path finds it."""
@@ -84,11 +84,11 @@ class Needs:
     rights: tuple[str, ...]
     """On the table, such as INSERT."""
     staged: bool
-    """Whether rows wait in a table beside it."""
+    """Whether rows are staged."""
     rejects: bool
-    """Whether rows may be set aside."""
+    """Whether rows may be rejected."""
     names: tuple[str, ...] | None = None
-    """Columns that are filled; the sequences of others are asked for values. None: not known."""
+    """Columns that are filled; others take values of their sequences. None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +107,17 @@ class TargetTable:
     referring: tuple[str, ...] = ()
     """Tables with a foreign key to it."""
     staging: str | None = None
-    """Table that takes its rows until they are published, quoted; None: it takes them itself."""
+    """Its staging table, quoted; None: rows are loaded into the table itself."""
     chunk_column: Column | None = None
-    """Column of the former that tells a row's chunk; None where nobody will ask."""
+    """Column of the staging table with a row's chunk; None where it is not needed."""
     staged_key: tuple[str, ...] = ()
-    """Columns by which staged rows are merged, each key once; empty where none need be."""
+    """Columns by which staged rows are merged, each key once; empty if they are not."""
     definition: Definition = field(default=(), repr=False, compare=False)
-    """How it was defined just before all of this was asked; empty where nobody looked."""
+    """Its definition just before all of this was queried; empty where it was not."""
     hazards: Hazards = NONE_KNOWN
-    """What may keep rows out of it, or take them away."""
+    """What may keep rows out of it, or delete them."""
     by_name: Mapping[str, Column] = field(init=False, repr=False, compare=False)
-    """The columns by their names: a table may have 1,600, and each is asked for in each chunk."""
+    """The columns by name: a table may have 1,600, and each is looked up for each chunk."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {column.name: column for column in self.columns})
@@ -129,7 +129,7 @@ class TargetTable:
 
     @property
     def into_name(self) -> str:
-        """The same, its own name alone and unquoted."""
+        """The same without its schema, unquoted."""
         return self.name if self.staging is None else self.staging.rsplit('"', 2)[1]
 
     def column(self, name: str) -> Column | None:
@@ -139,13 +139,13 @@ class TargetTable:
 
 @dataclass(frozen=True, slots=True)
 class TableMark:
-    """What changes when all rows of a table go at once: it is emptied, rewritten, made anew.
+    """What changes when a table loses all rows at once: it is truncated, rewritten or recreated.
 
     Two marks of one table are equal when nothing of the kind has happened between them.
     """
 
     cluster: str | None
-    """The server's data; None where this login may not ask. Row numbers mean nothing in another."""
+    """Identifies the server's data; transactions of another do not compare. None: not known."""
     database: str
     storage: str
     """Digest of the objects and the files it is stored in, its partitions' among them."""
@@ -153,7 +153,7 @@ class TableMark:
     """Whether its rows can go all at once only with its storage; not those of an unlogged table,
     which a crash empties in its place."""
     stamped: bool = False
-    """Whether each row tells which transaction wrote it."""
+    """Whether each row has the number of the transaction that wrote it."""
     unlogged: bool = False
     """Whether a crash of the server empties it."""
     upcoming: int | None = field(default=None, compare=False)
@@ -173,31 +173,31 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """A transaction of somebody else's at the source that has not ended."""
+    """Another session's transaction at the source that has not ended."""
 
     key: str
-    """Tells it from every other, as long as the server runs."""
+    """Identifies it, as long as the server runs."""
     whose: str
     """Session, user and start, as far as this login may see them."""
     least: str | None = None
     """A value of a column that grows that no row of it is below, as the database writes it; None:
     it may be any."""
     prepared: bool = False
-    """Whether no session has it any more: an open one becomes such a one, with another key."""
+    """Whether it is prepared, so that no session has it; then its key differs from before."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommitOrder:
-    """How rows of a column that grows come to be seen, which need not be in its order."""
+    """How rows of a growing column become visible, which need not be in its order."""
 
     rule: str
-    """How those are found that come late, in words."""
+    """How rows that commit late are found, for messages."""
     blind: str = ""
-    """Why none of them, or not all, are found; empty when there is no reason."""
+    """Why not all of them are found; empty if all are."""
     rests_on: tuple[str, ...] = ()
-    """What nobody can see, and is relied upon."""
+    """What cannot be checked, and is relied upon."""
     problem: str = ""
-    """Why the column tells no new rows; empty when nothing speaks against it."""
+    """Why the column cannot identify new rows; empty if it can."""
     by_start: bool = False
     """Whether the values are times, so that a transaction's start bounds its rows from below."""
     watched: tuple[int, ...] = ()
@@ -206,7 +206,7 @@ class CommitOrder:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What a target holds of a column that grows."""
+    """The values of a growing column in the target."""
 
     greatest: str | None
     """As the target writes it; None without a value."""
@@ -218,7 +218,7 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """How rows that wait in a staging table enter the target, all at once."""
+    """How staged rows enter the target, all at once."""
 
     disposition: str
     """``append``, ``replace`` or ``merge``."""
@@ -233,7 +233,7 @@ class Publication:
     columns: tuple[str, ...]
     """Columns the rows bring."""
     defaulted: tuple[str, ...] = ()
-    """Columns they do not bring, which a replaced row has anew from their defaults."""
+    """Columns they do not bring; a replaced row gets their defaults again."""
     key: tuple[str, ...] = ()
     """Columns by which a row is found again in the target."""
     by_key: bool = False
@@ -241,20 +241,20 @@ class Publication:
     newest_by: str | None = None
     """Column whose greatest value wins among rows with one key."""
     definition: Definition = field(default=(), repr=False, compare=False)
-    """How the target was defined when this was planned; empty where nobody looked."""
+    """The target's definition when this was planned; empty where it was not queried."""
     target_name: str = ""
     """The target's own name, unquoted; empty in a ledger of an earlier version."""
     reject_limit: int = 0
-    """Rows of the run that may be set aside, those among them that the target refuses."""
+    """Rows of the run that may be rejected, including those that the target refuses."""
     reject_keys: tuple[str, ...] = ()
-    """Columns that tell a row of the source from the others."""
+    """Columns that identify a row of the source."""
     chunk_column: str = ""
-    """Column of the staging table that tells a row's chunk; empty: it has none."""
+    """Column of the staging table with a row's chunk; empty: it has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """What the catalogue knows of the single table a query reads."""
+    """The catalogue's description of the single table that a query reads."""
 
     has_row_addresses: bool
     """Whether ranges of physical row addresses cover it."""
@@ -270,24 +270,24 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class FunctionFact:
-    """What the catalogue knows of functions of one name."""
+    """The catalogue's description of the functions of one name."""
 
     name: str
     reshapes: bool
-    """Whether one folds rows, looks at other rows, or returns several: rows are not the table's."""
+    """Whether one is an aggregate, a window function, or returns a set."""
     volatile: bool
-    """Whether one may answer anew at every call."""
+    """Whether one may return another value at every call."""
     effects: str = ""
-    """What one may do beside answering, in words; empty where none is known to."""
+    """Side effects one may have, for messages; empty where none are known."""
     repeats: bool = True
-    """Whether each is known to answer the same in all statements that see one state."""
+    """Whether each is known to return the same in all statements of one snapshot."""
     opaque: bool = False
-    """Whether one holds what no plan shows, even where the database puts its body in its place."""
+    """Whether one has a body that no plan shows, even where the database inlines it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Splice:
-    """A query's text cut around its single table, so that a restricted table can stand there."""
+    """A query's text split around its single table, to put a restricted table there."""
 
     before: str
     table: str
@@ -319,9 +319,9 @@ class SourceQuery:
     splice: Splice | None = None
     """Where the row addresses go, for ROWID_BASED."""
     relied: Relied | None = field(default=None, repr=False, compare=False)
-    """What it reads, and how that was defined when planned; None where nobody looked."""
+    """What it reads, and the definition of that when planned; None where it was not queried."""
     settings: Settings = field(default=(), repr=False, compare=False)
-    """What its meaning hung on in the session that planned it: it means the same in each chunk."""
+    """Session settings its meaning depends on: set for each chunk as they were when planned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,16 +330,16 @@ class Estimate:
 
     rows: int
     cost: float | None = None
-    """In the database's own unit; only ratios of it mean something. None: it does not tell."""
+    """In the database's own unit, so only ratios are meaningful. None: not known."""
     row_bytes: int | None = None
-    """Average width of a row; None: it does not tell."""
+    """Average width of a row; None: not known."""
     moving: float = 0.0
-    """What it takes to move the rows on, in the unit of the cost; 0: not known."""
+    """The part of the cost for passing the rows on; 0: not known."""
     calls: frozenset[str] = frozenset()
-    """Names of functions and operators in what will be run, also in that of views; empty: it does
-    not tell."""
+    """Names of functions and operators in what will be run, those of views included; empty: not
+    known."""
     passing: bool = False
-    """Whether all it does is shown to pass rows on: none is picked by an order, none are added."""
+    """Whether its plan is shown to only pass rows on: none depends on an order, none are added."""
     clocks: tuple[str, ...] = ()
     """Words in what will be run that mean the time of the statement or its transaction."""
     whole_rows: bool = False
@@ -358,7 +358,7 @@ class KeyMark:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """What statistics say of a column's values."""
+    """The statistics of a column's values."""
 
     marks: tuple[KeyMark, ...] = ()
     """Values in order; their positions count in the statistics' own unit."""
@@ -368,7 +368,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a database offers; asked instead of its name."""
+    """What a database supports; checked instead of its name."""
 
     snapshots: bool
     """Whether many sessions can read one state."""
@@ -387,7 +387,7 @@ class Capabilities:
     transactional_ddl: bool = True
     """Whether a table made in a transaction goes when that is rolled back."""
     counts_touched_rows: bool = True
-    """Whether a session can tell what its transaction has done to a table, triggers included."""
+    """Whether a session can count its transaction's changes to a table, triggers included."""
     colon_casts: bool = False
     """Whether a cast may be written as ``value::type``."""
     json_in_ascii: bool = True
@@ -397,7 +397,7 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """Rows that were loaded beside a transaction, and wait in a table of their own."""
+    """Rows that were loaded outside the transaction, into a table of their own."""
 
     table: str
     """Quoted, with its schema."""
@@ -413,4 +413,4 @@ class Loaded:
     rows: int
     """Rows the database counted."""
     refused: Mapping[int, str] = field(default_factory=dict)
-    """Rows it refused, by their place among those sent, and why."""
+    """Rows it refused, by their position among those sent, and why."""

@@ -18,7 +18,7 @@ _KEPT = re.compile(r"<U\+([0-9A-F]{2,6})>")
 _LIKE_KEPT = re.compile(r"<(?=U\+[0-9A-F]{2,6}>)")
 
 LEDGER = "ledger_"
-"""Begins the name of every query of a ledger: no other puts texts of the library's into a table."""
+"""Prefix of every ledger query: only these write the library's texts into a table."""
 
 
 @dataclass(frozen=True, slots=True)

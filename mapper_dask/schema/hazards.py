@@ -1,8 +1,8 @@
-"""What can keep rows out of a table, or take them away, behind the back of a load. Pure.
+"""What can keep loaded rows out of a table, or delete them, unnoticed by the load. Pure.
 
 A trigger may drop a row or remove it again, a rule may put another statement in the place of one, a
 policy may hide rows from it, and a table that others inherit from holds rows that are not its own.
-The dialects ask for these; here stands which of them end a run before a row moves, and what the
+The dialects query these; here is decided which of them end a run before a row moves, and what the
 plan says of the others.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 BEFORE, AFTER, INSTEAD = "BEFORE", "AFTER", "INSTEAD OF"
 
 SHOWN = 5
-"""Names of triggers that a sentence holds; a table may have hundreds."""
+"""Triggers that a message lists; a table may have hundreds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Trigger:
     deferred: bool = False
     """Whether it waits for the end of the transaction."""
     may_drop: bool = False
-    """Whether it keeps a row out by what it returns."""
+    """Whether it can keep a row out by its return value."""
 
     def __str__(self) -> str:
         how = "row" if self.each_row else "statement"
@@ -43,7 +43,7 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule that puts statements in the place of, or beside, those of one event."""
+    """A rule that replaces or adds to the statements of one event."""
 
     name: str
     event: str
@@ -51,17 +51,17 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Hazards:
-    """What stands on or about a table that receives rows."""
+    """The triggers, rules, policies and other hazards of a target table."""
 
     view: bool = False
     behind: str = ""
-    """Tables that it shows, where it is a view; quoted. Empty where the catalogue does not tell."""
+    """The tables of a view, quoted; empty where the catalogue does not show them."""
     insertable: bool = True
-    """Whether an INSERT finds its way through it, where it is a view."""
+    """Whether it is a view that accepts INSERT."""
     copied: bool = False
-    """Whether rows are loaded by COPY, which goes through no view and past no policy."""
+    """Whether rows are loaded by COPY, which accepts no view and no policy."""
     kind: str = ""
-    """What it is, where no rows can be loaded into it or stay there, in words."""
+    """Why no rows can be loaded into it or stay there, for messages."""
     foreign: tuple[str, ...] = ()
     """Foreign tables: itself, or those among its partitions; quoted."""
     children: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ class Hazards:
         return tuple(t for t in self.triggers if set(t.events) & set(events))
 
     def ruled(self, events: Sequence[str]) -> tuple[Rule, ...]:
-        """Return the rules that stand in the way of statements of some kinds."""
+        """Return the rules that apply to statements of some kinds."""
         return tuple(rule for rule in self.rules if rule.event in events)
 
 
@@ -86,10 +86,10 @@ NONE_KNOWN = Hazards()
 
 
 class Unwatched:
-    """Looks after nothing: the table has nothing that could take rows away, or none can tell."""
+    """Checks nothing: the table has no hazard, or the database cannot count its rows."""
 
     def require(self, loaded: int) -> None:
-        """Take the rows for kept."""
+        """Assume that the rows were kept."""
         del loaded
 
 
@@ -156,7 +156,7 @@ def _refusal_of_view(hazards: Hazards, *, staged: bool) -> str:
 
 
 def _refusal_at_once(hazards: Hazards, disposition: str, events: Sequence[str]) -> str:
-    """Return what stands against rows that enter all at once."""
+    """Return why rows cannot enter all at once; empty if they can."""
     if hazards.row_security:
         return (
             f"policies hide some of its rows from this login ({_few(hazards.row_security)}), so "
@@ -180,7 +180,7 @@ def _refusal_at_once(hazards: Hazards, disposition: str, events: Sequence[str]) 
 def notes(
     hazards: Hazards, table: str, disposition: str, *, by_key: bool, counted: bool
 ) -> tuple[str, ...]:
-    """Return what a plan says of what stands on its target.
+    """Return a plan's notes on the hazards of its target.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def notes(
 
 
 def blame(hazards: Hazards, events: Sequence[str]) -> str:
-    """Return what may have done it, as the end of a sentence; empty when nothing is known."""
+    """Return the likely cause, as the end of a sentence; empty when none is known."""
     fired = hazards.fired_by(events)
     if not fired:
         return ""

@@ -1,4 +1,4 @@
-"""Why a target is not found by its name, and how it would be. Pure.
+"""Why a target is not found by its name, and by which name it would be. Pure.
 
 A name is taken as it is written, as the database holds it: ``mart.x`` is one name with a point in
 it. So what looks like the same name to a person is looked for, and said in the words of the call.
@@ -18,7 +18,7 @@ _PART = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """What bears a name: a table, something else, or a schema."""
+    """An object of the catalogue: a table, something else, or a schema."""
 
     schema: str
     name: str | None
@@ -40,30 +40,30 @@ class MissingTarget:
     columns: str
     """Columns of the query, as CREATE TABLE takes them."""
     quote: Callable[[str], str]
-    """How a name stands in a statement."""
+    """Quotes a name for a statement."""
     spelled: Callable[[str], str] = str
-    """How a name that the catalogue holds is given in a call."""
+    """Writes a name of the catalogue as a call's argument."""
 
     @property
     def head(self) -> str:
-        """What the sentence is about."""
+        """The subject of the message."""
         return f"target_table {self.quoted(self.name)}"
 
     @property
     def absent(self) -> str:
-        """The sentence's beginning where nothing is called so."""
+        """The beginning of the message where nothing has that name."""
         return f"{self.head} does not exist in {self.place}"
 
     def quoted(self, name: str, schema: str | None = None) -> str:
-        """Return a table's name as a statement has it."""
+        """Return a table's name for a statement."""
         return ".".join(self.quote(part) for part in (schema or self.schema, name) if part)
 
     def create(self, name: str, schema: str | None = None) -> str:
-        """Return the statement that makes a table for the query's own columns."""
+        """Return the CREATE TABLE statement for the query's columns."""
         return f"CREATE TABLE {self.quoted(name, schema)} ({self.columns})"
 
     def call(self, thing: Near, *, with_schema: bool) -> str:
-        """Return how the call names a table."""
+        """Return the arguments that name a table."""
         schema = f"target_schema={self.spelled(thing.schema)!r}, " if with_schema else ""
         return f"{schema}target_table={self.spelled(str(thing.name))!r}"
 
@@ -176,7 +176,7 @@ def _in_other_letters(wanted: MissingTarget, tables: Sequence[Near]) -> str:
 
 
 def _alike(found: Sequence[Near], name: str) -> Iterator[Near]:
-    """Yield the tables called so, those whose letters are the same first."""
+    """Yield the tables of that name, those with the same case first."""
     alike = [thing for thing in found if thing.kind == TABLE and _same(thing.name, name)]
     yield from sorted(alike, key=lambda thing: (thing.name != name, not thing.reachable))
 

@@ -1,4 +1,4 @@
-"""What to do about a row that a target refuses for what stands in it. Pure."""
+"""Remedies for rows that a target refuses because of their values. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a column's type is made of, and whether values mean the same in another column. Pure.
+"""The structure of types, and whether values mean the same in another type. Pure.
 
 Two databases may each have a type of one name: their texts are read as each other's in silence,
 fields swap places, numbers are rounded. So types that users made are one type only where their
@@ -19,12 +19,12 @@ _MODIFIER = re.compile(r"\((-?\d+)(?:,(-?\d+))?\)")
 _WHOLE = ("smallint", "integer", "bigint")
 _TEXTS = ("text", "character varying")
 _EXACT_LENGTH = ("character", "bit", "interval")
-"""Types whose limit says more than how much there is room for."""
+"""Types whose limit is more than a maximum."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A type as its values' texts are read."""
+    """The structure of a type, by which the text of its values is read."""
 
     kind: str
     """``base``, ``array``, ``row``, ``enum``, ``range`` or ``multirange``."""
@@ -56,14 +56,14 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What two types do not have in common."""
+    """A difference between two types."""
 
     where: str
     """The field or element, as from the column; empty for the column's own type."""
     given: Shape
     taken: Shape
     note: str = ""
-    """What is only worth a note; empty where values would change."""
+    """A note, where the difference is harmless; empty where values would change."""
 
     def refusal(self, column: str) -> str:
         """Return why a column is refused, and what to do."""
@@ -92,7 +92,7 @@ def _remedy(column: str, found: Difference) -> str:
 
 
 def difference(given: Shape, taken: Shape) -> Difference | None:
-    """Return in what values of one type would change in another; None when in nothing.
+    """Return how values of one type would change in another; None if they would not.
 
     Two types of which users made nothing are not compared: what they lose is known by their names.
     """
@@ -102,7 +102,7 @@ def difference(given: Shape, taken: Shape) -> Difference | None:
 
 
 def are_one(given: Shape | None, taken: Shape | None) -> bool:
-    """Return whether two types are compared by what they are made of, and differ in nothing."""
+    """Return whether two types are compared by structure, and do not differ."""
     if given is None or taken is None or BASE in (given.kind, taken.kind):
         return False
     return (given.made or taken.made) and _between(given, taken, "") is None
@@ -149,13 +149,13 @@ def _between_rows(given: Shape, taken: Shape, where: str) -> Difference | None:
 
 
 def _between_enums(given: Shape, taken: Shape, where: str) -> Difference | None:
-    """A value is its label: those of the source must be there, and sort alike to be the same."""
+    """Compare labels: those of the source must exist, in the same order to sort alike."""
     common = [label for label in taken.labels if label in given.labels]
     if len(common) < len(given.labels):
         return Difference(where, given, taken)
     if common != list(given.labels):
         of = f"{where} of " if where else ""
-        note = f"{of}the labels of {taken.name} stand in another order, so it sorts otherwise"
+        note = f"{of}the labels of {taken.name} are in another order, so it sorts otherwise"
         return Difference(where, given, taken, note)
     return None
 
@@ -164,26 +164,26 @@ def _fits(given: Shape, taken: Shape, *, nested: bool) -> bool:
     """Return whether every value of a type without parts is one of another, or refused there."""
     if given.name == taken.name:
         return given.form == taken.form
-    return not nested or _takes(given, taken)  # what is not nested is known by its name
+    return not nested or _takes(given, taken)  # others are compared by name elsewhere
 
 
 def _takes(given: Shape, taken: Shape) -> bool:
-    """Return whether a type within another has room for all of a type's values."""
-    (one, limits), (other, room) = _parted(given.name), _parted(taken.name)
+    """Return whether a nested type holds all values of another."""
+    (one, limits), (other, bounds) = _parted(given.name), _parted(taken.name)
     if one in _WHOLE:
         return taken.name in (*_WHOLE[_WHOLE.index(one) :], "numeric")
     if taken.name in _TEXTS:
         return True
     if one != other or one in _EXACT_LENGTH:
-        return _unqualified(one) == _unqualified(other) and limits == room and given.made
-    return not room or (bool(limits) and _is_room(limits, room))
+        return _unqualified(one) == _unqualified(other) and limits == bounds and given.made
+    return not bounds or (bool(limits) and _within(limits, bounds))
 
 
-def _is_room(limits: tuple[int, ...], room: tuple[int, ...]) -> bool:
+def _within(limits: tuple[int, ...], bounds: tuple[int, ...]) -> bool:
     """Return whether digits and decimals, or a length, fit."""
-    if len(limits) == len(room) == 1:
-        return limits[0] <= room[0]
-    (digits, decimals), (more, finer) = (*limits, 0)[:2], (*room, 0)[:2]
+    if len(limits) == len(bounds) == 1:
+        return limits[0] <= bounds[0]
+    (digits, decimals), (more, finer) = (*limits, 0)[:2], (*bounds, 0)[:2]
     return decimals <= finer and digits - decimals <= more - finer
 
 

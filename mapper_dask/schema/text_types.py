@@ -1,4 +1,4 @@
-"""What becomes of types that travel as a database's own text, judged by their names. Pure.
+"""Conversions of types that are sent as a database's own text, by their names. Pure.
 
 A database reads any text as a value of the column's type if it can: ``1.10`` from a json is a
 second and a tenth to an interval. So between types it knows only kin pass; of types it does not
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 NO = "\0"
-"""The note of a way that does not exist."""
+"""The note of an impossible conversion."""
 
 JSON_NOTE = "white space, key order and repeated keys are not kept"
 CUT_NOTE = "cut to the target's precision"
@@ -43,7 +43,7 @@ _MICROSECONDS = 6
 
 
 def between(given: str, taken: str) -> str | None:
-    """Return what a type loses in another: None for nothing, ``NO`` where there is no way."""
+    """Return what a type loses in another: None for nothing, ``NO`` if it is impossible."""
     if given == taken:
         return None
     kinds = _kind(given), _kind(taken)
@@ -51,7 +51,7 @@ def between(given: str, taken: str) -> str | None:
         return NO
     if kinds == ("array", "array"):
         return _between_arrays(given.removesuffix("[]"), taken.removesuffix("[]"))
-    if kinds[0] is None:  # made by a function, or of a type nobody knows here
+    if kinds[0] is None:  # made by a function, or of an unknown type
         return CUT_NOTE if _digits(taken) < _MICROSECONDS else _elements(taken)
     if _bare(given) == "json" and taken == "jsonb":
         return JSON_NOTE
@@ -59,7 +59,7 @@ def between(given: str, taken: str) -> str | None:
 
 
 def from_text(taken: str) -> str | None:
-    """Return what a text, whatever it says, loses in a type."""
+    """Return what any text loses in a type."""
     if taken.removesuffix("[]") == "jsonb":
         return JSON_NOTE
     if taken == '"char"':
@@ -72,7 +72,7 @@ def _between_arrays(given: str, taken: str) -> str | None:
         return between(given, taken)
     if taken in _TEXTS or (given in _WHOLE and taken in (*_WHOLE, "numeric")):
         return None
-    known = _bare(given) == _bare(taken) and taken == _bare(taken)  # a limit that falls away
+    known = _bare(given) == _bare(taken) and taken == _bare(taken)  # only the limit is dropped
     return None if known else ELEMENTS_NOTE
 
 

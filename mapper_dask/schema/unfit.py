@@ -1,4 +1,4 @@
-"""Unique keys of a target by which its rows cannot be found, and what would make them fit. Pure."""
+"""Unique keys of a target that cannot identify its rows, and how to mend them. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mapper_dask.schema.facts import TargetTable
 
 SHOWN = 3
-"""Keys that a sentence tells of; a table may have dozens."""
+"""Keys that a message lists; a table may have dozens."""
 
 DEFERRABLE = "deferrable"
 
@@ -24,7 +24,7 @@ _WHY = {
 
 @dataclass(frozen=True, slots=True)
 class UnfitKey:
-    """A unique key that does not tell which row is meant."""
+    """A unique key that cannot identify a row."""
 
     index: str
     columns: str
@@ -36,7 +36,7 @@ class UnfitKey:
     nullable: str
     """Columns of it that may be NULL."""
     remedy: str
-    """Statements after which it, or another over the same columns, fits; empty without any."""
+    """Statements that make it, or another over the same columns, usable; empty without any."""
 
     def __str__(self) -> str:
         null = f"may be NULL in {self.nullable}, and no comparison finds a NULL"
@@ -51,7 +51,7 @@ def no_key(
     unfit: Sequence[UnfitKey],
     quote: Callable[[str], str],
 ) -> str:
-    """Return why a target's rows cannot be found by a key, and the one thing to do.
+    """Return why a key cannot identify a target's rows, and the remedy.
 
     Parameters
     ----------
@@ -76,30 +76,30 @@ def no_key(
         )
     meant = [k for k in unfit if key and set(k.names) == set(key)]
     if meant:
-        return f"{head}. There is one, which does not serve: {_told(meant)}. {_mended(meant)}"
+        return f"{head}. There is one, which does not serve: {_listed(meant)}. {_mended(meant)}"
     if table.unique_keys:
         fitting = ", ".join(f"({', '.join(names)})" for names in table.unique_keys)
         return f"{head}. Unique keys there: {fitting}. Give one of them as primary_key"
-    others = f" that serves: {_told(unfit)}" if unfit else ""
+    others = f" that serves: {_listed(unfit)}" if unfit else ""
     if key:
         return f"{head}. The table has no unique key{others}. {_make(table, key, quote)}"
     remedy = _mended(unfit)
     return f"{head}. It has no unique key{others}. {remedy}, and give its columns as primary_key"
 
 
-def _told(keys: Sequence[UnfitKey]) -> str:
+def _listed(keys: Sequence[UnfitKey]) -> str:
     more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
     return "; ".join(str(k) for k in keys[:SHOWN]) + more
 
 
 def _mended(keys: Sequence[UnfitKey]) -> str:
-    """Return the statements that make the first key fit for which there are any."""
+    """Return the statements that make the first mendable key usable."""
     found = next((k.remedy for k in keys if k.remedy), "")
     return f"Mend it by: {found}" if found else "Make one over columns by CREATE UNIQUE INDEX"
 
 
 def _make(table: TargetTable, key: Sequence[str], quote: Callable[[str], str]) -> str:
-    """Return the statement that makes a key of columns; of a primary one no column is NULL."""
+    """Return the statement that makes a key of columns, NOT NULL first for a primary key."""
     columns = ", ".join(quote(name) for name in key)
     what = "UNIQUE" if table.primary_key else "PRIMARY KEY"
     open_ones = [c for name in key if (c := table.column(name)) is not None and not c.not_null]

@@ -1,1 +1,1 @@
-"""Files in which the rows of a query that is read once wait for their chunks."""
+"""Files that hold the rows of a query that is read once, until their chunks are loaded."""

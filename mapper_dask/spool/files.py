@@ -1,8 +1,7 @@
-"""A chunk whose rows wait in a file: they are of one reading of the query, and of no other.
+"""Chunks whose rows are in a file, which holds exactly one reading of the query.
 
-Who opens a file looks whether it is his own and nobody else's, whole, and byte for byte what the
-ledger says of it. So a file that was cut short, changed or put there by somebody is an error, and
-never rows.
+A file is read only if it belongs to this user alone and has the size and checksum that the ledger
+has for it. So a file that was truncated, changed or planted is an error, and never rows.
 """
 
 from __future__ import annotations
@@ -21,21 +20,21 @@ from mapper_dask.errors import SpoolError
 from mapper_dask.parallel_models import Chunk, ChunkKind, SpooledFile
 
 SETTING = "spool-folder"
-"""What says where such files are."""
+"""The setting that names the folder of such files."""
 
 MANIFEST = "manifest.json"
-"""The file that is written when all others are there."""
+"""The file that is written when all others are complete."""
 
-REMEDY = "Nothing of this chunk is committed; resume the run: it reads the query anew where it can"
+REMEDY = "Nothing of this chunk is committed; resume the run: it reads the query again where it can"
 
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-"""How a file is opened: not where a link stands in its place."""
+"""Flag with which a file is opened: fail if it is a symbolic link."""
 
 NO_WAIT = getattr(os, "O_NONBLOCK", 0)
-"""And not for ever: a pipe in its place would have nobody at its other end."""
+"""Flag with which a file is opened: do not block if it is a pipe without a writer."""
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
-"""Rights that nobody but the owner may have."""
+"""Permission bits that only the owner may have."""
 
 
 def file_name(chunk_id: int) -> str:
@@ -44,12 +43,12 @@ def file_name(chunk_id: int) -> str:
 
 
 def in_file(chunk: Chunk) -> bool:
-    """Return whether a chunk's rows wait in a file."""
+    """Return whether a chunk's rows are in a file."""
     return chunk.kind is ChunkKind.SPOOLED
 
 
 def why_not_own(found: os.stat_result, *, folder: bool) -> str:
-    """Return why a file or a folder is not one's own alone; empty when it is."""
+    """Return why a file or folder is not this user's alone; empty when it is."""
     if not (stat.S_ISDIR if folder else stat.S_ISREG)(found.st_mode):
         return f"is no {'folder' if folder else 'file'} (a link is not followed)"
     if hasattr(os, "geteuid") and (found.st_uid != os.geteuid() or found.st_mode & OTHERS):
@@ -63,7 +62,7 @@ def mapped(folder: Path, chunk: Chunk) -> pa.Buffer:
     Raises
     ------
     SpoolError
-        When it is not there, or is not one's own.
+        When it is missing, or is not this user's alone.
     """
     path = folder / file_name(chunk.chunk_id)
     try:
@@ -81,12 +80,12 @@ def mapped(folder: Path, chunk: Chunk) -> pa.Buffer:
 
 
 def _opened(path: Path) -> IO[bytes]:
-    """Return a file; who looks whose it is, looks at what he reads, and not at a name."""
+    """Open a file; its owner is then checked by its descriptor, since a path may be replaced."""
     return os.fdopen(os.open(path, os.O_RDONLY | NO_LINK | NO_WAIT), "rb")
 
 
 def _bytes_of(file: IO[bytes]) -> pa.Buffer:
-    """Return the bytes of a file that is open, whatever has its name by now."""
+    """Return the bytes of an open file."""
     if not os.fstat(file.fileno()).st_size:
         return pa.py_buffer(b"")
     return pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
@@ -103,7 +102,7 @@ def sees(folder: str, reading: str) -> bool:
 
 
 def fault_of(data: Any, expected: SpooledFile | None) -> str:
-    """Return what is wrong with a file's bytes; empty when they are those that were written."""
+    """Return what is wrong with a file's bytes; empty when they are as written."""
     if expected is None:
         return "is known to nobody"
     size = memoryview(data).nbytes

@@ -1,9 +1,9 @@
-"""Where the rows of a query that is read once wait: a folder for each reading, its owner's alone.
+"""Folders that hold the rows of a query that is read once: one for each reading, its owner's alone.
 
-Its name follows from the run's and the reading's, and nothing of it is taken from the ledger but
-the reading's name, which is checked to be one. A manifest, written last, says that all rows are
-there. While a coordinator uses a folder it holds a lock in it, which ends with the process: so a
-folder that nobody holds, and that has no manifest, is what a killed one has left.
+Its path follows from the names of the run and the reading; of these only the reading's comes from
+the ledger, and is checked. A manifest, written last, marks the rows as complete. A coordinator that
+uses a folder holds a lock in it, which ends with the process: so a folder without lock and manifest
+was left by a killed one.
 """
 
 from __future__ import annotations
@@ -35,35 +35,35 @@ from mapper_dask.spool.files import (
 
 try:
     import fcntl
-except ImportError:  # pragma: no cover - Windows has none: there only age tells what is left over
+except ImportError:  # pragma: no cover - Windows has none: there leftovers are found by their age
     fcntl = None  # type: ignore[assignment]
 
 LOCKS: bool = fcntl is not None
 """Whether a process can hold a folder."""
 
 KEPT_SECONDS = 7 * 24 * 3600.0
-"""How long rows wait for somebody to resume their run, before another run removes them."""
+"""How long rows are kept for a resumed run, before another run removes them."""
 
 PREFIX = "mapper-dask-spool-"
-"""Begins the name of every such folder."""
+"""The prefix of the folders' names."""
 
 LOCK = "lock"
-"""The file in it on which whoever uses it holds a lock."""
+"""The file in it that the processes which use it lock."""
 
 _NAME = re.compile(rf"{PREFIX}[0-9a-f]{{16}}-[0-9a-f]{{32}}")
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK
-"""How a file is made: it must not be there, not even as a link."""
+"""Flags with which a file is made: fail if it exists, even as a link."""
 
 
 def parent_of(setting: str | None) -> Path:
-    """Return the folder that holds those of all readings."""
+    """Return the parent folder of all readings."""
     return Path(setting or tempfile.gettempdir())
 
 
 @dataclass(slots=True)
 class SpoolFolder:
-    """The folder of one reading, held by this process until it is closed."""
+    """The folder of one reading, locked by this process until it is closed."""
 
     path: Path
     reading: str
@@ -71,7 +71,7 @@ class SpoolFolder:
 
     @classmethod
     def made(cls, parent: Path, run_id: str, reading: str) -> SpoolFolder:
-        """Return a new one, held.
+        """Make a folder and lock it.
 
         Raises
         ------
@@ -89,9 +89,9 @@ class SpoolFolder:
 
     @classmethod
     def found(cls, parent: Path, run_id: str, chunks: Sequence[Chunk]) -> SpoolFolder | None:
-        """Return that of a run's reading, held, when the rows of all these chunks wait there.
+        """Return a run's folder, locked, if it holds the rows of all these chunks.
 
-        None when any of it is missing, damaged, or not of this user alone.
+        None if anything is missing, damaged, or not this user's alone.
         """
         reading = next((c.spooled.reading for c in chunks if c.spooled is not None), "")
         folder = cls(_path(parent, run_id, reading), reading)
@@ -110,11 +110,11 @@ class SpoolFolder:
         """Return a new file in it, open for writing."""
         return os.fdopen(os.open(self.path / name, _NEW, 0o600), "wb")
 
-    def complete(self, told: dict[str, Any]) -> None:
-        """Say that all rows are there; on the disk when this returns, or not at all."""
+    def complete(self, facts: dict[str, Any]) -> None:
+        """Write the manifest, which marks all rows as complete; atomic and durable."""
         part = f"{MANIFEST}.part"
         with self.create(part) as file:
-            file.write(json.dumps({"version": 1, "reading": self.reading, **told}).encode())
+            file.write(json.dumps({"version": 1, "reading": self.reading, **facts}).encode())
             file.flush()
             os.fsync(file.fileno())
         (self.path / part).rename(self.path / MANIFEST)
@@ -122,7 +122,7 @@ class SpoolFolder:
     def _hold_new(self) -> None:
         try:
             self._hold()
-        except OSError:  # there was room for the folder, and for nothing in it
+        except OSError:  # the disk had space for the folder only
             self.remove()
             raise
 
@@ -130,17 +130,17 @@ class SpoolFolder:
         lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | NO_LINK, 0o600)
         self._lock = os.fdopen(lock, "r+b")
         if LOCKS:
-            with contextlib.suppress(OSError):  # shared: another coordinator may use it, too
+            with contextlib.suppress(OSError):  # another coordinator may use the folder, too
                 fcntl.flock(self._lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
     def close(self) -> None:
-        """Let go of it; it stays for whoever goes on with the run."""
+        """Release the lock; the folder stays for a process that resumes the run."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
 
     def remove(self) -> None:
-        """Remove it with all rows."""
+        """Remove the folder with all rows."""
         self.close()
         shutil.rmtree(self.path, ignore_errors=True)
 
@@ -152,20 +152,20 @@ class SpoolFolder:
 
 
 def remove_of(parent: Path, run_id: str) -> None:
-    """Remove what is left here of all readings of a run; those in use elsewhere as well."""
+    """Remove all readings of a run, even those that another process uses."""
     remove(_of_run(parent, run_id))
 
 
 def remove_let_go(parent: Path, run_id: str) -> None:
-    """Remove what is left here of all readings of a run, but for what a process still uses."""
+    """Remove all readings of a run, except those that a process still uses."""
     remove(path for path in _of_run(parent, run_id) if not _is_held(path, unknown=False))
 
 
 def unused(parent: Path, run_ids: Iterable[str] = (), seconds: float = KEPT_SECONDS) -> list[Path]:
-    """Return the folders of this user that no run will come back for.
+    """Return the folders of this user that can be removed.
 
-    Those of some runs; those whose coordinator died before all rows were there; and those nobody
-    has used so long.
+    Those of the given runs, those whose coordinator died before all rows were read, and those
+    unused for so many seconds.
     """
     theirs = [path for run_id in run_ids for path in _of_run(parent, run_id)]
     left = [path for path in _folders(parent, f"{PREFIX}*") if _is_left_over(path, seconds)]
@@ -173,7 +173,7 @@ def unused(parent: Path, run_ids: Iterable[str] = (), seconds: float = KEPT_SECO
 
 
 def remove(folders: Iterable[Path]) -> None:
-    """Remove folders with all rows in them."""
+    """Remove folders with their rows."""
     for path in folders:
         shutil.rmtree(path, ignore_errors=True)
 
@@ -192,13 +192,13 @@ def _is_left_over(path: Path, seconds: float) -> bool:
 
 
 def _is_held(path: Path, *, unknown: bool) -> bool:
-    """Return whether a process uses a folder, ``unknown`` where nobody can tell."""
+    """Return whether a process uses a folder; ``unknown`` where that cannot be found out."""
     if not LOCKS:
         return unknown
     try:
         with (path / LOCK).open("r+b") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:  # it may be made in this moment
+    except FileNotFoundError:  # another process may be creating it
         return unknown
     except OSError:
         return True

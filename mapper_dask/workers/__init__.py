@@ -1,1 +1,1 @@
-"""Who does the chunks of a run, and which worker does which: the only part that speaks to Dask."""
+"""The engines and workers that process chunks: the only package that calls Dask."""

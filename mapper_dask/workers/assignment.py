@@ -1,4 +1,4 @@
-"""Which chunk comes after which on a worker, so that each can be told what follows. Pure."""
+"""Which chunk a worker processes next, and which one after it, so that it can read ahead. Pure."""
 
 from __future__ import annotations
 
@@ -10,46 +10,46 @@ from mapper_dask.parallel_models import Chunk
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """A chunk on its way to a worker."""
+class Assignment:
+    """A chunk assigned to a worker."""
 
     chunk: Chunk
     following: Chunk | None = None
-    """What the same worker gets next, unless another one is free sooner; None: nobody knows."""
+    """The worker's next chunk, unless another worker is free sooner; None: not known."""
     handed_on: int = 0
-    """How often it was given to another worker, since one could not reach a database."""
+    """How often it was moved to another worker because one could not reach a database."""
     lost: int = 0
-    """How often its task was lost with all others, as when a cluster is restarted."""
+    """How often the cluster lost its task, as when it is restarted."""
 
 
-class Lanes:
-    """Deals out chunks in order; to a worker that is known, with a look at the one after.
+class Assigner:
+    """Assigns chunks in order, and reserves the next one for a named worker.
 
     Parameters
     ----------
     chunks
-        Every chunk, to be dealt out once.
+        All chunks; each is assigned once.
     """
 
     def __init__(self, chunks: Sequence[Chunk]) -> None:
         self._waiting = deque(chunks)
         self._reserved: dict[str, Chunk] = {}
 
-    def next(self, worker: str) -> Turn | None:
-        """Return the turn of a worker that has ended a chunk; None when every chunk is dealt out.
+    def next(self, worker: str) -> Assignment | None:
+        """Return a worker's next assignment; None when every chunk is assigned.
 
-        A worker for which nothing is left takes what was reserved for another.
-        Without a name it is a turn for anybody: which worker gets it, nobody knows yet.
+        A worker for which nothing is left takes a chunk reserved for another. An empty name
+        assigns the chunk to whichever worker is free.
         """
         chunk = self._reserved.pop(worker, None) or self._any()
         if chunk is None:
             return None
         if self._waiting and worker:
             self._reserved[worker] = self._waiting.popleft()
-        return Turn(chunk, self._reserved.get(worker))
+        return Assignment(chunk, self._reserved.get(worker))
 
     def put_back(self, chunk: Chunk) -> None:
-        """Take back a chunk that nobody has begun: it is dealt out next."""
+        """Take back a chunk that no worker has begun: it is assigned next."""
         self._waiting.appendleft(chunk)
 
     def _any(self) -> Chunk | None:

@@ -1,6 +1,6 @@
-"""The Dask client that a run uses, and where it can be waited for.
+"""The Dask client that a run uses, and whether the calling thread may wait for it.
 
-Not in the event loop that has to do it; and in a task only where that leaves its thread to others.
+The client's own event loop must not wait; a task must leave its thread to others while it waits.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from distributed.threadpoolexecutor import thread_state as pool_state
 from mapper_dask.errors import ConfigurationError
 
 SCHEDULER_PORT, DASHBOARD_PORT = "8786", "8787"
-"""Where Dask's scheduler and its page for people listen if nobody says otherwise."""
+"""Default ports of Dask's scheduler and of its dashboard."""
 
 SCHEDULER_WAIT = 5.0
-"""Seconds for which a scheduler is waited for. One that refuses is not waited for at all."""
+"""Seconds to wait for a scheduler. One that refuses the connection is not waited for."""
 
 BEGINNING = ("newly-created", "connecting")
-"""How a client stands that is not connected yet."""
+"""Statuses of a client that is not connected yet."""
 
 MOMENT = 0.02
-"""Seconds between two looks at one."""
+"""Seconds between two looks at the status of such a client."""
 
 AWAIT = "await processor.start(job), or call it in a thread: await asyncio.to_thread(...)"
 
@@ -43,10 +43,10 @@ def current_client() -> Client | None:
 
 
 def require_waitable(client: Client | None, scheduler_address: str | None = None) -> None:
-    """Refuse to wait in the thread of an event loop for what that very loop has to do.
+    """Refuse to block an event loop while waiting for work of that same loop.
 
-    An asynchronous client's calls return coroutines there, which nobody would await. In any other
-    thread they wait, as those of a synchronous one.
+    There an asynchronous client's calls return coroutines, which would never be awaited. In any
+    other thread they block, as those of a synchronous client do.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def require_waitable(client: Client | None, scheduler_address: str | None = None
 
 
 def require_begun(client: Client | None) -> None:
-    """Refuse a client that is connected to nothing: one not awaited yet, or closed.
+    """Refuse a client without a connection: one not awaited yet, or closed.
 
     Raises
     ------
@@ -83,9 +83,9 @@ def require_begun(client: Client | None) -> None:
 
 
 def _status(client: Client | None) -> str:
-    """Return how a client stands; one that another thread is just making is waited for.
+    """Return a client's status; wait while another thread is still connecting it.
 
-    So does a worker make its own when a task first asks for it, and two threads of it may ask.
+    A worker makes its client when a task first asks for it, and two threads may ask at once.
     """
     waits_until = time.monotonic() + SCHEDULER_WAIT
     while True:
@@ -98,10 +98,10 @@ def _status(client: Client | None) -> str:
 
 @contextlib.contextmanager
 def stepping_aside() -> Iterator[None]:
-    """Leave a worker's pool of threads while waiting, where this is the thread of a task.
+    """Leave the worker's thread pool while waiting, where this thread runs a task.
 
-    The chunks need it: with all threads of a cluster waiting, none would be left to work. A task
-    that has left by itself stays outside.
+    If every thread of a cluster waited, none would be left to process chunks. A task that has
+    seceded by itself stays seceded.
     """
     if not _holds_a_thread():
         yield
@@ -115,12 +115,12 @@ def stepping_aside() -> Iterator[None]:
 
 @contextlib.contextmanager
 def waiting(client: Client | None, scheduler_address: str | None) -> Iterator[None]:
-    """Wait for a run where that keeps nobody from doing it, and by what can be reached.
+    """Let the caller wait for a run, after checking that waiting cannot block it.
 
     Raises
     ------
     ConfigurationError
-        When to wait here would stop the event loop it needs, or its scheduler does not answer.
+        When waiting would block the event loop it needs, or the scheduler does not answer.
     """
     require_waitable(client, scheduler_address)
     require_scheduler(scheduler_address)
@@ -145,12 +145,12 @@ def connected(address: str) -> Iterator[Client]:
     Raises
     ------
     ConfigurationError
-        When it does not answer, or its address is none.
+        When the scheduler does not answer, or the address is malformed.
     """
     try:
         _knock(address)
         client = Client(address, set_as_default=False, timeout=SCHEDULER_WAIT)
-    except ValueError as error:  # Dask's own, of what is no address
+    except ValueError as error:  # Dask raises it for a malformed address
         raise _no_address(address, error) from None
     except (OSError, TimeoutError) as error:
         message = (
@@ -163,7 +163,7 @@ def connected(address: str) -> Iterator[Client]:
 
 
 def _no_address(address: str, error: ValueError) -> ConfigurationError:
-    """Return the error that a scheduler's address is none, with one that could be meant."""
+    """Return the error of a malformed address, with the one that was probably meant."""
     place = address.rpartition("://")[2].partition("/")[0]
     host, _, port = place.partition(":")
     meant = f"tcp://{host or 'host'}:{port if port.isdecimal() else SCHEDULER_PORT}"
@@ -190,9 +190,9 @@ def require_scheduler(address: str | None) -> None:
 
 
 def _knock(address: str) -> None:
-    """Raise at once where nothing listens, and of what is no address.
+    """Raise at once where nothing listens, or where the address is malformed.
 
-    Dask would try again until its time is over, and its client could not be closed.
+    Dask would retry until its timeout, and its client could not be closed meanwhile.
     """
     scheme = address.rpartition("://")[0]
     if scheme not in ("", "tcp", "tls"):

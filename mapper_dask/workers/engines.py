@@ -1,8 +1,8 @@
-"""Who runs the chunks: the user's Dask client, a cluster of our own, or a plain loop.
+"""Engines that run chunks: on the user's Dask client, on a local cluster, or in a plain loop.
 
 All of them call the same function for a chunk. Dask may run a chunk more than once; the ledger
 lets it commit once. The scheduler never holds more than a window of tasks, which follows the
-workers there are, and finished futures are released, so that a lost worker never makes finished
+number of workers, and finished futures are released, so that a lost worker never makes finished
 chunks run again.
 """
 
@@ -24,11 +24,11 @@ from mapper_dask.halting import current as current_halt
 from mapper_dask.limits.budget import Share, unbounded
 from mapper_dask.parallel_models import Chunk, ChunkResult
 from mapper_dask.spool.files import sees
-from mapper_dask.workers.assignment import Lanes
+from mapper_dask.workers.assignment import Assigner
 from mapper_dask.workers.clients import connected, current_client, waiting
 from mapper_dask.workers.dispatch import Dispatch
 from mapper_dask.workers.local_cluster import own_cluster
-from mapper_dask.workers.membership import Crew
+from mapper_dask.workers.membership import Membership
 from mapper_dask.workers.startable import why_not_startable
 
 
@@ -42,13 +42,13 @@ class Engine(Protocol):
     remote: bool
     """Whether chunks leave this process."""
     share: Share
-    """What the chunks may hold open."""
+    """Limits the connections of the chunks."""
     max_workers: int | None
-    """Chunks to have at work at most; None: one a thread."""
+    """Chunks to run at a time; None: one a thread."""
     own: bool
-    """Whether no other run, and no worker that is still to come, uses its processes."""
+    """Whether its processes serve this run alone, and no worker may join."""
     notes: list[str]
-    """What became of its workers, or that there are none, for the result of the run."""
+    """Notes on its workers, or that there are none, for the result of the run."""
 
     @property
     def threads(self) -> int:
@@ -60,28 +60,28 @@ class Engine(Protocol):
         ...
 
     def halt(self) -> None:
-        """Let nobody wait any longer for the chunks that are at work in other processes."""
+        """Stop waiting for the chunks that run in other processes."""
         ...
 
     def sees(self, folder: str, reading: str) -> bool:
-        """Return whether whoever runs a chunk can read the files of a reading."""
+        """Return whether every process that runs chunks can read the files of a reading."""
         ...
 
     def results(
         self, task: ChunkTask, chunks: Sequence[Chunk], quiet: Callable[[], None] = _nothing
     ) -> Generator[ChunkResult]:
-        """Yield what became of each chunk; closing the iterator gives up what is not done.
+        """Yield the result of each chunk; closing the iterator abandons the others.
 
         Parameters
         ----------
         quiet
-            Called now and then while chunks are elsewhere, and none has ended for a while.
+            Called now and then while chunks run in other processes and none has ended.
         """
         ...
 
 
 class LoopEngine:
-    """Runs one chunk after the other, here."""
+    """Runs one chunk after the other in this process."""
 
     remote = False
     max_workers: int | None = 1
@@ -93,20 +93,20 @@ class LoopEngine:
         self.notes = [note] if note else list[str]()
 
     def close_idle(self) -> None:
-        """Do nothing: no other process is at work."""
+        """Do nothing: there is no other process."""
 
     def halt(self) -> None:
-        """Do nothing: what works here is broken off itself."""
+        """Do nothing: the chunk of this process is interrupted by the halt itself."""
 
     def sees(self, folder: str, reading: str) -> bool:
-        """Return True: this process has written them."""
+        """Return True: this process wrote them."""
         del folder, reading
         return True
 
     def results(
         self, task: ChunkTask, chunks: Sequence[Chunk], quiet: Callable[[], None] = _nothing
     ) -> Generator[ChunkResult]:
-        """Yield what became of each chunk, in order; it is never quiet, for it works itself."""
+        """Yield the result of each chunk, in order; ``quiet`` is never called."""
         del quiet
         for chunk, following in zip_longest(chunks, chunks[1:]):
             log_assigned(task, chunk)
@@ -119,19 +119,19 @@ class DaskEngine:
 
     client: Client
     max_workers: int | None = None
-    """Workers to keep busy at most; None: all there are."""
+    """Workers to keep busy at most; None: all."""
     own: bool = False
     """Whether the workers are this run's alone."""
     share: Share = field(default_factory=unbounded)
-    """What the chunks may hold open."""
+    """Limits the connections of the chunks."""
     notes: list[str] = field(default_factory=list)
-    """What became of workers."""
+    """Notes on workers that were passed over."""
     remote: bool = field(default=True, init=False)
     _dispatch: Dispatch | None = field(default=None, init=False)
 
     @property
     def threads(self) -> int:
-        """Threads that may run a chunk, whether they are to be kept busy or not."""
+        """Threads that may run a chunk, beyond ``max_workers`` too."""
         known = self.client.scheduler_info(n_workers=-1)["workers"].values()
         found = sum(int(info["nthreads"]) for info in known)
         return max(found, self.max_workers or 0) if self.own else found
@@ -142,21 +142,23 @@ class DaskEngine:
             self.client.run(close_idle, on_error="ignore")
 
     def sees(self, folder: str, reading: str) -> bool:
-        """Return whether all workers can read the files of a reading; not while there are none."""
+        """Return whether all workers can read the files of a reading; False without workers."""
         found = list(self.client.run(sees, folder, reading).values())
         return bool(found) and all(found)
 
     def results(
         self, task: ChunkTask, chunks: Sequence[Chunk], quiet: Callable[[], None] = _nothing
     ) -> Generator[ChunkResult]:
-        """Yield what became of each chunk as it ends, in any order."""
+        """Yield the result of each chunk as it ends, in any order."""
         run_id = None if task.load is None else task.load.run_id
-        crew = Crew(self.client, self.share, self.max_workers, self.own, run_id, self.notes)
-        self._dispatch = Dispatch(self.client, crew, self.share, task, Lanes(chunks), quiet)
+        workers = Membership(
+            self.client, self.share, self.max_workers, self.own, run_id, self.notes
+        )
+        self._dispatch = Dispatch(self.client, workers, self.share, task, Assigner(chunks), quiet)
         return self._dispatch.results()
 
     def halt(self) -> None:
-        """Let go of the chunks that are handed out: whoever waits for their results gets none."""
+        """Cancel the submitted chunks: ``results`` yields no more."""
         if self._dispatch is not None:
             self._dispatch.halt()
 
@@ -224,10 +226,10 @@ class Workers:
 
 @contextlib.contextmanager
 def within(engine: Engine, share: Share) -> Iterator[str]:
-    """Let an engine's chunks stay within a share of the connections; lend what to know of that.
+    """Keep an engine's chunks within a share of the connections; lend a note on that, or "".
 
-    Where a limit was set, connections that idle on workers since earlier runs count against it, and
-    are closed.
+    Where a limit was set, idle connections that workers keep from earlier runs count against it,
+    so they are closed.
     """
     if share.limited:
         engine.close_idle()

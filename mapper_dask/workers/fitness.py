@@ -1,4 +1,4 @@
-"""What workers must be able to do before a run is entered: take its function, find its secrets."""
+"""Checks before a run that each worker can unpickle its function and use its connections."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import cloudpickle
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.workers.engines import DaskEngine, Engine
-from mapper_dask.workers.remote import DOOR, Answer, answer, packed, resolve_all, take, version
+from mapper_dask.workers.remote import CALL, Answer, answer, packed, resolve_all, take, version
 
 
 def require_picklable(function: Callable[..., Any] | None) -> None:
@@ -37,15 +37,15 @@ def require_picklable(function: Callable[..., Any] | None) -> None:
 def require_reachable(
     engine: Engine, refs: Sequence[ConnectionRef], function: Callable[..., Any] | None = None
 ) -> None:
-    """Refuse when a worker lacks what a chunk needs there.
+    """Refuse when a worker lacks what a chunk needs.
 
-    A task whose function a worker cannot load would wait there for ever.
+    A task whose function a worker cannot unpickle would hang there for ever.
 
     Raises
     ------
     ConfigurationError
-        What a worker lacks, and which: this library in this version, a variable, a profile, the
-        function's module, or the file that holds an inline password.
+        What is missing, and on which worker: this library in this version, a variable, a profile,
+        the function's module, or the file that holds an inline password.
     """
     if not isinstance(engine, DaskEngine):
         return
@@ -70,16 +70,16 @@ def require_reachable(
 def _asked(
     engine: DaskEngine, question: Callable[..., None], about: Any
 ) -> Iterator[tuple[str, Answer | Exception]]:
-    """Yield each worker that cannot do something, and what is in the way.
+    """Yield each worker that cannot run something, and why.
 
-    One that leaves just then is none.
+    A worker that leaves meanwhile is skipped.
     """
     parts = packed(question, about)
-    found = engine.client.run(DOOR, version(), parts, on_error="return")
+    found = engine.client.run(CALL, version(), parts, on_error="return")
     for address, outcome in sorted(found.items()):
         if isinstance(outcome, OSError):
             continue
         if isinstance(outcome, Exception):
             yield address, outcome
-        elif (told := answer(outcome)).unfit:
-            yield address, told
+        elif (found_unfit := answer(outcome)).unfit:
+            yield address, found_unfit

@@ -1,4 +1,4 @@
-"""Worker processes of this machine that live as long as a run, or a flow."""
+"""Worker processes on this machine that live as long as a run or a flow."""
 
 from __future__ import annotations
 
@@ -25,65 +25,65 @@ ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
 }
-"""What keeps a worker small and quick. Arrow's own allocator takes more of the system than it is
-asked for, and the C library's keeps what each thread has freed apart for that thread: a worker that
-reads ahead held 425 MB before these, and 265 MB with them. What one chunk has let go stays for the
-next, up to 256 MB; given back, the system would have to clear it anew, page by page, which took a
-sixteenth of the processors' time of a run with a function."""
+"""Allocator settings that keep a worker small and fast. Arrow's own allocator reserves more than it
+uses, and the C library keeps an arena for each thread: a worker that reads ahead held 425 MB
+without these settings and 265 MB with them. Memory that one chunk frees is kept for the next, up to
+256 MB; returned to the system, it would be cleared again page by page, which took a sixteenth of
+the processor time of a run with a function."""
 
 TICK = "1s"
-"""How often a worker's event loop looks whether it is late. At Dask's fifty times a second it takes
-the interpreter's lock away from the chunk at work, some hundredths of its time."""
+"""How often a worker's event loop checks whether it is late. Dask's default, fifty times a second,
+takes the interpreter's lock from the running chunk for some hundredths of its time."""
 
 
 OF_TERMINALS = (signal.SIGINT, signal.SIGHUP)
-"""What a terminal sends to every process that it has started, workers too, when its user presses
-Ctrl-C or closes it. It is meant for the coordinator, who ends the workers. Not so Ctrl-Z and what
-follows it: a run that stands still does so everywhere, and goes on together."""
+"""What a terminal sends to all its processes, workers included, on Ctrl-C or when it is closed.
+Only the coordinator handles them, and ends the workers. Ctrl-Z reaches all: a run is suspended and
+resumed as a whole."""
 
-_tell: ContextVar[Callable[[str], object] | None] = ContextVar("mapper_dask_tell", default=None)
+_report: ContextVar[Callable[[str], object] | None] = ContextVar("mapper_dask_report", default=None)
 
 
 @contextlib.contextmanager
-def telling(tell: Callable[[str], object]) -> Iterator[None]:
-    """Let something be told what is done before the first chunk can begin."""
-    token = _tell.set(tell)
+def reporting(report: Callable[[str], object]) -> Iterator[None]:
+    """Call ``report`` with each step of preparation before the first chunk begins."""
+    token = _report.set(report)
     try:
         yield
     finally:
-        _tell.reset(token)
+        _report.reset(token)
 
 
 @contextlib.contextmanager
 def own_cluster(workers: int, halt: Halt | None = None) -> Iterator[Client]:
     """Lend the client of worker processes that listen on loopback only, one thread each.
 
-    Dask's profiler looks at every thread a hundred times a second, which costs a tenth of the time
-    of a worker that hands rows from one C library to another; it is off here. What the user set of
-    the workers' environment, in Dask's configuration or in this process, stays as it is.
+    Dask's profiler samples every thread a hundred times a second, which costs a tenth of the time
+    of a worker that passes rows from one C library to another; it is off here. The workers'
+    environment that the user set, in Dask's configuration or in this process, is kept.
 
-    One thread: a worker that is killed for its memory takes no other chunk with it, and pandas
-    holds the interpreter's lock for most of a chunk anyway.
+    One thread: a worker that is killed for its memory loses no other chunk, and pandas holds the
+    interpreter's lock for most of a chunk anyway.
 
     Parameters
     ----------
     workers
         How many.
     halt
-        What ends them at once, whatever they do.
+        Kills them at once when it is set.
 
     Raises
     ------
     RunStoppedError
-        When they were ended before they were all there.
+        When they were killed before all had started.
     """
     require_main_guard()
-    tell = _tell.get()
-    if tell is not None:
-        tell(f"starting {workers} workers")
+    report = _report.get()
+    if report is not None:
+        report(f"starting {workers} workers")
     with (
         dask.config.set(_worker_config()),
-        quiet_dask(),  # a heartbeat that meets the end is no news
+        quiet_dask(),  # hides heartbeats that fail while the cluster closes
         _undisturbed_loop() as loop,
         _started(workers, loop, halt or Halt()) as cluster,
         Client(cluster, set_as_default=False) as client,
@@ -93,15 +93,15 @@ def own_cluster(workers: int, halt: Halt | None = None) -> Iterator[Client]:
 
 @contextlib.contextmanager
 def _undisturbed_loop() -> Iterator[Any]:
-    """Lend a running loop whose thread, and every process that is begun there, hears no terminal.
+    """Lend a running loop whose thread and child processes ignore the terminal's signals.
 
-    A thread begins with the signals blocked that the one has which begins it, and so does a
-    process: from its first instruction on, long before a line of Python runs in it.
+    Threads and processes inherit the signal mask of the thread that starts them: it holds from
+    the first instruction, long before Python runs in a worker.
     """
     runner = LoopRunner()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, OF_TERMINALS)
     try:
-        resource_tracker.ensure_running()  # who begins it has SIGINT unblocked afterwards
+        resource_tracker.ensure_running()  # unblocks SIGINT in the calling thread
         signal.pthread_sigmask(signal.SIG_BLOCK, OF_TERMINALS)
         runner.start()
     finally:
@@ -140,7 +140,7 @@ def _started(workers: int, loop: Any, halt: Halt) -> Iterator[LocalCluster]:
 
 
 class OwnCluster(LocalCluster):
-    """Worker processes that a halt ends, from when the first of them starts."""
+    """Worker processes that a halt kills, from when the first of them starts."""
 
     def __init__(self, halt: Halt, stack: contextlib.ExitStack, **options: Any) -> None:
         self._halt, self._complete = halt, False
@@ -149,12 +149,12 @@ class OwnCluster(LocalCluster):
         self._complete = True
 
     def kill(self) -> None:
-        """End every worker process, in whatever it does, and let none be started again.
+        """Kill every worker process, and let none be restarted.
 
-        Asked to close, one would first come to the end of its chunk.
+        A worker that is asked to close would first finish its chunk.
         """
         if not self._complete and not self._halt.abandoned:
-            return  # somebody waits for the run's result, which is written when they are there
+            return  # the caller waits for the run's result, which is written once they have started
         for nanny in list(getattr(self, "_created", ())):
             if nanny.status is Status.running:
                 nanny.status = Status.closing_gracefully

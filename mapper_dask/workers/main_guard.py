@@ -1,8 +1,8 @@
-"""Noticing a script that would start worker processes without a ``__main__`` guard.
+"""Detects a script that would start worker processes without a ``__main__`` guard.
 
 Workers are spawned: each imports the user's script again. A script that starts workers at its top
 level would start them in every worker, and dies with pages of tracebacks that name neither the
-line nor the remedy. So the script's own syntax tree is asked first, before anything is spawned.
+line nor the remedy. So the script's syntax tree is checked before anything is spawned.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _caller: ContextVar[Place | None] = ContextVar("mapper_dask_caller", default=Non
 
 @contextlib.contextmanager
 def seen_from_here() -> Iterator[None]:
-    """Let who asks in a thread that gets a copy of this context see the script's line, too."""
+    """Keep the script's line for threads that run in a copy of this context."""
     token = _caller.set(_caller.get() or _top_level_call())
     try:
         yield
@@ -48,7 +48,7 @@ def require_main_guard() -> None:
     try:
         tree = ast.parse(Path(path).read_bytes())  # bytes: Python heeds a coding line or a BOM
     except (OSError, SyntaxError, ValueError):
-        return  # not a script that workers could import either
+        return  # workers could not import it either
     if not _is_guarded(tree, line):
         message = (
             f"{path}, line {line}: worker processes import this script again, so it "
@@ -72,7 +72,7 @@ def _top_level_call() -> Place | None:
 
 
 def _is_guarded(tree: ast.Module, line: int) -> bool:
-    """Return whether the line stands in a guard, at whatever depth: in a ``try`` or an ``elif``."""
+    """Return whether the line is inside a guard, at any depth: in a ``try`` or an ``elif``."""
     return any(
         isinstance(node, ast.If)
         and node.lineno <= line <= (node.end_lineno or node.lineno)

@@ -1,4 +1,4 @@
-"""What comes back of the tasks of chunks, and what follows from it."""
+"""Results of chunk tasks, and what follows from a failed one."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from mapper_dask.parallel_models import Chunk, ChunkResult, ChunkState
 
 
 class OneRaised:
-    """Keeps of the exceptions that chunks come back with the first: each may take 64 KB."""
+    """Keeps the first exception among chunk results and drops the others, of up to 64 KB each."""
 
     def __init__(self) -> None:
         self._has_one = False
 
     def kept(self, result: ChunkResult) -> ChunkResult:
-        """Return a result, without its exception where another has one; the text stays."""
+        """Return a result, without its exception if another has one; its text stays."""
         if result.raised is None:
             return result
         if self._has_one:
@@ -29,23 +29,23 @@ class OneRaised:
 
 
 def emptied(results: list[ChunkResult]) -> Iterator[ChunkResult]:
-    """Yield results, and let go of them."""
+    """Yield results and remove them from the list."""
     while results:
         yield results.pop(0)
 
 
 def shipping(task: ChunkTask, unread: ChunkResult) -> ChunkTask:
-    """Send files along from now on: a worker that has joined since does not see their folder."""
+    """Return the task that sends files along: a worker that joined does not see their folder."""
     if not task.read.ships:
         run_id = None if task.load is None else task.load.run_id
-        told = {"run": run_id, "worker": unread.worker, "why": unread.error}
+        fields = {"run": run_id, "worker": unread.worker, "why": unread.error}
         note = "each chunk's rows are sent with its task from now on"
-        log("spool_shipped", logging.WARNING, **told, note=note)
+        log("spool_shipped", logging.WARNING, **fields, note=note)
     return replace(task, read=replace(task.read, ships=True))
 
 
 def lost(chunk: Chunk, outcome: Any) -> ChunkResult:
-    """Return the result of a chunk whose task died with its worker too often."""
+    """Return the failed result of a chunk whose task did not return one."""
     error = outcome[1] if isinstance(outcome, tuple) else outcome
     text = f"{type(error).__name__}: {error}"
     return ChunkResult(

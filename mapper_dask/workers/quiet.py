@@ -1,8 +1,8 @@
-"""Dask's own messages while workers of ours start, work and end, which are no news to the user.
+"""Silences Dask's own messages while our workers start, run and end.
 
-Dask can be asked for that, but it raises the level of each handler that its loggers have. One that
-the user gave to Dask's loggers and to other ones, as most do who gather all in one place, would let
-go of what those write meanwhile: among it every event of the run.
+Dask's ``silence_logs`` raises the level of each handler of its loggers. A handler that the user
+shares between Dask's and other loggers would then drop messages of those as well: among them every
+event of the run.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import Any
 from distributed import Nanny
 
 SILENCED = ("distributed", "bokeh")
-"""The loggers of Dask, and of its page for people."""
+"""The loggers of Dask and of its dashboard."""
 
 
 @contextlib.contextmanager
 def quiet_dask() -> Iterator[None]:
-    """Let the handlers of Dask's loggers write less of Dask, and all else as before."""
+    """Filter messages of Dask, and only those, from the handlers of its loggers."""
     handlers = {
         handler
         for name in SILENCED
         for handler in logging.getLogger(name).handlers
         if isinstance(handler, logging.StreamHandler)
     }
-    news = _News()  # another cluster's is another
+    news = _News()  # one filter a cluster, so that each removes its own
     for handler in handlers:
         handler.addFilter(news)
     try:
@@ -38,7 +38,7 @@ def quiet_dask() -> Iterator[None]:
 
 
 class QuietNanny(Nanny):
-    """What looks after a worker process that writes no messages, and touches no handler here."""
+    """A nanny whose worker process logs nothing, and that changes no handler of this process."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{**options, "silence_logs": None})
@@ -47,5 +47,5 @@ class QuietNanny(Nanny):
 
 class _News(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a message is not Dask's, or one that nobody may miss."""
+        """Return whether a message is not Dask's, or is critical."""
         return record.levelno >= logging.CRITICAL or record.name.split(".")[0] not in SILENCED

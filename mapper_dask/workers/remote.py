@@ -1,8 +1,8 @@
-"""How work comes to a worker: through a door that finds out whether it can be done there.
+"""The remote call that runs a function on a worker, after checking that the worker can run it.
 
 A worker may lack this library, have another version of it, or start where a function's module is
-not installed. So the door itself goes along by value and needs nothing there but Python; what is
-behind it goes as bytes, and is unpacked when the versions are the same.
+not installed. So the call itself is pickled by value and needs only Python there; the function and
+its arguments are sent as bytes, and are unpickled only when the versions are equal.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from mapper_dask.errors import MapperError
 from mapper_dask.parallel_models import Chunk, ChunkResult
 
 NAME = "mapper-dask"
-"""The library, as it is installed."""
+"""Name of the distribution."""
 
 
 def version() -> str:
-    """Return the version of this library, here."""
+    """Return the version of this library in this process."""
     return str(getattr(mapper_dask, "__version__", None) or _installed())
 
 
@@ -38,18 +38,18 @@ def _installed() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back through the door."""
+    """What a remote call returned."""
 
     address: str
-    """The worker's, as Dask names it; empty where that is known otherwise."""
+    """Dask's address of the worker; empty outside a task."""
     unfit: str
-    """Why nothing can be done there; empty: it was done."""
+    """Why the worker cannot run it; empty: it did."""
     value: Any = None
-    """What it has returned."""
+    """The function's result."""
 
 
-class Door:
-    """What Dask is given to call; it pickles by value, whatever the worker has installed."""
+class RemoteCall:
+    """A callable for Dask that pickles by value, whatever the worker has installed."""
 
     def __init__(self, packed: bytes) -> None:
         self._packed = packed
@@ -58,22 +58,22 @@ class Door:
         return (cloudpickle.loads, (self._packed,))
 
     def __call__(self, version: str, parts: list[bytes]) -> tuple[str, str, object]:
-        """Do it here, where a worker is a thread of this process."""
+        """Run it in this process, where a worker is a thread of it."""
         found: tuple[str, str, object] = cloudpickle.loads(self._packed)(version, parts)
         return found
 
 
 def packed(*parts: Any) -> list[bytes]:
-    """Return a function and its arguments as they go through the door, each for itself.
+    """Return a function and its arguments for a remote call, each pickled separately.
 
-    Dask pickles by reference what it can import here, and asks nobody. This way what was registered
-    with ``cloudpickle.register_pickle_by_value`` goes along by value.
+    Dask pickles by reference whatever it can import here. cloudpickle honours
+    ``cloudpickle.register_pickle_by_value``.
     """
     return [cloudpickle.dumps(part) for part in parts]
 
 
 def answer(found: tuple[str, str, Any]) -> Answer:
-    """Return what came back, in words of this version."""
+    """Return a remote call's outcome, with the reason if the worker is unfit."""
     address, kind, value = found
     if kind == "done":
         return Answer(address, "", value)
@@ -86,7 +86,7 @@ def answer(found: tuple[str, str, Any]) -> Answer:
 
 
 def _made() -> Callable[..., Any]:
-    """Return the door; a function of a function pickles by value."""
+    """Return the function that is called remotely; a nested function pickles by value."""
 
     def enter(version: str, parts: list[bytes]) -> tuple[str, str, object]:
         import cloudpickle
@@ -94,7 +94,7 @@ def _made() -> Callable[..., Any]:
 
         try:
             address = get_worker().address
-        except ValueError:  # it is no task
+        except ValueError:  # not in a task
             address = ""
         try:
             import mapper_dask
@@ -104,7 +104,7 @@ def _made() -> Callable[..., Any]:
             if found is None:
                 from importlib import metadata
 
-                # Kept: to look it up takes longer than a small chunk's way through the door.
+                # Cached: the lookup takes longer than the call for a small chunk.
                 found = known["_installed"] = metadata.version("mapper-dask")
         except ImportError as error:
             return address, "missing", f"{type(error).__name__}: {error}"
@@ -112,7 +112,7 @@ def _made() -> Callable[..., Any]:
             return address, "version", str(found)
         try:
             function, *args = [cloudpickle.loads(part) for part in parts]
-        except MemoryError:  # of this moment, not of what it lacks
+        except MemoryError:  # transient, so not a reason to call the worker unfit
             raise
         except Exception as error:  # noqa: BLE001 - a module may raise anything when it is imported
             return address, "unloadable", f"{type(error).__name__}: {error}"
@@ -121,14 +121,14 @@ def _made() -> Callable[..., Any]:
     return enter
 
 
-DOOR = Door(cloudpickle.dumps(_made()))
-"""The one there is; Dask calls it with :func:`version` and what :func:`packed` returned."""
+CALL = RemoteCall(cloudpickle.dumps(_made()))
+"""Dask calls it with :func:`version` and what :func:`packed` returned."""
 
 
 def perform(
     task: ChunkTask, placed: tuple[Chunk, Chunk | None]
 ) -> ChunkResult | str:  # pragma: no cover - in workers
-    """Process a chunk, and return what became of it; or what this process lacks for any of them."""
+    """Process a chunk and return its result; or, as a text, what this process lacks for it."""
     load = task.load
     try:
         _resolved((task.read.source, *(() if load is None else (load.target,))))
@@ -139,12 +139,12 @@ def perform(
 
 @functools.lru_cache(maxsize=8)
 def _resolved(refs: Sequence[ConnectionRef]) -> None:
-    """Return when they can be resolved here, as they could once: an error is asked for again."""
+    """Resolve references once a process; only success is cached, so an error is retried."""
     resolve_all(refs)
 
 
 def resolve_all(refs: Sequence[ConnectionRef]) -> None:
-    """Look up what the references stand for.
+    """Resolve the references.
 
     Raises
     ------
@@ -156,4 +156,4 @@ def resolve_all(refs: Sequence[ConnectionRef]) -> None:
 
 
 def take(function: Callable[..., Any]) -> None:
-    """Do nothing: that it could be called is what is to be known."""
+    """Do nothing: the test is that the worker could unpickle the function."""

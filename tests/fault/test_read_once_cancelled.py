@@ -359,7 +359,7 @@ def test_a_chunk_of_the_whole_query_does_not_commit_where_there_are_files_now(
     moved = resolved(asked(databases, sql=SOURCE_SQL)).evolve(run_id=RUN)
     with keep_snapshot(moved.source, consistent=False) as keeper:
         plan = ChunkManager().plan_on(keeper.source, moved.job)
-        prepared = prepare(moved, plan, keeper, processor(tmp_path).patience)
+        prepared = prepare(moved, plan, keeper, processor(tmp_path).retry_policy)
     chunks = [replace(spooled, chunk_id=n) for n, spooled in enumerate([SPOOLED] * CHUNKS)]
     assert stored.take_chunks(None, [whole], chunks, "")
 

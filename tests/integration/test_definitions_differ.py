@@ -164,7 +164,7 @@ def test_labels_in_another_order_are_named(databases: Databases) -> None:
     pair = Pair("CREATE TYPE x AS ENUM ('a', 'b')", "CREATE TYPE x AS ENUM ('b', 'a')", "b")
     made(databases, pair)
     result = move(databases)
-    assert "v: x → x: the labels of x stand in another order" in " ".join(result.warnings)
+    assert "v: x → x: the labels of x are in another order" in " ".join(result.warnings)
     assert databases.target.fetch("SELECT v::text FROM d ORDER BY id") == [(None,), ("b",)]
 
 

@@ -522,7 +522,7 @@ def test_events_that_nobody_takes_are_dropped_and_do_not_pile_up(caplog):
 
 def test_a_program_ends_though_its_collector_never_answers(shop, tmp_path):
     with collector_answering(200) as silent:
-        setup = "from mapper_dask.events.exporters import sender\nsender.EXIT_PATIENCE = 0.1"
+        setup = "from mapper_dask.events.exporters import sender\nsender.EXIT_WAIT = 0.1"
 
         by_itself(shop, tmp_path, setup, "", OPENLINEAGE_URL=silent.url)
 

@@ -29,9 +29,8 @@ from mapper_dask.errors import (
 )
 from mapper_dask.events.run_events import RunEvent
 from mapper_dask.parallel_models import ChunkState
-from mapper_dask.workers import clients
+from mapper_dask.workers import clients, membership
 from mapper_dask.workers import local_cluster as own_cluster
-from mapper_dask.workers import membership as crew
 from tests.database import Database, Databases, Server, fresh_databases
 
 ROWS = 300_000
@@ -515,8 +514,8 @@ def test_no_more_than_a_window_of_tasks(
 
     Where more workers may join, some are in line for those.
     """
-    monkeypatch.setattr(crew, "IN_LINE", 0)
-    monkeypatch.setattr(crew, "IN_LINE_A_THREAD", 0)
+    monkeypatch.setattr(membership, "IN_LINE", 0)
+    monkeypatch.setattr(membership, "IN_LINE_A_THREAD", 0)
     spy, submitted = Spy(client), []
     processor = ParallelProcessor(
         workers, 20, client=spy, progress=lambda _: submitted.append(spy.submitted)

@@ -522,7 +522,7 @@ def test_a_straggler_of_another_reading_commits_nothing(databases: Databases, tm
     asked = resolved(moved(databases, run_id=RUN))
     with keep_snapshot(asked.source, consistent=False) as keeper:
         plan = ChunkManager().plan_on(keeper.source, asked.job)
-        prepared = prepare(asked, plan, keeper, known.patience)
+        prepared = prepare(asked, plan, keeper, known.retry_policy)
     databases.target.execute("UPDATE mapper_dask_run SET state = 'RUNNING'")
     work = replace(prepared.task, read=replace(prepared.task.read, spool=str(left)))
 

@@ -13,10 +13,10 @@ from mapper_dask.errors import SpoolError
 from mapper_dask.limits.budget import unbounded
 from mapper_dask.parallel_models import Chunk, ChunkKind, ChunkResult, ChunkState
 from mapper_dask.workers import dispatch as dispatches
-from mapper_dask.workers.assignment import Lanes
+from mapper_dask.workers.assignment import Assigner
 from mapper_dask.workers.dispatch import Dispatch
-from mapper_dask.workers.membership import Crew
-from mapper_dask.workers.remote import DOOR
+from mapper_dask.workers.membership import Membership
+from mapper_dask.workers.remote import CALL
 
 
 class Future(SimpleNamespace):
@@ -55,22 +55,22 @@ def dispatch(monkeypatch: pytest.MonkeyPatch) -> Dispatch:
     monkeypatch.setattr(dispatches, "as_completed", lambda **_: SimpleNamespace(add=lambda _: None))
     monkeypatch.setattr(dispatches, "log_assigned", lambda *_: None)
     monkeypatch.setattr(dispatches, "shipping", lambda task, _: task)
-    monkeypatch.setattr(Crew, "window", lambda *_, **__: 1)
+    monkeypatch.setattr(Membership, "window", lambda *_, **__: 1)
     client: Any = Cluster()
     task: Any = SimpleNamespace(read=SimpleNamespace(ships=False, memory_limit=None))
-    crew = Crew(client, unbounded(), None, own=True, run_id=None)
+    membership = Membership(client, unbounded(), None, own=True, run_id=None)
     chunks = [Chunk(place, ChunkKind.WINDOW, offset=place) for place in range(3)]
     sent: list[Chunk] = []
     unsent = SpoolError("its file is not as it was written")
 
-    def send(_: Dispatch, turn: Any, *__: object, **___: object) -> Future:
-        sent.append(turn.chunk)
-        if sent.count(turn.chunk) > 1:
+    def send(_: Dispatch, assignment: Any, *__: object, **___: object) -> Future:
+        sent.append(assignment.chunk)
+        if sent.count(assignment.chunk) > 1:
             raise unsent
-        return Future(key=turn.chunk.chunk_id)
+        return Future(key=assignment.chunk.chunk_id)
 
     monkeypatch.setattr(Dispatch, "_sent", send)
-    return Dispatch(client, crew, crew.share, task, Lanes(chunks), lambda: None)
+    return Dispatch(client, membership, membership.share, task, Assigner(chunks), lambda: None)
 
 
 def ending(**options: Any) -> Callable[[Dispatch], tuple[Future, Any]]:
@@ -78,7 +78,7 @@ def ending(**options: Any) -> Callable[[Dispatch], tuple[Future, Any]]:
 
     def end(dispatch: Dispatch) -> tuple[Future, Any]:
         [handed_out] = dispatch._running.values()
-        chunk = handed_out.turn.chunk
+        chunk = handed_out.assignment.chunk
         result = ChunkResult(chunk.chunk_id, ChunkState.PROCESSED, chunk.describe(), **options)
         return handed_out.future, ("w", "done", result)
 
@@ -126,4 +126,4 @@ def test_a_worker_without_memory_for_a_moment_is_not_refused_for_good() -> None:
             return short_of_memory, ()
 
     with pytest.raises(MemoryError):
-        DOOR(dispatches.version(), [cloudpickle.dumps(Large())])
+        CALL(dispatches.version(), [cloudpickle.dumps(Large())])

@@ -386,23 +386,23 @@ def test_a_processor_takes_what_it_is_not_told_from_the_settings():
 
     assert (made.max_workers, made.asked_workers, made.chunk_size) == (3, 3, 5)
     assert (made.enable_parallel, made.progress) == (False, False)
-    assert made.patience == retries.Patience(2, 1.5, 4)
+    assert made.retry_policy == retries.RetryPolicy(2, 1.5, 4)
     assert made.scheduler_address == "tcp://h:1"
     assert (made.budget.limit, made.budget.wait) == (9, 4)
     assert made._job_fields["on_error"] == "continue"
     assert (told.max_workers, told.chunk_size, told.enable_parallel) == (7, 6, True)
-    assert told.patience == retries.Patience(1, 9, 4)
+    assert told.retry_policy == retries.RetryPolicy(1, 9, 4)
     assert (told.progress, told.scheduler_address) == (True, "tcp://g:1")
 
 
 def test_a_processor_may_be_given_settings_that_were_resolved():
     known = resolve(file={"chunk-size": 5, "retries": 4})
     made = mapper_dask.ParallelProcessor(settings=known)
-    assert (made.chunk_size, made.patience.attempts) == (5, 4)
+    assert (made.chunk_size, made.retry_policy.attempts) == (5, 4)
 
 
 def test_without_settings_a_processor_is_what_it_was():
     made = mapper_dask.ParallelProcessor()
     assert (made.chunk_size, made.enable_parallel, made.asked_workers) == (50_000, True, None)
-    assert made.patience == retries.Patience()
+    assert made.retry_policy == retries.RetryPolicy()
     assert made.scheduler_address is None

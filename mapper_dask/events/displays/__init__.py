@@ -1,1 +1,1 @@
-"""Who is told of a run while it works, and how it is shown."""
+"""Displays that show the progress of a run."""

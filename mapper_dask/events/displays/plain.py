@@ -1,4 +1,4 @@
-"""How a run is shown without a terminal: lines in a log, a bar in a notebook's cell."""
+"""Displays without a terminal: lines in a log, a bar in a notebook's cell."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mapper_dask.events.run_events import Progress, RunEnded, RunEvent, RunStart
 from mapper_dask.ledger.run_record import RunState
 
 STEPS = 10
-"""Lines a log gets of one run: a tenth of the chunks each."""
+"""Lines printed for one run: one for each tenth of the chunks."""
 
 
 class LineDisplay(Progress):
@@ -22,26 +22,26 @@ class LineDisplay(Progress):
         self._last: RunEvent | None = None
 
     def reading(self, name: str, said: str) -> None:
-        """Print how much is here of a query that is read before its run begins."""
+        """Print how much was read of a query that is read once, before its run begins."""
         self._stream.write(f"{name}: {said}\n")
         self._stream.flush()
 
     def run_started(self, started: RunStarted) -> None:
-        """Name the lines of a flow's job, which stand among those of others."""
+        """Prefix the lines of a flow's job with its name, since jobs print to one stream."""
         self._name = f"{started.place.job}: " if started.place else ""
 
     def chunk_done(self, event: RunEvent) -> None:
         """Print the chunk that completes a tenth."""
         tenth = event.done * STEPS // event.total
         if event.done == 1:
-            self._shown = 0  # it may be read anew
+            self._shown = 0  # a run whose query is read again counts from the start
         if tenth > self._shown:
             self._shown = tenth
             self._print(str(event))
         self._last = event
 
     def run_ended(self, ended: RunEnded) -> None:
-        """Say how it ended, where the last tenth does not."""
+        """Print how the run ended, unless it succeeded."""
         if ended.state is not RunState.SUCCEEDED:
             how = f"{ended.state.value}: {ended.error}" if ended.error else ended.state.value
             self._print(f"run {ended.started.run_id} {how}; {self._last or 'no chunk ended'}")
@@ -53,7 +53,7 @@ class LineDisplay(Progress):
 
 
 class Cell(Progress):
-    """A bar in a notebook's output, drawn again in its place; needs no widgets."""
+    """A bar in a notebook's output, redrawn in place; needs no widgets."""
 
     def __init__(self) -> None:
         from IPython.display import HTML, display
@@ -64,7 +64,7 @@ class Cell(Progress):
         self._name = ""
 
     def reading(self, name: str, said: str) -> None:
-        """Draw how much is here of a query that is read before its run begins."""
+        """Draw how much was read of a query that is read once, before its run begins."""
         self._draw(html.escape(f"{name}: {said}"))
 
     def run_started(self, started: RunStarted) -> None:
@@ -79,7 +79,7 @@ class Cell(Progress):
             self._shown.update(self._html(text))
 
     def chunk_done(self, event: RunEvent) -> None:
-        """Draw it again."""
+        """Redraw the bar."""
         if self._shown is not None:
             text = f"{self._name}{event}"
             self._shown.update(self._html(_bar(event.done, event.total, text)))

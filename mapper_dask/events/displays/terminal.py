@@ -1,7 +1,7 @@
-"""How runs are shown on a terminal: a bar a run, a line a worker, in one display for all of them.
+"""The display on a terminal: a bar for each run and a line for each worker.
 
-Jobs of a flow run in threads of one process, and a terminal has one place to draw. So the display
-is the process's: the first run that begins opens it, the last one that ends closes it.
+Jobs of a flow run in threads of one process, and only one live display can draw on a terminal.
+So all runs of a process share it: the first that begins opens it, the last that ends closes it.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from mapper_dask.ledger.run_record import RunState
 from mapper_dask.rendering import chunks, counted, seconds
 
 WORKERS_SHOWN = 8
-"""Lines of workers at most: those that ended a chunk last. A cluster has more than a screen."""
+"""Workers shown at most, those that ended a chunk last: a cluster may have more than fit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """What a worker has done so far."""
+    """What a worker has processed so far."""
 
     name: str
     """Host and process."""
@@ -50,12 +50,12 @@ class Worker:
     rows: int = 0
     """Rows it read."""
     seconds: float = 0.0
-    """It spent on them."""
+    """Seconds it spent on its chunks."""
     last: str = ""
-    """What it ended last."""
+    """Its last chunk, as shown."""
 
     def after(self, event: RunEvent, run: str) -> Worker:
-        """Return what it has done after one chunk more."""
+        """Return the counts after one more chunk."""
         chunk = event.chunk
         how = "failed" if chunk.error else f"{chunk.rows_read:,} rows"
         return replace(
@@ -72,24 +72,24 @@ class Worker:
 
 
 class Said(ProgressColumn):
-    """What stands behind the number of chunks."""
+    """The column after the number of chunks."""
 
     def render(self, task: Task) -> Text:
-        """Return it, in the singular of one."""
+        """Return the column's text."""
         return Text(f"{'chunk ' if task.total == 1 else 'chunks'}  {task.fields['said']}")
 
 
 class Elapsed(TimeElapsedColumn):
-    """The time so far; what was short is told in milliseconds when it has ended."""
+    """The elapsed time; in milliseconds for a run that took less than a second."""
 
     def render(self, task: Task) -> Text:
-        """Return it."""
+        """Return the column's text."""
         ended = task.finished_time if task.finished else task.stop_time and task.elapsed
         return super().render(task) if ended is None or ended >= 1 else Text(seconds(ended))
 
 
 class Display:
-    """What a terminal shows of all runs of this process; safe to use from their threads."""
+    """The live display of all runs of this process; thread-safe."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -108,34 +108,34 @@ class Display:
             self._running.add(task)
             return task
 
-    def tell(self, task: TaskID, said: str) -> None:
-        """Say what a run does whose bar does not move yet."""
+    def annotate(self, task: TaskID, said: str) -> None:
+        """Show what a run does before its bar moves."""
         with self._lock:
             self._bars.update(task, said=said)
 
     def renew(self, task: TaskID, name: str, chunks: int) -> None:
-        """Let a bar count a run's chunks."""
+        """Restart a bar to count a run's chunks."""
         with self._lock:
             self._bars.update(task, description=name, total=chunks, said="")
 
     def show(self, task: TaskID, name: str, event: RunEvent) -> None:
-        """Move a run's bar, and the line of the worker that ended the chunk."""
+        """Update a run's bar, and the line of the worker that ended the chunk."""
         with self._lock:
             self._bars.update(task, completed=event.done, total=event.total, said=said(event))
             worker = event.chunk.worker
             if worker:
                 known = self._workers.pop(worker, Worker(worker))
-                self._workers[worker] = known.after(event, name)  # the latest stands last
+                self._workers[worker] = known.after(event, name)  # moved to the end: the latest
 
     def end(self, task: TaskID, said: str) -> None:
-        """Leave a run's bar as it is; close the display with the last one."""
+        """Stop a run's bar; close the display with the last one."""
         with self._lock:
             if said:
                 self._bars.update(task, said=said)
             self._bars.stop_task(task)
             self._running.discard(task)
             if not self._running and self._live is not None:
-                self._workers.clear()  # they do nothing any more; the bars stay to be read
+                self._workers.clear()  # only the bars stay on the screen
                 self._live.stop()
                 self._live = None
 
@@ -162,12 +162,12 @@ class Display:
             Said(),
             Elapsed(),
         ]
-        # Never started: it is drawn inside the display.
+        # Never started: rich allows one live display, and `_live` draws this inside it.
         return Bars(*columns, console=self._console)
 
 
 def said(event: RunEvent) -> str:
-    """Return what stands beside the bar: counts, speed, time to go."""
+    """Return the text beside the bar: counts, speed, time to go."""
     parts = [f"{event.rows:,} rows", f"{event.rows_per_second:,.0f} rows/s"]
     parts += [f"{event.rejected:,} rejected"] if event.rejected else []
     parts += [f"{event.failed:,} failed"] if event.failed else []
@@ -184,13 +184,13 @@ class Bar(Progress):
         self._name = ""
 
     def reading(self, name: str, said: str) -> None:
-        """Show how much is here of a query that is read before its run begins."""
+        """Show how much was read of a query that is read once, before its run begins."""
         if self._task is None:
             self._task = self._display.begin(name, 1)
-        self._display.tell(self._task, said)
+        self._display.annotate(self._task, said)
 
     def run_refused(self, refused: RunRefused) -> None:
-        """Let a bar stand whose run does not begin."""
+        """Leave the bar of a run that does not begin, with the error."""
         if self._task is not None:
             self._display.end(self._task, refused.error)
 
@@ -203,12 +203,12 @@ class Bar(Progress):
             self._display.renew(self._task, started.name, started.chunks)
 
     def chunk_done(self, event: RunEvent) -> None:
-        """Move it."""
+        """Move the bar."""
         if self._task is not None:
             self._display.show(self._task, self._name, event)
 
     def run_ended(self, ended: RunEnded) -> None:
-        """Let it stand, with how the run ended where that was not well."""
+        """Leave the bar, with the error if the run did not succeed."""
         if self._task is not None:
             bad = ended.state is not RunState.SUCCEEDED
             self._display.end(self._task, _ending(ended) if bad else "")
@@ -220,5 +220,5 @@ def _ending(ended: RunEnded) -> str:
 
 @functools.cache
 def shared_display() -> Display:
-    """Return this process's display, on the terminal that its errors go to."""
+    """Return this process's display, on the terminal of its standard error."""
     return Display(Console(stderr=True))

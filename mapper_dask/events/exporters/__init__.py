@@ -1,6 +1,6 @@
-"""What a run tells to systems that gather such things, where this process is set up for them.
+"""Exporters to OpenTelemetry and OpenLineage, where this process is configured for them.
 
-Both are found without being asked for, because that is what their users expect: a process whose
+Both are enabled without an option, because that is what their users expect: a process whose
 program has set a tracer provider gets spans, one whose environment names an OpenLineage collector
 sends it events. Where there is neither, neither library is imported.
 """
@@ -17,16 +17,16 @@ from typing import Any
 from mapper_dask.log import log
 
 TRACER_VARIABLE = "OTEL_PYTHON_TRACER_PROVIDER"
-"""Names a provider that the API of OpenTelemetry itself loads."""
+"""Names a provider that OpenTelemetry's API loads by itself."""
 
 LINEAGE_FILE = "openlineage.yml"
 
 
 def configured() -> Iterator[Any]:
-    """Yield the hooks of one run that this process is set up for.
+    """Yield the hooks of one run that this process is configured for.
 
-    One that cannot be made, because its library is missing or its configuration is wrong, is told
-    to the log; no run fails for it.
+    If one cannot be made, because its library is missing or its configuration is wrong, a warning
+    is logged; no run fails for it.
     """
     for wanted, make in ((traces_wanted, _traces), (lineage_wanted, _lineage)):
         hook = _made(make) if wanted() else None
@@ -37,7 +37,7 @@ def configured() -> Iterator[Any]:
 def _made(make: Callable[[], Any]) -> Any:
     try:
         return make()
-    except Exception as error:  # noqa: BLE001 - a library's own, of any kind
+    except Exception as error:  # noqa: BLE001 - of any kind that a library raises
         missing = f"; pip install 'mapper-dask[{make.__name__[1:]}]'"
         note = f"{error}{missing if isinstance(error, ImportError) else ''}"
         kind = type(error).__name__
@@ -46,12 +46,12 @@ def _made(make: Callable[[], Any]) -> Any:
 
 
 def traces_wanted() -> bool:
-    """Return whether a tracer provider can have been set: only what is imported can be."""
+    """Return whether a tracer provider may be set: only if its module was imported."""
     return "opentelemetry.trace" in sys.modules or TRACER_VARIABLE in os.environ
 
 
 def lineage_wanted() -> bool:
-    """Return whether the environment names a collector, in one of the places its client looks."""
+    """Return whether a collector is configured in a place where OpenLineage's client looks."""
     if os.environ.get("OPENLINEAGE_DISABLED", "").strip().lower() == "true":
         return False
     if os.environ.get("OPENLINEAGE_URL") or os.environ.get("OPENLINEAGE_CONFIG"):

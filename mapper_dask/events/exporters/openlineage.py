@@ -70,11 +70,11 @@ from mapper_dask.log import FlowPlace
 from mapper_dask.schema.facts import TargetTable
 
 PRODUCER = f"urn:python:mapper-dask:{version('mapper-dask')}"
-"""Says who made an event, as a URI."""
+"""The producer of an event, as a URI."""
 
 NAMESPACE = "OPENLINEAGE_NAMESPACE"
 PARENT = "OPENLINEAGE_PARENT_ID"
-"""``namespace/name/run``: how whoever starts this process says that it is a part of its own run."""
+"""``namespace/name/run``: set by a scheduler that starts this process as a part of its own run."""
 
 ENDINGS = {
     ledger_runs.RunState.SUCCEEDED: RunState.COMPLETE,
@@ -86,13 +86,13 @@ def configured_client() -> OpenLineageClient | None:
     """Return a client of the collector that the environment names, None where it names none."""
     if os.environ.get("OPENLINEAGE_URL"):
         return OpenLineageClient()
-    # A client without a transport prints to the console; nobody asked for that.
+    # A client without a transport would print to the console.
     probe = OpenLineageClient(transport=NoopTransport(NoopConfig()))
     return OpenLineageClient() if (probe.config.transport or {}).get("type") else None
 
 
 class LineageProgress(Progress):
-    """Sends the events of runs; added to every run by itself where a collector is configured.
+    """Sends the events of runs; added to every run where a collector is configured.
 
     Parameters
     ----------
@@ -286,7 +286,7 @@ def tables_of(sql: str, dialect: Dialect) -> list[tuple[str, str]]:
     """Return the tables a query reads, each once: schema (may be empty) and name, as held.
 
     Names of its own, such as those of WITH, are none. Empty where the parser does not understand
-    the query: its text is told in any case.
+    the query: its text is exported in any case.
     """
     try:
         tree = sqlglot.parse_one(sql, read=dialect.grammar)
@@ -328,4 +328,4 @@ def _host(url: sa.URL) -> str:
 
 
 NAMINGS = {"postgresql": _in_postgresql, "oracle": _in_oracle}
-"""By a dialect's name; the names are OpenLineage's, so they stand here and not in the dialects."""
+"""By a dialect's name. The values are OpenLineage's names, so they are not in the dialects."""

@@ -8,8 +8,8 @@
 
 Every attribute's name begins with ``mapper_dask.``. The run's span is a child of the span that is
 current where the run is begun. A chunk's span is made here, from its result, with the times of its
-worker's clock: workers need no telemetry. Only the API is used; which provider takes the spans is
-the program's choice, and without one there are none. ``error.type`` is the kind of an error; its
+worker's clock: workers need no telemetry. Only the API is used; the program chooses the provider,
+and without one there are no spans. ``error.type`` is the kind of an error; its
 text, which may hold a row's value, is left to the ledger.
 """
 
@@ -30,19 +30,19 @@ PREFIX = "mapper_dask."
 
 
 def current_provider() -> TracerProvider | None:
-    """Return the provider that the program has set, None where it has set none."""
+    """Return the provider that the program has set; None without one."""
     provider = trace.get_tracer_provider()
     nobody = isinstance(provider, (trace.ProxyTracerProvider, trace.NoOpTracerProvider))
     return None if nobody else provider
 
 
 class TraceProgress(Progress):
-    """Makes the spans of runs; added to every run by itself where a provider is set.
+    """Makes the spans of runs; added to every run where a provider is set.
 
     Parameters
     ----------
     provider
-        Who takes the spans; None: the program's.
+        Receives the spans; None: the program's own.
     """
 
     def __init__(self, provider: TracerProvider | None = None) -> None:
@@ -64,11 +64,11 @@ class TraceProgress(Progress):
         span.end(_ns(refused.ended))
 
     def run_started(self, started: RunStarted) -> None:
-        """Begin the run's span, when its planning began, and make that of the planning."""
+        """Begin the run's span at the start of planning, and make the span of the planning."""
         span = self._tracer.start_span(
             PREFIX + "run",
             start_time=_ns(started.planning_began),
-            attributes=_named(**_told(started)),
+            attributes=_named(**_attributes(started)),
         )
         self._spans[id(started)] = span
         config = started.plan.config
@@ -123,7 +123,7 @@ class TraceProgress(Progress):
         span.end(_ns(ended.ended))
 
 
-def _told(started: RunStarted) -> dict[str, Any]:
+def _attributes(started: RunStarted) -> dict[str, Any]:
     return {
         "run_id": started.run_id,
         "source": str(started.source),

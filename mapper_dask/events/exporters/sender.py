@@ -1,4 +1,4 @@
-"""One thread that sends what runs tell, so that no run waits for who gathers it."""
+"""A thread that sends events, so that no run waits for a collector."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from mapper_dask.log import log
 CAPACITY = 1_000
 """Events that may wait for a collector; beyond that they are dropped, and the log says so."""
 
-EXIT_PATIENCE = 5.0
-"""Seconds a process that ends waits for what is not sent yet."""
+EXIT_WAIT = 5.0
+"""Seconds that a process waits at exit for events that are not sent yet."""
 
 
 class Sender:
-    """Calls what it is given, in order, in a thread of its own; what fails is logged once.
+    """Makes calls in order, in a thread of its own; failures are logged once.
 
     Parameters
     ----------
     name
-        What it is called in the log.
+        Its name in the log.
     capacity
         Calls that may wait.
     """
@@ -37,7 +37,7 @@ class Sender:
         self._failing = False
 
     def send(self, call: Callable[[], object]) -> None:
-        """Let it be called soon; return at once."""
+        """Queue a call; return at once."""
         self._start()
         try:
             self._waiting.put_nowait(call)
@@ -45,7 +45,7 @@ class Sender:
             self._complain("Full")
 
     def flush(self, timeout: float) -> bool:
-        """Wait until all has been called, at most so many seconds; return whether it has."""
+        """Wait until all calls are made, at most so many seconds; return whether they are."""
         with self._waiting.all_tasks_done:
             return self._waiting.all_tasks_done.wait_for(
                 lambda: self._waiting.unfinished_tasks == 0, timeout
@@ -57,14 +57,14 @@ class Sender:
                 name = f"mapper_dask-{self._name}"
                 self._thread = threading.Thread(target=self._work, name=name, daemon=True)
                 self._thread.start()
-                atexit.register(self.flush, EXIT_PATIENCE)
+                atexit.register(self.flush, EXIT_WAIT)
 
     def _work(self) -> None:
         while True:
             call = self._waiting.get()
             try:
                 call()
-            except Exception as error:  # noqa: BLE001 - a transport's own, of any kind
+            except Exception as error:  # noqa: BLE001 - of any kind that a transport raises
                 self._complain(type(error).__name__)
             else:
                 self._failing = False
@@ -72,7 +72,7 @@ class Sender:
                 self._waiting.task_done()
 
     def _complain(self, kind: str) -> None:
-        """Say that events are lost, until one arrives again."""
+        """Log once that events are lost, until one is sent again."""
         if not self._failing:
             self._failing = True
             log("hook_failed", logging.WARNING, hook=self._name, error=kind)

@@ -12,8 +12,8 @@ import pytest
 import mapper_dask
 from mapper_dask.limits.budget import Share, unbounded
 from mapper_dask.workers import membership as crews
-from mapper_dask.workers.membership import IN_LINE, IN_LINE_A_THREAD, Crew
-from mapper_dask.workers.remote import DOOR, answer, packed, take, version
+from mapper_dask.workers.membership import IN_LINE, IN_LINE_A_THREAD, Membership
+from mapper_dask.workers.remote import CALL, answer, packed, take, version
 
 
 class Scheduler:
@@ -28,9 +28,11 @@ class Scheduler:
         return {"workers": known}
 
 
-def crew_of(share: Share | None = None, most: int | None = None, **workers: int) -> Crew:
+def membership_of(
+    share: Share | None = None, most: int | None = None, **workers: int
+) -> Membership:
     client: Any = Scheduler(**workers)
-    made = Crew(client, share or unbounded(), most, own=False, run_id=None)
+    made = Membership(client, share or unbounded(), most, own=False, run_id=None)
     made.look()
     return made
 
@@ -38,10 +40,10 @@ def crew_of(share: Share | None = None, most: int | None = None, **workers: int)
 @pytest.mark.parametrize("threads", [1, 3, 16])
 @pytest.mark.parametrize("seconds", [0.01, 0.5, 2.0, 60.0])
 def test_more_is_in_line_than_in_hand_and_never_more_than_a_bounded_number(threads, seconds):
-    crew = crew_of(a=threads)
-    crew.seconds = seconds
+    membership = membership_of(a=threads)
+    membership.seconds = seconds
 
-    in_line = crew.window(spare=True) - 2 * threads
+    in_line = membership.window(spare=True) - 2 * threads
 
     assert 1 <= in_line <= IN_LINE + IN_LINE_A_THREAD * threads
     enough = seconds * (2 * threads + in_line) > 5.0 * threads  # what Dask asks another worker for
@@ -50,71 +52,71 @@ def test_more_is_in_line_than_in_hand_and_never_more_than_a_bounded_number(threa
 
 
 def test_with_no_worker_something_is_in_line_for_the_first():
-    assert crew_of().window(spare=True) > 2
+    assert membership_of().window(spare=True) > 2
 
 
 @pytest.mark.parametrize(("most", "threads"), [(2, 4), (4, 4)])
 def test_nothing_is_in_line_for_more_workers_than_were_asked_for(most, threads):
-    assert crew_of(most=most, a=threads).window(spare=True) == 2 * most
+    assert membership_of(most=most, a=threads).window(spare=True) == 2 * most
 
 
-def test_nothing_is_in_line_for_workers_whose_connections_there_is_no_room_for():
+def test_nothing_is_in_line_for_workers_whose_connections_do_not_fit():
     share: Any = SimpleNamespace(
-        room=lambda: 3, follow=lambda _: None, counts_workers=True, kept_workers=3
+        most_workers=lambda: 3, follow=lambda _: None, counts_workers=True, kept_workers=3
     )
-    crew = crew_of(share, a=1, b=1)
-    assert crew.window(spare=True) == 4 + 1
+    membership = membership_of(share, a=1, b=1)
+    assert membership.window(spare=True) == 4 + 1
 
-    crew.client.workers = dict.fromkeys("abcde", 1)
-    crew.look()
+    membership.client.workers = dict.fromkeys("abcde", 1)
+    membership.look()
 
-    assert crew.only == ["a", "b", "c"]
-    assert crew.window(spare=True) == 6
+    assert membership.only == ["a", "b", "c"]
+    assert membership.window(spare=True) == 6
 
 
 def test_who_joins_and_who_leaves_is_seen_at_the_next_look():
-    crew = crew_of(a=1)
-    assert (crew.threads, crew.only, crew.memory_limit) == (1, None, 10)
+    membership = membership_of(a=1)
+    assert (membership.threads, membership.only, membership.memory_limit) == (1, None, 10)
 
-    crew.client.workers = {"b": 2, "c": 3}
-    crew.look()
+    membership.client.workers = {"b": 2, "c": 3}
+    membership.look()
 
-    assert (crew.threads, crew.only, crew.memory_limit) == (5, None, 20)
+    assert (membership.threads, membership.only, membership.memory_limit) == (5, None, 20)
 
 
 def test_who_cannot_reach_a_database_is_passed_over_for_a_while(monkeypatch):
-    crew = crew_of(a=1, b=1)
+    membership = membership_of(a=1, b=1)
 
-    crew.pass_over("a", "no route")
-    crew.pass_over("a", "no route")
+    membership.pass_over("a", "no route")
+    membership.pass_over("a", "no route")
 
-    assert crew.only == ["b"]
-    assert not crew.others("b")
-    assert len(crew.notes) == 1
+    assert membership.only == ["b"]
+    assert not membership.others("b")
+    assert len(membership.notes) == 1
     now = crews.time.monotonic()
     monkeypatch.setattr(crews.time, "monotonic", lambda: now + crews.PASSED_OVER + 1)
-    crew.look()
-    assert crew.only is None
+    membership.look()
+    assert membership.only is None
 
 
 def test_who_is_unfit_stays_so_and_is_named_when_nobody_else_is_left():
-    crew = crew_of(a=1, b=1)
-    crew.refuse("a", "it is old")
-    assert (crew.only, crew.unfit()) == (["b"], "")
+    membership = membership_of(a=1, b=1)
+    membership.refuse("a", "it is old")
+    assert (membership.only, membership.unfit()) == (["b"], "")
 
-    crew.client.workers = {"a": 1}
-    crew.look()
+    membership.client.workers = {"a": 1}
+    membership.look()
 
-    assert crew.unfit() == "worker a: it is old"
+    assert membership.unfit() == "worker a: it is old"
 
 
 def test_nobody_is_unfit_where_nobody_is():
-    assert crew_of().unfit() == ""
+    assert membership_of().unfit() == ""
 
 
 def through(*parts: Any) -> Any:
-    door = pickle.loads(pickle.dumps(DOOR))
-    return answer(door(version(), packed(*parts)))
+    call = pickle.loads(pickle.dumps(CALL))
+    return answer(call(version(), packed(*parts)))
 
 
 def test_what_goes_through_the_door_is_called_there():
@@ -137,13 +139,13 @@ def test_the_door_says_what_a_worker_lacks(monkeypatch, change, told):
     here, parts = version(), packed(divmod, 7, 2)
     with monkeypatch.context() as patched:
         change(patched)
-        outcome = pickle.loads(pickle.dumps(DOOR))(here, parts)
+        outcome = pickle.loads(pickle.dumps(CALL))(here, parts)
 
     assert told in answer(outcome).unfit
     assert f"install mapper-dask {here}" in answer(outcome).unfit
 
 
 def test_the_door_says_what_cannot_be_loaded():
-    outcome = DOOR(version(), [b"no pickle"])
+    outcome = CALL(version(), [b"no pickle"])
 
     assert "cannot load" in answer(outcome).unfit

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mapper_dask.parallel_models import Chunk, ChunkKind
-from mapper_dask.workers.assignment import Lanes
+from mapper_dask.workers.assignment import Assigner
 
 
 def chunks(count: int) -> list[Chunk]:
@@ -18,50 +18,50 @@ def chunks(count: int) -> list[Chunk]:
     st.integers(0, 30), st.integers(1, 6), st.lists(st.sampled_from(["a", "b", "c", ""]))
 )  # fmt: skip
 def test_every_chunk_is_dealt_out_once_whoever_ends_first(count, window, ends):
-    lanes = Lanes(chunks(count))
-    begun = [lanes.next("") for _ in range(window)]
-    dealt = [turn.chunk.chunk_id for turn in begun if turn]
+    assigner = Assigner(chunks(count))
+    begun = [assigner.next("") for _ in range(window)]
+    dealt = [assignment.chunk.chunk_id for assignment in begun if assignment]
     assert dealt == list(range(min(count, window)))
     for worker in [*ends, *(["a"] * count)]:
-        turn = lanes.next(worker)
-        dealt += [turn.chunk.chunk_id] if turn else []
+        assignment = assigner.next(worker)
+        dealt += [assignment.chunk.chunk_id] if assignment else []
 
     assert sorted(dealt) == list(range(count))
-    assert lanes.next("b") is None
+    assert assigner.next("b") is None
 
 
 def test_what_follows_is_what_a_worker_gets_next():
-    lanes = Lanes(chunks(12))
+    assigner = Assigner(chunks(12))
     for _ in range(4):
-        lanes.next("")
+        assigner.next("")
     following = {}
 
     for worker in ("a", "a", "b", "a", "b"):
-        turn = lanes.next(worker)
-        assert turn is not None
-        assert turn.chunk == following.get(worker, turn.chunk)
-        assert turn.following is not None
-        following[worker] = turn.following
+        assignment = assigner.next(worker)
+        assert assignment is not None
+        assert assignment.chunk == following.get(worker, assignment.chunk)
+        assert assignment.following is not None
+        following[worker] = assignment.following
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_the_last_chunk_is_followed_by_none(count):
-    lanes = Lanes(chunks(1 + count))
-    lanes.next("")
-    turns = [lanes.next("a") for _ in range(count)]
+    assigner = Assigner(chunks(1 + count))
+    assigner.next("")
+    assignments = [assigner.next("a") for _ in range(count)]
 
-    assert [turn and turn.following and turn.following.chunk_id for turn in turns] == [
+    assert [a and a.following and a.following.chunk_id for a in assignments] == [
         *range(2, count + 1), None
     ]  # fmt: skip
 
 
 def test_a_worker_that_is_done_takes_what_was_reserved_for_another():
-    lanes = Lanes(chunks(2))
-    first = lanes.next("a")
+    assigner = Assigner(chunks(2))
+    first = assigner.next("a")
 
-    taken = lanes.next("b")
+    taken = assigner.next("b")
 
     assert first is not None
     assert taken is not None
     assert taken.chunk == first.following
-    assert lanes.next("a") is None
+    assert assigner.next("a") is None

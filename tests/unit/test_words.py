@@ -1,0 +1,108 @@
+"""Names, docstrings and comments are written in the field's words."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from pathlib import Path
+
+import pytest
+
+import mapper_dask
+
+LIBRARY = Path(mapper_dask.__file__).parent
+
+FINISHED = (
+    "demo.py", "embedded.py", "events", "halting.py", "incremental.py", "limits", "log.py",
+    "mapper_job.py", "mapping", "parallel_models.py", "query_text", "raised.py", "rendering.py",
+    "retries.py", "schema", "settings.py", "spool", "tracebacks.py", "users_code.py", "workers",
+)  # fmt: skip
+"""Modules and packages without the words in names, docstrings and comments."""
+
+NAMES_LEFT = ("chunk", "flow.py", "flows", "ledger", "parallel_result.py", "plan")
+"""Those whose docstrings and comments are finished, and whose names are not."""
+
+UNFINISHED = (
+    "__init__.py", "bounds.py", "cli", "connections", "dialects", "errors.py", "frames.py",
+    "jobfile", "naming.py", "near.py", "numpy_times.py", "options.py", "parallel_processor.py",
+    "preflight", "processor_arguments.py", "repair", "run", "stored.py", "text_files.py",
+)  # fmt: skip
+
+WORDS = re.compile(
+    r"(?<![a-z])(told|set(ting|s)?[ _]aside|go(es)?[ _]on|anew|stands|stood|crew|lanes|sieve"
+    r"|retry_policy|burden)(?![a-z])",
+    re.IGNORECASE,
+)
+"""Private or archaic words: say *reported*, *rejected*, *resumed*, *again*, *is* instead."""
+
+EXCEPTIONS = {"log.py": {"error_told", "reading_goes_on"}}
+"""Public names that stay: the events of the log, as its table lists them."""
+
+
+def modules(parts: tuple[str, ...]) -> list[Path]:
+    places = [LIBRARY / part for part in parts]
+    return [path for p in places for path in (sorted(p.rglob("*.py")) if p.is_dir() else [p])]
+
+
+def docstring_lines(text: str) -> set[int]:
+    """Return the lines of docstrings, those of attributes and constants included."""
+    statements = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Expr))
+    texts = (s.value for s in statements if isinstance(s.value, ast.Constant))
+    return {line for t in texts for line in range(t.lineno, (t.end_lineno or t.lineno) + 1)}
+
+
+def found_in(text: str, allowed: set[str], *, names: bool) -> list[str]:
+    """Return the words of a module with their lines; messages are not looked at."""
+    documented = docstring_lines(text)
+    found = []
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        is_prose = token.type == tokenize.COMMENT or (
+            token.type == tokenize.STRING and token.start[0] in documented
+        )
+        if not is_prose and not (names and token.type == tokenize.NAME):
+            continue
+        said = re.sub("|".join(allowed), "", token.string) if allowed else token.string
+        said = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", said)
+        found += [f"line {token.start[0]}: {match[0]}" for match in WORDS.finditer(said)]
+    return found
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(LIBRARY).as_posix()
+
+
+@pytest.mark.parametrize("path", modules(FINISHED), ids=name_of)
+def test_names_and_docs_are_in_the_fields_words(path: Path) -> None:
+    allowed = EXCEPTIONS.get(name_of(path), set())
+    assert found_in(path.read_text(), allowed, names=True) == []
+
+
+@pytest.mark.parametrize("path", modules(NAMES_LEFT), ids=name_of)
+def test_docs_are_in_the_fields_words(path: Path) -> None:
+    assert found_in(path.read_text(), set(), names=False) == []
+
+
+def test_each_part_of_the_library_is_listed_once() -> None:
+    there = {path.name for path in LIBRARY.iterdir() if path.suffix == ".py" or path.is_dir()}
+    packages = {
+        name for name in there if name.endswith(".py") or any((LIBRARY / name).glob("*.py"))
+    }
+    assert sorted(packages) == sorted([*FINISHED, *NAMES_LEFT, *UNFINISHED])
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("def without_frames(): ...", ["told"]),
+        ("class ReadAnew: ...", ["Anew"]),
+        ("x = 1  # where it stands", ["stands"]),
+        ('x = 1\n"""It goes on."""', ["goes on"]),
+        ('def f():\n    """Sets aside."""', ["Sets aside"]),
+        ('raise ValueError("it stands there")', []),
+        ("understood = 1  # untold", []),
+    ],
+)
+def test_the_words_are_found(text: str, found: list[str]) -> None:
+    assert [line.partition(": ")[2] for line in found_in(text, set(), names=True)] == found
