@@ -29,7 +29,7 @@ from mapper_dask.preflight.checks import target_table
 from mapper_dask.rendering import Line, as_html, as_text
 from mapper_dask.repair.take_back import Proofs, Repairer
 from mapper_dask.resolved_job import ResolvedJob
-from mapper_dask.run.run import replanned, require_snapshot
+from mapper_dask.run.resumed import replanned, require_snapshot
 from mapper_dask.schema.facts import SourceQuery, TargetTable, TypeFamily
 from mapper_dask.spool.files import in_file
 

@@ -45,7 +45,7 @@ from mapper_dask.repair.retry_result import RetriedChunk, RetryResult
 from mapper_dask.repair.stored_values import rows_as
 from mapper_dask.resolved_job import ResolvedJob
 from mapper_dask.retries import RetryPolicy, attempts
-from mapper_dask.run.run import replanned
+from mapper_dask.run.resumed import replanned
 from mapper_dask.schema.facts import Column, Publication
 from mapper_dask.spool.files import in_file
 

@@ -33,8 +33,8 @@ from mapper_dask.run.execution import Execution
 from mapper_dask.run.handle import RunHandle
 from mapper_dask.run.one_state import rest_of
 from mapper_dask.run.options import RunOptions
-from mapper_dask.run.resumed import Resumed
-from mapper_dask.run.run import Run, replanned, require_chunks, require_same_columns
+from mapper_dask.run.resumed import Resumed, replanned, require_chunks, require_same_columns
+from mapper_dask.run.run import Run
 from mapper_dask.run.run_ending import RunEnding
 from mapper_dask.run.staged_again import publication_again
 from mapper_dask.run.stopped import told_as_stopped
