@@ -55,7 +55,13 @@ from mapper_dask.run.staged_again import publication_again
 from mapper_dask.run.stopped import heed, told_as_stopped
 from mapper_dask.tracebacks import OnFailure
 from mapper_dask.workers.clients import waiting
-from mapper_dask.workers.engines import Engine, LoopEngine, close_idle_workers, open_engine, within
+from mapper_dask.workers.engines import (
+    Engine,
+    LoopEngine,
+    close_idle_workers,
+    open_engine,
+    within,
+)
 from mapper_dask.workers.fitness import require_picklable, require_reachable
 from mapper_dask.workers.local_cluster import telling
 from mapper_dask.workers.outcomes import OneRaised
@@ -220,13 +226,22 @@ class JobEngine:
         return Run(run_id, job, source, target, prepared, prepared.plan.chunks)
 
     def _continue(
-        self, job: MapperJob, stored: StoredRun, stop: Halt, saved: SavedPlan | None = None
+        self,
+        job: MapperJob,
+        stored: StoredRun,
+        stop: Halt,
+        saved: SavedPlan | None = None,
     ) -> ParallelProcessingResult:
         """Do the chunks of a stored plan that are not committed. It is never planned again."""
         return self._watched(job, stop, lambda watch: self._go_on(job, stored, stop, saved, watch))
 
     def _go_on(
-        self, job: MapperJob, stored: StoredRun, stop: Halt, saved: SavedPlan | None, watch: Watch
+        self,
+        job: MapperJob,
+        stored: StoredRun,
+        stop: Halt,
+        saved: SavedPlan | None,
+        watch: Watch,
     ) -> ParallelProcessingResult:
         watch.run_id = stored.run_id
         source = reference(job.source_conn, "source_conn")
