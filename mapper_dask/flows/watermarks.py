@@ -314,7 +314,8 @@ def _enter(
         if (None if read is None else read.high) != last:
             return None
         opening = 1 + max((window.opening for window in windows), default=0)
-        tables.open_window(ledger.run_id, job.name, (ends.low, ends.high), opening, edge=ends.edge,
+        tables.open_window(
+            ledger.run_id, job.name, (ends.low, ends.high), opening, edge=ends.edge,
             notes=ends.notes,
         )  # fmt: skip
         return _own(tables.jobs(ledger.run_id), job.name)
