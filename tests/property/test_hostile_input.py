@@ -22,7 +22,8 @@ from hypothesis import HealthCheck, Phase, assume, example, given, settings
 from hypothesis import strategies as st
 
 from mapper_dask import ChunkingStrategy, MapperError, ParallelProcessor
-from mapper_dask.connections.pool import dispose_engines, secrets_of
+from mapper_dask.connections.masking import secrets_of
+from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.parallel_result import ParallelProcessingResult
 from tests.database import Server, fresh_databases
