@@ -25,7 +25,7 @@ from mapper_dask import (
 )
 from mapper_dask.connections.pool import dispose_engines
 from tests.database import Server, fresh_databases
-from tests.property.test_hostile_input import (
+from tests.property.hostile import (
     COLUMN,
     SCHEMA,
     TABLE,
