@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import dask
@@ -17,7 +18,14 @@ import pytest
 
 from mapper_dask import retries
 from mapper_dask.embedded import EmbeddedPostgres, embedded_postgres
-from tests.database import TEST_SETTINGS, Databases, ExternalServer, Server, fresh_databases
+from tests.database import (
+    TEST_SETTINGS,
+    Databases,
+    ExternalServer,
+    Server,
+    fresh_databases,
+    recycled_databases,
+)
 from tests.leftovers import in_the_home, processes_left, public_listeners
 from tests.machine import SIGNS, folders_of_their_own, no_workers
 from tests.oracle import real_url, standin_on
@@ -66,11 +74,13 @@ def _nothing_left_behind() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
     """The server all tests share. Never restart it: ``private_server`` is for that."""
-    if dsn := os.environ.get(DSN_VARIABLE):
-        yield ExternalServer(dsn)
-    else:
-        with embedded_postgres(settings=TEST_SETTINGS) as server:
-            yield server
+    with ExitStack() as stack:
+        if dsn := os.environ.get(DSN_VARIABLE):
+            server: Server = ExternalServer(dsn)
+        else:
+            server = stack.enter_context(embedded_postgres(settings=TEST_SETTINGS))
+        stack.enter_context(recycled_databases(server))
+        yield server
 
 
 @pytest.fixture
