@@ -18,6 +18,7 @@ import pytest
 
 from mapper_dask import retries
 from mapper_dask.embedded import EmbeddedPostgres, embedded_postgres
+from tests import long_form
 from tests.database import (
     TEST_SETTINGS,
     Databases,
@@ -53,7 +54,9 @@ MARKED_FOLDERS = {
 }
 
 # Examples that open a connection are slow at first; a deadline would fail them at random.
-hypothesis.settings.register_profile("mapper_dask", deadline=None, print_blob=True)
+hypothesis.settings.register_profile(
+    "mapper_dask", deadline=None, print_blob=True, max_examples=long_form.EXAMPLES
+)
 hypothesis.settings.load_profile("mapper_dask")
 
 
@@ -141,14 +144,19 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: folders.__exit__(None, None, None))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         folder = item.path.relative_to(here).parts[0]
         if folder in MARKED_FOLDERS:
             item.add_marker(MARKED_FOLDERS[folder])
+        if long_form.is_repeated(item, folder):
+            item.add_marker(pytest.mark.long_form)
         if (folder == "fault" or item.get_closest_marker("workers")) and no_workers():
             item.add_marker(pytest.mark.skip(reason=no_workers()))
+    items[:], later = long_form.choose(items)
+    if later:
+        config.hook.pytest_deselected(items=later)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -16,9 +16,6 @@ from hypothesis import strategies as st
 from mapper_dask import ParallelProcessor
 from mapper_dask.parallel_result import ParallelProcessingResult
 
-NAMES, VALUES, MADE, UNFIT, SECRETS = 200, 150, 50, 50, 50
-"""Examples of each kind; one takes about 80 ms."""
-
 LONGEST_NAME = 63
 """Bytes that PostgreSQL keeps of a name."""
 

@@ -18,16 +18,13 @@ from hypothesis import strategies as st
 
 from mapper_dask import ChunkingStrategy, ParallelProcessor
 from mapper_dask.errors import ConfigurationError
+from tests.long_form import MADE, NAMES, UNFIT, VALUES
 from tests.property.hostile import (
     CHARACTERS,
     COLUMN,
-    MADE,
     MIXED,
-    NAMES,
     SCHEMA,
     TABLE,
-    UNFIT,
-    VALUES,
     Pair,
     Row,
     examples,

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from mapper_dask import MapperError
 from mapper_dask.connections.masking import secrets_of
 from mapper_dask.connections.pool import dispose_engines
+from tests.long_form import SECRETS
 from tests.property.hostile import (
     CHARACTERS,
     MIXED,
     SCHEMA,
-    SECRETS,
     SYSTEM_COLUMNS,
     Pair,
     examples,
