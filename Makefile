@@ -14,16 +14,19 @@ ARGS ?=
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test mistakes chaos interrupts queries bench bench-peers oracle-standin lint format docs notebooks setup clean
+.PHONY: help demo test test-long mistakes chaos interrupts queries bench bench-peers oracle-standin lint format docs notebooks setup clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Move 336,776 flights on a throwaway PostgreSQL and verify the count
 	@$(BIN)/python -m mapper_dask.demo $(ARGS)
 
 test: $(VENV)/.dev ## Run every test; ARGS="-k name" is passed to pytest
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile $(ARGS)
+
+test-long: $(VENV)/.dev ## Repeat what make test repeats a few times, with all seeds, examples and pairs
+	@MAPPER_DASK_TEST_LONG=1 $(BIN)/python -m pytest -m long_form -n $(PROCESSES) --dist loadfile $(ARGS)
 
 mistakes: $(VENV)/.dev ## Make some 270 mistakes, and write down what is told of each
 	@MAPPER_DASK_WRITE_MISTAKES=1 $(BIN)/python -m pytest -q tests/integration/mistakes $(ARGS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import dask
@@ -17,7 +18,15 @@ import pytest
 
 from mapper_dask import retries
 from mapper_dask.embedded import EmbeddedPostgres, embedded_postgres
-from tests.database import TEST_SETTINGS, Databases, ExternalServer, Server, fresh_databases
+from tests import long_form
+from tests.database import (
+    TEST_SETTINGS,
+    Databases,
+    ExternalServer,
+    Server,
+    fresh_databases,
+    recycled_databases,
+)
 from tests.leftovers import in_the_home, processes_left, public_listeners
 from tests.machine import SIGNS, folders_of_their_own, no_workers
 from tests.oracle import real_url, standin_on
@@ -45,7 +54,9 @@ MARKED_FOLDERS = {
 }
 
 # Examples that open a connection are slow at first; a deadline would fail them at random.
-hypothesis.settings.register_profile("mapper_dask", deadline=None, print_blob=True)
+hypothesis.settings.register_profile(
+    "mapper_dask", deadline=None, print_blob=True, max_examples=long_form.EXAMPLES
+)
 hypothesis.settings.load_profile("mapper_dask")
 
 
@@ -66,11 +77,13 @@ def _nothing_left_behind() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
     """The server all tests share. Never restart it: ``private_server`` is for that."""
-    if dsn := os.environ.get(DSN_VARIABLE):
-        yield ExternalServer(dsn)
-    else:
-        with embedded_postgres(settings=TEST_SETTINGS) as server:
-            yield server
+    with ExitStack() as stack:
+        if dsn := os.environ.get(DSN_VARIABLE):
+            server: Server = ExternalServer(dsn)
+        else:
+            server = stack.enter_context(embedded_postgres(settings=TEST_SETTINGS))
+        stack.enter_context(recycled_databases(server))
+        yield server
 
 
 @pytest.fixture
@@ -131,14 +144,19 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: folders.__exit__(None, None, None))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         folder = item.path.relative_to(here).parts[0]
         if folder in MARKED_FOLDERS:
             item.add_marker(MARKED_FOLDERS[folder])
+        if long_form.is_repeated(item, folder):
+            item.add_marker(pytest.mark.long_form)
         if (folder == "fault" or item.get_closest_marker("workers")) and no_workers():
             item.add_marker(pytest.mark.skip(reason=no_workers()))
+    items[:], later = long_form.choose(items)
+    if later:
+        config.hook.pytest_deselected(items=later)
 
 
 @pytest.hookimpl(wrapper=True)

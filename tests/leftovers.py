@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -26,6 +27,11 @@ HOME = (
 )
 """What libraries that are used here are known to leave in a user's home."""
 
+SOCKETS = [Path("/proc/net/tcp"), Path("/proc/net/tcp6")]
+LISTENING = "0A"
+LOOPBACK = re.compile(r"(0{16}FFFF0{4})?[0-9A-F]{6}7F|0{24}01000000")
+"""127.0.0.0/8, also as IPv6 has it, and ::1, as Linux shows them on little-endian machines."""
+
 
 def in_the_home() -> list[str]:
     """Return which of those folders are there."""
@@ -34,6 +40,8 @@ def in_the_home() -> list[str]:
 
 def public_listeners(processes: Iterable[psutil.Process] | None = None) -> list[str]:
     """Return listening sockets beyond the loopback, of this process and its children or others."""
+    if processes is None and (now := _open_sockets()) is not None and now <= (OPEN_BEFORE or set()):
+        return []  # to ask each process takes twenty times as long
     me = psutil.Process()
     asked = (me, *me.children(recursive=True)) if processes is None else processes
     return [
@@ -42,6 +50,22 @@ def public_listeners(processes: Iterable[psutil.Process] | None = None) -> list[
         for host, port in _listening(process)
         if not ipaddress.ip_address(host).is_loopback
     ]
+
+
+def _open_sockets() -> set[str] | None:
+    """Return what listens beyond the loopback on this machine, None where Linux does not say."""
+    try:
+        lines = [line.split() for table in SOCKETS for line in table.read_text().splitlines()[1:]]
+    except OSError:
+        return None
+    return {
+        inode
+        for _, address, _, state, _, _, _, _, _, inode, *_ in lines
+        if state == LISTENING and not LOOPBACK.fullmatch(address.partition(":")[0])
+    }
+
+
+OPEN_BEFORE = _open_sockets()
 
 
 def processes_left() -> list[str]:

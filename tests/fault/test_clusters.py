@@ -28,7 +28,6 @@ from mapper_dask import (
 )
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.errors import ConfigurationError
-from mapper_dask.workers import membership as crews
 from mapper_dask.workers.remote import version
 from tests.database import Databases
 from tests.fault.gate import LOCK, closed_gate
@@ -290,8 +289,8 @@ def test_workers_that_join_in_mid_run_help_at_once(
     databases: Databases, narrow: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They have two chunks each in hand, also where hardly any is in line for who may join."""
-    monkeypatch.setattr(crews, "IN_LINE", 0)
-    monkeypatch.setattr(crews, "IN_LINE_A_THREAD", 0)
+    monkeypatch.setattr(membership, "IN_LINE", 0)
+    monkeypatch.setattr(membership, "IN_LINE_A_THREAD", 0)
     result = joined(
         databases, narrow, lambda: narrow.cluster.scale(3), lambda: held(narrow) >= 2 * 3
     )
@@ -527,7 +526,7 @@ def test_the_scheduler_never_holds_more_than_a_bounded_number(
     databases: Databases, narrow: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage(databases)
-    monkeypatch.setattr(crews, "IN_LINE", 5)
+    monkeypatch.setattr(membership, "IN_LINE", 5)
     counts: list[int] = []
 
     def count(_: RunEvent) -> None:
@@ -536,4 +535,4 @@ def test_the_scheduler_never_holds_more_than_a_bounded_number(
     work = job(databases.source.url, databases.target.url, chunk_size=1_000)
     result = ParallelProcessor(client=narrow, progress=count).run(work)
     assert_done(result, databases)
-    assert 2 < max(counts) <= 2 + 5 + crews.IN_LINE_A_THREAD + 1
+    assert 2 < max(counts) <= 2 + 5 + membership.IN_LINE_A_THREAD + 1

@@ -17,6 +17,7 @@ from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.dialects.oracle import session, transfer
 from mapper_dask.errors import MapperError
 from tests.contract import sides
+from tests.long_form import seeds
 
 KINDS = {"id": "key", "v": "text"}
 ROWS = [(Decimal(n), f"x{n}") for n in range(600)]
@@ -281,7 +282,7 @@ def test_no_room_stops_the_run_which_is_then_resumed(standin, tables):
     assert_every_row_once(tables)
 
 
-@pytest.mark.parametrize("round_number", range(8))
+@pytest.mark.parametrize("round_number", seeds(8))
 def test_one_state_is_read_while_others_write(standin, round_number):
     del round_number
     source, target = (sides.oracle(standin.url(role)) for role in ("source", "target"))

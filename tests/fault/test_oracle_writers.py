@@ -14,6 +14,7 @@ from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.connections.pool import dispose_engines
 from tests.contract import sides
 from tests.contract.sides import Side
+from tests.long_form import seeds
 from tests.oracle_standin import Running
 
 KINDS = {"id": "key", "v": "money"}
@@ -143,7 +144,7 @@ def loaded_total(both: tuple[Side, Side], seed: int, *, consistent: bool) -> int
     return int(total)
 
 
-@pytest.mark.parametrize("seed", range(ROUNDS))
+@pytest.mark.parametrize("seed", seeds(ROUNDS))
 def test_the_total_is_exact_while_money_moves(both: tuple[Side, Side], seed: int) -> None:
     assert loaded_total(both, seed, consistent=True) == TOTAL
 

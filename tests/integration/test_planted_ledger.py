@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-import os
 import socket
 import threading
 import uuid
@@ -28,6 +27,7 @@ from mapper_dask.errors import FingerprintError, LedgerError
 from mapper_dask.ledger import cleanup as housekeeping
 from mapper_dask.naming import fingerprint
 from tests.database import Databases, Server, fresh_databases
+from tests.long_form import PLANTED
 from tests.planted import texts, values
 
 ROWS, PASSWORD, TEMPLATE = 400, "choose one", "template"
@@ -272,10 +272,6 @@ KINDS: dict[str, Plant] = {
 those that the ledger had once."""
 
 
-PLANTED = int(os.environ.get("MAPPER_DASK_TEST_PLANTED", "40"))
-"""Values that are planted in each place: 200 take half an hour."""
-
-
 def as_text(value: Any) -> Any:
     """Return a value for a column of type text."""
     return value if value is None or isinstance(value, str) else json.dumps(value)
@@ -309,6 +305,7 @@ def tried(work: Callable[[Estate, str], Any], estate: Estate, run_id: str) -> No
         work(estate, run_id)
 
 
+@pytest.mark.long_form
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_that_is_planted_is_run(estate: Estate, kind: str) -> None:
     planted = []

@@ -18,9 +18,7 @@ from mapper_dask import ChunkingStrategy, ChunkManager, MapperJob
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.plan import sample
 from tests.database import Server, fresh_databases
-
-EXAMPLES = 40
-"""For each type of key; an example plans, and reads every chunk twice, in about 30 ms."""
+from tests.long_form import KEYS as KEYS_EACH
 
 WORDS = st.text(st.sampled_from("abAB éß_%'\"\\漢😀"), max_size=4)
 INT_8 = st.integers(-(2**63), 2**63 - 1)
@@ -142,7 +140,7 @@ def require_every_row_once(planner: Planner, table: str, queries: list[str]) -> 
     assert planner.fetch(f"SELECT id FROM {table} EXCEPT ALL ({read})") == []
 
 
-def examples(count: int = EXAMPLES) -> settings:
+def examples(count: int = KEYS_EACH) -> settings:
     return settings(
         max_examples=count,
         deadline=None,

@@ -1,109 +1,38 @@
 """Names and values that break careless SQL, CSV and formats arrive as they are, or not at all.
 
-Five hundred examples, each a whole run between two databases: hostile names, hostile values read,
-hostile values made by the function, values no text can hold, and failures of a login whose password
-is hostile too.
+Examples, each a whole run between two databases: hostile names, hostile values read, hostile values
+made by the function, and values no text can hold.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import traceback
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import pytest
-import sqlalchemy as sa
-from hypothesis import HealthCheck, Phase, assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from mapper_dask import ChunkingStrategy, MapperError, ParallelProcessor
-from mapper_dask.connections.pool import dispose_engines, secrets_of
+from mapper_dask import ChunkingStrategy, ParallelProcessor
 from mapper_dask.errors import ConfigurationError
-from mapper_dask.parallel_result import ParallelProcessingResult
-from tests.database import Server, fresh_databases
+from tests.long_form import MADE, NAMES, UNFIT, VALUES
+from tests.property.hostile import (
+    CHARACTERS,
+    COLUMN,
+    MIXED,
+    SCHEMA,
+    TABLE,
+    Pair,
+    Row,
+    examples,
+    move,
+    quoted,
+)
 
 pytestmark = pytest.mark.integration
-
-NAMES, VALUES, MADE, UNFIT, SECRETS = 200, 150, 50, 50, 50
-"""Examples of each kind; one takes about 80 ms."""
-
-LONGEST_NAME = 63
-"""Bytes that PostgreSQL keeps of a name."""
-
-PIECES = [
-    *"aB_0.,;:?'\"`\\/%{}()[]<>|&*^~!@#$=+- \t\n\r\x01\x08\x1b\x7f",
-    *(
-        '""',
-        "''",
-        "--",
-        "/*",
-        "*/",
-        "%%",
-        "%s",
-        "%(run_id)s",
-        "{}",
-        "{0}",
-        "$$",
-        "$1",
-        ":a",
-        "\r\n",
-    ),
-    *("é", "ß", "İ", "漢", "e\u0301", "💣", "👩\u200d👧", "\u200b", "\u202e", "\ufeff", "\u2028"),
-    *("\x85", "\xa0", "\uffff", "\U0010ffff"),
-]
-WHOLE_NAMES = [
-    *("select", "table", "NULL", "null", "order", "user", "default", "public", "excluded", "Ctid"),
-    *("q", "s", "c", "index", "level_0", "columns", "values", "T", "shape", "0", "-1", "nan"),
-    *("mapper_dask_run", "run_id", "chunk_id", "count", "row_number"),
-    *(
-        " leading",
-        "trailing ",
-        " ",
-        "\n",
-        "\t",
-        '"',
-        "'",
-        '""',
-        "%",
-        "%s",
-        "\\",
-        ";",
-        "--",
-        "{",
-        "\\.",
-    ),
-    '"; DROP TABLE mapper_dask_run; --',
-    "'; DROP TABLE mapper_dask_run; --",
-    "x) TO PROGRAM 'touch x' --",
-    "a" * LONGEST_NAME,
-    '"' * LONGEST_NAME,
-    "漢" * (LONGEST_NAME // 3),
-    "%s" * 31,
-]
-SYSTEM_COLUMNS = {"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"}
-"""Names the database itself refuses for a column."""
-
-
-def clipped(text: str) -> str:
-    return text.encode()[:LONGEST_NAME].decode(errors="ignore")
-
-
-CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
-MIXED = st.lists(st.sampled_from(PIECES), min_size=1, max_size=12).map("".join)
-NAME = (
-    st.sampled_from(WHOLE_NAMES)
-    | MIXED.map(clipped)
-    | MIXED.map(lambda text: clipped(text * LONGEST_NAME))
-    | st.text(CHARACTERS, min_size=1, max_size=LONGEST_NAME).map(clipped)
-)
-TABLE = NAME.filter(lambda name: name.strip("_") != "")  # its array type has one underscore more
-COLUMN = NAME.filter(lambda name: name not in SYSTEM_COLUMNS)
-SCHEMA = NAME.filter(lambda name: not name.startswith("pg_") and name != "public")
 
 WHOLE_VALUES = [
     *(
@@ -131,117 +60,9 @@ WHOLE_VALUES = [
 ]
 VALUE = st.sampled_from(WHOLE_VALUES) | MIXED | st.text(CHARACTERS, max_size=40)
 RUN_ID = VALUE.filter(bool)
-PASSWORD = (MIXED | st.text(CHARACTERS, max_size=20)).map(lambda text: f"pä/§{text}@:s3cret")
 
 HOW = st.sampled_from(["relayed", "decoded", "arrow function", "nullable function"])
 """The ways from source to target: bytes undecoded, Arrow, pandas with either kind of dtypes."""
-
-Row = tuple[Any, ...]
-
-
-def quoted(name: str) -> str:
-    """Return a name as SQL writes it, by the rule of the standard and not by the library's."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-@dataclass(frozen=True)
-class Side:
-    """One of the two databases, and a connection that stays."""
-
-    url: str
-    conn: Any
-
-    def run(self, sql: str, *params: Any) -> list[Row]:
-        """Run statements; without parameters a percent sign is itself."""
-        with self.conn.cursor() as cursor:
-            cursor.execute(sql, params or None)
-            return list(cursor.fetchall()) if cursor.description else []
-
-    def fill(self, table: str, rows: Sequence[Row]) -> None:
-        with self.conn.cursor() as cursor:
-            for row in rows:
-                cursor.execute(f"INSERT INTO {table} VALUES ".replace("%", "%%") + _marks(row), row)
-
-
-def _marks(row: Row) -> str:
-    return f"({', '.join(['%s'] * len(row))})"
-
-
-@dataclass(frozen=True)
-class Pair:
-    source: Side
-    target: Side
-
-    @property
-    def has_ledger(self) -> bool:
-        return self.target.run("SELECT to_regclass('mapper_dask_run')") != [(None,)]
-
-    def ledger(self) -> str:
-        """Return all that the ledger's tables hold."""
-        names = ("run", "chunk", "reject") if self.has_ledger else ()
-        return repr(
-            [self.target.run(f"SELECT t::text FROM mapper_dask_{name} t") for name in names]
-        )
-
-    @contextlib.contextmanager
-    def schemas(self, source: str, target: str) -> Iterator[None]:
-        """Lend two schemas for one example, and leave nothing of it behind."""
-        self.source.run(f"CREATE SCHEMA {quoted(source)}")
-        self.target.run(f"CREATE SCHEMA {quoted(target)}")
-        try:
-            yield
-        finally:
-            self.source.run(f"DROP SCHEMA {quoted(source)} CASCADE")
-            self.target.run(f"DROP SCHEMA {quoted(target)} CASCADE")
-            if self.has_ledger:
-                self.target.run("DELETE FROM mapper_dask_run")
-
-    def require_same(self, source: str, target: str) -> None:
-        """Compare as bags: every row as often as in the source, each value as it was."""
-        assert Counter(self.target.run(target)) == Counter(self.source.run(source))
-
-
-@pytest.fixture(scope="module")
-def pair(postgres_server: Server) -> Iterator[Pair]:
-    with fresh_databases(postgres_server) as fresh, contextlib.ExitStack() as stack:
-        yield Pair(*(stack.enter_context(_side(database.url)) for database in fresh))
-        dispose_engines()
-
-
-@contextlib.contextmanager
-def _side(url: str) -> Iterator[Side]:
-    engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        yield Side(url, connection.connection.driver_connection)
-
-
-def examples(count: int) -> settings:
-    return settings(
-        max_examples=count,
-        phases=[phase for phase in Phase if phase is not Phase.explain],  # it runs many more
-        suppress_health_check=[
-            HealthCheck.function_scoped_fixture,
-            HealthCheck.too_slow,
-            HealthCheck.data_too_large,
-        ],
-    )
-
-
-def unchanged(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame
-
-
-def move(pair: Pair, sql: str, how: str = "relayed", **job: Any) -> ParallelProcessingResult:
-    """Run a job in this process; a function is only called where the way there has one."""
-    if how.endswith("function"):
-        job.setdefault("transformation_logic", unchanged)
-        job["dtype_backend"] = "pyarrow" if how.startswith("arrow") else "numpy_nullable"
-    processor = ParallelProcessor(enable_parallel=False, progress=False)
-    job = {"source_conn": pair.source.url, "target_conn": pair.target.url, **job}
-    return processor.process_mapper_job(source_sql=sql, **job)
-
-
-# -- names -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -363,6 +184,7 @@ def test_a_key_may_have_a_name_of_the_librarys_own(pair: Pair) -> None:
 
 # -- values ----------------------------------------------------------------------------------------
 
+
 VALUE_TYPES = ("text", "text", "varchar", "text[]", "json", "bytea")
 ROWS = st.lists(
     st.tuples(
@@ -455,6 +277,7 @@ def test_what_a_function_makes_arrives_as_it_was_made(
 
 # -- what no text can hold -------------------------------------------------------------------------
 
+
 UNFIT_TEXT = st.sampled_from(["\0", "a\0b", "\0'; DROP TABLE x; --", "\ud800", "a\udfffb"])
 """A NUL, which no PostgreSQL text can hold, and halves of a surrogate pair, which are no text."""
 
@@ -519,86 +342,3 @@ def test_a_name_no_database_can_hold_is_refused_by_field(pair: Pair, field: str,
 
         assert field in str(caught.value)
         assert pair.target.run("TABLE s.d") == []
-
-
-# -- secrets ---------------------------------------------------------------------------------------
-
-
-def shown(error: BaseException) -> str:
-    """Return all that a log or a terminal could show of an error, its causes included."""
-    texts = ["".join(traceback.format_exception(error, chain=True))]
-    cause: BaseException | None = error
-    while cause is not None:
-        texts += [str(cause), repr(cause), repr(cause.args), repr(vars(cause))]
-        cause = cause.__cause__ or cause.__context__
-    return "\n".join(texts)
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something that goes wrong, made of hostile names."""
-
-    sql: str
-    job: dict[str, Any]
-    named: str
-    """What the error must name."""
-
-
-def raising(text: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    def raises(_: pd.DataFrame) -> pd.DataFrame:
-        raise ValueError(text)
-
-    return raises
-
-
-FAULTS = ("no table", "no schema", "no key", "bad query", "no column", "function", "twice")
-
-
-def fault(kind: str, name: str) -> Fault:
-    sql, target = "SELECT id, t FROM s.f", {"target_schema": "s", "target_table": "f"}
-    faults = {
-        "no table": Fault(sql, {**target, "target_table": name}, quoted(name)),
-        "no schema": Fault(sql, {**target, "target_schema": name}, quoted(name)),
-        "no key": Fault(sql, {**target, "key_column": name}, name),
-        "bad query": Fault(f"SELECT {quoted(name)} FROM s.f AS f", target, name),
-        "no column": Fault(f"SELECT id, t AS {quoted(name)} FROM s.f", target, name),
-        "function": Fault(sql, {**target, "transformation_logic": raising(name)}, name),
-        "twice": Fault(sql, {**target, "target_table": "once"}, "once_id_key"),
-    }
-    return faults[kind]
-
-
-@examples(SECRETS)
-@given(
-    kind=st.sampled_from(FAULTS),
-    name=SCHEMA.filter(lambda name: name not in {*SYSTEM_COLUMNS, "f", "id", "t", "s"}),
-    password=PASSWORD,
-    server=st.sampled_from(["open", "closed"]),
-)
-def test_no_failure_shows_a_password_or_a_value(
-    pair: Pair, kind: str, name: str, password: str, server: str
-) -> None:
-    # The server trusts its socket, so any password opens it; this one must only stay hidden.
-    urls = [sa.make_url(side.url).set(password=password) for side in (pair.source, pair.target)]
-    if server == "closed":
-        urls[0] = sa.URL.create("postgresql+psycopg2", "u", password, "127.0.0.1", 1, "d")
-    failing = fault(kind, name)
-    with pair.schemas("s", "s"):
-        pair.source.run("CREATE TABLE s.f AS SELECT 5 AS id, 'a private value' AS t")
-        pair.target.run("CREATE TABLE s.f (id int, t text)")
-        pair.target.run("CREATE TABLE s.once (id int UNIQUE, t text)")
-        pair.target.run("INSERT INTO s.once VALUES (5)")
-
-        with pytest.raises(MapperError) as caught:
-            move(
-                pair, failing.sql, source_conn=urls[0], target_conn=urls[1], **failing.job
-            ).raise_for_status()
-
-        text = shown(caught.value)
-        named = (failing.named, repr(failing.named)[1:-1])
-        assert server == "closed" or any(name in str(caught.value) for name in named)
-        assert pair.target.run("TABLE s.f") == []
-        for hidden in (*secrets_of(urls[0]), "a private value", repr(password)[1:-1]):
-            assert hidden not in text
-            assert hidden not in pair.ledger()
-        dispose_engines()  # of two URLs that no other example has

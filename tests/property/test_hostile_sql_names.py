@@ -25,7 +25,8 @@ from mapper_dask import (
 )
 from mapper_dask.connections.pool import dispose_engines
 from tests.database import Server, fresh_databases
-from tests.property.test_hostile_input import (
+from tests.long_form import NAMES_OF_OURS
+from tests.property.hostile import (
     COLUMN,
     SCHEMA,
     TABLE,
@@ -37,9 +38,6 @@ from tests.property.test_hostile_input import (
 )
 
 pytestmark = pytest.mark.integration
-
-EXAMPLES = 60
-"""One takes a third of a second: it is a run or two."""
 
 OURS = (
     *("q", "s", "t", "x", "o", "d", "a", "b", "c", "n", "p", "e", "f", "h", "Q", "S", "T"),
@@ -272,7 +270,7 @@ def test_no_name_that_was_mistaken_once_is_mistaken_again(pair: Pair, names: Nam
             operation(stage)
 
 
-@examples(EXAMPLES)
+@examples(NAMES_OF_OURS)
 @given(names=NAMES, operation=st.sampled_from(OPERATIONS))
 def test_no_name_is_mistaken_for_one_of_ours(
     pair: Pair, names: Names, operation: Callable[[Stage], None]

@@ -17,7 +17,7 @@ import yaml
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from mapper_dask.connections.pool import secrets_of
+from mapper_dask.connections.masking import secrets_of
 from mapper_dask.connections.urls import parse_url
 from mapper_dask.dialects.oracle.literals import literal as oracle
 from mapper_dask.dialects.postgresql.literals import literal as postgresql

@@ -6,7 +6,6 @@ be those that one statement returns; or the plan reads it once. More: ``make que
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from random import Random
@@ -18,9 +17,9 @@ import pytest
 from mapper_dask import ChunkManager, MapperJob
 from mapper_dask.dialects.postgresql import repeatable
 from tests.database import Database, Server, fresh_databases
+from tests.long_form import QUERIES
 from tests.sessions import source_of
 
-QUERIES = int(os.environ.get("MAPPER_DASK_TEST_QUERIES", "500"))
 ROWS = 6_000
 TABLES = f"""
 CREATE TABLE cu (id int PRIMARY KEY, region text NOT NULL);

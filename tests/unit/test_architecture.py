@@ -80,6 +80,7 @@ NAMED_TWICE = {"Aside", "Reading", "Spool", "Watch"}
 """Classes that still share a name with another."""
 
 LONGEST_MODULE, LONGEST_FUNCTION = 450, 60
+LONGEST_TEST_FILE = 600
 
 
 def name_of(path: Path) -> str:
@@ -236,6 +237,13 @@ def test_modules_and_functions_stay_small(path):
 
     assert len(text.splitlines()) <= LONGEST_MODULE
     assert not long
+
+
+def test_test_files_stay_readable():
+    files = Path(__file__).parents[1].rglob("*.py")
+    long = {f.name: n for f in files if (n := len(f.read_text().splitlines())) > LONGEST_TEST_FILE}
+
+    assert long == {}
 
 
 @pytest.mark.parametrize(
