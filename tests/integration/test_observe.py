@@ -25,10 +25,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 from referencing import Registry, Resource
 
-from mapper_dask import MapperJob, ParallelProcessor, observe
+from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.dialects.oracle import Oracle
 from mapper_dask.dialects.postgresql import PostgreSQL
 from mapper_dask.errors import ConfigurationError
+from mapper_dask.events import exporters
 from mapper_dask.events.exporters.openlineage import LineageProgress, as_uuid, tables_of
 from mapper_dask.events.exporters.opentelemetry import TraceProgress
 from mapper_dask.events.exporters.sender import Sender
@@ -243,8 +244,8 @@ def test_the_api_alone_makes_no_spans(monkeypatch):
         opentelemetry.trace, "get_tracer_provider", opentelemetry.trace.ProxyTracerProvider
     )
 
-    assert observe.traces_wanted()
-    assert list(observe.configured()) == []
+    assert exporters.traces_wanted()
+    assert list(exporters.configured()) == []
 
 
 # Lineage
@@ -554,15 +555,15 @@ def test_a_configuration_without_a_collector_sends_nothing(tmp_path, monkeypatch
     config.write_text("tags: {job: {team: shop}}")
     monkeypatch.setenv("OPENLINEAGE_CONFIG", str(config))
 
-    assert observe.lineage_wanted()
-    assert [hook for hook in observe.configured() if isinstance(hook, LineageProgress)] == []
+    assert exporters.lineage_wanted()
+    assert [hook for hook in exporters.configured() if isinstance(hook, LineageProgress)] == []
 
 
 def test_a_collector_that_is_switched_off_gets_nothing(monkeypatch):
     monkeypatch.setenv("OPENLINEAGE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("OPENLINEAGE_DISABLED", "true")
 
-    assert not observe.lineage_wanted()
+    assert not exporters.lineage_wanted()
 
 
 def test_a_missing_library_is_told_and_stops_nothing(shop, caplog, monkeypatch):
