@@ -84,7 +84,7 @@ class Halt(threading.Event):
     def break_off(self) -> None:
         """Interrupt all waits; those that began after the halt only if they last long."""
         late = time.monotonic() - self._since > ORDERLY
-        for one in self._breaks.copy():
+        for one in self._breaks.copy():  # other threads change it meanwhile
             if late or one.began <= self._since:
                 one.off()
 
@@ -112,7 +112,7 @@ class Halt(threading.Event):
 
         Not when the run is only cancelled: it has a result, so a user's function may end.
         """
-        thread, last = threading.get_ident(), [-AGAIN]
+        thread, last = threading.get_ident(), [-AGAIN]  # so that the first one is raised
 
         def interrupt() -> None:
             if self.abandoned and time.monotonic() - last[0] > AGAIN:

@@ -65,7 +65,6 @@ def kept(failures: list[Failure]) -> Raised | None:
 
 
 def _pickled(error: BaseException) -> bytes | None:
-    """Return a pickled exception, if it can be unpickled again."""
     try:
         pickled: bytes = cloudpickle.dumps(error)
         alike = type(cloudpickle.loads(pickled)) is type(error)

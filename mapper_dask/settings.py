@@ -383,7 +383,8 @@ def _place_in_dask(key: str, value: Any) -> str:
     when somebody asks.
     """
     place, said = (list(_places_of(key)) or [(IN_PROCESS, None)])[-1]
-    return place if said == value and type(said) is type(value) else IN_PROCESS
+    same = said == value and type(said) is type(value)  # 1 equals True
+    return place if same else IN_PROCESS
 
 
 def _places_of(key: str) -> Iterator[tuple[str, Any]]:

@@ -277,6 +277,7 @@ class Budget:
     def _may_take(self, share: Share) -> bool:
         """Return whether one more chunk fits, and no other job with fewer chunks waits for one."""
         others = [other for other in self._shares if other is not share and other.hungry]
+        # Jobs that wait to begin come first, then those with fewer chunks.
         if self._waiting or any(other.at_work < share.at_work for other in others):
             return False
         return all(
@@ -311,7 +312,7 @@ class Budget:
         fits = True
         for need in share.needs:
             used = self._used(need.limit)
-            if not used:
+            if not used:  # a share's own connections would count as taken
                 self._capacity[need.limit] = self._measured(need)
             capacity = self._capacity[need.limit]
             fits = fits and (capacity is None or used + need.least <= capacity)
@@ -339,9 +340,7 @@ class Budget:
             return limit
         if need.free < need.least:
             raise _taken(need, self.wait)
-        if (
-            limit is not None or need.part
-        ):  # such a limit is meant for this login, so no reserve is left
+        if limit is not None or need.part:  # it is this login's own: no reserve
             return need.free if limit is None else min(limit, need.free)
         reserve = max(1, int(RESERVE * need.free))
         return max(need.least, need.free - reserve)
@@ -350,7 +349,6 @@ class Budget:
         return sum(share.held(limit) for share in self._shares)
 
     def _fits(self, share: Share, threads: int, *, ahead: bool) -> bool:
-        """Return whether so many workers may keep all connections they open."""
         return max(1, threads) <= self._fitting(share, ahead=ahead)
 
     def _most(self, need: Need) -> float:

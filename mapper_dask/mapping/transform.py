@@ -94,9 +94,9 @@ class Transform:
         marked = frame[MARKED].notna().to_numpy(dtype=bool)
         mapped = self._mapped(frame[~marked].reset_index(drop=True))
         mapped = mapped.astype(object).set_axis((~marked).nonzero()[0])
-        aside = frame[marked].rename(columns=dict(self.rename)).astype(object)
-        aside = aside.set_axis(marked.nonzero()[0]).reindex(columns=mapped.columns)
-        return pd.concat([mapped, aside.astype(object)]).sort_index().set_axis(frame.index)
+        rejected = frame[marked].rename(columns=dict(self.rename)).astype(object)
+        rejected = rejected.set_axis(marked.nonzero()[0]).reindex(columns=mapped.columns)
+        return pd.concat([mapped, rejected.astype(object)]).sort_index().set_axis(frame.index)
 
     def _mapped(self, frame: pd.DataFrame) -> pd.DataFrame:
         frame = self._renamed(frame)

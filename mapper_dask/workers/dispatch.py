@@ -177,6 +177,7 @@ class Dispatch:
                 CALL,
                 version(),
                 self._parts(assignment, gives_back=gives_back),
+                # New each time: for a known key Dask would return the old task's future.
                 key=f"mapper-chunk-{assignment.chunk.chunk_id}-{uuid.uuid4().hex}",
                 pure=False,
                 retries=0,
@@ -199,7 +200,7 @@ class Dispatch:
         if self._halted:
             self.share.give_back()
             return
-        self._submit(replace(assignment, following=None))
+        self._submit(replace(assignment, following=None))  # it may go to another worker
 
     # -- results ----------------------------------------------------------------------------------
 

@@ -64,6 +64,7 @@ class Membership:
     def look(self) -> None:
         """Ask the scheduler for its workers."""
         found = self.client.scheduler_info(n_workers=-1)["workers"]
+        # Known ones first: under a limit the members are the first of them, and should stay.
         self._known = {address: found[address] for address in [
             *(a for a in self._known if a in found), *(a for a in found if a not in self._known)
         ]}  # fmt: skip

@@ -28,6 +28,7 @@ from mapper_dask import (
 )
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.errors import ConfigurationError
+from mapper_dask.workers import membership
 from mapper_dask.workers.remote import version
 from tests.database import Databases
 from tests.fault.gate import LOCK, closed_gate

@@ -11,6 +11,7 @@ import pytest
 
 import mapper_dask
 from mapper_dask.limits.budget import Share, unbounded
+from mapper_dask.workers import membership as module
 from mapper_dask.workers.membership import IN_LINE, IN_LINE_A_THREAD, Membership
 from mapper_dask.workers.remote import CALL, answer, packed, take, version
 
@@ -92,8 +93,8 @@ def test_who_cannot_reach_a_database_is_passed_over_for_a_while(monkeypatch):
     assert membership.only == ["b"]
     assert not membership.others("b")
     assert len(membership.notes) == 1
-    now = membership.time.monotonic()
-    monkeypatch.setattr(membership.time, "monotonic", lambda: now + membership.PASSED_OVER + 1)
+    now = module.time.monotonic()
+    monkeypatch.setattr(module.time, "monotonic", lambda: now + module.PASSED_OVER + 1)
     membership.look()
     assert membership.only is None
 

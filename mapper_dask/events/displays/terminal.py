@@ -93,7 +93,7 @@ class Display:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # Live draws in the thread that starts or stops it
         self._live: Live | None = None
         self._bars = self._empty()
         self._workers: dict[str, Worker] = {}

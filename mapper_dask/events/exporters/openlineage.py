@@ -97,7 +97,7 @@ class LineageProgress(Progress):
     Parameters
     ----------
     client
-        Who sends them; None: one that the environment configures.
+        Sends them; None: one that the environment configures.
     namespace
         Of the jobs; None: ``OPENLINEAGE_NAMESPACE``, or ``default``.
     job_name
@@ -228,12 +228,12 @@ class LineageProgress(Progress):
 
 
 def _run_id(run_id: str, began: float) -> str:
-    """Return what OpenLineage calls an attempt at a run: always the same, and no other's."""
+    """Return the UUID of an attempt at a run, which is the same whenever it is computed."""
     return str(generate_static_uuid(dt.datetime.fromtimestamp(began, dt.UTC), run_id.encode()))
 
 
 def as_uuid(run_id: str) -> str:
-    """Return a run's name as the UUID that OpenLineage asks for; one that is none gives one."""
+    """Return a run's name as the UUID that OpenLineage requires, or one derived from it."""
     try:
         return str(uuid.UUID(run_id))
     except ValueError:
@@ -324,7 +324,7 @@ def _in_oracle(dialect: Dialect, url: sa.URL, schema: str, table: str) -> Datase
 
 def _host(url: sa.URL) -> str:
     host = str(url.host or url.query.get("host") or "localhost")
-    return "localhost" if host.startswith("/") else host  # a socket is of this machine
+    return "localhost" if host.startswith("/") else host  # a socket's folder
 
 
 NAMINGS = {"postgresql": _in_postgresql, "oracle": _in_oracle}
