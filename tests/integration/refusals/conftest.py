@@ -16,7 +16,6 @@ from typing import Any
 import cloudpickle
 import pytest
 import sqlalchemy as sa
-from distributed import Client, LocalCluster
 
 from mapper_dask import ParallelProcessor
 from mapper_dask.connections.masking import secrets_of
@@ -89,23 +88,6 @@ def assert_hidden(error: MapperError, shop: Databases) -> None:
         for secret in secrets_of(url):
             assert secret not in "".join(seen)
             assert secret.encode() not in pickled
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    """Two worker processes, which the tests of this file share."""
-    with (
-        LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
 
 
 @pytest.fixture(params=["dask", "loop"])
