@@ -93,7 +93,10 @@ def test_divisions_are_in_the_databases_order(source: Database) -> None:
     )
     assert [set(values(part, "size")) for part in by_size.partitions] == [{"small"}, {"medium"}, {"large"}, {None}]  # fmt: skip
     assert sizes(read_sql_query(ALL, source.url, "price", divisions=[Decimal(100), Decimal("9.5")])) == [75, 724, 201, 0]  # fmt: skip
-    sql = "SELECT timestamptz '2024-01-01+00' + i * interval '1 day' AS at FROM generate_series(0, 9) i"
+    sql = (
+        "SELECT timestamptz '2024-01-01+00' + i * interval '1 day' AS at "
+        "FROM generate_series(0, 9) i"
+    )
     days = [
         dt.datetime(2024, 1, day, 2, tzinfo=dt.timezone(dt.timedelta(hours=2))) for day in (9, 4)
     ]

@@ -150,7 +150,10 @@ def test_values_are_exact_beside_null(
 
 def test_an_instant_is_the_same_whatever_the_time_zone_of_the_session(source: Database) -> None:
     """It arrives in UTC; an hour that a clock shows twice stays two hours."""
-    sql = "SELECT timestamptz '2024-10-27 00:30+00' + i * interval '1 hour' AS at FROM generate_series(0, 1) i"
+    sql = (
+        "SELECT timestamptz '2024-10-27 00:30+00' + i * interval '1 hour' AS at "
+        "FROM generate_series(0, 1) i"
+    )
     expected = [dt.datetime(2024, 10, 27, hour, 30, tzinfo=dt.UTC) for hour in (0, 1)]
     for zone in ("UTC", "Europe/Berlin", "Asia/Kolkata"):
         url = sa.make_url(source.url).update_query_dict({"options": f"-c timezone={zone}"})

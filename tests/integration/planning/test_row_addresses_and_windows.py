@@ -35,10 +35,19 @@ def test_row_addresses_cover_what_comes_after_planning(databases: Databases) -> 
     "sql",
     [
         "SELECT b, a + 1 AS n FROM keyless WHERE a > 3 AND b LIKE '%x%' ORDER BY b",
-        "SELECT k.a, length(k.b) AS n FROM public.keyless AS k WHERE EXISTS (SELECT 1 FROM area z WHERE z.id = k.a)",
-        "SELECT 'é漢字🎉 FROM keyless' AS \"é\", /* FROM keyless */ a -- FROM keyless\nFROM\tkeyless -- k\n;",
+        (
+            "SELECT k.a, length(k.b) AS n FROM public.keyless AS k "
+            "WHERE EXISTS (SELECT 1 FROM area z WHERE z.id = k.a)"
+        ),
+        (
+            "SELECT 'é漢字🎉 FROM keyless' AS \"é\", /* FROM keyless */ a -- "
+            "FROM keyless\nFROM\tkeyless -- k\n;"
+        ),
         'SELECT * FROM public."Ödd %s ""T"""',
-        'SELECT "漢字" AS "FROM", "a b" % 7 AS m FROM "Ödd %s ""T""" AS "Other" WHERE "Other"."Key" > 3',
+        (
+            'SELECT "漢字" AS "FROM", "a b" % 7 AS m FROM "Ödd %s ""T""" AS "Other" '
+            'WHERE "Other"."Key" > 3'
+        ),
     ],
 )
 def test_row_addresses_stand_where_the_table_stood(shop: Database, sql: str) -> None:

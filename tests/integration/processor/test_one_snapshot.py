@@ -31,7 +31,10 @@ def transfers(database: Database) -> Iterator[Callable[[], int]]:
             while not stop.is_set():
                 n = moved[0] * 37 % 1000
                 cursor.execute(
-                    "UPDATE account SET amount = amount + CASE id WHEN %s THEN 10 ELSE -10 END WHERE id IN (%s, %s)",
+                    (
+                        "UPDATE account SET amount = amount + CASE id WHEN %s THEN 10 ELSE -10 END "
+                        "WHERE id IN (%s, %s)"
+                    ),
                     (n + 1, n + 1, 1000 - n if 1000 - n != n + 1 else 1),
                 )
                 connection.commit()
@@ -48,7 +51,13 @@ def transfers(database: Database) -> Iterator[Callable[[], int]]:
 
 @pytest.fixture
 def accounts(databases: Databases) -> Databases:
-    query(databases.source, "CREATE TABLE account AS SELECT i AS id, 1000 AS amount FROM generate_series(1, 1000) i; ALTER TABLE account ADD PRIMARY KEY (id)")  # fmt: skip
+    query(
+        databases.source,
+        (
+            "CREATE TABLE account AS SELECT i AS id, 1000 AS amount "
+            "FROM generate_series(1, 1000) i; ALTER TABLE account ADD PRIMARY KEY (id)"
+        ),
+    )
     query(databases.target, "CREATE TABLE sold (id int, amount int)")
     return databases
 
@@ -88,7 +97,14 @@ def test_lost_snapshot_is_said(shop: Databases, monkeypatch: pytest.MonkeyPatch)
     def end_keeper(frame: pd.DataFrame) -> pd.DataFrame:
         if (frame.id == 450).any() and len(frame) == 100 and not killed:
             killed.append(1)
-            query(shop.source, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY xact_start LIMIT 1")  # fmt: skip
+            query(
+                shop.source,
+                (
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid() "
+                    "ORDER BY xact_start LIMIT 1"
+                ),
+            )
         return frame
 
     result = process(shop, end_keeper, run_id="r").raise_for_status()

@@ -40,7 +40,9 @@ def premises(postgres_server: Server) -> Iterator[Databases]:
     """A thousand rows to move, in ten chunks of a hundred, for every test of this file."""
     with fresh_databases(postgres_server) as databases:
         databases.source.execute("CREATE TABLE shop (id int PRIMARY KEY, name text, price numeric(10,2))")  # fmt: skip
-        databases.source.execute(f"INSERT INTO shop SELECT i, 'n' || i, i / 4.0 FROM generate_series(1, {ROWS}) i")  # fmt: skip
+        databases.source.execute(
+            f"INSERT INTO shop SELECT i, 'n' || i, i / 4.0 FROM generate_series(1, {ROWS}) i"
+        )
         databases.source.execute("ANALYZE")
         yield databases
 

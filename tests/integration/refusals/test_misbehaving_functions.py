@@ -95,7 +95,7 @@ MISBEHAVING = [
     (adds_a_column, ["other columns than before: missing [], new ['seen']"]),
     (drops_a_column, ["other columns than before: missing ['price'], new []"]),
     (renames_a_column, ["other columns than before: missing ['name'], new ['label']"]),
-    (doubles_a_column, ["returned columns ['id', 'name', 'price', 'name']; they must be texts, each once"]),
+    (doubles_a_column, [("returned columns ['id', 'name', 'price', 'name']; " "they must be texts, each once")]),
     (numbers_its_columns, ["returned columns [0, 1, 2]; they must be texts, each once"]),
     (changes_a_type, ["price"]),
 ]  # fmt: skip
@@ -116,7 +116,9 @@ def test_a_chunk_whose_function_misbehaves(
     assert "mapper_dask/chunk" not in error
     assert (result.chunks_succeeded, result.total_rows_successful) == (9, 900)
     assert shop.target.fetch("SELECT count(*), count(*) FILTER (WHERE id BETWEEN 301 AND 400) FROM sold") == [(900, 0)]  # fmt: skip
-    [(chunk, noted)] = shop.target.fetch("SELECT chunk_id, error FROM mapper_dask_chunk WHERE state = 'PROCESSED_WITH_ERROR'")  # fmt: skip
+    [(chunk, noted)] = shop.target.fetch(
+        "SELECT chunk_id, error FROM mapper_dask_chunk WHERE state = 'PROCESSED_WITH_ERROR'"
+    )
     assert (chunk, f"chunk 3 [301, 401): {noted}") == (3, error)
 
 

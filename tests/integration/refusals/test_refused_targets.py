@@ -126,7 +126,9 @@ def test_a_target_that_does_not_fit(
 
 def test_an_identity_that_is_always_generated_keeps_the_rows_values(shop: Databases) -> None:
     """COPY writes such a column, and a value must arrive as it left: there is nothing to refuse."""
-    shop.target.execute("CREATE TABLE kept (id int GENERATED ALWAYS AS IDENTITY, name text, price numeric)")  # fmt: skip
+    shop.target.execute(
+        "CREATE TABLE kept (id int GENERATED ALWAYS AS IDENTITY, name text, price numeric)"
+    )
     move(shop, processor=ParallelProcessor(1, SIZE), target_table="kept").raise_for_status()
     assert shop.target.fetch("SELECT count(*) FROM kept WHERE name = 'n' || id") == [(ROWS,)]
 
@@ -151,8 +153,13 @@ def test_a_view_that_takes_no_rows(
 def test_a_view_with_a_trigger_takes_them(shop: Databases) -> None:
     """Views are not refused for being views."""
     shop.target.execute("CREATE VIEW shown AS SELECT * FROM sold")
-    shop.target.execute("CREATE FUNCTION pass_on() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO sold SELECT NEW.*; RETURN NEW; END'")  # fmt: skip
-    shop.target.execute("CREATE TRIGGER pass_on INSTEAD OF INSERT ON shown FOR EACH ROW EXECUTE FUNCTION pass_on()")  # fmt: skip
+    shop.target.execute(
+        "CREATE FUNCTION pass_on() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN "
+        "INSERT INTO sold SELECT NEW.*; RETURN NEW; END'"
+    )
+    shop.target.execute(
+        "CREATE TRIGGER pass_on INSTEAD OF INSERT ON shown FOR EACH ROW EXECUTE FUNCTION pass_on()"
+    )
     move(shop, processor=ParallelProcessor(1, SIZE), target_table="shown").raise_for_status()
     assert tables(shop.target)["public.sold"] == ROWS
 
