@@ -1,7 +1,5 @@
 """Plans that cut by row addresses or windows, and where they cannot."""
 
-# ruff: noqa: E501 - a query or a case reads better on one line
-
 from __future__ import annotations
 
 import pytest
@@ -143,7 +141,14 @@ def test_windows_over_a_unique_order(shop: Database, sql: str, options: dict[str
     assert_covers(shop, plan, sql)
 
 
-@pytest.mark.parametrize("sql", ["SELECT * FROM shop ORDER BY area", "SELECT * FROM keyless ORDER BY a", "SELECT v AS x, b FROM loose_pair ORDER BY b"])  # fmt: skip
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM shop ORDER BY area",
+        "SELECT * FROM keyless ORDER BY a",
+        "SELECT v AS x, b FROM loose_pair ORDER BY b",
+    ],
+)
 def test_windows_over_an_order_with_ties_are_refused(shop: Database, sql: str) -> None:
     with pytest.raises(PlanError, match="needs a unique order") as caught:
         plan_of(shop, sql, strategy="OFFSET_LIMIT", chunk_size=100)

@@ -1,8 +1,5 @@
 """What a run leaves in the ledger, shows as progress and writes to the log."""
 
-
-# ruff: noqa: E501 - a query reads better on one line
-
 from __future__ import annotations
 
 import logging
@@ -136,5 +133,8 @@ def test_quoted_names_all_the_way(databases: Databases, client: Client) -> None:
             "Out %s",
             'To "%s"',
         ).raise_for_status()
-        found = query(databases.target, f'SELECT count(*), min("a ""b"""), count("漢字"), max("100%") FROM {target}')  # fmt: skip
+        found = query(
+            databases.target,
+            f'SELECT count(*), min("a ""b"""), count("漢字"), max("100%") FROM {target}',
+        )
         assert found == [(500, "x%", 0, "")]

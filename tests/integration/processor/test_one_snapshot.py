@@ -1,8 +1,6 @@
 """All chunks of a run read one snapshot, or the result says that they did not."""
 
 # ruff: noqa: ARG001 - short errors raised on purpose, spies that ignore what they see
-# ruff: noqa: E501 - a query reads better on one line
-
 from __future__ import annotations
 
 import contextlib
@@ -80,7 +78,9 @@ def test_one_snapshot_under_concurrent_transfers(
             assert moved() > before
             assert result.consistent
             assert len({chunk.snapshot for chunk in result.chunk_results}) == 1
-            assert query(accounts.target, "SELECT sum(amount), count(*), count(DISTINCT id) FROM sold") == [(1_000_000, 1000, 1000)]  # fmt: skip
+            assert query(
+                accounts.target, "SELECT sum(amount), count(*), count(DISTINCT id) FROM sold"
+            ) == [(1_000_000, 1000, 1000)]
 
 
 def test_without_a_snapshot_the_result_says_so(accounts: Databases) -> None:

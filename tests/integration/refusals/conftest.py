@@ -4,7 +4,7 @@ Every refusal names the field and the remedy, leaves both databases as they were
 of the ledger), starts no worker process and shows no secret: ``refused`` looks at all of it.
 """
 
-# ruff: noqa: EM101, E501 - short errors raised on purpose; a query reads better on one line
+# ruff: noqa: EM101 - short errors raised on purpose
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ from tests.integration.refusals.shop import (
 def premises(postgres_server: Server) -> Iterator[Databases]:
     """A thousand rows to move, in ten chunks of a hundred, for every test of this file."""
     with fresh_databases(postgres_server) as databases:
-        databases.source.execute("CREATE TABLE shop (id int PRIMARY KEY, name text, price numeric(10,2))")  # fmt: skip
+        databases.source.execute(
+            "CREATE TABLE shop (id int PRIMARY KEY, name text, price numeric(10,2))"
+        )
         databases.source.execute(
             f"INSERT INTO shop SELECT i, 'n' || i, i / 4.0 FROM generate_series(1, {ROWS}) i"
         )
