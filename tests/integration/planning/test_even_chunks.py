@@ -1,7 +1,5 @@
 """Chunks are even for every key type, also of small and strange sources."""
 
-# ruff: noqa: E501 - a query or a case reads better on one line
-
 from __future__ import annotations
 
 import pytest
@@ -115,7 +113,7 @@ def test_heavy_keys_are_named_and_the_rest_is_even(databases: Databases) -> None
     assert_covers(databases.source, plan, "SELECT * FROM t")
 
 
-# -- small and strange sources ----------------------------------------------------------------------
+# -- small and strange sources ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """Targets refused before the first row moves: missing, unfit, not permitted."""
 
-# ruff: noqa: E501 - short errors raised on purpose; a query reads better on one line
-
 from __future__ import annotations
 
 import uuid
@@ -28,7 +26,7 @@ def test_the_good_job_is_not_refused(shop: Databases) -> None:
     assert tables(shop.target)["public.mapper_dask_chunk"] == 10
 
 
-# -- the target -------------------------------------------------------------------------------------
+# -- the target ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -164,7 +162,7 @@ def test_a_view_with_a_trigger_takes_them(shop: Databases) -> None:
     assert tables(shop.target)["public.sold"] == ROWS
 
 
-# -- rights -----------------------------------------------------------------------------------------
+# -- rights ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -223,7 +221,12 @@ def test_a_right_to_insert_is_all_it_takes(shop: Databases, role: str) -> None:
 def test_no_right_to_make_the_ledger(refused: Refused, shop: Databases, role: str) -> None:
     shop.target.execute(f"GRANT INSERT ON sold TO {role}")
     shop.target.execute(f"REVOKE CREATE ON SCHEMA public FROM {role}")
-    error = refused(TargetError, "target_conn", target_conn=acting_as(role, shop.target), processor=ParallelProcessor(1, SIZE))  # fmt: skip
+    error = refused(
+        TargetError,
+        "target_conn",
+        target_conn=acting_as(role, shop.target),
+        processor=ParallelProcessor(1, SIZE),
+    )
     assert f"GRANT CREATE ON SCHEMA public TO {role}" in str(error)
 
 
