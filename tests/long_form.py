@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import TypeVar
 
 import pytest
+
+Case = TypeVar("Case")
 
 LONG = bool(os.environ.get("MAPPER_DASK_TEST_LONG"))
 
@@ -36,6 +39,9 @@ PLANTED = int(os.environ.get("MAPPER_DASK_TEST_PLANTED", "40" if LONG else "15")
 PAIRS = 1 if LONG else 4
 """One in so many pairs of types is tried."""
 
+ALONE = 1 if LONG else 2
+"""One in so many types goes by itself each way; each goes two ways of four then."""
+
 SEEDS = 2
 """Of tests with seeds, how many ``make test`` runs."""
 
@@ -59,6 +65,6 @@ def is_repeated(item: pytest.Item, folder: str) -> bool:
     return folder == "property" or of_hypothesis or item.get_closest_marker("long_only") is not None
 
 
-def one_in(step: int, names: Iterable[str], offset: int) -> list[str]:
-    """Return every so-manieth name, another choice for each offset."""
-    return [name for number, name in enumerate(names) if (number + offset) % step == 0]
+def one_in(step: int, cases: Iterable[Case], offset: int) -> list[Case]:
+    """Return one case in so many, others for another offset."""
+    return [case for number, case in enumerate(cases) if (number + offset) % step == 0]

@@ -38,7 +38,7 @@ CHANGED = {
     "a nested row": Pair("CREATE TYPE p AS (a int, b int); CREATE TYPE x AS (p p, n int)", "CREATE TYPE p AS (b int, a int); CREATE TYPE x AS (p p, n int)", '("(1,2)",3)'),
     "an array of nested rows": Pair("CREATE TYPE p AS (a int, b int); CREATE TYPE x AS (p p[])", "CREATE TYPE p AS (b int, a int); CREATE TYPE x AS (p p[])", '("{""(1,2)""}")'),
     "a domain within": Pair("CREATE DOMAIN dm AS numeric(9,4); CREATE TYPE x AS (v dm)", "CREATE DOMAIN dm AS numeric(9,1); CREATE TYPE x AS (v dm)", "(1.2345)"),
-    "domains over domains": Pair("CREATE DOMAIN e AS numeric(9,4); CREATE DOMAIN dm AS e; CREATE TYPE x AS (v dm)", "CREATE DOMAIN e AS numeric(9,1); CREATE DOMAIN dm AS e; CREATE TYPE x AS (v dm)", "(1.2345)"),
+    "domains over domains": Pair(("CREATE DOMAIN e AS numeric(9,4); CREATE DOMAIN dm AS e; CREATE TYPE x " "AS (v dm)"), ("CREATE DOMAIN e AS numeric(9,1); CREATE DOMAIN dm AS e; CREATE TYPE x " "AS (v dm)"), "(1.2345)"),
     "an array of a domain": Pair("CREATE DOMAIN dm AS numeric(9,4)", "CREATE DOMAIN dm AS numeric(9,1)", "{1.2345}", "dm[]"),
     "a domain over a row": Pair("CREATE TYPE p AS (a int, b int); CREATE DOMAIN x AS p", "CREATE TYPE p AS (b int, a int); CREATE DOMAIN x AS p", "(1,2)"),
     "a range of rounded numbers": Pair("CREATE DOMAIN dm AS numeric(9,4); CREATE TYPE x AS RANGE (subtype = dm)", "CREATE DOMAIN dm AS numeric(9,1); CREATE TYPE x AS RANGE (subtype = dm)", "[1.2345,2)"),

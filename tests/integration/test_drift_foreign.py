@@ -66,7 +66,8 @@ def linked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
         elsewhere.execute("INSERT INTO f SELECT g, 0 FROM generate_series(1, 5000) g")
         source.execute("CREATE EXTENSION postgres_fdw; CREATE EXTENSION dblink")
         source.execute(
-            f"CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '{folder}', dbname 'elsewhere')"
+            f"CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host "
+            f"'{folder}', dbname 'elsewhere')"
         )
         source.execute("CREATE USER MAPPING FOR CURRENT_USER SERVER far OPTIONS (user 'postgres')")
         source.execute("CREATE FOREIGN TABLE f (id int NOT NULL, v int) SERVER far")
@@ -74,7 +75,8 @@ def linked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
         source.execute("CREATE TABLE r (id int NOT NULL, v int) PARTITION BY RANGE (id)")
         source.execute("CREATE TABLE r1 PARTITION OF r FOR VALUES FROM (0) TO (1)")
         source.execute(
-            "CREATE FOREIGN TABLE r2 PARTITION OF r FOR VALUES FROM (1) TO (9000) SERVER far OPTIONS (table_name 'f')"
+            "CREATE FOREIGN TABLE r2 PARTITION OF r FOR VALUES "
+            "FROM (1) TO (9000) SERVER far OPTIONS (table_name 'f')"
         )
         target.execute("CREATE TABLE d (id int, v int)")
         yield Databases(source, target)

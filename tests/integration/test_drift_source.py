@@ -73,15 +73,17 @@ def both(databases: Databases) -> Databases:
         if part.strip():
             databases.source.execute(part)
     databases.target.execute(
-        "CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE DOMAIN part AS integer; CREATE TYPE pair AS (a int, b int); CREATE TABLE d (id int, v bigint, m mood, p part, x pair)"
+        "CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE DOMAIN part AS integer; "
+        "CREATE TYPE pair AS (a int, b int); "
+        "CREATE TABLE d (id int, v bigint, m mood, p part, x pair)"
     )
     return databases
 
 
 UNDER_A_SNAPSHOT = {
-    "enum renamed": ("s", "ALTER TYPE mood RENAME VALUE 'sad' TO 'x'; ALTER TYPE mood RENAME VALUE 'ok' TO 'sad'; ALTER TYPE mood RENAME VALUE 'x' TO 'ok'", "type mood was enum of 'sad', 'ok'"),
+    "enum renamed": ("s", ("ALTER TYPE mood RENAME VALUE 'sad' TO 'x'; " "ALTER TYPE mood RENAME VALUE 'ok' TO 'sad'; " "ALTER TYPE mood RENAME VALUE 'x' TO 'ok'"), "type mood was enum of 'sad', 'ok'"),
     "domain": ("s", "ALTER DOMAIN part ADD CHECK (value > -9)", "type part was domain over integer"),
-    "composite": ("s", "ALTER TYPE pair RENAME ATTRIBUTE a TO x; ALTER TYPE pair RENAME ATTRIBUTE b TO a; ALTER TYPE pair RENAME ATTRIBUTE x TO b", "type pair was row of a integer, b integer"),
+    "composite": ("s", ("ALTER TYPE pair RENAME ATTRIBUTE a TO x; " "ALTER TYPE pair RENAME ATTRIBUTE b TO a; " "ALTER TYPE pair RENAME ATTRIBUTE x TO b"), "type pair was row of a integer, b integer"),
     "partition attached": ("r", "ALTER TABLE r ATTACH PARTITION other FOR VALUES FROM (5000) TO (9000)", "the set of partitions of public.r was 2, now it is 3"),
     "a child of a plain table": ("s", "ALTER TABLE other INHERIT s", "the set of partitions of public.s is new"),
     "a table before it in the search path": ("s", "CREATE SCHEMA postgres; CREATE TABLE postgres.s (LIKE public.s)", "table postgres.s is new"),
@@ -102,11 +104,11 @@ def test_a_source_altered_beside_its_snapshot_is_refused(
 
 WITHOUT = {
     "column": ("s", "DROP VIEW seen; ALTER TABLE s ALTER v TYPE float8", "'v' of public.s was bigint, now it is double precision"),
-    "renamed crosswise": ("s", "ALTER TABLE s RENAME v TO x1; ALTER TABLE s RENAME p TO v; ALTER TABLE s RENAME x1 TO p", "of public.s was bigint"),
+    "renamed crosswise": ("s", ("ALTER TABLE s RENAME v TO x1; ALTER TABLE s RENAME p TO v; " "ALTER TABLE s RENAME x1 TO p"), "of public.s was bigint"),
     "another table": ("s", "DROP VIEW seen; ALTER TABLE s RENAME TO was; ALTER TABLE other RENAME TO s", "table public.s is another one"),
     "view": ("seen", "CREATE OR REPLACE VIEW seen AS SELECT id, -v AS v, m, p, x FROM s", "the query of view public.seen was altered"),
     "partition detached": ("r", "ALTER TABLE r DETACH PARTITION r2", "the set of partitions of public.r was 2, now it is 1"),
-    "partition of another one": ("r", "ALTER TABLE r DETACH PARTITION r2; ALTER TABLE r ATTACH PARTITION r2 FOR VALUES FROM (1500) TO (6000)", "partitions of public.r was altered"),
+    "partition of another one": ("r", ("ALTER TABLE r DETACH PARTITION r2; ALTER TABLE r ATTACH PARTITION r2 FOR " "VALUES FROM (1500) TO (6000)"), "partitions of public.r was altered"),
 }  # fmt: skip
 
 

@@ -37,7 +37,10 @@ class Attack:
     """What the refusal names."""
 
 
-TYPES = "CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE DOMAIN part AS integer; CREATE TYPE pair AS (a int, b int)"
+TYPES = (
+    "CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE DOMAIN part AS integer; "
+    "CREATE TYPE pair AS (a int, b int)"
+)
 
 ATTACKS = {
     "float to bigint": Attack("float8", "g + 0.5", "ALTER TABLE d ALTER v TYPE bigint", "'v' of public.d was double precision, now it is bigint"),
@@ -47,15 +50,15 @@ ATTACKS = {
     "time zone": Attack("timestamp", "timestamp '2024-01-01' + g * interval '1 s'", "ALTER TABLE d ALTER v TYPE timestamptz", "'v' of public.d was timestamp"),
     "length": Attack("varchar(20)", "g::text", "ALTER TABLE d ALTER v TYPE varchar(30)", "'v' of public.d was character varying(20)"),
     "dropped and added": Attack("bigint", "g", "ALTER TABLE d DROP v; ALTER TABLE d ADD v bigint", "'v' of public.d is another one"),
-    "renamed crosswise": Attack("int", "g", "ALTER TABLE d RENAME v TO x; ALTER TABLE d RENAME id TO v; ALTER TABLE d RENAME x TO id", "of public.d is another one"),
+    "renamed crosswise": Attack("int", "g", ("ALTER TABLE d RENAME v TO x; ALTER TABLE d RENAME id TO v; " "ALTER TABLE d RENAME x TO id"), "of public.d is another one"),
     "another table": Attack("bigint", "g", "DROP TABLE d; CREATE TABLE d (id int, v bigint)", "table public.d is another one"),
     "swapped tables": Attack("bigint", "g", "ALTER TABLE d RENAME TO old; CREATE TABLE d (id int, v bigint)", "table public.d is another one"),
-    "enum renamed": Attack("mood", "CASE WHEN g %% 2 = 0 THEN 'sad' ELSE 'ok' END::mood", "ALTER TYPE mood RENAME VALUE 'sad' TO 'x'; ALTER TYPE mood RENAME VALUE 'ok' TO 'sad'; ALTER TYPE mood RENAME VALUE 'x' TO 'ok'", "type mood was enum of 'sad', 'ok'"),
+    "enum renamed": Attack("mood", "CASE WHEN g %% 2 = 0 THEN 'sad' ELSE 'ok' END::mood", ("ALTER TYPE mood RENAME VALUE 'sad' TO 'x'; " "ALTER TYPE mood RENAME VALUE 'ok' TO 'sad'; " "ALTER TYPE mood RENAME VALUE 'x' TO 'ok'"), "type mood was enum of 'sad', 'ok'"),
     "enum widened": Attack("mood", "'ok'::mood", "ALTER TYPE mood ADD VALUE 'new'", "type mood was enum"),
     "domain": Attack("part", "g", "ALTER DOMAIN part ADD CHECK (value > -5)", "type part was domain over integer"),
-    "composite": Attack("pair", "(g, -g)::pair", "ALTER TYPE pair RENAME ATTRIBUTE a TO x; ALTER TYPE pair RENAME ATTRIBUTE b TO a; ALTER TYPE pair RENAME ATTRIBUTE x TO b", "type pair was row of a integer, b integer"),
-    "array of enum": Attack("mood[]", "ARRAY['ok']::mood[]", "ALTER TYPE mood RENAME VALUE 'ok' TO 'x'; ALTER TYPE mood RENAME VALUE 'sad' TO 'ok'", "type mood was enum"),
-    "trigger": Attack("bigint", "g", "CREATE FUNCTION steal() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM d WHERE id = new.id; RETURN NULL; END'; CREATE TRIGGER steal AFTER INSERT ON d FOR EACH ROW EXECUTE FUNCTION steal()", "trigger steal of public.d is new"),
+    "composite": Attack("pair", "(g, -g)::pair", ("ALTER TYPE pair RENAME ATTRIBUTE a TO x; " "ALTER TYPE pair RENAME ATTRIBUTE b TO a; " "ALTER TYPE pair RENAME ATTRIBUTE x TO b"), "type pair was row of a integer, b integer"),
+    "array of enum": Attack("mood[]", "ARRAY['ok']::mood[]", ("ALTER TYPE mood RENAME VALUE 'ok' TO 'x'; " "ALTER TYPE mood RENAME VALUE 'sad' TO 'ok'"), "type mood was enum"),
+    "trigger": Attack("bigint", "g", ("CREATE FUNCTION steal() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE " "FROM d WHERE id = new.id; RETURN NULL; END'; CREATE TRIGGER steal AFTER " "INSERT ON d FOR EACH ROW EXECUTE FUNCTION steal()"), "trigger steal of public.d is new"),
     "rule": Attack("bigint", "g", "CREATE RULE none AS ON INSERT TO d DO INSTEAD NOTHING", "rule none of public.d is new"),
 }  # fmt: skip
 
@@ -206,7 +209,8 @@ def test_an_altered_staging_table_is_refused(databases: Databases) -> None:
 
     def alter() -> None:
         [(name,)] = databases.target.fetch(
-            "SELECT relname FROM pg_class WHERE relname LIKE 'mapper_dask_stage%%' AND relkind = 'r'"
+            "SELECT relname FROM pg_class WHERE relname LIKE 'mapper_dask_stage%%' "
+            "AND relkind = 'r'"
         )
         databases.target.execute(f"ALTER TABLE {name} ALTER v TYPE float8")
 

@@ -138,18 +138,27 @@ TARGETS = [
     ),
     Mistake(
         "a foreign table",
-        f"CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; CREATE FOREIGN TABLE ft {X} SERVER s",
+        (
+            f"CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; "
+            f"CREATE FOREIGN TABLE ft {X} SERVER s"
+        ),
         "ft",
         follow=False,
     ),
     Mistake(
         "a trigger that drops rows",
-        f'{LOADED}; {CALLED}; CREATE TRIGGER "No rows" BEFORE INSERT ON x FOR EACH ROW EXECUTE FUNCTION drop_it()',
+        (
+            f'{LOADED}; {CALLED}; CREATE TRIGGER "No rows" BEFORE '
+            f"INSERT ON x FOR EACH ROW EXECUTE FUNCTION drop_it()"
+        ),
         "x",
     ),
     Mistake(
         "a trigger that drops rows, in a replacement",
-        f"{LOADED}; {CALLED}; CREATE TRIGGER t BEFORE INSERT ON x FOR EACH ROW EXECUTE FUNCTION drop_it()",
+        (
+            f"{LOADED}; {CALLED}; CREATE TRIGGER t BEFORE "
+            f"INSERT ON x FOR EACH ROW EXECUTE FUNCTION drop_it()"
+        ),
         "x",
         {"write_disposition": "replace"},
     ),
@@ -218,7 +227,11 @@ KEYS = [
     ),
     Mistake(
         "an index that was not built to the end",
-        "CREATE TABLE x (id int NOT NULL, n text); CREATE UNIQUE INDEX half ON x (id); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'half'::regclass",
+        (
+            "CREATE TABLE x (id int NOT NULL, n text); "
+            "CREATE UNIQUE INDEX half ON x (id); "
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'half'::regclass"
+        ),
         "x",
         {**MERGE, "primary_key": "id"},
     ),

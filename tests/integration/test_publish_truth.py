@@ -252,7 +252,10 @@ def test_deferred_triggers_do_not_hurt_rows_that_refer_to_later_ones(
         "ALTER TABLE d ADD FOREIGN KEY (v) REFERENCES d DEFERRABLE INITIALLY DEFERRED",
         *trigger("", "AFTER INSERT ON d FOR EACH ROW"),
     ))  # fmt: skip
-    sql = f"SELECT id, name, CASE WHEN id % 2 = 1 THEN id + 1 ELSE id - 1 END AS v FROM s WHERE id <= {ROWS}"  # noqa: E501
+    sql = (
+        f"SELECT id, name, CASE WHEN id % 2 = 1 THEN id + 1 ELSE id - 1 END AS v "
+        f"FROM s WHERE id <= {ROWS}"
+    )
     move(shop, way, source_sql=sql, chunk_size=ROWS).raise_for_status()
     assert names(shop.target) == {"new": ROWS}
 

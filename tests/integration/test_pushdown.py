@@ -46,12 +46,21 @@ CREATE VIEW per_note AS SELECT note, count(*) AS n FROM sale GROUP BY note;
 CUT = {
     "a table": "SELECT * FROM sale",
     "a composite key": "SELECT * FROM day",
-    "GROUP BY an indexed key": "SELECT buyer, count(*) AS n, sum(price) AS total FROM sale GROUP BY buyer ORDER BY buyer",
-    "GROUP BY a composite key": "SELECT shop, n, count(*) AS c, max(v) AS v FROM day GROUP BY shop, n ORDER BY shop, n",
+    "GROUP BY an indexed key": (
+        "SELECT buyer, count(*) AS n, sum(price) AS total FROM sale GROUP BY buyer ORDER BY buyer"
+    ),
+    "GROUP BY a composite key": (
+        "SELECT shop, n, count(*) AS c, max(v) AS v FROM day GROUP BY shop, n ORDER BY shop, n"
+    ),
     "DISTINCT over an indexed key": "SELECT DISTINCT id, note FROM sale ORDER BY id",
-    "a window whose partitions are the key's": "SELECT id, buyer, sum(price) OVER (PARTITION BY buyer ORDER BY id) AS total FROM sale ORDER BY buyer",
+    "a window whose partitions are the key's": (
+        "SELECT id, buyer, sum(price) OVER (PARTITION BY buyer "
+        "ORDER BY id) AS total FROM sale ORDER BY buyer"
+    ),
     "UNION ALL": "SELECT id, note FROM sale UNION ALL SELECT id, code FROM buyer ORDER BY id",
-    "a join, by the key of the large table": "SELECT s.id, b.code FROM sale s JOIN buyer b ON b.id = s.buyer ORDER BY s.id",
+    "a join, by the key of the large table": (
+        "SELECT s.id, b.code FROM sale s JOIN buyer b ON b.id = s.buyer ORDER BY s.id"
+    ),
     "a CTE that is inlined": "WITH x AS (SELECT * FROM sale) SELECT * FROM x ORDER BY id",
     "a view that groups by an indexed key": "SELECT * FROM per_buyer ORDER BY buyer",
 }
@@ -59,9 +68,15 @@ CUT = {
 ONCE = {
     "GROUP BY a key without an index": "SELECT note, count(*) AS n FROM sale GROUP BY note ORDER BY note",
     "a window over all rows": "SELECT id, rank() OVER (ORDER BY price) AS r FROM sale ORDER BY id",
-    "a join, by a key of the inner table without an index": "SELECT s.id, b.code FROM sale s JOIN buyer b ON b.id = s.buyer ORDER BY b.code",
+    "a join, by a key of the inner table without an index": (
+        "SELECT s.id, b.code FROM sale s JOIN buyer b ON b.id = s.buyer ORDER BY b.code"
+    ),
     "a CTE that is kept": "WITH x AS MATERIALIZED (SELECT * FROM sale) SELECT * FROM x ORDER BY id",
-    "a CTE that is used twice": "WITH x AS (SELECT buyer, sum(price) AS p FROM sale GROUP BY buyer) SELECT a.buyer, a.p - b.p AS d FROM x a JOIN x b USING (buyer) ORDER BY buyer",
+    "a CTE that is used twice": (
+        "WITH x AS (SELECT buyer, sum(price) AS p FROM sale GROUP BY buyer) "
+        "SELECT a.buyer, a.p - b.p AS d FROM x a JOIN x b USING (buyer) "
+        "ORDER BY buyer"
+    ),
     "a LIMIT": "SELECT * FROM sale ORDER BY id LIMIT 150000",
     "a view that groups by a key without an index": "SELECT * FROM per_note ORDER BY note",
 }

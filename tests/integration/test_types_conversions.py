@@ -1,7 +1,5 @@
 """The usual conversions, one by one: exact, named in the result, or refused with the column."""
 
-# ruff: noqa: E501 - a case is a line, however long its values are
-
 from __future__ import annotations
 
 import re
@@ -72,7 +70,7 @@ EXACT = [
     ("text", "abc", "varchar(3)", "abc"),
     ("varchar(10)", "abc  ", "text", "abc  "),
     ("int4[]", "{1,NULL}", "text", "{1,NULL}"),
-]  # fmt: skip
+]
 
 
 @WAYS
@@ -170,19 +168,34 @@ ARROW_COLUMNS = {
     "large bytes": ([b"\0\xff"], pa.large_binary(), "bytea", ["\\x00ff"]),
     "bytes view": ([b"\0", None], pa.binary_view(), "bytea", ["\\x00", None]),
     "bytes of one size": ([b"\0\xff"], pa.binary(2), "bytea", ["\\x00ff"]),
-    "dictionary": (["a", None, "a"], pa.dictionary(pa.int8(), pa.string()), "text", ["a", None, "a"]),
+    "dictionary": (
+        ["a", None, "a"],
+        pa.dictionary(pa.int8(), pa.string()),
+        "text",
+        ["a", None, "a"],
+    ),
     "only NULLs": ([None, None], pa.null(), "numeric(15,2)", [None, None]),
     "nanoseconds": ([1_000], pa.timestamp("ns"), "timestamp", ["1970-01-01 00:00:00.000001"]),
     "seconds": ([1], pa.timestamp("s"), "timestamp", ["1970-01-01 00:00:01"]),
-    "another zone": ([0], pa.timestamp("us", "Asia/Tokyo"), "timestamptz", ["1970-01-01 00:00:00+00"]),
+    "another zone": (
+        [0],
+        pa.timestamp("us", "Asia/Tokyo"),
+        "timestamptz",
+        ["1970-01-01 00:00:00+00"],
+    ),
     "date of milliseconds": ([86_400_000], pa.date64(), "date", ["1970-01-02"]),
     "time of seconds": ([1], pa.time32("s"), "time", ["00:00:01"]),
     "time of nanoseconds": ([1_000], pa.time64("ns"), "time", ["00:00:00.000001"]),
     "duration": ([1_500_000], pa.duration("us"), "interval", ["00:00:01.5"]),
     "list": ([[1, None], []], pa.list_(pa.int32()), "int[]", ["{1,NULL}", "{}"]),
-    "list of texts": ([['a"b', "NULL", ""]], pa.list_(pa.string()), "text[]", ['{"a\\"b","NULL",""}']),
+    "list of texts": (
+        [['a"b', "NULL", ""]],
+        pa.list_(pa.string()),
+        "text[]",
+        ['{"a\\"b","NULL",""}'],
+    ),
     "struct into jsonb": ([{"a": 1}], pa.struct({"a": pa.int32()}), "jsonb", ['{"a": 1}']),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", ARROW_COLUMNS)
@@ -205,12 +218,16 @@ SERIES = {
     "integers beyond 64 bits": (pd.Series([2**70], dtype=object), "numeric", [str(2**70)]),
     "bool": (pd.Series([True, False]), "bool", ["true", "false"]),
     "category": (pd.Series(["a", None], dtype="category"), "text", ["a", None]),
-    "datetime64": (pd.Series([pd.Timestamp("2024-02-29 12:00")]), "timestamp", ["2024-02-29 12:00:00"]),
+    "datetime64": (
+        pd.Series([pd.Timestamp("2024-02-29 12:00")]),
+        "timestamp",
+        ["2024-02-29 12:00:00"],
+    ),
     "Timedelta": (pd.Series([pd.Timedelta("1.5s")]), "interval", ["00:00:01.5"]),
     "lists": (pd.Series([[1, 2]], dtype=object), "int[]", ["{1,2}"]),
     "dicts": (pd.Series([{"a": 1.5}], dtype=object), "json", ['{"a": 1.5}']),
     "bytes": (pd.Series([b"\0"], dtype=object), "bytea", ["\\x00"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", SERIES)

@@ -31,13 +31,13 @@ def test_a_run_that_is_refused_moves_nothing_and_ends_in_2(shop: Workshop) -> No
 
 def test_codes_of_runs(shop: Workshop) -> None:
     assert shop.apart("run", "shop.yaml", "--run-id", "r", "-q").code == 0
-    again = shop.apart("run", "shop.yaml", "--run-id", "r", "--json", "-q")
+    again = shop.run("run", "shop.yaml", "--run-id", "r", "--json", "-q")
     assert (again.code, again.data["state"]) == (0, "done"), "a run that is done is done"
-    doubled = shop.apart("run", "shop.yaml", "--json", "-q")
+    doubled = shop.run("run", "shop.yaml", "--json", "-q", "--sequential")
     assert (doubled.code, doubled.data["state"]) == (1, "failed")
     rejecting = JOB_FILE + "    execution: {reject_limit: 1000}\n"
     shop.write("rejecting.yaml", rejecting.replace("name: shop", "name: rejecting"))
-    partial = shop.apart("run", "rejecting.yaml", "--json", "-q")
+    partial = shop.run("run", "rejecting.yaml", "--json", "-q", "--sequential")
     assert (partial.code, partial.data["state"]) == (3, "partial")
     assert shop.target.fetch("SELECT count(*) FROM goods") == [(1000,)]
 
@@ -84,9 +84,9 @@ def test_a_database_that_does_not_answer_fails(shop: Workshop) -> None:
     answer = shop.apart("plan", "shop.yaml", SOURCE=gone)
     assert (answer.code, answer.out) == (1, "")
     assert "Traceback" not in answer.err
-    checked = shop.apart("check", "shop.yaml", "--json", SOURCE=gone)
+    checked = shop.run("check", "shop.yaml", "--json", SOURCE=gone)
     assert checked.code == 2
-    assert shop.apart("check", "shop.yaml", "--debug", SOURCE=gone).code == 2
+    assert shop.run("check", "shop.yaml", "--debug", SOURCE=gone).code == 2
 
 
 @pytest.mark.parametrize(

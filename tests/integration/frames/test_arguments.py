@@ -1,7 +1,5 @@
 """What each argument of ``read_sql_query`` does."""
 
-# ruff: noqa: E501 - a query reads better on one line
-
 from __future__ import annotations
 
 import datetime as dt
@@ -91,14 +89,26 @@ def test_divisions_are_in_the_databases_order(source: Database) -> None:
     by_size = read_sql_query(
         "SELECT * FROM sizes", source.url, "size", divisions=["large", "medium"]
     )
-    assert [set(values(part, "size")) for part in by_size.partitions] == [{"small"}, {"medium"}, {"large"}, {None}]  # fmt: skip
-    assert sizes(read_sql_query(ALL, source.url, "price", divisions=[Decimal(100), Decimal("9.5")])) == [75, 724, 201, 0]  # fmt: skip
-    sql = "SELECT timestamptz '2024-01-01+00' + i * interval '1 day' AS at FROM generate_series(0, 9) i"
+    assert [set(values(part, "size")) for part in by_size.partitions] == [
+        {"small"},
+        {"medium"},
+        {"large"},
+        {None},
+    ]
+    assert sizes(
+        read_sql_query(ALL, source.url, "price", divisions=[Decimal(100), Decimal("9.5")])
+    ) == [75, 724, 201, 0]
+    sql = (
+        "SELECT timestamptz '2024-01-01+00' + i * interval '1 day' AS at "
+        "FROM generate_series(0, 9) i"
+    )
     days = [
         dt.datetime(2024, 1, day, 2, tzinfo=dt.timezone(dt.timedelta(hours=2))) for day in (9, 4)
     ]
     assert sizes(read_sql_query(sql, source.url, "at", divisions=days)) == [3, 5, 2, 0]
-    assert sizes(read_sql_query("SELECT name FROM texts", source.url, "name", divisions=["it's", "5%%"])) == [1, 3, 1, 0]  # fmt: skip
+    assert sizes(
+        read_sql_query("SELECT name FROM texts", source.url, "name", divisions=["it's", "5%%"])
+    ) == [1, 3, 1, 0]
 
 
 @pytest.mark.parametrize("backend", ["pyarrow", "numpy_nullable"])

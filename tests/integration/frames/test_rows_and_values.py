@@ -1,6 +1,5 @@
 """Every row once and every value exact, where Dask's own reader loses or changes them."""
 
-# ruff: noqa: E501 - a query reads better on one line
 # ruff: noqa: DTZ001 - a timestamp without time zone is read as one
 
 from __future__ import annotations
@@ -42,14 +41,20 @@ NEAR = [2**53 - 1, 2**53, 2**53 + 1, 2**53 + 2, 2**53 + 3]
 KEYS: dict[str, tuple[str, list[Any]]] = {
     "bigint_beyond_2_53": ("int8", [2**60 + 1, 2**60 + 2, 2**60 + 3, *NEAR, 2**63 - 1, -(2**63)]),
     "numeric_beyond_2_53": ("numeric(38,0)", [Decimal(key) for key in (*NEAR, 10**38 - 1)]),
-    "fractions": ("numeric", [Decimal("0.1"), Decimal("0.10000000000000000000000000001"), Decimal(2)]),
+    "fractions": (
+        "numeric",
+        [Decimal("0.1"), Decimal("0.10000000000000000000000000001"), Decimal(2)],
+    ),
     "microseconds": ("timestamp", [dt.datetime(2024, 1, 1, 0, 0, 0, i) for i in range(1, 9)]),
-    "time_zones": ("timestamptz", [dt.datetime(2024, 3, 31, i, 30, tzinfo=dt.UTC) for i in range(4)]),
+    "time_zones": (
+        "timestamptz",
+        [dt.datetime(2024, 3, 31, i, 30, tzinfo=dt.UTC) for i in range(4)],
+    ),
     "dates": ("date", [dt.date(2024, 2, day) for day in (27, 28, 29)]),
     "booleans": ("boolean", [False, True]),
     "bytes": ("bytea", [b"", b"\0", b"\xff\xfe", b"'\\"]),
     "text": ('text COLLATE "C"', ["", "A", "Z", "a", "É", "é", "漢", "it's", "%s", "\\", "\n"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("type_name", "keys"), KEYS.values(), ids=KEYS)
@@ -129,7 +134,7 @@ EXACT: list[tuple[str, list[Any]]] = [
     ("timestamp", [dt.datetime(1500, 1, 1, 0, 0, 0, 1), dt.datetime(2024, 1, 1, 12)]),
     ("timestamptz", [dt.datetime(2024, 3, 31, 1, 30, 0, 5, tzinfo=dt.UTC)]),
     ("time", [dt.time(23, 59, 59, 999999)]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("backend", ["pyarrow", "numpy_nullable"])
@@ -150,7 +155,10 @@ def test_values_are_exact_beside_null(
 
 def test_an_instant_is_the_same_whatever_the_time_zone_of_the_session(source: Database) -> None:
     """It arrives in UTC; an hour that a clock shows twice stays two hours."""
-    sql = "SELECT timestamptz '2024-10-27 00:30+00' + i * interval '1 hour' AS at FROM generate_series(0, 1) i"
+    sql = (
+        "SELECT timestamptz '2024-10-27 00:30+00' + i * interval '1 hour' AS at "
+        "FROM generate_series(0, 1) i"
+    )
     expected = [dt.datetime(2024, 10, 27, hour, 30, tzinfo=dt.UTC) for hour in (0, 1)]
     for zone in ("UTC", "Europe/Berlin", "Asia/Kolkata"):
         url = sa.make_url(source.url).update_query_dict({"options": f"-c timezone={zone}"})
@@ -167,13 +175,16 @@ QUERIES: dict[str, tuple[Any, str]] = {
     "join": ("SELECT a.id, b.k FROM readings a JOIN readings b ON b.id = a.id + 1", "id"),
     "with": ("WITH s AS (SELECT * FROM readings) SELECT id FROM s WHERE k > 7 -- odd", "id"),
     "quoted": ('SELECT id AS "a ""%s"" b" FROM readings', 'a "%s" b'),
-    "text_clause": (sa.text("SELECT id FROM readings WHERE mod(id, 3) = 0 AND name LIKE 'n%'"), "id"),
+    "text_clause": (
+        sa.text("SELECT id FROM readings WHERE mod(id, 3) = 0 AND name LIKE 'n%'"),
+        "id",
+    ),
     "select": (sa.select(readings).where(readings.c.id > 500), "id"),
     "compound": (sa.union_all(sa.select(readings.c.id), sa.select(readings.c.k)), "id"),
     "modulo": (sa.select(readings).where(readings.c.id % 2 == 0), "id"),
     "like": (sa.select(readings.c.id).where(readings.c.name.like("n1%")), "id"),
     "in": (sa.select(readings.c.id).where(readings.c.name.in_(["n1", "n2", "%"])), "id"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("sql", "key"), QUERIES.values(), ids=QUERIES)
@@ -185,7 +196,9 @@ def test_any_query_gives_the_rows_it_gives_by_itself(source: Database, sql: Any,
         run = connection.exec_driver_sql if isinstance(sql, str) else connection.execute
         rows = [tuple(row) for row in run(sql.replace("%", "%%") if isinstance(sql, str) else sql)]
     computed = frame.compute().reset_index()
-    read = [tuple(None if pd.isna(v) else v for v in row) for row in computed.itertuples(index=False)]  # fmt: skip
+    read = [
+        tuple(None if pd.isna(v) else v for v in row) for row in computed.itertuples(index=False)
+    ]
     assert rows
     assert frame.npartitions > 1
     assert sorted(read, key=repr) == sorted(rows, key=repr)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import cloudpickle
 import pandas as pd
 import pytest
 import sqlalchemy as sa
-from distributed import Client, LocalCluster
+from distributed import Client
 
 from mapper_dask import read_sql_query
 from mapper_dask.errors import (
@@ -18,23 +17,6 @@ from mapper_dask.errors import (
 )
 from tests.database import Database
 from tests.integration.frames.readings import ALL, PASSWORD, ROWS, SIZE, hidden
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    """Two worker processes, reachable from this machine only."""
-    with (
-        LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
 
 
 def with_password(url: str) -> sa.URL:

@@ -1,7 +1,5 @@
 """Tables with keys of every type, and what a plan makes of them."""
 
-# ruff: noqa: E501 - a query or a case reads better on one line
-
 from __future__ import annotations
 
 import contextlib
@@ -36,17 +34,25 @@ KEY_TYPES = [
     KeyType("decimal", "numeric(20,4)", "i / 8::numeric - 1000"),
     KeyType("float", "float8", "sqrt(i)"),
     KeyType("text_c", 'text COLLATE "C"', "md5(i::text)"),
-    KeyType("text_icu", "text COLLATE icu", "CASE i % 3 WHEN 0 THEN 'É' WHEN 1 THEN 'e' ELSE 'Z' END || md5(i::text)"),
+    KeyType(
+        "text_icu",
+        "text COLLATE icu",
+        "CASE i % 3 WHEN 0 THEN 'É' WHEN 1 THEN 'e' ELSE 'Z' END || md5(i::text)",
+    ),
     KeyType("text_odd", "text", "i % 10 || E'\\'\\\\%\"\\n é🎉' || i"),
     KeyType("char_padded", "char(12)", "'k ' || i"),
     KeyType("date", "date", "date '1900-01-01' + i"),
     KeyType("timestamp", "timestamp", "timestamp '2024-01-01' + i * interval '1 microsecond'"),
-    KeyType("timestamptz", "timestamptz", "timestamptz '2024-03-31 00:30:00+00' + i * interval '1.000001 seconds'"),
+    KeyType(
+        "timestamptz",
+        "timestamptz",
+        "timestamptz '2024-03-31 00:30:00+00' + i * interval '1.000001 seconds'",
+    ),
     KeyType("uuid", "uuid", "md5(i::text)::uuid"),
     KeyType("bytea", "bytea", "decode(md5(i::text), 'hex')"),
     KeyType("interval", "interval", "i * interval '1 month 1 second'"),
     KeyType("skewed", "numeric", "(i::numeric / 20000) ^ 9 * 1000000000"),
-]  # fmt: skip
+]
 
 
 def query(database: Database, sql: str) -> list[tuple[object, ...]]:

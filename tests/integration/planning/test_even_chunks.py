@@ -1,7 +1,5 @@
 """Chunks are even for every key type, also of small and strange sources."""
 
-# ruff: noqa: E501 - a query or a case reads better on one line
-
 from __future__ import annotations
 
 import pytest
@@ -73,7 +71,8 @@ def test_ten_thousand_ids_over_ten_million(
     query(databases.source, "CREATE TABLE t (id bigint PRIMARY KEY)")
     query(
         databases.source,
-        "INSERT INTO t SELECT CASE WHEN i <= 9000 THEN i ELSE 9007199254740993 + i * 1000::bigint END"
+        "INSERT INTO t SELECT CASE WHEN i <= 9000 THEN i ELSE 9007199254740993 + i "
+        "* 1000::bigint END"
         " FROM generate_series(1, 10000) i",
     )
     query(databases.source, "ANALYZE t")
@@ -100,7 +99,10 @@ def test_heavy_keys_are_named_and_the_rest_is_even(databases: Databases) -> None
     query(databases.source, "CREATE TABLE t (k int, v int)")
     query(
         databases.source,
-        "INSERT INTO t SELECT CASE WHEN i <= 9000 THEN 777 ELSE i END, i FROM generate_series(1, 19000) i",
+        (
+            "INSERT INTO t SELECT CASE WHEN i <= 9000 THEN 777 ELSE i END, i "
+            "FROM generate_series(1, 19000) i"
+        ),
     )
     query(databases.source, "CREATE INDEX ON t (k)")
     plan = plan_of(databases.source, "SELECT * FROM t", key_column="k", chunk_size=1000)
@@ -111,7 +113,7 @@ def test_heavy_keys_are_named_and_the_rest_is_even(databases: Databases) -> None
     assert_covers(databases.source, plan, "SELECT * FROM t")
 
 
-# -- small and strange sources ----------------------------------------------------------------------
+# -- small and strange sources ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -135,7 +137,10 @@ def test_source_of_no_or_one_row(databases: Databases, strategy: object, rows: i
     assert sizes(databases.source, plan) == [rows]
     query(
         databases.source,
-        "INSERT INTO t SELECT i, 'late' FROM generate_series(-500, -1) i UNION ALL SELECT i, 'late' FROM generate_series(10, 500) i",
+        (
+            "INSERT INTO t SELECT i, 'late' FROM generate_series(-500, -1) i UNION ALL "
+            "SELECT i, 'late' FROM generate_series(10, 500) i"
+        ),
     )
     assert_covers(databases.source, plan, "SELECT * FROM t")
 

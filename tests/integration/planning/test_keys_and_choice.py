@@ -1,7 +1,5 @@
 """Which key a plan cuts by, and which way it chooses, on a real server."""
 
-# ruff: noqa: E501 - a query or a case reads better on one line
-
 from __future__ import annotations
 
 import pytest
@@ -75,7 +73,7 @@ def test_deferrable_constraint_is_no_key(databases: Databases) -> None:
     assert ChunkManager().detect_key_column(databases.source.url, "SELECT * FROM t") == ()
 
 
-# -- the choice -------------------------------------------------------------------------------------
+# -- the choice ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """Plans that cut by row addresses or windows, and where they cannot."""
 
-# ruff: noqa: E501 - a query or a case reads better on one line
-
 from __future__ import annotations
 
 import pytest
@@ -35,10 +33,19 @@ def test_row_addresses_cover_what_comes_after_planning(databases: Databases) -> 
     "sql",
     [
         "SELECT b, a + 1 AS n FROM keyless WHERE a > 3 AND b LIKE '%x%' ORDER BY b",
-        "SELECT k.a, length(k.b) AS n FROM public.keyless AS k WHERE EXISTS (SELECT 1 FROM area z WHERE z.id = k.a)",
-        "SELECT 'é漢字🎉 FROM keyless' AS \"é\", /* FROM keyless */ a -- FROM keyless\nFROM\tkeyless -- k\n;",
+        (
+            "SELECT k.a, length(k.b) AS n FROM public.keyless AS k "
+            "WHERE EXISTS (SELECT 1 FROM area z WHERE z.id = k.a)"
+        ),
+        (
+            "SELECT 'é漢字🎉 FROM keyless' AS \"é\", /* FROM keyless */ a -- "
+            "FROM keyless\nFROM\tkeyless -- k\n;"
+        ),
         'SELECT * FROM public."Ödd %s ""T"""',
-        'SELECT "漢字" AS "FROM", "a b" % 7 AS m FROM "Ödd %s ""T""" AS "Other" WHERE "Other"."Key" > 3',
+        (
+            'SELECT "漢字" AS "FROM", "a b" % 7 AS m FROM "Ödd %s ""T""" AS "Other" '
+            'WHERE "Other"."Key" > 3'
+        ),
     ],
 )
 def test_row_addresses_stand_where_the_table_stood(shop: Database, sql: str) -> None:
@@ -134,7 +141,14 @@ def test_windows_over_a_unique_order(shop: Database, sql: str, options: dict[str
     assert_covers(shop, plan, sql)
 
 
-@pytest.mark.parametrize("sql", ["SELECT * FROM shop ORDER BY area", "SELECT * FROM keyless ORDER BY a", "SELECT v AS x, b FROM loose_pair ORDER BY b"])  # fmt: skip
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM shop ORDER BY area",
+        "SELECT * FROM keyless ORDER BY a",
+        "SELECT v AS x, b FROM loose_pair ORDER BY b",
+    ],
+)
 def test_windows_over_an_order_with_ties_are_refused(shop: Database, sql: str) -> None:
     with pytest.raises(PlanError, match="needs a unique order") as caught:
         plan_of(shop, sql, strategy="OFFSET_LIMIT", chunk_size=100)

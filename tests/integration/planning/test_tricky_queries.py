@@ -1,7 +1,5 @@
 """Chunks of a tricky query hold each of its rows once."""
 
-# ruff: noqa: E501 - a query or a case reads better on one line
-
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -27,49 +25,121 @@ class Tricky:
 
 
 TRICKY = [
-    Tricky("window", "SELECT id, area, sum(price) OVER (PARTITION BY area ORDER BY id) AS running, row_number() OVER (ORDER BY id) AS n FROM shop", {"key_column": "id"}),
-    Tricky("window_ordered", "SELECT id, lag(id) OVER (ORDER BY id) AS before FROM shop ORDER BY id"),
-    Tricky("key_is_a_window", "SELECT id, row_number() OVER (ORDER BY id DESC) AS n FROM shop", {"key_column": "n"}),
+    Tricky(
+        "window",
+        (
+            "SELECT id, area, sum(price) OVER (PARTITION BY area "
+            "ORDER BY id) AS running, row_number() OVER (ORDER BY id) AS n FROM shop"
+        ),
+        {"key_column": "id"},
+    ),
+    Tricky(
+        "window_ordered", "SELECT id, lag(id) OVER (ORDER BY id) AS before FROM shop ORDER BY id"
+    ),
+    Tricky(
+        "key_is_a_window",
+        "SELECT id, row_number() OVER (ORDER BY id DESC) AS n FROM shop",
+        {"key_column": "n"},
+    ),
     Tricky("limit", "SELECT * FROM shop ORDER BY id LIMIT 555"),
-    Tricky("limit_offset", "SELECT * FROM shop ORDER BY id DESC LIMIT 555 OFFSET 17", {"key_column": "id"}),
+    Tricky(
+        "limit_offset",
+        "SELECT * FROM shop ORDER BY id DESC LIMIT 555 OFFSET 17",
+        {"key_column": "id"},
+    ),
     Tricky("union", "SELECT id, code FROM shop UNION SELECT id, code FROM area ORDER BY id"),
     Tricky("union_all", "SELECT id FROM shop UNION ALL SELECT id FROM shop", {"key_column": "id"}),
     Tricky("except", "SELECT id FROM shop EXCEPT SELECT id FROM area ORDER BY 1"),
     Tricky("distinct", "SELECT DISTINCT area, id % 100 AS m FROM shop ORDER BY m"),
-    Tricky("distinct_on", "SELECT DISTINCT ON (area) area, id FROM shop ORDER BY area, id", {"chunk_size": 1}),
-    Tricky("group", "SELECT id % 300 AS bucket, sum(price) AS total FROM shop GROUP BY 1 ORDER BY bucket"),
-    Tricky("rollup", "SELECT id % 300 AS bucket, sum(price) AS total FROM shop GROUP BY ROLLUP (1)", {"key_column": "bucket"}),
-    Tricky("having", "SELECT id / 2 AS half, count(*) AS n FROM shop GROUP BY 1 HAVING count(*) > 1", {"key_column": "half"}),
-    Tricky("cte", "WITH x AS (SELECT id, price FROM shop WHERE id > 10) SELECT * FROM x ORDER BY id"),
-    Tricky("recursive", "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 500) SELECT n FROM r", {"key_column": "n"}),
-    Tricky("join", "SELECT s.id, a.name FROM shop s LEFT JOIN area a ON a.code = s.area", {"key_column": "id"}),
-    Tricky("join_same_name", "SELECT s.id, a.id AS area_id FROM shop s JOIN area a ON a.code = s.area ORDER BY s.id"),
+    Tricky(
+        "distinct_on",
+        "SELECT DISTINCT ON (area) area, id FROM shop ORDER BY area, id",
+        {"chunk_size": 1},
+    ),
+    Tricky(
+        "group",
+        ("SELECT id % 300 AS bucket, sum(price) AS total FROM shop GROUP BY 1 ORDER BY bucket"),
+    ),
+    Tricky(
+        "rollup",
+        ("SELECT id % 300 AS bucket, sum(price) AS total FROM shop GROUP BY ROLLUP (1)"),
+        {"key_column": "bucket"},
+    ),
+    Tricky(
+        "having",
+        ("SELECT id / 2 AS half, count(*) AS n FROM shop GROUP BY 1 HAVING count(*) > 1"),
+        {"key_column": "half"},
+    ),
+    Tricky(
+        "cte", ("WITH x AS (SELECT id, price FROM shop WHERE id > 10) SELECT * FROM x ORDER BY id")
+    ),
+    Tricky(
+        "recursive",
+        (
+            "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r "
+            "WHERE n < 500) SELECT n FROM r"
+        ),
+        {"key_column": "n"},
+    ),
+    Tricky(
+        "join",
+        "SELECT s.id, a.name FROM shop s LEFT JOIN area a ON a.code = s.area",
+        {"key_column": "id"},
+    ),
+    Tricky(
+        "join_same_name",
+        ("SELECT s.id, a.id AS area_id FROM shop s JOIN area a ON a.code = s.area ORDER BY s.id"),
+    ),
     Tricky("alias", "SELECT id * 2 AS id, id AS half FROM shop ORDER BY id"),
     Tricky("alias_shadows", "SELECT -id AS id FROM shop ORDER BY shop.id"),
-    Tricky("like", "SELECT * FROM shop WHERE code LIKE 'c%5%' AND code NOT LIKE '%s' ORDER BY id", {"chunk_size": 30}),
-    Tricky("modulo", "SELECT id % 7 AS m, id FROM shop WHERE id % 2 = 0 ORDER BY id", {"chunk_size": 50}),
+    Tricky(
+        "like",
+        ("SELECT * FROM shop WHERE code LIKE 'c%5%' AND code NOT LIKE '%s' ORDER BY id"),
+        {"chunk_size": 30},
+    ),
+    Tricky(
+        "modulo",
+        "SELECT id % 7 AS m, id FROM shop WHERE id % 2 = 0 ORDER BY id",
+        {"chunk_size": 50},
+    ),
     Tricky("semicolon", "SELECT * FROM shop ORDER BY id ; ; ", same="TABLE shop"),
     Tricky("comment", "SELECT * FROM shop ORDER BY id -- by id"),
-    pytest.param(Tricky("semicolon_comment", "SELECT * FROM shop ORDER BY id; -- done", same="TABLE shop")),
+    pytest.param(
+        Tricky("semicolon_comment", "SELECT * FROM shop ORDER BY id; -- done", same="TABLE shop")
+    ),
     Tricky("block_comment", "/* all; of; it */ SELECT * FROM shop ORDER BY id /* ; */"),
     Tricky("semicolon_text", "SELECT id, 'a;b--c' AS v, $$x;y$$ AS w FROM shop ORDER BY id"),
     Tricky("parenthesised", "(SELECT * FROM shop ORDER BY id)", {"key_column": "id"}),
-    Tricky("values", "VALUES (1, 'a'), (2, 'b'), (NULL, 'c'), (3, 'd'), (4, 'e')", {"key_column": "column1", "chunk_size": 1}),
+    Tricky(
+        "values",
+        "VALUES (1, 'a'), (2, 'b'), (NULL, 'c'), (3, 'd'), (4, 'e')",
+        {"key_column": "column1", "chunk_size": 1},
+    ),
     Tricky("table", "TABLE shop", {"key_column": "id"}),
     Tricky("function", "SELECT g AS n FROM generate_series(1, 500) g ORDER BY n"),
-    Tricky("set_returning", "SELECT id, generate_series(1, 2) AS g FROM shop", {"key_column": "id"}),
-    Tricky("lateral", "SELECT s.id, l.x FROM shop s, LATERAL (SELECT s.id * 2 AS x) l ORDER BY s.id"),
+    Tricky(
+        "set_returning", "SELECT id, generate_series(1, 2) AS g FROM shop", {"key_column": "id"}
+    ),
+    Tricky(
+        "lateral", ("SELECT s.id, l.x FROM shop s, LATERAL (SELECT s.id * 2 AS x) l ORDER BY s.id")
+    ),
     Tricky("mixed_case", 'SELECT * FROM "Ödd %s ""T""" ORDER BY "Key"'),
     Tricky("space", 'SELECT * FROM "Ödd %s ""T"""', {"key_column": "a b"}),
     Tricky("quote", 'SELECT * FROM "Ödd %s ""T"""', {"key_column": 'q"q'}),
     Tricky("percent", 'SELECT "100%s", "pct%" FROM "Ödd %s ""T"""', {"key_column": "100%s"}),
-    Tricky("unicode", 'SELECT "漢字" || "Key" AS "漢字" FROM "Ödd %s ""T"""', {"key_column": "漢字"}),
+    Tricky(
+        "unicode", 'SELECT "漢字" || "Key" AS "漢字" FROM "Ödd %s ""T"""', {"key_column": "漢字"}
+    ),
     Tricky("longest", 'SELECT * FROM "Ödd %s ""T"""', {"key_column": LONGEST}),
     Tricky("dot", 'SELECT * FROM "Ödd %s ""T"""', {"key_column": "a.b"}),
     Tricky("columns", "SELECT * FROM shop", {"columns": ["code", "price"], "key_column": "id"}),
     Tricky("duplicates", "SELECT a, b FROM keyless", {"key_column": "a"}),
-    Tricky("named_like_ours", "SELECT q.id AS q, s.id AS s FROM shop q JOIN shop s USING (id)", {"key_column": "q"}),
-]  # fmt: skip
+    Tricky(
+        "named_like_ours",
+        "SELECT q.id AS q, s.id AS s FROM shop q JOIN shop s USING (id)",
+        {"key_column": "q"},
+    ),
+]
 
 
 @pytest.mark.parametrize("tricky", TRICKY, ids=lambda tricky: tricky.name)

@@ -1,8 +1,6 @@
 """The jobs and functions that whole runs are tested with."""
 
 # ruff: noqa: EM101 - short errors raised on purpose, spies that ignore what they see
-# ruff: noqa: E501 - a query reads better on one line
-
 from __future__ import annotations
 
 import contextlib
@@ -43,7 +41,13 @@ def query(database: Database, sql: str) -> list[tuple[Any, ...]]:
 
 
 def ledger_sums(database: Database, run_id: str) -> tuple[int, int, int, int]:
-    return query(database, f"SELECT sum(rows_read), sum(rows_out), sum(rows_loaded), sum(rows_rejected) FROM mapper_dask_chunk WHERE run_id = '{run_id}'")[0]  # fmt: skip
+    return query(
+        database,
+        (
+            f"SELECT sum(rows_read), sum(rows_out), sum(rows_loaded), "
+            f"sum(rows_rejected) FROM mapper_dask_chunk WHERE run_id = '{run_id}'"
+        ),
+    )[0]
 
 
 def count(database: Database, table: str) -> int:

@@ -1,8 +1,5 @@
 """What a run leaves in the ledger, shows as progress and writes to the log."""
 
-
-# ruff: noqa: E501 - a query reads better on one line
-
 from __future__ import annotations
 
 import logging
@@ -29,7 +26,14 @@ def test_ledger_rows_balance(shop: Databases, client: Client) -> None:
     result = process(
         shop, lambda f: f[f.id % 3 > 0], dtype_backend="numpy_nullable", processor=processor
     ).raise_for_status()
-    rows = query(shop.target, "SELECT state, rows_out = rows_loaded + rows_rejected, rows_read, attempts, worker <> '', snapshot IS NOT NULL, seconds > 0, ended_at >= started_at FROM mapper_dask_chunk")  # fmt: skip
+    rows = query(
+        shop.target,
+        (
+            "SELECT state, rows_out = rows_loaded + rows_rejected, rows_read, "
+            "attempts, worker <> '', snapshot IS NOT NULL, seconds > 0, ended_at >= "
+            "started_at FROM mapper_dask_chunk"
+        ),
+    )
     assert set(rows) == {("PROCESSED", True, 100, 1, True, True, True, True)}
     assert ledger_sums(shop.target, result.run_id) == (1000, 667, 667, 0)
     [(plan,)] = query(shop.target, "SELECT plan FROM mapper_dask_run")
@@ -113,7 +117,10 @@ def test_quoted_names_all_the_way(databases: Databases, client: Client) -> None:
     columns = '"Key %s" int PRIMARY KEY, "a ""b""" text, "漢字" text, "100%" text'
     source, target = '"S %s"."T ""%s"""', '"Out %s"."To ""%s"""'
     query(databases.source, f'CREATE SCHEMA "S %s"; CREATE TABLE {source} ({columns})')
-    query(databases.source, f"INSERT INTO {source} SELECT i, 'x%', NULL, '' FROM generate_series(1, 500) i")  # fmt: skip
+    query(
+        databases.source,
+        (f"INSERT INTO {source} SELECT i, 'x%', NULL, '' FROM generate_series(1, 500) i"),
+    )
     query(databases.target, f'CREATE SCHEMA "Out %s"; CREATE TABLE {target} ({columns})')
     processor = ParallelProcessor(chunk_size=100, client=client)
     for function in (None, unchanged):
@@ -126,5 +133,8 @@ def test_quoted_names_all_the_way(databases: Databases, client: Client) -> None:
             "Out %s",
             'To "%s"',
         ).raise_for_status()
-        found = query(databases.target, f'SELECT count(*), min("a ""b"""), count("漢字"), max("100%") FROM {target}')  # fmt: skip
+        found = query(
+            databases.target,
+            f'SELECT count(*), min("a ""b"""), count("漢字"), max("100%") FROM {target}',
+        )
         assert found == [(500, "x%", 0, "")]

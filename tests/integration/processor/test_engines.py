@@ -145,7 +145,13 @@ def test_no_password_reaches_the_workers(private_server: EmbeddedPostgres, clien
     hba = private_server.data_directory / "pg_hba.conf"
     hba.write_text(f"local all mover scram-sha-256\n{hba.read_text()}")
     query(admin, "SELECT pg_reload_conf()")
-    query(admin, "CREATE TABLE shop AS SELECT i AS id FROM generate_series(1, 1000) i; ALTER TABLE shop ADD PRIMARY KEY (id); CREATE TABLE sold (id int)")  # fmt: skip
+    query(
+        admin,
+        (
+            "CREATE TABLE shop AS SELECT i AS id FROM generate_series(1, 1000) i; "
+            "ALTER TABLE shop ADD PRIMARY KEY (id); CREATE TABLE sold (id int)"
+        ),
+    )
     url = sa.make_url(private_server.url()).set(username="mover", password=secret)
     wrong = url.set(password="no")
     while _can_connect(wrong):  # the server rereads its file in its own time
@@ -158,9 +164,12 @@ def test_no_password_reaches_the_workers(private_server: EmbeddedPostgres, clien
     result = processor.process_mapper_job(text, "SELECT * FROM shop", unchanged, url, None, "sold")
     assert result.raise_for_status().total_rows_successful == 1000
     assert len({chunk.worker for chunk in result.chunk_results}) == 2
-    rows = query(admin, "SELECT r::text FROM mapper_dask_run r UNION ALL SELECT c::text FROM mapper_dask_chunk c")  # fmt: skip
+    rows = query(
+        admin,
+        ("SELECT r::text FROM mapper_dask_run r UNION ALL SELECT c::text FROM mapper_dask_chunk c"),
+    )
     assert not [row for (row,) in rows if "s3cr" in row]
-    query(admin, f"UPDATE mapper_dask_chunk SET state = 'UNASSIGNED' WHERE chunk_id = 3; DELETE FROM sold WHERE id BETWEEN 301 AND 400")  # fmt: skip  # noqa: F541
+    query(admin, (f"UPDATE mapper_dask_chunk SET state = 'UNASSIGNED' WHERE chunk_id = 3; " f"DELETE FROM sold WHERE id BETWEEN 301 AND 400"))  # fmt: skip  # noqa: F541
     with pytest.raises(ConfigurationError, match="pass source_conn"):
         processor.resume(result.run_id, target_conn=url)
     assert processor.resume(result.run_id, target_conn=url, source_conn=url).succeeded

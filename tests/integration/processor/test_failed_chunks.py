@@ -1,8 +1,6 @@
 """Chunks that fail are counted and named, and the rest is loaded or the run aborted."""
 
 # ruff: noqa: EM101 - short errors raised on purpose, spies that ignore what they see
-# ruff: noqa: E501 - a query reads better on one line
-
 from __future__ import annotations
 
 import pandas as pd
@@ -39,8 +37,12 @@ def test_continue_counts_and_names_what_failed(
     assert 'raise ValueError("no bread today")' in error
     assert fails_on_three_hundreds.__code__.co_filename.rpartition("/")[2] in error
     assert "mapper_dask/chunk" not in error
-    assert query(shop.target, "SELECT count(*), count(*) FILTER (WHERE id BETWEEN 301 AND 400) FROM sold") == [(900, 0)]  # fmt: skip
-    assert query(shop.target, "SELECT state, ended_at IS NOT NULL FROM mapper_dask_run") == [("FAILED", True)]  # fmt: skip
+    assert query(
+        shop.target, "SELECT count(*), count(*) FILTER (WHERE id BETWEEN 301 AND 400) FROM sold"
+    ) == [(900, 0)]
+    assert query(shop.target, "SELECT state, ended_at IS NOT NULL FROM mapper_dask_run") == [
+        ("FAILED", True)
+    ]
 
 
 @pytest.mark.parametrize("parallel", [True, False], ids=["dask", "loop"])

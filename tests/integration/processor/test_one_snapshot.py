@@ -1,8 +1,6 @@
 """All chunks of a run read one snapshot, or the result says that they did not."""
 
 # ruff: noqa: ARG001 - short errors raised on purpose, spies that ignore what they see
-# ruff: noqa: E501 - a query reads better on one line
-
 from __future__ import annotations
 
 import contextlib
@@ -31,7 +29,10 @@ def transfers(database: Database) -> Iterator[Callable[[], int]]:
             while not stop.is_set():
                 n = moved[0] * 37 % 1000
                 cursor.execute(
-                    "UPDATE account SET amount = amount + CASE id WHEN %s THEN 10 ELSE -10 END WHERE id IN (%s, %s)",
+                    (
+                        "UPDATE account SET amount = amount + CASE id WHEN %s THEN 10 ELSE -10 END "
+                        "WHERE id IN (%s, %s)"
+                    ),
                     (n + 1, n + 1, 1000 - n if 1000 - n != n + 1 else 1),
                 )
                 connection.commit()
@@ -48,7 +49,13 @@ def transfers(database: Database) -> Iterator[Callable[[], int]]:
 
 @pytest.fixture
 def accounts(databases: Databases) -> Databases:
-    query(databases.source, "CREATE TABLE account AS SELECT i AS id, 1000 AS amount FROM generate_series(1, 1000) i; ALTER TABLE account ADD PRIMARY KEY (id)")  # fmt: skip
+    query(
+        databases.source,
+        (
+            "CREATE TABLE account AS SELECT i AS id, 1000 AS amount "
+            "FROM generate_series(1, 1000) i; ALTER TABLE account ADD PRIMARY KEY (id)"
+        ),
+    )
     query(databases.target, "CREATE TABLE sold (id int, amount int)")
     return databases
 
@@ -71,7 +78,9 @@ def test_one_snapshot_under_concurrent_transfers(
             assert moved() > before
             assert result.consistent
             assert len({chunk.snapshot for chunk in result.chunk_results}) == 1
-            assert query(accounts.target, "SELECT sum(amount), count(*), count(DISTINCT id) FROM sold") == [(1_000_000, 1000, 1000)]  # fmt: skip
+            assert query(
+                accounts.target, "SELECT sum(amount), count(*), count(DISTINCT id) FROM sold"
+            ) == [(1_000_000, 1000, 1000)]
 
 
 def test_without_a_snapshot_the_result_says_so(accounts: Databases) -> None:
@@ -88,7 +97,14 @@ def test_lost_snapshot_is_said(shop: Databases, monkeypatch: pytest.MonkeyPatch)
     def end_keeper(frame: pd.DataFrame) -> pd.DataFrame:
         if (frame.id == 450).any() and len(frame) == 100 and not killed:
             killed.append(1)
-            query(shop.source, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY xact_start LIMIT 1")  # fmt: skip
+            query(
+                shop.source,
+                (
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid() "
+                    "ORDER BY xact_start LIMIT 1"
+                ),
+            )
         return frame
 
     result = process(shop, end_keeper, run_id="r").raise_for_status()

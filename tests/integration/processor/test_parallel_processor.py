@@ -126,10 +126,16 @@ def test_an_error_of_the_target_ends_the_read(databases: Databases) -> None:
     )
     assert "t_id_check" in str(result.chunk_results[0].error)
     assert count(databases.target, "t") == 0
-    assert query(databases.source, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY (%' AND state = 'active' AND pid <> pg_backend_pid()") == [(0,)]  # fmt: skip
+    assert query(
+        databases.source,
+        (
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY (%' "
+            "AND state = 'active' AND pid <> pg_backend_pid()"
+        ),
+    ) == [(0,)]
 
 
-# -- 300,000 rows -----------------------------------------------------------------------------------
+# -- 300,000 rows ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +158,11 @@ def big(postgres_server: Server) -> Iterator[Databases]:
 def big_target(big: Databases) -> Databases:
     query(
         big.target,
-        "DROP TABLE IF EXISTS done; CREATE TABLE done (id int, k int8, name text, price numeric, at timestamptz, week int)",
+        (
+            "DROP TABLE IF EXISTS done; "
+            "CREATE TABLE done (id int, k int8, name text, price numeric, at "
+            "timestamptz, week int)"
+        ),
     )
     return big
 
@@ -189,7 +199,13 @@ def test_three_hundred_thousand_rows_arrive_once(
     assert result.chunks_succeeded == result.chunks_total >= (30 if "key_range" in kinds else 55)
     done = BIG_DONE.replace("price * 2 AS price", "(price * 2)::numeric AS price")
     assert difference(big_target, "done", done) == (0, 0)
-    stored = query(big_target.target, f"SELECT DISTINCT bounds ->> 'kind' FROM mapper_dask_chunk WHERE run_id = '{result.run_id}'")  # fmt: skip
+    stored = query(
+        big_target.target,
+        (
+            f"SELECT DISTINCT bounds ->> 'kind' FROM mapper_dask_chunk "
+            f"WHERE run_id = '{result.run_id}'"
+        ),
+    )
     assert {kind for (kind,) in stored} == kinds
     workers = {chunk.worker for chunk in result.chunk_results}
     assert len(workers) == (2 if parallel else 1)
@@ -206,7 +222,13 @@ def test_sixty_chunks_on_a_cluster_of_its_own(big_target: Databases) -> None:
 
 
 def test_without_a_function_bytes_pass_through(big_target: Databases, client: Client) -> None:
-    query(big_target.target, "DROP TABLE done; CREATE TABLE done (id int, k int8, name text, price numeric(12,3), at timestamptz)")  # fmt: skip
+    query(
+        big_target.target,
+        (
+            "DROP TABLE done; CREATE TABLE done (id int, k int8, name text, price "
+            "numeric(12,3), at timestamptz)"
+        ),
+    )
     result = ParallelProcessor(chunk_size=SIZE, client=client).process_mapper_job(
         big_target.source.url,
         BIG_SQL,
@@ -226,7 +248,10 @@ def test_the_first_example(databases: Databases) -> None:
         "CREATE TABLE flights (id int PRIMARY KEY, distance int, air_time float8);"
         "INSERT INTO flights SELECT i, i * 3, nullif(i % 90, 0) FROM generate_series(1, 200) i",
     )
-    query(databases.target, "CREATE TABLE flights_clean (id int, distance int, air_time float8, speed float8)")  # fmt: skip
+    query(
+        databases.target,
+        ("CREATE TABLE flights_clean (id int, distance int, air_time float8, speed float8)"),
+    )
     processor = ParallelProcessor(max_workers=4, chunk_size=50_000, enable_parallel=True)
     result = processor.process_mapper_job(
         source_conn=databases.source.url,
@@ -241,7 +266,7 @@ def test_the_first_example(databases: Databases) -> None:
     assert result.total_rows_failed == 0
     assert (result.chunks_succeeded, result.chunks_total) == (1, 1)
     assert query(databases.target, "SELECT count(*), count(speed), sum(speed)::int8 FROM flights_clean") == query(
-        databases.source, "SELECT count(*), count(air_time), sum(distance / air_time * 60)::int8 FROM flights"
+        databases.source, ("SELECT count(*), count(air_time), sum(distance / air_time * 60)::int8 " "FROM flights")
     )  # fmt: skip
 
 

@@ -1,8 +1,5 @@
 """Runs resumed: from the stored plan, by the same job, and never by another."""
 
-
-# ruff: noqa: E501 - a query reads better on one line
-
 from __future__ import annotations
 
 from typing import Any
@@ -57,7 +54,10 @@ def test_resume_after_the_function_was_mended(shop: Databases, client: Client) -
 
 def test_resume_takes_the_stored_plan(shop: Databases) -> None:
     first = process(shop, fails_on_three_hundreds, on_error="continue", run_id="r")
-    query(shop.source, "INSERT INTO shop SELECT i, 'late', 0 FROM generate_series(1001, 5000) i; ANALYZE")  # fmt: skip
+    query(
+        shop.source,
+        ("INSERT INTO shop SELECT i, 'late', 0 FROM generate_series(1001, 5000) i; ANALYZE"),
+    )
     result = process(shop, _mended("fails_on_three_hundreds"), on_error="continue", run_id="r")
     assert [c.bounds for c in result.chunk_results] == [c.bounds for c in first.chunk_results]
     assert result.raise_for_status().rows_this_run == 100
@@ -74,7 +74,13 @@ def test_resume_of_a_lambda_asks_for_it(shop: Databases) -> None:
 
 def test_resume_finds_an_importable_function(shop: Databases) -> None:
     first = process(shop, unchanged)
-    query(shop.target, "UPDATE mapper_dask_chunk SET state = 'ASSIGNED' WHERE chunk_id = 2; DELETE FROM sold WHERE id BETWEEN 201 AND 300")  # fmt: skip
+    query(
+        shop.target,
+        (
+            "UPDATE mapper_dask_chunk SET state = 'ASSIGNED' WHERE chunk_id = 2; "
+            "DELETE FROM sold WHERE id BETWEEN 201 AND 300"
+        ),
+    )
     result = ParallelProcessor(enable_parallel=False).resume(
         first.run_id, target_conn=shop.target.url
     )
@@ -125,7 +131,14 @@ def test_another_job_under_the_same_run_id_is_refused(
 def test_another_source_under_the_same_run_id_is_refused(shop: Databases) -> None:
     """The same text over another database is another job: its rows would be mixed in."""
     process(shop, fails_on_three_hundreds, on_error="continue", run_id="r")
-    query(shop.target, "CREATE TABLE shop AS SELECT i AS id, 'other'::text AS name, 0::numeric(10,2) AS price FROM generate_series(1, 1000) i")  # fmt: skip
+    query(
+        shop.target,
+        (
+            "CREATE TABLE shop AS "
+            "SELECT i AS id, 'other'::text AS name, 0::numeric(10,2) AS price "
+            "FROM generate_series(1, 1000) i"
+        ),
+    )
     elsewhere = Databases(shop.target, shop.target)
     with pytest.raises(FingerprintError):
         process(elsewhere, _mended("fails_on_three_hundreds"), on_error="continue", run_id="r")

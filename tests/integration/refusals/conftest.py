@@ -4,7 +4,7 @@ Every refusal names the field and the remedy, leaves both databases as they were
 of the ledger), starts no worker process and shows no secret: ``refused`` looks at all of it.
 """
 
-# ruff: noqa: EM101, E501 - short errors raised on purpose; a query reads better on one line
+# ruff: noqa: EM101 - short errors raised on purpose
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from typing import Any
 import cloudpickle
 import pytest
 import sqlalchemy as sa
-from distributed import Client, LocalCluster
 
 from mapper_dask import ParallelProcessor
 from mapper_dask.connections.masking import secrets_of
@@ -40,8 +39,12 @@ from tests.integration.refusals.shop import (
 def premises(postgres_server: Server) -> Iterator[Databases]:
     """A thousand rows to move, in ten chunks of a hundred, for every test of this file."""
     with fresh_databases(postgres_server) as databases:
-        databases.source.execute("CREATE TABLE shop (id int PRIMARY KEY, name text, price numeric(10,2))")  # fmt: skip
-        databases.source.execute(f"INSERT INTO shop SELECT i, 'n' || i, i / 4.0 FROM generate_series(1, {ROWS}) i")  # fmt: skip
+        databases.source.execute(
+            "CREATE TABLE shop (id int PRIMARY KEY, name text, price numeric(10,2))"
+        )
+        databases.source.execute(
+            f"INSERT INTO shop SELECT i, 'n' || i, i / 4.0 FROM generate_series(1, {ROWS}) i"
+        )
         databases.source.execute("ANALYZE")
         yield databases
 
@@ -89,23 +92,6 @@ def assert_hidden(error: MapperError, shop: Databases) -> None:
         for secret in secrets_of(url):
             assert secret not in "".join(seen)
             assert secret.encode() not in pickled
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    """Two worker processes, which the tests of this file share."""
-    with (
-        LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
 
 
 @pytest.fixture(params=["dask", "loop"])

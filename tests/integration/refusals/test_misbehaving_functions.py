@@ -1,6 +1,6 @@
 """What a chunk says whose function misbehaves."""
 
-# ruff: noqa: EM101, E501 - short errors raised on purpose; a query reads better on one line
+# ruff: noqa: EM101 - short errors raised on purpose
 
 from __future__ import annotations
 
@@ -87,18 +87,43 @@ def changes_a_type(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 MISBEHAVING = [
-    (raises, ["the function raised ValueError: no bread today", "Traceback", f'{HERE}", line ', 'raise ValueError("no bread today")']),
-    (raises_in_pandas, ["the function raised KeyError: 'prize'", f'{HERE}", line ', 'frame.assign(price=frame["prize"])']),
-    (raises_from_another, ["the function raised UnpicklableError: the shop is shut", 'raise ValueError("no bread today")', "raise UnpicklableError(threading.Lock()) from error"]),
+    (
+        raises,
+        [
+            "the function raised ValueError: no bread today",
+            "Traceback",
+            f'{HERE}", line ',
+            'raise ValueError("no bread today")',
+        ],
+    ),
+    (
+        raises_in_pandas,
+        [
+            "the function raised KeyError: 'prize'",
+            f'{HERE}", line ',
+            'frame.assign(price=frame["prize"])',
+        ],
+    ),
+    (
+        raises_from_another,
+        [
+            "the function raised UnpicklableError: the shop is shut",
+            'raise ValueError("no bread today")',
+            "raise UnpicklableError(threading.Lock()) from error",
+        ],
+    ),
     (returns_nothing, ["the function returned NoneType, it must return a pandas DataFrame"]),
     (returns_a_series, ["the function returned Series, it must return a pandas DataFrame"]),
     (adds_a_column, ["other columns than before: missing [], new ['seen']"]),
     (drops_a_column, ["other columns than before: missing ['price'], new []"]),
     (renames_a_column, ["other columns than before: missing ['name'], new ['label']"]),
-    (doubles_a_column, ["returned columns ['id', 'name', 'price', 'name']; they must be texts, each once"]),
+    (
+        doubles_a_column,
+        [("returned columns ['id', 'name', 'price', 'name']; they must be texts, each once")],
+    ),
     (numbers_its_columns, ["returned columns [0, 1, 2]; they must be texts, each once"]),
     (changes_a_type, ["price"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -115,8 +140,12 @@ def test_a_chunk_whose_function_misbehaves(
         assert words in error
     assert "mapper_dask/chunk" not in error
     assert (result.chunks_succeeded, result.total_rows_successful) == (9, 900)
-    assert shop.target.fetch("SELECT count(*), count(*) FILTER (WHERE id BETWEEN 301 AND 400) FROM sold") == [(900, 0)]  # fmt: skip
-    [(chunk, noted)] = shop.target.fetch("SELECT chunk_id, error FROM mapper_dask_chunk WHERE state = 'PROCESSED_WITH_ERROR'")  # fmt: skip
+    assert shop.target.fetch(
+        "SELECT count(*), count(*) FILTER (WHERE id BETWEEN 301 AND 400) FROM sold"
+    ) == [(900, 0)]
+    [(chunk, noted)] = shop.target.fetch(
+        "SELECT chunk_id, error FROM mapper_dask_chunk WHERE state = 'PROCESSED_WITH_ERROR'"
+    )
     assert (chunk, f"chunk 3 [301, 401): {noted}") == (3, error)
 
 

@@ -1,7 +1,5 @@
 """Connections refused before the first row moves."""
 
-# ruff: noqa: E501 - short errors raised on purpose; a query reads better on one line
-
 from __future__ import annotations
 
 from typing import Any
@@ -26,10 +24,15 @@ def test_a_database_that_cannot_be_reached(
     good = secretive(getattr(shop, field.removesuffix("_conn")))
     connection, told = {
         "port": (CLOSED_PORT, "Connection refused"),
-        "host": (sa.URL.create("postgresql+psycopg2", "mover", SECRET, "nohost.invalid", database="shop"), "could not translate host name"),
+        "host": (
+            sa.URL.create(
+                "postgresql+psycopg2", "mover", SECRET, "nohost.invalid", database="shop"
+            ),
+            "could not translate host name",
+        ),
         "database": (good.set(database="nothing"), 'database "nothing" does not exist'),
         "user": (good.set(username="nobody_here"), "nobody_here"),
-    }[case]  # fmt: skip
+    }[case]
     error = refused(ConnectionFailedError, field, **{field: connection})
     assert "cannot connect to postgresql+psycopg2://" in str(error)
     assert ":***@" in str(error)

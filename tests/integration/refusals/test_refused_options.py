@@ -1,7 +1,5 @@
 """Options, clusters, functions and scripts refused before the first row moves."""
 
-# ruff: noqa: E501 - short errors raised on purpose; a query reads better on one line
-
 from __future__ import annotations
 
 import threading
@@ -47,16 +45,47 @@ def test_a_count_that_is_none(name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "remedy"),
     [
-        *(("chunk_size", value, "must be an integer of at least 1") for value in (0, -1, True, "100", 1.5, None)),
-        *(("reject_limit", value, "must be an integer of at least 0") for value in (-1, True, "1", 0.5)),
-        *(("strategy", value, "must be one of OFFSET_LIMIT, KEY_BASED, ROWID_BASED or None") for value in ("fastest", "", 1, ["KEY_BASED"])),
-        *(("on_error", value, "must be 'abort' or 'continue'") for value in ("ignore", "", None, ["abort"])),
-        *(("write_disposition", value, "must be 'append', 'replace' or 'merge'") for value in ("upsert", "", None, ["append"])),
-        *(("dtype_backend", value, "must be 'pyarrow' or 'numpy_nullable'") for value in ("numpy", None)),
-        *(("transformation_logic", value, "must be a function DataFrame → DataFrame or None") for value in (5, "lambda f: f", pd.DataFrame())),
-        *(("columns", value, "must be a list of column names, each once") for value in ([], "id", ["id", "id"], [1])),
-        ("columns", ["id", "nothing"], "'nothing' is not a column of the query; it has: id, name, price"),
-        *(("primary_key", value, "must be a column name, a list of them, or None") for value in (5, [], ["id", "id"])),
+        *(
+            ("chunk_size", value, "must be an integer of at least 1")
+            for value in (0, -1, True, "100", 1.5, None)
+        ),
+        *(
+            ("reject_limit", value, "must be an integer of at least 0")
+            for value in (-1, True, "1", 0.5)
+        ),
+        *(
+            ("strategy", value, "must be one of OFFSET_LIMIT, KEY_BASED, ROWID_BASED or None")
+            for value in ("fastest", "", 1, ["KEY_BASED"])
+        ),
+        *(
+            ("on_error", value, "must be 'abort' or 'continue'")
+            for value in ("ignore", "", None, ["abort"])
+        ),
+        *(
+            ("write_disposition", value, "must be 'append', 'replace' or 'merge'")
+            for value in ("upsert", "", None, ["append"])
+        ),
+        *(
+            ("dtype_backend", value, "must be 'pyarrow' or 'numpy_nullable'")
+            for value in ("numpy", None)
+        ),
+        *(
+            ("transformation_logic", value, "must be a function DataFrame → DataFrame or None")
+            for value in (5, "lambda f: f", pd.DataFrame())
+        ),
+        *(
+            ("columns", value, "must be a list of column names, each once")
+            for value in ([], "id", ["id", "id"], [1])
+        ),
+        (
+            "columns",
+            ["id", "nothing"],
+            "'nothing' is not a column of the query; it has: id, name, price",
+        ),
+        *(
+            ("primary_key", value, "must be a column name, a list of them, or None")
+            for value in (5, [], ["id", "id"])
+        ),
         ("newest_by", "id", "needs write_disposition='merge'"),
         *(("target_table", value, "must be a name or None") for value in (5, "", ["sold"])),
         *(("target_schema", value, "must be a name or None") for value in (5, "", ["public"])),
@@ -66,7 +95,7 @@ def test_a_count_that_is_none(name: str, value: Any) -> None:
         ("retires", 3, "it has atomic, chunk_size, "),
     ],
     ids=lambda value: repr(value)[:24],
-)  # fmt: skip
+)
 def test_an_option_of_no_use(refused: Refused, field: str, value: Any, remedy: str) -> None:
     kind = UnknownOptionError if field == "retires" else ConfigurationError
     assert remedy in str(refused(kind, field, **{field: value}))
@@ -131,7 +160,7 @@ def test_a_function_that_does_not_pickle(refused: Refused, shop: Databases) -> N
     move(shop, processor=here, transformation_logic=function).raise_for_status()
 
 
-# -- scripts ----------------------------------------------------------------------------------------
+# -- scripts ---------------------------------------------------------------------------------------
 
 
 SCRIPT = """\

@@ -1,7 +1,5 @@
 """Queries, keys and strategies refused before the first row moves."""
 
-# ruff: noqa: E501 - short errors raised on purpose; a query reads better on one line
-
 from __future__ import annotations
 
 from typing import Any
@@ -28,11 +26,26 @@ from tests.integration.refusals.shop import Refused
         ("SELECT id FRM shop WHERE", "42601", "shop", 'syntax error at or near "shop"'),
         ("SELECT total(id) FROM shop", "42883", "total", "function total(integer) does not exist"),
         ("SELECT * FROM shop WHERE id = %s", "42601", "%", "params: %s in source_sql"),
-        ("WITH gone AS (DELETE FROM shop RETURNING *) TABLE gone", "0A000", "gone", "data-modifying"),
+        (
+            "WITH gone AS (DELETE FROM shop RETURNING *) TABLE gone",
+            "0A000",
+            "gone",
+            "data-modifying",
+        ),
         ("SELECT * INTO copied FROM shop", "42601", "copied", "SELECT ... INTO is not allowed"),
     ],
-    ids=["column", "second line", "indented", "table", "syntax", "function", "placeholder", "with delete", "into"],
-)  # fmt: skip
+    ids=[
+        "column",
+        "second line",
+        "indented",
+        "table",
+        "syntax",
+        "function",
+        "placeholder",
+        "with delete",
+        "into",
+    ],
+)
 @pytest.mark.parametrize("target", [True, False], ids=["run", "dry run"])
 def test_bad_sql(
     refused: Refused, sql: str, sqlstate: str, at: str, told: str, *, target: bool
@@ -123,11 +136,26 @@ def test_a_key_that_cannot_be_used(
 @pytest.mark.parametrize(
     ("strategy", "sql", "field", "told"),
     [
-        ("ROWID_BASED", "SELECT a.* FROM shop a JOIN shop b USING (id)", "strategy", "one plain table"),
-        ("KEY_BASED", "SELECT name, count(*) FROM shop GROUP BY 1", "key_column", "Pass key_column"),
-        ("OFFSET_LIMIT", "SELECT id % 3 AS k FROM shop ORDER BY k", "key_column", "pass key_column"),
+        (
+            "ROWID_BASED",
+            "SELECT a.* FROM shop a JOIN shop b USING (id)",
+            "strategy",
+            "one plain table",
+        ),
+        (
+            "KEY_BASED",
+            "SELECT name, count(*) FROM shop GROUP BY 1",
+            "key_column",
+            "Pass key_column",
+        ),
+        (
+            "OFFSET_LIMIT",
+            "SELECT id % 3 AS k FROM shop ORDER BY k",
+            "key_column",
+            "pass key_column",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_strategy_that_does_not_fit_the_query(
     refused: Refused, strategy: str, sql: str, field: str, told: str
 ) -> None:

@@ -1,7 +1,5 @@
 """Targets refused before the first row moves: missing, unfit, not permitted."""
 
-# ruff: noqa: E501 - short errors raised on purpose; a query reads better on one line
-
 from __future__ import annotations
 
 import uuid
@@ -28,7 +26,7 @@ def test_the_good_job_is_not_refused(shop: Databases) -> None:
     assert tables(shop.target)["public.mapper_dask_chunk"] == 10
 
 
-# -- the target -------------------------------------------------------------------------------------
+# -- the target ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -126,7 +124,9 @@ def test_a_target_that_does_not_fit(
 
 def test_an_identity_that_is_always_generated_keeps_the_rows_values(shop: Databases) -> None:
     """COPY writes such a column, and a value must arrive as it left: there is nothing to refuse."""
-    shop.target.execute("CREATE TABLE kept (id int GENERATED ALWAYS AS IDENTITY, name text, price numeric)")  # fmt: skip
+    shop.target.execute(
+        "CREATE TABLE kept (id int GENERATED ALWAYS AS IDENTITY, name text, price numeric)"
+    )
     move(shop, processor=ParallelProcessor(1, SIZE), target_table="kept").raise_for_status()
     assert shop.target.fetch("SELECT count(*) FROM kept WHERE name = 'n' || id") == [(ROWS,)]
 
@@ -151,13 +151,18 @@ def test_a_view_that_takes_no_rows(
 def test_a_view_with_a_trigger_takes_them(shop: Databases) -> None:
     """Views are not refused for being views."""
     shop.target.execute("CREATE VIEW shown AS SELECT * FROM sold")
-    shop.target.execute("CREATE FUNCTION pass_on() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO sold SELECT NEW.*; RETURN NEW; END'")  # fmt: skip
-    shop.target.execute("CREATE TRIGGER pass_on INSTEAD OF INSERT ON shown FOR EACH ROW EXECUTE FUNCTION pass_on()")  # fmt: skip
+    shop.target.execute(
+        "CREATE FUNCTION pass_on() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN "
+        "INSERT INTO sold SELECT NEW.*; RETURN NEW; END'"
+    )
+    shop.target.execute(
+        "CREATE TRIGGER pass_on INSTEAD OF INSERT ON shown FOR EACH ROW EXECUTE FUNCTION pass_on()"
+    )
     move(shop, processor=ParallelProcessor(1, SIZE), target_table="shown").raise_for_status()
     assert tables(shop.target)["public.sold"] == ROWS
 
 
-# -- rights -----------------------------------------------------------------------------------------
+# -- rights ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -216,7 +221,12 @@ def test_a_right_to_insert_is_all_it_takes(shop: Databases, role: str) -> None:
 def test_no_right_to_make_the_ledger(refused: Refused, shop: Databases, role: str) -> None:
     shop.target.execute(f"GRANT INSERT ON sold TO {role}")
     shop.target.execute(f"REVOKE CREATE ON SCHEMA public FROM {role}")
-    error = refused(TargetError, "target_conn", target_conn=acting_as(role, shop.target), processor=ParallelProcessor(1, SIZE))  # fmt: skip
+    error = refused(
+        TargetError,
+        "target_conn",
+        target_conn=acting_as(role, shop.target),
+        processor=ParallelProcessor(1, SIZE),
+    )
     assert f"GRANT CREATE ON SCHEMA public TO {role}" in str(error)
 
 
