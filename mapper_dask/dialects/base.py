@@ -103,7 +103,7 @@ class Dialect(Protocol):
         ...
 
     def whole_table(self, table: str) -> str:
-        """Return the table expression that stands for a table, unrestricted, in a splice."""
+        """Return the expression of a whole table, unrestricted, in a splice."""
         ...
 
     def sampled(self, query: SourceQuery, percent: float) -> str:

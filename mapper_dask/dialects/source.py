@@ -50,7 +50,7 @@ class Source(Session, Protocol):
         ...
 
     def back_to_mark(self) -> None:
-        """Let the transaction go on from the mark, after a refusal."""
+        """Roll the transaction back to the mark, after a refusal."""
         ...
 
     def meaning(self) -> Settings:
@@ -87,7 +87,7 @@ class Source(Session, Protocol):
     def relied(self, columns: Sequence[Column]) -> Relied | None:
         """Return what the queries of this transaction have read, and how that is defined.
 
-        None where the database itself refuses to go on in a state before such a change.
+        None where the database itself refuses to read a state before such a change.
         """
         ...
 
@@ -134,7 +134,7 @@ class Source(Session, Protocol):
         ...
 
     def has_duplicates(self, sql: str, keys: Sequence[str]) -> bool:
-        """Return whether one key stands in two rows."""
+        """Return whether two rows have the same key."""
         ...
 
     def chunk_query(self, query: SourceQuery, chunk: Chunk) -> str:
@@ -163,5 +163,5 @@ class Source(Session, Protocol):
         ...
 
     def remedy(self, sql: str, error: DatabaseError) -> Refusal:
-        """Return what is told of a query that was refused; ends the session's transaction."""
+        """Return what to do about a query that was refused; ends the session's transaction."""
         ...

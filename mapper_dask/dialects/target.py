@@ -28,7 +28,7 @@ from mapper_dask.schema.facts import (
 class Evidence(Protocol):
     """What a database can tell of where a table's rows come from, and whether it is still that one.
 
-    A number stands for the transaction that wrote a row, where rows tell it.
+    A number stands for the transaction that wrote a row, where rows carry one.
     """
 
     def mark(self, schema: str, name: str) -> TableMark | None:

@@ -131,7 +131,7 @@ class OracleSource(OracleSession):
         return [mark.key for mark in marks]
 
     def has_duplicates(self, sql: str, keys: Sequence[str]) -> bool:
-        """Return whether one key stands in two rows of the query; NULLs count as equal."""
+        """Return whether two rows of the query have the same key; NULLs count as equal."""
         ((found,),) = self._fetched(queries.duplicates(sql, keys))
         return bool(found)
 

@@ -95,7 +95,7 @@ class PostgreSQLSource(PostgreSQLSession):
             cursor.execute("SAVEPOINT mapper_dask_mark")
 
     def back_to_mark(self) -> None:
-        """Let the transaction go on from the mark."""
+        """Roll the transaction back to the mark."""
         with self.conn.cursor() as cursor:
             cursor.execute("ROLLBACK TO SAVEPOINT mapper_dask_mark")
 
@@ -210,7 +210,7 @@ class PostgreSQLSource(PostgreSQLSession):
         return [mark.key for mark in self.key_marks(sql, query.keys, 1)]
 
     def has_duplicates(self, sql: str, keys: Sequence[str]) -> bool:
-        """Return whether one key stands in two rows of the query; NULLs count as equal."""
+        """Return whether two rows of the query have the same key; NULLs count as equal."""
         return bool(statement.rows(self.conn, queries.duplicates(sql, keys)))
 
     def chunk_query(self, query: SourceQuery, chunk: Chunk) -> str:
