@@ -263,7 +263,7 @@ class ChunkProcessor:
             return self._committed(attempt, fill)
 
     def _accounted(self, target: TargetSession, attempt: _Attempt) -> ChunkResult:
-        """Enter the rows that were set aside, and the counts, in the chunk's transaction.
+        """Record the rejected rows and the counts in the chunk's transaction.
 
         The rows are sent, so the target is locked: its definition is the one they were sent to.
         """
@@ -309,7 +309,7 @@ class ChunkProcessor:
     def _load_whole(
         self, batches: Iterator[pa.Table], target: TargetSession, attempt: _Attempt
     ) -> None:
-        """Load every row, or raise; all of them are there when what is deferred has happened."""
+        """Load every row, or raise; after that, deferred constraints and triggers are executed."""
         table = self._load.table
         watch = target.session.watch(table)
         for rows in batches:

@@ -77,16 +77,16 @@ def _told(task: ReadTask) -> Iterator[None]:
 
 
 def _in_the_way(task: ReadTask) -> str:
-    """Return who waits for the run's keeper; the session that has failed is not there to ask it."""
+    """Return who waits for the run's keeper, by a new session, since the failed one is gone."""
     try:
         with open_source(task.source) as session:
             return session.waits_for_keeper(keeper_name(task.tag))
-    except DatabaseError:  # what was met first is told then
+    except DatabaseError:  # the first error is raised then
         return ""
 
 
 def _remedy(task: ReadTask, error: DatabaseError) -> str:
-    """Return what to grant for a read that was refused: a function met it, or it was revoked."""
+    """Return the grants for a refused read: needed within a function, or revoked since."""
     with contextlib.suppress(DatabaseError), open_source(task.source) as session:
         return remedy_of(session, task.query.sql, error)
     return ""

@@ -71,7 +71,7 @@ class ChunkReader:
         self.snapshot: str | None = None
         """The snapshot that is read, once the first rows are here."""
         name = f"mapper-dask-read-{chunk.chunk_id}"
-        # In the context of who reads: what halts that, breaks this off.
+        # In the caller's context, so that halting the caller breaks this off, too.
         read = contextvars.copy_context().run
         threading.Thread(target=read, args=(self._read,), name=name, daemon=True).start()
 

@@ -324,7 +324,7 @@ def _enter(
 
 
 def _settle(tables: FlowTables, job: FlowJob, window: Window, run_id: str) -> None:
-    """Note what became of a window that another run has left open."""
+    """Record the outcome of a window that another run has left open."""
     state = _verdict(job, window)
     if state is JobState.DISCARDED:
         state = _given_up(job, window)
@@ -376,7 +376,7 @@ def _verdict(job: FlowJob, window: Window) -> JobState | None:
 
 
 def _given_up(job: FlowJob, window: Window) -> JobState:
-    """Drop what a window's run has staged, unless it has been published in this moment."""
+    """Drop what a window's run has staged, unless it was published meanwhile."""
     ledger = RunLedger(resolved(job.job).loads_into, window.run_id)
     with contextlib.suppress(RunNotFoundError):
         stored_runs.require_known(ledger)

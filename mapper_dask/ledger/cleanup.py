@@ -197,7 +197,7 @@ def clean(
 
 
 def _stale_flows(target: ConnectionRef, seconds: float, *, unfinished: bool) -> tuple[str, ...]:
-    """Return the runs of flows that may go: the last that an incremental job builds on may not."""
+    """Return the runs of flows that may be removed: not the last one of an incremental job."""
     with _session(target) as ledger:
         if not FlowTables(ledger.store).exists():
             return ()

@@ -95,7 +95,7 @@ def still_there(target: ConnectionRef, stored: StoredRun) -> Verdict:
 
 
 def caveats(target: ConnectionRef, table: TargetTable) -> tuple[str, ...]:
-    """Return what a plan must say of how long its target keeps rows, and of its session."""
+    """Return a plan's notes on the durability of its target's rows, and on its session."""
     with open_target(target, "target_conn") as session:
         changed = session.changed_to_load(table.columns)
         mark = session.evidence.mark(table.schema, table.name)
@@ -200,7 +200,7 @@ class _Look:
         return str(self.stored.plan.target)
 
     def _table(self, noted: StoredEvidence) -> TargetTable | None:
-        """Return the table that holds the rows; its name is looked up, never run."""
+        """Return the table that holds the rows; its name is looked up, never run as SQL."""
         job, publication = self.stored.plan.job, self.stored.plan.publication
         if publication is not None and not noted.succeeded:
             schema, name = publication.schema, staging_of(self.stored.run_id)
@@ -229,7 +229,7 @@ class _Look:
         return Verdict(standing, loaded, possible, seen, now)
 
     def _others(self, now: TableMark) -> list[int]:
-        """Return the transactions whose rows are shown to be other runs'."""
+        """Return the transactions whose rows are proved to be other runs'."""
         if not self.ledger.is_current():
             return []
         found = self.ledger.others(self.stored.run_id, now.cluster)

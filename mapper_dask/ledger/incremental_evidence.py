@@ -219,7 +219,7 @@ def _expected(job: FlowJob, read: Read) -> Held | None:
 
 
 def _ask(job: FlowJob, question: Any) -> Any:
-    """Return what a question about a job's target is answered; None where there is no table."""
+    """Return the answer to a query about a job's target; None where there is no table."""
     name = job.incremental.column if job.incremental else ""
     with open_target(resolved(job.job).loads_into, "target_conn") as target:
         table = target.target_table(job.job.target_schema, str(job.job.target_table))

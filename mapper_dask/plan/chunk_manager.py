@@ -137,7 +137,7 @@ class ChunkManager:
     def restore(
         self, source: Source, job: MapperJob, stored: StoredPlan, chunks: Sequence[Chunk]
     ) -> ChunkPlan:
-        """Return a stored plan over the source as it is now; its chunks are never cut anew."""
+        """Return a stored plan over the source as it is now; its chunks are never cut again."""
         opened = references.opened(job.source_sql, source.dialect.literal)
         seen = survey(source, opened.sql)
         strategy = ChunkingStrategy[stored.strategy]
@@ -243,7 +243,7 @@ def _target_name(job: MapperJob) -> str | None:
 
 
 def _read_estimate(source: Source, seen: Survey, job: MapperJob) -> Estimate:
-    """Return what is expected of the columns that are read."""
+    """Return the estimate for the columns that are read."""
     if job.chunk_size != AUTO or job.columns is None:
         return seen.estimate
     query = seen.source_query((), job.columns, spliced=False)

@@ -44,7 +44,7 @@ def of_chunks(source: Source, seen: Survey, query: SourceQuery, chunks: Sequence
 
 
 def before_walking(source: Source, seen: Survey, query: SourceQuery, size: int) -> Burden:
-    """Return what chunks would cost, as far as that can be told without a look at the rows.
+    """Return what chunks would cost, as far as that can be estimated without reading rows.
 
     The chunk of NULL keys has no bounds, and its predicate reaches as far into the query as a
     range does: but not below an outer join, which may add the NULLs.

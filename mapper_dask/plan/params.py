@@ -280,7 +280,7 @@ def _refusal(mark: Placeholder, what: str) -> ConfigurationError:
 
 
 def _spaced(sql: str, mark: Placeholder, written: str) -> str:
-    """Return a literal with a blank where it would run into what stands beside it."""
+    """Return a literal with blanks where it would run into its neighbours."""
     before, after = sql[mark.start - 1 : mark.start], sql[mark.end : mark.end + 1]
     head = "" if before in _APART else " "
     tail = "" if after in _APART else " "

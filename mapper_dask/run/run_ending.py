@@ -47,7 +47,7 @@ class RunEnding:
             stored_runs.end_reading(resolved(self.job).source, str(self.watch.run_id))
 
     def told(self, command: Callable[[str], str] | None) -> str:
-        """Return one line: how far it came, and the command that resumes it."""
+        """Return one line: its progress, and the command that resumes it."""
         if self.job.target_conn is None:
             return "interrupted: a dry run loads nothing, so there is nothing to resume"
         ledger = self._ledger(self.watch.run_id or self.job.run_id)  # it may be one that is known
