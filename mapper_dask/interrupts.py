@@ -39,7 +39,7 @@ class Ending(Protocol):
         """Write that it is cancelled; nothing of it commits afterwards. May be called again."""
         ...
 
-    def told(self, command: Callable[[str], str] | None) -> str:
+    def report(self, command: Callable[[str], str] | None) -> str:
         """Return one line: how far it came, and the command that resumes it.
 
         Parameters
@@ -216,7 +216,7 @@ def _closed(
     task.interrupt()  # what computes for ever, and is no function that was broken off
     try:
         ending.stop()
-        return ending.told(command)
+        return ending.report(command)
     except Exception as error:  # noqa: BLE001 - some line is always better than none
         return _unwritten(f"{type(error).__name__}")
 

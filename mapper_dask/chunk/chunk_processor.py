@@ -28,7 +28,7 @@ from mapper_dask.chunk.load import (
 )
 from mapper_dask.chunk.reading import BufferedChunk, ChunkReader, reading_of
 from mapper_dask.chunk.refused_row import of_row
-from mapper_dask.chunk.rows import refused_by_target, through, with_chunk
+from mapper_dask.chunk.rows import process_batch, refused_by_target, with_chunk
 from mapper_dask.chunk.spooled import SpooledReading
 from mapper_dask.chunk.task import ChunkTask, LoadTask
 from mapper_dask.connections.pool import close_idle
@@ -300,9 +300,9 @@ class ChunkProcessor:
             del rows  # not held beside what became of them
             if not encoded.rows.num_rows:
                 continue
-            room = self.task.reject_limit - len(attempt.rejects)
+            most = self.task.reject_limit - len(attempt.rejects)
             table, sent = with_chunk(self._load.table, encoded.rows, attempt.chunk.chunk_id)
-            done = target.session.load_apart(table, sent, room)
+            done = target.session.load_apart(table, sent, most)
             attempt.loaded += done.rows
             attempt.rejects += refused_by_target(self.task, encoded.rows, dict(done.refused))
 
@@ -322,7 +322,7 @@ class ChunkProcessor:
     def _prepared(self, rows: pa.Table, attempt: _Attempt) -> Encoded:
         """Return rows after the function, ready to load, and count them."""
         attempt.read += rows.num_rows
-        batch = through(self.task, rows, self.task.reject_limit - len(attempt.rejects))
+        batch = process_batch(self.task, rows, self.task.reject_limit - len(attempt.rejects))
         attempt.out += batch.out
         attempt.rejects += batch.rejects
         self._note_losses(batch.encoded, rows, attempt)

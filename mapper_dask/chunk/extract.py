@@ -46,7 +46,7 @@ def source_session(task: ReadTask, chunk: Chunk) -> Iterator[SourceSession]:
     SnapshotLostError
         When the snapshot's keeper is gone and the chunk cannot be read without it.
     """
-    with _told(task), open_source(task.source) as session:
+    with _naming_the_blocker(task), open_source(task.source) as session:
         snapshot = _begin(session, task, f"{task.tag}:{chunk.chunk_id}" if task.tag else "")
         dialect = session.dialect
         query = dialect.as_of(opened_query(task.query, dialect.literal), snapshot)
@@ -54,7 +54,7 @@ def source_session(task: ReadTask, chunk: Chunk) -> Iterator[SourceSession]:
 
 
 @contextlib.contextmanager
-def _told(task: ReadTask) -> Iterator[None]:
+def _naming_the_blocker(task: ReadTask) -> Iterator[None]:
     """Name the session that blocks a read which waits for a lock behind the run's own snapshot.
 
     Raises

@@ -53,7 +53,7 @@ class Opened:
             text = text.replace(literal, name)
         return text
 
-    def told(self, text: str) -> str:
+    def without_values(self, text: str) -> str:
         """Return a sentence about the query, without the values."""
         return masked(self.sealed(text)) if self.pairs else text
 

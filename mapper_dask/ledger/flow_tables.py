@@ -199,7 +199,7 @@ class FlowTables:
         """
         self.store.run("ledger_flow_lock", {"name": name})
 
-    def go_on(self, run_id: str, jobs: Sequence[str]) -> list[StoredJob]:
+    def resume(self, run_id: str, jobs: Sequence[str]) -> list[StoredJob]:
         """Reset a run's jobs to waiting, except those that are done.
 
         Returns all of them in their state before. A run all of whose jobs are done stays as it is:

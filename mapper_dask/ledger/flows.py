@@ -96,11 +96,11 @@ class FlowLedger:
         )
         _require_same(flow, stored)
 
-        def go_on(ledger: FlowTables) -> Sequence[StoredJob]:
+        def resume(ledger: FlowTables) -> Sequence[StoredJob]:
             ledger.lock(flow.name)
-            return ledger.go_on(self.run_id, names)
+            return ledger.resume(self.run_id, names)
 
-        return {job.name: job for job in self.call(go_on)}
+        return {job.name: job for job in self.call(resume)}
 
     def find(self) -> StoredFlow:
         """Return the run as it is stored."""

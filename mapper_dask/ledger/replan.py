@@ -12,7 +12,7 @@ from mapper_dask.ledger.run_tables import RunTables
 from mapper_dask.parallel_models import Chunk, ChunkState
 
 
-def read_anew(
+def restart_with_chunks(
     ledger: RunTables,
     run_id: str,
     snapshot: str | None,

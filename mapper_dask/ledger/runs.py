@@ -14,7 +14,7 @@ from mapper_dask.errors import DatabaseError, LedgerError, RunNotFoundError
 from mapper_dask.ledger.records import state_of
 from mapper_dask.ledger.refused_staged import publish_apart
 from mapper_dask.ledger.rejects import as_rejects
-from mapper_dask.ledger.replan import read_anew, take_chunks, withdraw
+from mapper_dask.ledger.replan import restart_with_chunks, take_chunks, withdraw
 from mapper_dask.ledger.run_record import NewRun, RunState, StoredRun
 from mapper_dask.ledger.run_tables import RunTables
 from mapper_dask.ledger.staging import require_staged
@@ -159,12 +159,12 @@ class RunLedger:
         """Restart a stopped run in another snapshot; False if it was cancelled."""
         return self._call(lambda ledger: ledger.restart(self.run_id, snapshot, staging, note))
 
-    def read_anew(
+    def restart_with_chunks(
         self, snapshot: str | None, staging: str | None, note: str, chunks: Sequence[Chunk]
     ) -> bool:
         """Restart a stopped run with other chunks; False if it was cancelled."""
         return self._call(
-            lambda ledger: read_anew(ledger, self.run_id, snapshot, staging, note, chunks)
+            lambda ledger: restart_with_chunks(ledger, self.run_id, snapshot, staging, note, chunks)
         )
 
     def take_chunks(

@@ -26,7 +26,7 @@ from mapper_dask.plan import wire
 from mapper_dask.plan.blame import in_users_text, while_cut
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.plan.chunk_size import wanted
-from mapper_dask.plan.cost import Burden
+from mapper_dask.plan.cost import PlanCost
 from mapper_dask.plan.cost_survey import before_walking, of_chunks
 from mapper_dask.plan.cutting import Cut, cut
 from mapper_dask.plan.params import bound
@@ -53,7 +53,7 @@ class Settled:
     choice: Choice
     query: SourceQuery
     cut: Cut
-    burden: Burden
+    cost: PlanCost
 
 
 class ChunkManager:
@@ -108,12 +108,12 @@ class ChunkManager:
             plan.cut.total_rows,
             sum(c.kind is not ChunkKind.NULL_KEY for c in plan.cut.chunks),
             plan.choice.keys,
-            opened.told("; ".join(filter(None, [plan.choice.reason, size.why]))),
+            opened.without_values("; ".join(filter(None, [plan.choice.reason, size.why]))),
         )
         unfrozen = source.dialect.unfreezable(job.source_sql) if job.consistent else ""
         of_cost = [
             *plan.cut.warnings,
-            *costs(seen, plan.choice, plan.burden, asked=bool(job.key_columns or job.strategy)),
+            *costs(seen, plan.choice, plan.cost, asked=bool(job.key_columns or job.strategy)),
             *read_again(seen, plan.choice),
         ]
         notes = [
@@ -129,9 +129,9 @@ class ChunkManager:
             tuple(plan.cut.chunks),
             job.consistent and not unfrozen,
             _target_name(job),
-            warnings=tuple(map(opened.told, notes)),
+            warnings=tuple(map(opened.without_values, notes)),
             one_state=_one_state(seen, plan.cut.chunks),
-            of_cost=tuple(map(opened.told, of_cost)),
+            of_cost=tuple(map(opened.without_values, of_cost)),
         )
 
     def restore(
@@ -260,23 +260,23 @@ def _settled(
     free = by_range and job.strategy is None and not job.key_columns
     query = _query(seen, choice, job)
     if free:
-        burden = before_walking(source, seen, query, size)
-        if burden.is_too_much:
-            return _read_once(source, job, seen, choice, burden, size)
+        cost = before_walking(source, seen, query, size)
+        if cost.is_too_much:
+            return _read_once(source, job, seen, choice, cost, size)
     made = cut(source, seen, choice, source.dialect.as_of(query, snapshot), size)
-    burden = of_chunks(source, seen, query, made.chunks)
-    if free and burden.is_too_much:
-        return _read_once(source, job, seen, choice, burden, size)
-    return Settled(choice, query, made, burden)
+    cost = of_chunks(source, seen, query, made.chunks)
+    if free and cost.is_too_much:
+        return _read_once(source, job, seen, choice, cost, size)
+    return Settled(choice, query, made, cost)
 
 
 def _read_once(
-    source: Source, job: MapperJob, seen: Survey, choice: Choice, burden: Burden, size: int
+    source: Source, job: MapperJob, seen: Survey, choice: Choice, cost: PlanCost, size: int
 ) -> Settled:
-    choice = without_ranges(seen, choice.keys, burden, consistent=job.consistent)
+    choice = without_ranges(seen, choice.keys, cost, consistent=job.consistent)
     query = _query(seen, choice, job)
     made = cut(source, seen, choice, query, size)
-    return Settled(choice, query, made, Burden(1, 1.0, seen.estimate))
+    return Settled(choice, query, made, PlanCost(1, 1.0, seen.estimate))
 
 
 def _query(seen: Survey, choice: Choice, job: MapperJob) -> SourceQuery:

@@ -10,7 +10,7 @@ from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.opening import open_target
 from mapper_dask.errors import MapperError
-from mapper_dask.ledger.evidence import Standing, Verdict, still_there
+from mapper_dask.ledger.evidence import RowsState, Verdict, still_there
 from mapper_dask.ledger.run_tables import RunTables
 from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.ledger.stored_job import job_fingerprint, moves
@@ -76,7 +76,7 @@ def _before(
     for row in found[:MOST_LOOKED_AT]:
         earlier = _Earlier(str(row[0]), str(row[1]), str(row[2]), int(row[3]))
         verdict = _looked_at(target, earlier.run_id)
-        if verdict is not None and verdict.standing is not Standing.GONE:
+        if verdict is not None and verdict.state is not RowsState.GONE:
             log("appended_before", logging.WARNING, run=run_id, before=earlier.run_id)
             return earlier.told(table.quoted, verdict)
     return ""
@@ -95,7 +95,7 @@ class _Earlier:
 
     def told(self, table: str, verdict: Verdict) -> str:
         """Return what a plan says of it. What became of single rows since nobody has looked."""
-        seen = f"{verdict.seen}; " if verdict.standing is Standing.PLAUSIBLE else ""
+        seen = f"{verdict.seen}; " if verdict.state is RowsState.PLAUSIBLE else ""
         return (
             f"run {self.run_id!r} has appended the same query to {table} and {self._ended}: "
             f"{seen}rows of it that are there still, and that the query returns again, are there "
@@ -131,4 +131,4 @@ def _looked_at(target: ConnectionRef, run_id: str) -> Verdict | None:
         stored = RunLedger(target, run_id).find()
         return None if stored is None else still_there(target, stored)
     except MapperError:  # what stands in another run is no reason to refuse this
-        return Verdict(Standing.UNKNOWN, 0)
+        return Verdict(RowsState.UNKNOWN, 0)

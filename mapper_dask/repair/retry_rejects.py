@@ -1,11 +1,10 @@
-"""Rows that were set aside go to the target again, each once, through the function as it is now.
+"""Tries each rejected row again once, with the function as it is now.
 
-What stands in the reject table depends on who refused the row. Without a function, and where the
-function raised, it is the row of the source: it takes the whole way again. Where the conversion or
-the database refused it, it is what the function had returned: it goes to the target as it stands,
-and not through the function a second time. Where the function marked it, it is what the function
-returned beside the mark: only the row of the source can be judged again, and that is read by its
-key. A row that cannot be had exactly stays, and says why.
+The reject table holds what was refused. Without a function, or if the function raised, that is the
+source's row: it passes through the whole chunk again. If the conversion or the database refused it,
+it is what the function returned: it is loaded as it is, and does not pass the function again. If
+the function marked it, it is what the function returned beside the mark: the source's row is read
+by its key and judged again. A row that cannot be restored exactly stays rejected, with the reason.
 
 For each chunk all of it is one transaction: the rows that are loaded, the counts, and the removal
 of their rejects.
@@ -25,7 +24,7 @@ from mapper_dask.chunk.bisect import taken
 from mapper_dask.chunk.drift import require_same_target
 from mapper_dask.chunk.extract import read_batches, source_session
 from mapper_dask.chunk.load import TargetSession, target_session
-from mapper_dask.chunk.rows import refused_by_target, through
+from mapper_dask.chunk.rows import process_batch, refused_by_target
 from mapper_dask.chunk.task import ChunkTask, LoadTask
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
@@ -223,7 +222,7 @@ class Retrier:
         if rows.num_rows == 0:
             return
         task = replace(self.task, load=load)
-        batch = through(task, rows, self._room(rows.num_rows))
+        batch = process_batch(task, rows, self._room(rows.num_rows))
         again.still += batch.rejects
         self._load(target, load, batch.encoded.rows, again)
 
@@ -280,7 +279,7 @@ class Retrier:
 
         Where it makes other rows of them nobody knows which of those were loaded before.
         """
-        batch = through(replace(self.task, load=load), rows, self._room(rows.num_rows))
+        batch = process_batch(replace(self.task, load=load), rows, self._room(rows.num_rows))
         made = [_key_of(row, self.task.keys) for row in batch.encoded.rows.to_pylist()]
         made += [self._key(reject) for reject in batch.rejects]
         if len(set(made)) == len(made) and set(made) <= set(sure):

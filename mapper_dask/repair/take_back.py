@@ -22,7 +22,7 @@ from mapper_dask.parallel_models import Chunk, ChunkState
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
 from mapper_dask.schema.facts import Counted, SourceQuery, TableMark, TargetTable
 
-TOLD = 5
+SHOWN = 5
 """Chunks that a refusal names."""
 
 
@@ -144,10 +144,10 @@ class Repairer:
         )
 
     def _refusal(self, refused: Sequence[str]) -> str:
-        more = f" (and {len(refused) - TOLD} chunks more)" if len(refused) > TOLD else ""
+        more = f" (and {len(refused) - SHOWN} chunks more)" if len(refused) > SHOWN else ""
         return (
             f"repair of run {self.run_id!r} deletes only rows that are shown to be its own. Chunk "
-            f"{'; chunk '.join(refused[:TOLD])}{more}. Nothing is changed. Remove those rows from "
+            f"{'; chunk '.join(refused[:SHOWN])}{more}. Nothing is changed. Remove those rows from "
             f"{self.table.quoted} yourself where they are to be loaded anew, and repair again; or "
             "leave it as it is"
         )

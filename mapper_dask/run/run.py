@@ -90,7 +90,7 @@ class Run:
         if self.note:
             ledger.stop(RunState.RESTARTING)
             log("run_restarted", logging.WARNING, run=self.run_id, note=self.note)
-            return ledger.read_anew(snapshot, self._staging, self.note, self.plan.chunks)
+            return ledger.restart_with_chunks(snapshot, self._staging, self.note, self.plan.chunks)
         if self.restart:
             ledger.stop(RunState.RESTARTING)
             note = f"what it had staged was of another state; all was read in state {snapshot}"

@@ -46,7 +46,7 @@ class RunEnding:
         with contextlib.suppress(MapperError):  # what it reads goes nowhere any more
             stored_runs.end_reading(resolved(self.job).source, str(self.watch.run_id))
 
-    def told(self, command: Callable[[str], str] | None) -> str:
+    def report(self, command: Callable[[str], str] | None) -> str:
         """Return one line: its progress, and the command that resumes it."""
         if self.job.target_conn is None:
             return "interrupted: a dry run loads nothing, so there is nothing to resume"
