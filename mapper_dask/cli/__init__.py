@@ -1,4 +1,4 @@
-"""The command line ``mapper-dask``: what the library does, from a shell. Imports nothing heavy."""
+"""The command line ``mapper-dask``. Imports nothing heavy."""
 
 from mapper_dask.cli.app import main
 

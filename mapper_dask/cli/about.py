@@ -1,4 +1,4 @@
-"""``config``, ``schema``, ``completion`` and ``demo``: what needs no ledger."""
+"""``config``, ``schema``, ``completion`` and ``demo``, which need no ledger."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def config(
 
 
 def settings_of(file: Any, changes: tuple[tuple[str, Any], ...] | dict[str, Any]) -> Any:
-    """Return the settings as they stand with a job file and the options of a call."""
+    """Return the settings with those of a job file and the options of a call."""
     from mapper_dask import settings
 
     if isinstance(file, str):

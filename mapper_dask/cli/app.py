@@ -1,4 +1,4 @@
-"""The command line as a whole: its commands, its errors, its exit codes."""
+"""The command line's commands, errors and exit codes."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from mapper_dask.cli.reply import (
     as_document,
     code_of,
     error_document,
+    message_of,
     say,
-    told,
     without_urls,
 )
 from mapper_dask.cli.tables import harmless
@@ -37,8 +37,8 @@ Exit codes:
   0    done
   1    failed
   2    usage or configuration: nothing was moved
-  3    partial: rows were set aside, or chunks failed and were passed over
-  130  cancelled (Ctrl-C, SIGTERM); `resume` goes on
+  3    partial: rows were rejected, or chunks failed and were passed over
+  130  cancelled (Ctrl-C, SIGTERM); `resume` finishes it
 
 With --json a command prints one JSON document on standard output, and
 everything for people on standard error. An error is
@@ -47,7 +47,7 @@ everything for people on standard error. An error is
 
 
 class Commands(Group):
-    """The commands, each imported when it is asked for."""
+    """The commands, each imported at its first use."""
 
     homes = {  # noqa: RUF012 - never changed
         "cancel": "runs",
@@ -140,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return end.exit_code
     except click.ClickException as error:
         return _misused(error, typed, as_json=as_json)
-    except BrokenPipeError:  # whoever read our output has gone
+    except BrokenPipeError:  # the reader of our output has closed it
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
     except Exception as error:  # noqa: BLE001 - no traceback to a user who did not ask
         return _failed(error, typed, as_json=as_json, debug=debug)
@@ -148,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _answered(reply: Any, as_json: bool) -> int:  # noqa: FBT001 - as it was typed
-    """Print what a command answered; return the exit code."""
+    """Print a command's reply; return the exit code."""
     if isinstance(reply, Reply):
         say(reply, as_json=as_json)
         return reply.code
@@ -166,14 +166,14 @@ def _log_everything() -> None:
 
 
 def _here_on_path() -> None:
-    """Let functions be found in the directory where the user stands, as ``python -m`` does."""
+    """Add the current directory to the import path, as ``python -m`` does."""
     if "" not in sys.path and os.getcwd() not in sys.path:  # noqa: PTH109 - compared as text
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
 
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM, and a terminal that is closed, cancel as Ctrl-C does."""
+    """Let SIGTERM, and the end of a terminal, cancel as Ctrl-C does."""
 
     def interrupt(number: int, frame: Any) -> None:
         del number, frame
@@ -230,7 +230,7 @@ def _misused(error: click.ClickException, typed: Sequence[str], *, as_json: bool
 def _failed(error: Exception, typed: Sequence[str], *, as_json: bool, debug: bool) -> int:
     if debug:
         sys.stderr.write(without_urls(traceback.format_exc(), typed))
-    message = told(error, typed)
+    message = message_of(error, typed)
     if not isinstance(error, MapperError):
         message = f"{type(error).__name__}: {message} (this should not happen; --debug shows more)"
     if as_json:

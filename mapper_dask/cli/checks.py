@@ -1,4 +1,4 @@
-"""All that a run would find out before a row moves, of every job; nothing is changed."""
+"""Checks all jobs as a run would before a row is moved; nothing is changed."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from mapper_dask.errors import MapperError
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing to know of a job."""
+    """An error of a job, or a note on it."""
 
     job: str
     level: str
-    """``error``: it cannot run; ``note``: it can, and this is to be known."""
+    """``error``: the job cannot run; ``note``: it can."""
     field: str | None
-    """What of the job it is about."""
+    """The job's field."""
     message: str
 
 
 @dataclass(slots=True)
 class _JobFindings:
-    """A look at one job, which goes on after a problem."""
+    """The findings of one job, with all of its errors."""
 
     job: str
     findings: list[Finding] = field(default_factory=list)
 
     def attempt(self, step: Callable[[], Any]) -> Any:
-        """Return what a step gives; None when it is refused, which is noted, once."""
+        """Return a step's result; None if it is refused, which is noted, once."""
         try:
             return step()
         except MapperError as error:
@@ -40,7 +40,7 @@ class _JobFindings:
 
 
 def findings_of(flow: Any, settings: Any) -> list[Finding]:
-    """Return what there is to know of a flow's jobs, in their order."""
+    """Return the findings of a flow's jobs, in their order."""
     found: list[Finding] = []
     for job in flow.jobs:
         look = _JobFindings(job.name)
@@ -86,7 +86,7 @@ def _incremental(job: Any) -> Any:
 
 
 def _prepared(mapper: Any) -> Any:
-    """Return a job's plan, after all that a run checks before it enters the ledger."""
+    """Return a job's plan, after all checks of a run before it enters the ledger."""
     from mapper_dask.dialects.snapshot import keep_snapshot
     from mapper_dask.plan.blame import in_users_text
     from mapper_dask.plan.chunk_manager import ChunkManager

@@ -29,8 +29,8 @@ def init(
 ) -> Reply:  # fmt: skip
     """Write a commented job file from a live table.
 
-    Its columns with their types, the key it is cut by, columns by which new rows could be told,
-    and what makes the table in the target.
+    It has the table's columns with their types, the key by which it is cut, columns that may
+    identify new rows, and the statement that creates the table in the target.
     """
     del as_json, debug
     from mapper_dask.connections.reference import reference

@@ -1,4 +1,4 @@
-"""Groups of commands that say of a misspelt one which was meant."""
+"""Groups of commands that correct a misspelt one."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ OTHERS = {
     **dict.fromkeys(("settings", "env"), "config"),
     **dict.fromkeys(("logs", "html", "summary"), "report"),
 }
-"""What other programs call a command of ours."""
+"""Commands of other programs, and the same in this one."""
 
 
 class Group(click.Group):
-    """A group whose unknown commands are told with the one that was meant, or with all."""
+    """A group that answers an unknown command with the one that was meant, or with all."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command that was typed; refuse what is none."""
+        """Return the command that was typed; refuse an unknown one."""
         name = str(args[0])
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
             if name.startswith("-"):

@@ -1,4 +1,4 @@
-"""``clean``: old runs and what killed ones have left; ``rewind``: rows that are gone, once more."""
+"""``clean`` removes old runs and leftovers of killed ones; ``rewind`` reads lost rows again."""
 
 from __future__ import annotations
 
@@ -43,12 +43,11 @@ def clean(
     ledger: str | None, file: str | None, older_than: float, *, unfinished: bool, dry_run: bool,
     as_json: bool, debug: bool,
 ) -> Reply:  # fmt: skip
-    """Remove old runs from a ledger, and staging tables that nobody will come back for.
+    """Remove old runs from a ledger, and staging tables that no run needs any more.
 
-    So go folders of this machine, below the setting spool-folder, with rows that no run needs.
-
-    What runs have loaded stays in their targets. The run that holds how far an incremental job
-    has come stays, however old; so does everything that can be resumed, unless asked.
+    Folders on this machine, below the setting spool-folder, with rows that no run needs are
+    removed, too. Rows that runs have loaded stay in their targets. The run with an incremental
+    job's last window stays, however old; so does every run that can be resumed, unless asked.
     """
     del as_json, debug
     from mapper_dask.ledger import cleanup as housekeeping
@@ -104,10 +103,10 @@ def _sum(cleaned: Any, verb: str) -> str:
 def rewind(
     run_id: str, ledger: str | None, file: str | None, *, as_json: bool, debug: bool
 ) -> Reply:
-    """Let a flow's incremental jobs read again what they have read in a run, and later.
+    """Let a flow's incremental jobs read again the rows of a run, and of later ones.
 
-    For rows that are gone from a target: the next run begins where this one began. Delete what is
-    left of these rows first where they were appended: it would be doubled.
+    For rows that are gone from a target: the next run begins where this one began. If they were
+    appended, first delete those that are left, which would be doubled.
     """
     del as_json, debug
     from mapper_dask.flows.execution_engine import ExecutionEngine

@@ -1,4 +1,4 @@
-"""Where the ledger of a command is, and what of a run it needs beside it."""
+"""The ledger of a command, and the parts of a run that are not in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mapper_dask.errors import ConfigurationError
 
 
 def ledger_of(ledger: str | None, file: str | None = None) -> Any:
-    """Return the reference to a ledger, given itself or by a job file.
+    """Return the reference to a ledger, given by an option or a job file.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def flow_of(file: str) -> Any:
 
 
 def flow_ledger(flow: Any) -> Any:
-    """Return where a flow's own ledger is, None when nothing of it has a target."""
+    """Return the connection of a flow's ledger; None if no job has a target."""
     if flow.ledger_conn is not None:
         return flow.ledger_conn
     targets = (job.job.target_conn for job in flow.jobs)
@@ -48,15 +48,15 @@ def flow_ledger(flow: Any) -> Any:
 def as_given(
     file: str | None, ledger: Any, run_id: str, source: str | None, *, trust_ledger: bool
 ) -> dict[str, Any]:
-    """Return what a command line says of a run that the ledger could not keep of it.
+    """Return the parts of a run's job that are taken from the command line, not from the ledger.
 
-    Its source, where that has a password, and its function, where only the file makes it; the job
-    as a whole, where others can write the ledger that has the rest.
+    Its source, if that has a password, and its function, if only the file makes it; the whole job
+    if others can write the ledger.
 
     Raises
     ------
     ConfigurationError
-        When no job of the file writes where the run did, or several do.
+        When no job of the file has the run's target, or several have.
     """
     given: dict[str, Any] = {"trust_ledger": trust_ledger}
     if file is not None:
@@ -77,7 +77,7 @@ def _others_write(ledger: Any) -> bool:
 
 
 def _job_of(flow: Any, ledger: Any, run_id: str) -> Any:
-    """Return the job of a flow that was run under a name."""
+    """Return the job of a flow that has a run of this name."""
     from mapper_dask.ledger import stored_runs
 
     recorded = stored_runs.found(ledger, run_id).plan.job

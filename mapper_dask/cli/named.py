@@ -1,4 +1,4 @@
-"""Which runs a name stands for: every command takes the same names of a run, and of a flow's."""
+"""Finds the runs of a name: every command takes the same names of runs, and of flows' runs."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ class NamedRun:
 
     run_id: str
     target: Any
-    """Where its rows are, and its ledger."""
+    """Reference to the database of its rows and its ledger."""
     job: str | None = None
-    """Name of the flow's job that it is of; None: it was named itself."""
+    """Name of its flow's job; None: the run was named itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamedRuns:
-    """What a name stands for."""
+    """The runs of a name."""
 
     runs: tuple[NamedRun, ...]
-    """One; or, where a flow's run was named, those that its jobs have begun."""
+    """One; or, of a flow's run, those that its jobs have begun."""
     flow: Any = None
-    """The flow's run as its ledger holds it; None where a single run was named."""
+    """The flow's run in its ledger; None if a single run was named."""
 
 
 def named(ledger: Any, name: str, file: str | None = None) -> NamedRuns:
-    """Return what a name stands for: a flow's run, a run, or ``FLOW.JOB``, a job of a flow's run.
+    """Return the runs of a name: a flow's run, a run, or ``FLOW.JOB``, a job of a flow's run.
 
     Parameters
     ----------
     file
-        The job file: it tells in which target's ledger a flow's job stands.
+        The job file, which has the target of each of a flow's jobs.
 
     Raises
     ------
     RunNotFoundError
-        When the ledger knows none of that name, or no job of the flow has begun a run.
+        When the ledger has none of that name, or no job of the flow has begun a run.
     """
     from mapper_dask.ledger.unknown_runs import unknown
 
@@ -61,7 +61,7 @@ def named(ledger: Any, name: str, file: str | None = None) -> NamedRuns:
 
 
 def own_name(ledger: Any, name: str) -> str:
-    """Return the name that a ledger has for what was named; the name itself where it has none."""
+    """Return the name in the ledger of a run that was named; the name itself if it is not there."""
     if flow_of_run(ledger, name) is not None or _itself(ledger, name) is not None:
         return name
     found = _of_a_job(ledger, name, None)
@@ -69,7 +69,7 @@ def own_name(ledger: Any, name: str) -> str:
 
 
 def flow_of_run(ledger: Any, name: str) -> Any:
-    """Return a flow's run of that name; None where there is none."""
+    """Return a flow's run of that name; None if there is none."""
     from mapper_dask.ledger.flows import FlowLedger
 
     try:
@@ -79,7 +79,7 @@ def flow_of_run(ledger: Any, name: str) -> Any:
 
 
 def require_flow(ledger: Any, name: str) -> None:
-    """Refuse a job's run where a flow's is wanted, naming the flow's; of others nothing is said.
+    """Refuse a job's run where a flow's is wanted, naming the flow's.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def _itself(ledger: Any, name: str) -> NamedRun | None:
 
 
 def _of_a_job(ledger: Any, name: str, file: str | None) -> NamedRun | None:
-    """Return the run of a job that is called by its flow's run and its own name."""
+    """Return the run of a job by the name of its flow's run and its own."""
     places = [at for at, character in enumerate(name) if character == "."]
     for at in reversed(places):
         flow, job = name[:at], name[at + 1 :]
@@ -117,7 +117,7 @@ def _of_a_job(ledger: Any, name: str, file: str | None) -> NamedRun | None:
 
 
 def _jobs(ledger: Any, flow_run: str, file: str | None) -> list[tuple[Any, Any]]:
-    """Return the jobs of a flow's run, each with where its target is."""
+    """Return the jobs of a flow's run, each with its target."""
     from mapper_dask.cli.ledgers import flow_of
     from mapper_dask.ledger.flows import FlowLedger
 

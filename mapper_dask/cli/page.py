@@ -1,4 +1,4 @@
-"""A run's report as one HTML page that needs nothing beside it. Pure: builds text."""
+"""A run's report as one self-contained HTML page. Pure: builds text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mapper_dask.parallel_result import ParallelProcessingResult
 from mapper_dask.rendering import lasted, seconds
 
 WIDTH, LANE, LEFT = 960, 22, 210
-"""Pixels: the picture's width, a worker's lane, the room for its name."""
+"""Pixels: the picture's width, the height of a worker's row, the width of its name."""
 
 MOST_ROWS = 2000
 """Chunks listed; the picture has all of them."""
@@ -37,7 +37,7 @@ svg { width: 100%; height: auto } svg text { font: 11px system-ui, sans-serif; f
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """What a page says of one run."""
+    """The facts of one run on a page."""
 
     title: str
     state: str
@@ -96,7 +96,7 @@ def _table(lines: Sequence[tuple[str, str]]) -> str:
 
 
 def picture(chunks: Sequence[ChunkResult], times: Mapping[int, tuple[float, float]]) -> str:
-    """Return a lane for each worker with its chunks over time, as SVG."""
+    """Return a row for each worker with its chunks over time, as SVG."""
     shown = [chunk for chunk in chunks if chunk.chunk_id in times]
     if not shown:
         return "<p>No chunk has ended.</p>"

@@ -1,4 +1,4 @@
-"""What the options of several commands have in common."""
+"""Types of options, and the options that several commands share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Connection(click.ParamType[str]):
     name = "connection"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the text; a password on a command line stands in the list of processes."""
+        """Return the text; refuse a password, which the list of processes would show."""
         text = str(value)
         if text.startswith(("env:", "profile:")) and text.partition(":")[2]:
             return text
@@ -36,7 +36,7 @@ class Connection(click.ParamType[str]):
 
 
 def holds_secret(url: str) -> bool:
-    """Return whether a URL holds a secret, or cannot be read well enough to tell."""
+    """Return whether a URL holds a secret, or may, since it cannot be read."""
     from mapper_dask.connections.masking import secrets_of
     from mapper_dask.connections.urls import parse_url
     from mapper_dask.errors import ConfigurationError
@@ -48,12 +48,12 @@ def holds_secret(url: str) -> bool:
 
 
 class FilePath(click.ParamType[str]):
-    """The path of a file; whether it can be read is found out when it is."""
+    """The path of a file, which is not checked."""
 
     name = "path"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the path; a URL is none."""
+        """Return the path; refuse a URL."""
         text = str(value)
         if "://" in text:
             self.fail("must be the path of a file, not a URL", param, ctx)
@@ -70,21 +70,21 @@ class FilePath(click.ParamType[str]):
 
 
 class Address(click.ParamType[str]):
-    """Where a Dask scheduler listens."""
+    """The address of a Dask scheduler."""
 
     name = "address"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the address; whether anything listens there is found out when it is used."""
+        """Return the address, which is not connected to."""
         protocol, _, place = str(value).partition("://")
-        web = protocol in ("http", "https")  # of its page for people
+        web = protocol in ("http", "https")  # of its dashboard
         if not protocol.isalnum() or web or not place or "@" in place:
             self.fail("must be an address such as tcp://host:8786", param, ctx)
         return str(value)
 
 
 class Count(click.IntRange):
-    """A whole number of things."""
+    """A whole number."""
 
     name = "number"
 
@@ -128,7 +128,7 @@ class Setting(click.ParamType[tuple[str, Any]]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, Any]:
-        """Return key and value; the value as YAML reads it."""
+        """Return key and value; the value is parsed as YAML."""
         if isinstance(value, tuple):
             return value
         key, equals, text = str(value).partition("=")

@@ -1,8 +1,8 @@
 """Plans in a file: the job file as it was written, and the chunks of its jobs.
 
-The job file stands in it with its variables unresolved, and of a job's fields only digests. So a
-plan holds no secret, nor what a variable was when it was made; what differs when it is run is
-refused by name.
+It has the job file with its variables unresolved, and only digests of a job's fields. So a plan
+holds no secret, nor the value of a variable when it was made; a field that differs when it is run
+is refused by name.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from mapper_dask.errors import ConfigurationError
 from mapper_dask.text_files import read_text
 
 MARK = "mapper_dask_plan"
-"""The key by which a file of plans is known, with its layout's version."""
+"""The key that marks a file of plans, with the version of its layout."""
 
 VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class PlanFile:
-    """What a file of plans holds."""
+    """The content of a file of plans."""
 
     job_file: str
     """The job file's name, for errors."""
     directory: str
-    """Where its relative paths begin, from the folder of the plan."""
+    """The job file's folder, relative to the plan's."""
     document: str = field(repr=False)
     """The job file as it was written."""
     jobs: Mapping[str, Any]
-    """Of each job its saved plan; None for one that is planned when it runs."""
+    """The saved plan of each job; None for one that is planned when it runs."""
     settings: Mapping[str, Any]
-    """What was set by the call that planned."""
+    """Settings of the call that planned."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -51,13 +51,13 @@ class PlanFile:
         }
 
     def save(self, path: str) -> None:
-        """Write it, with a digest that tells when somebody has changed it."""
+        """Write it, with a digest that shows later changes."""
         stored = self.to_json()
         text = json.dumps({**stored, "digest": _digest(stored)}, indent=1, ensure_ascii=False)
         write_file(path, text + "\n")
 
     def job_file_at(self, path: str) -> Any:
-        """Return the job file, read anew with the variables of now."""
+        """Return the job file, read again with the variables of now."""
         from mapper_dask import jobfile
 
         folder = Path(path).resolve().parent / self.directory
@@ -75,7 +75,7 @@ class PlanFile:
 
 
 def relative(directory: str, path: str) -> str:
-    """Return a folder as it is found from a plan that will stand at a path."""
+    """Return a folder relative to that of a plan that is saved at a path."""
     return os.path.relpath(directory, Path(path).resolve().parent)
 
 
@@ -101,7 +101,7 @@ def load(path: str) -> PlanFile:
     Raises
     ------
     ConfigurationError
-        When it cannot be read, was changed, or is of a version this library does not know.
+        When it cannot be read, was changed, or is of another version.
     """
     try:
         stored = json.loads(read_text(path))

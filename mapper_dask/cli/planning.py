@@ -1,4 +1,4 @@
-"""``check`` and ``plan``: what a run would do, without a row moved."""
+"""``check`` and ``plan``, which move no row."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Changes = tuple[tuple[str, Any], ...]
 def check(
     file: str, names: tuple[str, ...], changes: Changes, *, as_json: bool, debug: bool
 ) -> Reply:
-    """Check everything that a run would check before a row moves, and tell all that is wrong.
+    """Check all that a run checks before a row is moved, and show every problem.
 
     Connections, privileges, the ledger, queries and how they are cut, columns, types, functions:
-    of each job, not only the first. Nothing is changed. Exit code 2 when something is wrong.
+    of each job, not only the first. Nothing is changed. Exit code 2 if there is a problem.
     """
     del as_json, debug
     from mapper_dask import jobfile
@@ -75,10 +75,10 @@ def plan(
     file: str, names: tuple[str, ...], output: str | None, changes: Changes, *,
     as_json: bool, debug: bool,
 ) -> Reply:  # fmt: skip
-    """Show how each job's query is cut into chunks, and what to know before it runs.
+    """Show how each job's query is cut into chunks, with notes on its run.
 
-    A saved plan is refused when the job, or the columns of its query, differ from what was
-    planned. An incremental job is planned when it runs: only then its new rows are known.
+    A saved plan is refused if the job, or the columns of its query, differ from the plan's. An
+    incremental job is planned when it runs: only then its new rows are known.
     """
     del as_json, debug
     from mapper_dask import jobfile
@@ -86,15 +86,15 @@ def plan(
     job_file = jobfile.read(file)
     flow = job_file.flow(only=names, settings=settings_of(job_file, changes)).validated()
     plans = {job.name: _planned(job) for job in flow.jobs}
-    told = {job.name: _told(job) for job in flow.jobs}
+    notes = {job.name: _notes(job) for job in flow.jobs}
     if output is not None:
         _save(output, job_file, flow, plans, dict(changes))
     data = {
         "file": file,
         "output": output,
-        "jobs": [_data(job, plans[job.name], told[job.name]) for job in flow.jobs],
+        "jobs": [_data(job, plans[job.name], notes[job.name]) for job in flow.jobs],
     }
-    texts = [_text(job, plans[job.name], told[job.name]) for job in flow.jobs]
+    texts = [_text(job, plans[job.name], notes[job.name]) for job in flow.jobs]
     text = "\n\n".join([*texts, *([f"saved in {output}"] if output else [])])
     return Reply(data, fitted(text))
 
@@ -107,11 +107,11 @@ def _planned(job: Any) -> Any:
     except MapperError as error:
         message = f"job {job.name!r}: {error}"
         raise type(error)(message, **{**error.details, "job": job.name}) from None
-    return made if job.incremental is None else made.evolve(again="")  # each reads what is new
+    return made if job.incremental is None else made.evolve(again="")  # each run reads new rows
 
 
-def _told(job: Any) -> tuple[str, ...]:
-    """Return what is to be known of how an incremental job's new rows are told."""
+def _notes(job: Any) -> tuple[str, ...]:
+    """Return notes on how an incremental job's new rows are identified."""
     if job.incremental is None:
         return ()
     from mapper_dask.flows import watermarks
@@ -120,19 +120,19 @@ def _told(job: Any) -> tuple[str, ...]:
     return (later, *watermarks.check(job))
 
 
-def _text(job: Any, made: Any, told: tuple[str, ...]) -> str:
+def _text(job: Any, made: Any, notes: tuple[str, ...]) -> str:
     head, _, rest = str(made).partition("\n")
-    notes = "".join(f"\n  note       {note}" for note in told)
-    return f"{head} of {job.name}\n{rest}{notes}"
+    lines = "".join(f"\n  note       {note}" for note in notes)
+    return f"{head} of {job.name}\n{rest}{lines}"
 
 
-def _data(job: Any, made: Any, told: tuple[str, ...]) -> dict[str, Any]:
+def _data(job: Any, made: Any, notes: tuple[str, ...]) -> dict[str, Any]:
     return {
         "job": job.name,
         **made.to_json(),
         "wire": made.transport,
         "incremental": job.incremental is not None,
-        "incremental_notes": told,
+        "incremental_notes": notes,
         "chunks": [plain(chunk.to_json()) for chunk in made.chunks],
     }
 

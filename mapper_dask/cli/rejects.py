@@ -1,4 +1,4 @@
-"""``rejects``: the rows a run has set aside, shown, written to a file, or tried again."""
+"""``rejects`` shows the rejected rows of a run, writes them to a file, or tries them again."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from mapper_dask.errors import ConfigurationError
 from mapper_dask.rendering import counted
 
 JOB = ("job",)
-"""What stands before the other columns where a flow's run was named."""
+"""Columns before the others if a flow's run was named."""
 
 SHOWN_OF_EACH = ("chunk", "stage", "key", "row")
 
 SHOWN = 20
-"""Rows that are shown to people unless asked for more."""
+"""Rows that are shown by default."""
 
 FORMATS = ("csv", "jsonl", "parquet")
 
@@ -35,7 +35,7 @@ file_option = click.option(
 
 @click.group("rejects", cls=Group)
 def rejects() -> None:
-    """The rows a run has set aside."""
+    """The rejected rows of a run."""
 
 
 @rejects.command(
@@ -59,7 +59,7 @@ def rejects() -> None:
 def show(
     run_id: str, ledger: str | None, file: str | None, limit: int, *, as_json: bool, debug: bool
 ) -> Reply:
-    """Show why rows were set aside, and the first of them."""
+    """Show why rows were rejected, and the first of them."""
     del as_json, debug
     found = _found(run_id, ledger, file)
     counts: dict[tuple[str, str], int] = {}
@@ -110,10 +110,10 @@ def export(
     run_id: str, ledger: str | None, file: str | None, output: str, kind: str | None, *,
     as_json: bool, debug: bool,
 ) -> Reply:  # fmt: skip
-    """Write the rows that were set aside to a file.
+    """Write the rejected rows to a file.
 
     Each has chunk_id, stage, reason, key and row, those of a flow's run their job before; key and
-    row as JSON where the format has no mappings.
+    row are JSON if the format has no mappings.
     """
     del as_json, debug
     chosen = kind or Path(output).suffix.lstrip(".").lower()
@@ -139,12 +139,12 @@ def retry(
     run_id: str, ledger: str | None, file: str | None, source: str | None, *,
     trust_ledger: bool, as_json: bool, debug: bool,
 ) -> Reply:  # fmt: skip
-    """Try the rows that were set aside again, each once.
+    """Try each rejected row again, once.
 
-    Those that the function raised at, or marked, go through it as it is now; those that the
-    target refused go to it as they stand. What is refused again stays, with the new reason. The
-    rows, the counts and the removal of the rejects commit together: whatever happens, no row is
-    lost and none arrives twice.
+    Rows at which the function raised, or that it marked, pass it again, as it is now; rows that
+    the target refused are loaded as the function returned them. A row that is refused again stays
+    rejected, with the new reason. The rows, the counts and the removal of the rejects are
+    committed together, so that no row is lost or loaded twice.
     """
     del as_json, debug
     from mapper_dask import ParallelProcessor
@@ -167,7 +167,7 @@ def retry(
 
 
 def _found(run_id: str, ledger: str | None, file: str | None) -> list[dict[str, Any]]:
-    """Return the rejects of a run; those of a flow's jobs tell of which job they are."""
+    """Return the rejects of a run; those of a flow's run have their job."""
     meant = named(ledger_of(ledger, file), run_id, file)
     return [
         {**({} if run.job is None else {"job": run.job}), **reject}
@@ -202,7 +202,7 @@ def _json(value: Any) -> str | None:
 
 
 def _exact(value: Any) -> Any:
-    """Return data whose decimals JSON writes with all their digits, as far as a float can."""
+    """Return data for JSON, with decimals as floats."""
     import json
 
     return json.loads(str(_json(value)))

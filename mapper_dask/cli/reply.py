@@ -1,4 +1,4 @@
-"""What a command says, to people and to programs, and the code it ends with."""
+"""The replies of commands, as text and as JSON, and their exit codes."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ NOT_SHOWN: Final = "(a URL, not shown)"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a command answers."""
+    """The reply of a command."""
 
     data: Any
-    """For programs: one JSON document."""
+    """One JSON document, with ``--json``."""
     text: str
-    """For people."""
+    """The text without it."""
     code: int = DONE
 
 
@@ -52,7 +52,7 @@ def as_document(data: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON can say it."""
+    """Return a value of JSON's types."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -67,14 +67,14 @@ def plain(value: Any) -> Any:
 
 
 def error_document(error: BaseException, message: str) -> dict[str, Any]:
-    """Return an error for programs."""
+    """Return an error as a JSON document."""
     details = error.details if isinstance(error, MapperError) else {}
     known = {name: plain(details.get(name)) for name in ("field", "file", "line", "column")}
     return {"error": {"kind": type(error).__name__, "message": message, **known}}
 
 
 def code_of(error: BaseException) -> int:
-    """Return the code that an error ends a command with."""
+    """Return the exit code of an error."""
     return USAGE if isinstance(error, (ConfigurationError, RunNotFoundError)) else FAILED
 
 
@@ -87,8 +87,8 @@ def without_urls(text: str, arguments: Sequence[str]) -> str:
     return text
 
 
-def told(error: BaseException, arguments: Sequence[str]) -> str:
-    """Return what an error says, in a line where it is about a file."""
+def message_of(error: BaseException, arguments: Sequence[str]) -> str:
+    """Return an error's message, with the place in a file if it has one."""
     message = without_urls(str(error), arguments)
     details = error.details if isinstance(error, MapperError) else {}
     file, line, column = (details.get(name) for name in ("file", "line", "column"))

@@ -1,4 +1,4 @@
-"""``report``: what became of a run or a flow, as text or as a page."""
+"""``report``: the outcome of a run or a flow, as text or as a page."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def report(
     run_id: str, ledger: str | None, file: str | None, output: str | None, *,
     as_json: bool, debug: bool,
 ) -> Reply:  # fmt: skip
-    """Say what became of a run, or of a flow's jobs: counts, warnings, errors, rejects."""
+    """Show the outcome of a run, or of a flow's jobs: counts, warnings, errors, rejects."""
     del as_json, debug
     from mapper_dask.cli.page import page
 
@@ -56,7 +56,7 @@ def report(
 
 
 def _pages(target: Any, run_id: str) -> list[Any]:
-    """Return what to say of a run, or of the runs of a flow's jobs."""
+    """Return the facts of a run, or of the runs of a flow's jobs."""
     from mapper_dask.ledger.flows import FlowLedger
 
     if flow_of_run(target, run_id) is None:
@@ -67,7 +67,7 @@ def _pages(target: Any, run_id: str) -> list[Any]:
 
 
 def _job_page(target: Any, job: Any) -> Any:
-    """Return what to say of a job; its own run may stand in another database's ledger."""
+    """Return the facts of a job; its own run may be in another database's ledger."""
     from mapper_dask.cli.page import RunPage
     from mapper_dask.parallel_result import ParallelProcessingResult
 

@@ -1,4 +1,4 @@
-"""``run`` and ``resume``: rows move."""
+"""``run`` and ``resume``, which move rows."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ means = parameters.several(
 @click.command("run", epilog=RESULT)
 @click.argument("file", type=parameters.FilePath(), metavar="FILE|PLAN")
 @parameters.jobs
-@click.option("--run-id", metavar="NAME", help="Name of the run; one the ledger knows goes on.")
+@click.option("--run-id", metavar="NAME", help="Name of the run; one in the ledger is resumed.")
 @means
 def run(
     file: str, names: tuple[str, ...], run_id: str | None, scheduler: str | None,
@@ -55,8 +55,8 @@ def run(
 ) -> Reply:  # fmt: skip
     """Run the jobs of a job file, or exactly the chunks of a saved plan.
 
-    Progress goes to standard error. Ctrl-C and SIGTERM cancel: what is being loaded is broken off,
-    and `resume` goes on. Exit code 3 when rows were set aside or chunks were passed over.
+    Progress goes to standard error. Ctrl-C and SIGTERM cancel: loads are broken off, and `resume`
+    finishes the run. Exit code 3 if rows were rejected or chunks were passed over.
     """
     del as_json, debug
     options = _options(scheduler, workers, changes, sequential=sequential, quiet=quiet)
@@ -71,7 +71,7 @@ def run(
 
 @contextlib.contextmanager
 def _resumable(*words: str) -> Iterator[None]:
-    """Let an interruption be told with the command that resumes, which such words end."""
+    """Let an interruption name the command that resumes, with these words at its end."""
     from mapper_dask.interrupts import worded
 
     with worded(lambda run_id: shlex.join(["mapper-dask", "resume", run_id, *words])) as wording:
@@ -87,7 +87,7 @@ NOTHING = "interrupted before anything began: nothing was moved, nothing is to b
 
 
 def _place_of(file: str, flow: Any) -> tuple[str, ...]:
-    """Return what tells ``resume`` where the ledger of a flow is; it takes no plan for that."""
+    """Return the words for ``resume`` that name a flow's ledger; it takes no plan for that."""
     from mapper_dask.cli import plan_files
 
     return _ledger_words(flow_ledger(flow)) if plan_files.is_plan(file) else (file,)
@@ -100,7 +100,7 @@ def _ledger_words(conn: Any) -> tuple[str, ...]:
 
 
 def _read(file: str) -> tuple[Any, dict[str, Any] | None, dict[str, Any]]:
-    """Return a job file, the plans of its jobs where it stands in one, and what was set then."""
+    """Return a job file; of a plan file, also the plans of its jobs, and its settings."""
     from mapper_dask import jobfile
     from mapper_dask.cli import plan_files
 
@@ -132,17 +132,17 @@ def _one_by_one(flow: Any) -> Any:
 
 
 class Refusals:
-    """A hook that gathers why runs were refused before a row moved."""
+    """A hook that gathers the errors of runs that were refused before a row was moved."""
 
     def __init__(self) -> None:
         self.kinds: list[str] = []
 
     def run_refused(self, refused: Any) -> None:
-        """Note the kind of an error; a database's has its SQLSTATE behind it."""
+        """Note the class of an error, without a database's SQLSTATE."""
         self.kinds.append(refused.error.partition(" ")[0])
 
     def explain(self, failed: int) -> bool:
-        """Return whether all that failed was refused for what it asked for."""
+        """Return whether all jobs that failed were refused for their configuration."""
         from mapper_dask import errors
 
         kinds = [getattr(errors, kind, Exception) for kind in self.kinds]
@@ -165,7 +165,7 @@ def _moved(flow: Any, known: Any, plans: dict[str, Any]) -> Reply:
 
 
 def _counted(flow: Any, known: Any, plans: dict[str, Any]) -> Any:
-    """Run dry runs, which no ledger remembers, one after the other."""
+    """Run dry runs, which are in no ledger, one after the other."""
     from mapper_dask import ParallelProcessor
     from mapper_dask.flow import FlowResult, JobState
 
@@ -185,7 +185,7 @@ def _counted(flow: Any, known: Any, plans: dict[str, Any]) -> Any:
 
 
 def _alone(name: str, run_id: str | None, state: Any, done: Any) -> Any:
-    """Return the result of a run that belongs to no flow as that of a flow's job."""
+    """Return the result of a run without a flow as that of a flow's job."""
     from mapper_dask.flow import FlowJobResult
 
     return FlowJobResult(
@@ -200,7 +200,7 @@ def _alone(name: str, run_id: str | None, state: Any, done: Any) -> Any:
 
 
 def _reply(result: Any, refusals: Refusals) -> Reply:
-    """Return what to say of a flow's result."""
+    """Return the reply of a flow's result."""
     from mapper_dask.interrupts import command_to_resume
 
     code = _code(result)
@@ -218,7 +218,7 @@ def _reply(result: Any, refusals: Refusals) -> Reply:
     }
     parts = [str(result)]
     parts += [
-        f"{job.name}\n{job.result}" for job in result.jobs if job.result and _is_told(job.result)
+        f"{job.name}\n{job.result}" for job in result.jobs if job.result and _is_shown(job.result)
     ]
     text = fitted("\n\n".join(parts))
     if result.cancelled and (command := command_to_resume(result.run_id)):
@@ -226,7 +226,7 @@ def _reply(result: Any, refusals: Refusals) -> Reply:
     return Reply(data, text, code)
 
 
-def _is_told(result: Any) -> bool:
+def _is_shown(result: Any) -> bool:
     return bool(result.warnings or result.errors or result.total_rows_rejected)
 
 
@@ -252,7 +252,7 @@ def _job(job: Any) -> dict[str, Any]:
 
 
 def _code(result: Any) -> int:
-    """Return the exit code of a flow: the worst of its jobs', where partial is less than failed."""
+    """Return the exit code of a flow: the worst of its jobs', of which partial is the least."""
     states = {job.state.value for job in result.jobs}
     if "CANCELLED" in states:
         return CANCELLED
@@ -274,12 +274,12 @@ def resume(
     workers: int | None, changes: Changes, *, trust_ledger: bool, sequential: bool, quiet: bool,
     as_json: bool, debug: bool,
 ) -> Reply:  # fmt: skip
-    """Finish a run or a flow that was killed, cancelled or left something behind.
+    """Finish a run or a flow that was killed, cancelled or has chunks left.
 
-    Without FILE the job file is taken from the ledger, as it was when the run began. Functions it
-    names are imported then from the folder you stand in, and only from there: so stand in the
-    folder of the job file, or give the file. Where others than you and its owner can write the
-    ledger, nothing is taken from it unless you say --trust-ledger: give the file.
+    Without FILE the job file is taken from the ledger, as it was when the run began. Its functions
+    are then imported from the current folder only: change to the folder of the job file, or give
+    the file. If others than you and its owner can write the ledger, nothing is taken from it
+    without --trust-ledger: give the file.
     """
     del as_json, debug
     from mapper_dask.ledger.trust import require_trusted_flow
@@ -315,7 +315,7 @@ def _resumed(
 
 
 def _jobs_of(conn: Any, run_id: str, job_file: Any) -> tuple[str, ...]:
-    """Return the jobs that the run was begun with."""
+    """Return the jobs with which the run was begun."""
     from mapper_dask.ledger.flows import FlowLedger
 
     names = [job.name for job in FlowLedger(conn, run_id).jobs()]
@@ -323,10 +323,10 @@ def _jobs_of(conn: Any, run_id: str, job_file: Any) -> tuple[str, ...]:
 
 
 def _kept(stored: Any) -> Any:
-    """Return the job file that the ledger has kept of a flow's run.
+    """Return the job file in the ledger's record of a flow's run.
 
-    Whoever may write the ledger is not meant to run programs here: a function is only imported
-    from the folder where the user stands.
+    Others who can write the ledger must not run programs here, so a function is only imported from
+    the current folder.
     """
     from mapper_dask import jobfile
 
@@ -367,13 +367,13 @@ def _require_here(stored: Any, functions: list[str]) -> None:
 
 
 def _is_here(function: str, here: Path) -> bool:
-    """Return whether a function's module stands in this folder."""
+    """Return whether a function's module is in this folder."""
     top = function.partition(":")[0].partition(".")[0]
     return (here / f"{top}.py").is_file() or (here / top).is_dir()
 
 
 def _resumed_alone(run_id: str, conn: Any, given: dict[str, Any], options: dict[str, Any]) -> Reply:
-    """Finish a run that belongs to no flow."""
+    """Finish a run without a flow."""
     from mapper_dask import ParallelProcessor
     from mapper_dask.flow import FlowResult, JobState
 

@@ -1,4 +1,4 @@
-"""``status``, ``cancel`` and ``reconcile``: runs as the ledger holds them."""
+"""``status``, ``cancel`` and ``reconcile``: commands on runs in the ledger."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mapper_dask.cli.tables import fitted, table
 from mapper_dask.rendering import lasted
 
 BETWEEN_LOOKS = 2.0
-"""Seconds between two looks of ``status --watch``."""
+"""Seconds between two queries of ``status --watch``."""
 
 file_option = click.option(
     "--file", "-f", type=parameters.FilePath(), metavar="FILE", help="Or the job file."
@@ -48,7 +48,7 @@ def status(
 ) -> Reply:  # fmt: skip
     """Show runs and flows with their states and counts; or one of them.
 
-    For one run the exit code is that of its state: 0 succeeded or running, 1 failed, 3 partial,
+    The exit code of one run is that of its state: 0 succeeded or running, 1 failed, 3 partial,
     130 cancelled.
     """
     del debug
@@ -92,7 +92,7 @@ def _listed(target: Any, limit: int) -> Reply:
 
 
 def _aside(flow_run_id: str, runs: list[Any]) -> int:
-    """Return the rows that the jobs of a flow's run have set aside, as far as this ledger knows."""
+    """Return the number of rows that a flow's run has rejected, of those in this ledger."""
     return sum(run.rows_rejected for run in runs if run.run_id.startswith(f"{flow_run_id}."))
 
 
@@ -107,7 +107,7 @@ def _flow(flow: Any) -> dict[str, Any]:
 
 
 def _looked_at(target: Any, run_id: str) -> tuple[Reply, bool]:
-    """Return how one run stands, and whether it is under way."""
+    """Return the status of one run, and whether it is under way."""
     from mapper_dask.ledger.cleanup import every_run
     from mapper_dask.ledger.unknown_runs import unknown
 
@@ -156,7 +156,7 @@ def _ended(run: Any) -> str:
 
 
 def _why_once(ledger: Any, chunks: Any) -> list[str]:
-    """Return why the query of a run was read once; nothing where it was read in chunks."""
+    """Return why the query of a run was read once; empty if it was read in chunks."""
     if not any(chunk.spooled is not None for chunk, _ in chunks):
         return []
     stored = ledger.find()
@@ -203,9 +203,9 @@ def cancel(
     run_id: str, ledger: str | None, file: str | None, source: str | None, *,
     as_json: bool, debug: bool,
 ) -> Reply:  # fmt: skip
-    """Stop a run, or a flow, of any process at once; `resume` goes on with it.
+    """Stop a run, or a flow, of any process at once; `resume` finishes it.
 
-    Once this returns nothing of it commits. What has ended already stays as it is.
+    Once this returns nothing of it commits. A run that has ended does not change.
     """
     del as_json, debug
     from mapper_dask.cli.ledgers import flow_of
@@ -254,16 +254,16 @@ def _cancelled(name: str, ended: list[str], state: str | None, *, flow: bool = F
     parameters.source,
     parameters.trust,
     click.option("--checksum", is_flag=True, help="Compare contents, not only counts."),
-    click.option("--repair", is_flag=True, help="Load the chunks that differ anew."),
+    click.option("--repair", is_flag=True, help="Load the chunks that differ again."),
     parameters.common,
 )
 def reconcile(
     run_id: str, ledger: str | None, file: str | None, source: str | None, *,
     trust_ledger: bool, checksum: bool, repair: bool, as_json: bool, debug: bool,
 ) -> Reply:  # fmt: skip
-    """Count a run's rows once more, chunk by chunk: in source, ledger and target.
+    """Count a run's rows again, chunk by chunk: in source, ledger and target.
 
-    Exit code 1 when they do not add up.
+    Exit code 1 if the numbers differ.
     """
     del as_json, debug
     from mapper_dask import ParallelProcessor
@@ -285,7 +285,7 @@ def reconcile(
 
 
 def _reconciled(run: Any, found: Any) -> Reply:
-    """Return what to say of one run that was counted."""
+    """Return the reply of one run's reconciliation."""
     from mapper_dask.cli.reply import plain
 
     data = {

@@ -1,4 +1,4 @@
-"""How lists of runs call a state, a moment and the time that a run has taken. Pure."""
+"""States, times and durations of runs as texts in lists. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from mapper_dask.rendering import chunks, lasted
 
 
 def state_of(state: str, *, aside: int = 0, failed: int = 0) -> str:
-    """Return a state in words, with what it hides.
+    """Return a state in words, with the rejected rows and failed chunks of a run.
 
     Parameters
     ----------
     aside
-        Rows that were set aside.
+        Rejected rows.
     failed
-        Chunks that failed; of a run that has failed they go without saying.
+        Failed chunks; shown of a run that has succeeded only.
     """
     parts = [state.lower()]
     parts += [f"{chunks(failed)} failed"] if failed and state == "SUCCEEDED" else []
@@ -31,21 +31,21 @@ def how(run: Any) -> str:
 
 
 def table_name(quoted: str | None) -> str:
-    """Return a table's name without the quotes that nobody would have to write."""
+    """Return a table's name without quotes that are not needed."""
     return re.sub(r'(?<!")"([a-z_][a-z0-9_$]*|[A-Z][A-Z0-9_$]*)"(?!")', r"\1", quoted or "")
 
 
 def moment(time: object) -> str:
-    """Return a time of a ledger's to the second."""
+    """Return a ledger's time to the second."""
     try:
         made = dt.datetime.fromisoformat(str(time))
-    except ValueError:  # such as infinity, which somebody else has written there
+    except ValueError:  # such as infinity, which this library never writes
         return "" if time is None else str(time)
     return made.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def took(start: object, end: object) -> str:
-    """Return how long something has taken; nothing while it goes on."""
+    """Return the duration of a run; empty if it has not ended."""
     from mapper_dask.ledger.records import seconds_between
 
     return "" if end is None else lasted(max(0.0, seconds_between(start, end)))

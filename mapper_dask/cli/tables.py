@@ -1,4 +1,4 @@
-"""Rows as a terminal shows them: in columns where those fit its width, else below each other."""
+"""Formats rows for a terminal: in columns if those fit its width, else one below the other."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ GAP = "  "
 """Between two columns."""
 
 PIPED = 80
-"""Columns that a line has at most where no terminal says how many it has."""
+"""Greatest length of a line without a terminal."""
 
 LABEL = re.compile(r"\s*\S+\s{2,}")
-"""A label before a text: what does not fit in the line goes on below the text."""
+"""A label before a text: the rest of a long line is below the text."""
 
 
-def room() -> int:
-    """Return the columns that a line may take: a terminal's, or 80 where there is none."""
+def line_width() -> int:
+    """Return the greatest length of a line: the terminal's, or 80 without one."""
     return shutil.get_terminal_size((PIPED, 24)).columns
 
 
@@ -30,22 +30,22 @@ def table(
     stacked: bool = False,
     most: int | None = None,
 ) -> str:
-    """Return rows under their heads, numbers to the right, no line longer than there is room.
+    """Return rows under their heads, numbers to the right, no line longer than the terminal's.
 
-    A table that is too wide has cells of several lines; or, stacked, each first cell on a line of
-    its own. Where that is too wide, too, each cell stands on a line, behind its head.
+    A table that is too wide has cells of several lines; or, stacked, each first cell on its own
+    line. If that is too wide, too, each cell is on a line, after its head.
 
     Parameters
     ----------
     stacked
         Whether no cell but the first is a text of many words.
     most
-        Columns of a line; None: as many as there is room for.
+        Greatest length of a line; None: the terminal's.
     """
     made = _Table(
         tuple(heads), [[_cell(value) for value in row] for row in rows], _right(heads, rows)
     )
-    width = room() if most is None else most
+    width = line_width() if most is None else most
     lines = list(made.plain())
     if _widest(lines) > width:
         lines = list(made.stacked(width) if stacked else made.wrapped(width))
@@ -55,13 +55,13 @@ def table(
 
 
 def fitted(text: str, most: int | None = None) -> str:
-    """Return a text whose lines are no longer than there is room, unless a word is."""
-    width = room() if most is None else most
+    """Return a text with no line longer than the terminal's, unless a word is."""
+    width = line_width() if most is None else most
     return "\n".join(part for line in text.splitlines() for part in _fitted(harmless(line), width))
 
 
 def harmless(text: str) -> str:
-    """Return a text without what a terminal would obey: names and errors may be anybody's."""
+    """Return a text with control characters escaped, which may be in names and errors."""
     return "".join(c if c.isprintable() or c in "\n\t" else _escaped(c) for c in text)
 
 
@@ -71,19 +71,19 @@ def _escaped(character: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Cells as texts, in lines of them."""
+    """Cells as texts, in rows."""
 
     heads: tuple[str, ...]
     rows: list[list[str]]
     right: Sequence[bool]
-    """Whether a column's cells stand to its right."""
+    """Whether a column's cells are aligned to the right."""
 
     def plain(self) -> Iterator[str]:
         """Yield each row as a line."""
         yield from self._in_columns([_widest(column) for column in self._columns()])
 
     def wrapped(self, width: int) -> Iterator[str]:
-        """Yield rows whose cells take as many lines as they need."""
+        """Yield rows with cells of as many lines as they need."""
         yield from self._in_columns(self._widths(width))
 
     def stacked(self, width: int) -> Iterator[str]:
@@ -97,7 +97,7 @@ class _Table:
             yield from (f"{GAP}{line}" for line in rest._row(cells, widths))
 
     def records(self, width: int) -> Iterator[str]:
-        """Yield each cell on a line, behind its head."""
+        """Yield each cell on a line, after its head."""
         label = _widest(self.heads)
         for number, row in enumerate(self.rows):
             if number:
@@ -109,7 +109,7 @@ class _Table:
         return [[head, *(row[n] for row in self.rows)] for n, head in enumerate(self.heads)]
 
     def _widths(self, width: int) -> list[int]:
-        """Return how wide each column is where all of them have so much room."""
+        """Return the width of each column if all of them have this one."""
         least = [max(_widest(cell.split(" ")) for cell in column) for column in self._columns()]
         wanted = [_widest(column) for column in self._columns()]
         return _shared(least, wanted, width - len(GAP) * (len(least) - 1))
@@ -130,7 +130,7 @@ class _Table:
 
 
 def _shared(least: Sequence[int], wanted: Sequence[int], width: int) -> list[int]:
-    """Return a width for each column: what its longest word needs, and a share of what is left."""
+    """Return a width for each column: of its longest word, and a share of the rest."""
     widths = list(least)
     left = width - sum(widths)
     while left > 0:
@@ -144,7 +144,7 @@ def _shared(least: Sequence[int], wanted: Sequence[int], width: int) -> list[int
 
 
 def _words(text: str, width: int) -> Iterator[str]:
-    """Yield the lines of a text of so many columns; a longer word stands alone."""
+    """Yield the lines of a text within a width; a longer word is on its own line."""
     line = ""
     for word in text.split(" "):
         longer = f"{line} {word}" if line else word
@@ -156,7 +156,7 @@ def _words(text: str, width: int) -> Iterator[str]:
 
 
 def _fitted(line: str, width: int) -> Iterator[str]:
-    """Yield a line, and what of it does not fit below it, further in."""
+    """Yield a line, with its rest on indented lines below it."""
     if _wide(line) <= width:
         yield line
         return
@@ -175,7 +175,7 @@ def _blanks(line: str) -> str:
 
 
 def _wide(text: str) -> int:
-    """Return how many columns a terminal gives a text."""
+    """Return the number of columns of a text on a terminal."""
     return sum(
         0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF")
         for c in text

@@ -76,7 +76,7 @@ AT_THE_TOP = ("embedded.py", "demo.py")
 TWINS = ("dialects/oracle/", "dialects/postgresql/")
 """What does the same for one database and another may have one name."""
 
-NAMED_TWICE = {"Aside", "Reading", "Spool", "Watch"}
+NAMED_TWICE = {"Reading", "Spool", "Watch"}
 """Classes that still share a name with another."""
 
 LONGEST_MODULE, LONGEST_FUNCTION = 450, 60

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mapper_dask.cli.states import how, moment, state_of, table_name, took
-from mapper_dask.cli.tables import fitted, room, table
+from mapper_dask.cli.tables import fitted, line_width, table
 from mapper_dask.ledger.cleanup import RunSummary
 from mapper_dask.rendering import counted, lasted, seconds
 
@@ -85,7 +85,7 @@ def test_what_a_terminal_would_obey_is_escaped_before_it_is_measured() -> None:
 def test_a_pipe_has_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setattr("os.get_terminal_size", lambda _: (_ for _ in ()).throw(OSError))
-    assert room() == 80
+    assert line_width() == 80
 
 
 @pytest.mark.parametrize(
