@@ -1,6 +1,6 @@
 """Job files: YAML → a checked :class:`JobFile` → a :class:`~mapper_dask.flow.Flow`.
 
-Reading one runs nothing of it, and imports neither pandas nor Dask nor a driver. Functions are
+Reading a file executes nothing, and imports neither pandas nor Dask nor a driver. Functions are
 imported when the flow is built.
 """
 

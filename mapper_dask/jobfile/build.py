@@ -1,4 +1,4 @@
-"""From a checked job file to a flow: connections, queries and functions, job by job."""
+"""Builds a flow from a checked job file: connections, queries and functions, job by job."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _as_node(value: Any) -> Node:
 
 
 def _called(settings: Settings) -> dict[str, Any]:
-    """Return the settings that the caller named: they win over what a job says, too."""
+    """Return the settings of the call, which take precedence over those of a job."""
     keys = [*settings.job_fields, "max_workers", "parallel", "retries", "lock_timeout"]
     named = {key: key.replace("_", "-") for key in keys}
     return {
@@ -115,7 +115,7 @@ def _called(settings: Settings) -> dict[str, Any]:
 
 
 class _FlowBuilder:
-    """Makes the jobs of one file."""
+    """Builds the jobs of one file."""
 
     def __init__(self, job_file: JobFile, settings: Settings) -> None:
         self.job_file = job_file
@@ -140,9 +140,9 @@ class _FlowBuilder:
         )
 
     def connection(self, text: str | None) -> str | None:
-        """Return a connection's reference, whatever the file calls it."""
+        """Return a connection's reference, by its name in the file if it has one."""
         found = (self.job_file.file.connections or {}).get(text or "", text)
-        # Checked before without SQLAlchemy, and stricter; this is what will connect.
+        # Checked before, more strictly, without SQLAlchemy; this parser is the one that connects.
         if found is not None and "://" in found and secrets_of(parse_url(found)):
             message = "a connection is a URL with a secret (not shown): write env:NAME"
             raise ConfigurationError(message, field="connection")
@@ -173,13 +173,13 @@ class _FlowBuilder:
             path = Path(self.job_file.directory) / source.sql_file
             try:
                 return read_text(path)
-            except (OSError, ValueError) as error:  # it was there, and text, when it was checked
+            except (OSError, ValueError) as error:  # it was readable when it was checked
                 reason = error.strerror if isinstance(error, OSError) else error
                 self._refuse(("jobs", name, "source", "sql_file"), f"names a file that {reason}")
         return self._select(name, source)
 
     def _select(self, name: str, source: models.SourceSection) -> str:
-        """Return the query of a table; its name is quoted as its database wants it."""
+        """Return the query of a table, with its name quoted in the database's dialect."""
         path = ("jobs", name, "source", "table")
         parts = parts_of((source.table or "").strip()) or ()
         if len(parts) not in (1, 2):

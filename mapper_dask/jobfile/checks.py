@@ -1,4 +1,4 @@
-"""What a shape cannot say: references that lead nowhere, circles, files that are not there."""
+"""Checks beyond the shape of a file: missing references, cycles of jobs, missing files."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from mapper_dask.settings import checked
 from mapper_dask.text_files import NotTextError, read_text
 
 QUERIES = ("sql", "sql_file", "table")
-"""What a source reads: one of these."""
+"""Keys of a source's query, of which it has one."""
 
 
 class Checks:
-    """Looks through a file whose shape is right.
+    """Checks a file of the right shape.
 
     Parameters
     ----------
     file
-        What it says, defaults laid under each job.
+        Its content, with the defaults merged into each job.
     tree
         The same with places.
     source
         The file, for errors.
     directory
-        Where its relative paths begin.
+        The folder of its relative paths.
     """
 
     def __init__(self, file: File, tree: Node, source: SourceFile, directory: Path) -> None:
@@ -44,7 +44,7 @@ class Checks:
         self.directory = directory
 
     def run(self) -> None:
-        """Refuse what cannot run.
+        """Refuse a file that cannot be run.
 
         Raises
         ------
@@ -59,7 +59,7 @@ class Checks:
         self._check_targets()
 
     def refuse(self, path: KeyPath, message: str) -> NoReturn:
-        """Raise the error of what stands at a path."""
+        """Raise the error of the value at a path."""
         self.source.refuse(self.tree.nearest(path), message, path)
 
     def _check_settings(self) -> None:
@@ -79,7 +79,7 @@ class Checks:
             self.source.refuse(place, f"settings: {said}")
 
     def _setting(self, key: str) -> KeyPath:
-        """Return where a setting stands, however it was nested and hyphenated."""
+        """Return the path of a setting, however it is nested and hyphenated."""
         node = self.tree.get("settings")
         for path, _ in node.walk(("settings",)) if node is not None else ():
             if ".".join(map(str, path[1:])).replace("_", "-") == key.replace("_", "-"):
@@ -155,7 +155,7 @@ class Checks:
                 self.refuse(path, "names an empty file")
 
     def _not_there(self, path: KeyPath, name: str) -> str:
-        """Say that a file is not there, and which one is; a name from a variable is not shown."""
+        """Return the error of a missing file, with a similar one; hides a name from a variable."""
         node = self.tree.get(*path)
         what = "names a file that is not there"
         if node is None or node.filled:
@@ -214,9 +214,9 @@ class Checks:
         return path if self.tree.get(*path) is not None else path[:-1]
 
     def _check_targets(self) -> None:
-        """Refuse two jobs of which one replaces what the other writes, with no order between them.
+        """Refuse two jobs without an order if one replaces the rows that the other writes.
 
-        Rows that are only added or merged may come from several jobs, in any order.
+        Several jobs may add or merge rows in any order.
         """
         waits = dependencies(self.file)
         written: dict[Any, list[str]] = {}
@@ -254,7 +254,7 @@ def dependencies(file: File) -> dict[str, list[str]]:
 
 
 def all_before(name: str, waits: Mapping[str, list[str]]) -> set[str]:
-    """Return every job that has ended when a job begins."""
+    """Return every job that a job waits for, also through others."""
     seen: set[str] = set()
     todo = list(waits[name])
     while todo:

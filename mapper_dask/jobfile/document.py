@@ -1,8 +1,8 @@
-"""From the bytes of a file to values with their places: plain YAML, and nothing that makes objects.
+"""Parses the bytes of a file to values with their places: plain YAML, which makes no objects.
 
-Refused with their place: what is not UTF-8, tabs as indentation, anchors and aliases (a few of them
-can stand for gigabytes), tags, a key that stands twice, several documents, and what is larger or
-deeper than a job file has any use for.
+Refused with their place: bytes that are not UTF-8, tabs as indentation, anchors and aliases (a few
+of them can expand to gigabytes), tags, duplicate keys, several documents, and files that are larger
+or deeper than a job file needs to be.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def decoded(raw: bytes, source: SourceFile) -> str:
     Raises
     ------
     JobFileError
-        When it is too large, or not UTF-8; names the place of the first byte that is not.
+        When it is too large, or not UTF-8; names the place of the first wrong byte.
     """
     if len(raw) > LARGEST:
         source.refuse(Place(1, 1), f"has {len(raw):,} bytes; a job file has at most {LARGEST:,}")
@@ -54,7 +54,7 @@ def read_document(text: str, source: SourceFile, environ: Mapping[str, str]) -> 
     Raises
     ------
     JobFileError
-        When the text is no YAML, or more than a job file may hold.
+        When the text is no YAML, or not allowed in a job file.
     """
     if len(text.encode("utf-8", "replace")) > LARGEST:
         source.refuse(Place(1, 1), f"is too large; a job file has at most {LARGEST:,} bytes")
@@ -69,7 +69,7 @@ def read_document(text: str, source: SourceFile, environ: Mapping[str, str]) -> 
 
 
 class _PlainLoader(yaml.BaseLoader):
-    """Composes nodes, and refuses what only makes a document larger than it looks."""
+    """Composes nodes, and refuses anchors, aliases, tags and deep nesting."""
 
     def __init__(self, text: str, source: SourceFile) -> None:
         super().__init__(text)
@@ -121,10 +121,10 @@ _PROBLEMS = (
     ("that cannot start any token", "begins with a character that needs quotes"),
     ("expected ',' or", "opens a bracket that is not closed, or lacks a comma"),
 )
-"""What PyYAML says, and what it means to somebody who writes a job file."""
+"""Parts of PyYAML's messages, and those of a job file's errors."""
 
 _AT_CONTEXT = ("opens a quote", "opens a bracket", "is no key")
-"""Problems that are seen late; what began them is where to look."""
+"""Problems that are found late: the error names the place where they began."""
 
 
 def _refuse_yaml(error: yaml.MarkedYAMLError, text: str, source: SourceFile) -> NoReturn:
@@ -145,7 +145,7 @@ def _refuse_yaml(error: yaml.MarkedYAMLError, text: str, source: SourceFile) -> 
 
 
 class _TreeBuilder:
-    """Makes values of nodes."""
+    """Converts YAML's nodes to values with places."""
 
     def __init__(self, source: SourceFile, environ: Mapping[str, str]) -> None:
         self.source = source

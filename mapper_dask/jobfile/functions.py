@@ -1,4 +1,4 @@
-"""A function by its name: imported when a flow is built, never while a file is checked."""
+"""Imports functions by their names, when a flow is built, never while a file is checked."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ import cloudpickle
 from mapper_dask.ledger.stored_job import is_users_own
 
 OWN = "mapper_dask"
-"""This library: it is wherever a worker is."""
+"""This library, which every worker has."""
 
 
 class FunctionError(ValueError):
-    """A function that cannot be had, or cannot be called like this."""
+    """A function that cannot be imported, or does not take its arguments."""
 
 
 def found(name: str, directory: str) -> Callable[..., Any]:
-    """Return the function a job file names, from its folder or from what is installed.
+    """Return the function a job file names, from its folder or from an installed module.
 
-    A module that is not installed goes to the workers by value, with every other one of that
-    folder it has imported: they need no copy of it.
+    A module that is not installed is sent to the workers by value, with every other one of that
+    folder that was imported, so that they need no copy.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def _module(name: str) -> ModuleType:
 
 
 def _require_own(name: str, directory: str) -> None:
-    """Refuse another module of the same name, which this process has imported before."""
+    """Refuse a module if this process has imported another one of that name before."""
     spec = PathFinder.find_spec(name, [directory])
     there = getattr(sys.modules[name], "__file__", None)
     if spec is None or spec.origin is None or there is None:
@@ -106,16 +106,16 @@ def _neighbours(directory: str) -> list[ModuleType]:
 
 
 def require_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
-    """Refuse arguments that a function does not take, and too few of them.
+    """Refuse unknown arguments of a function, and missing ones.
 
     Raises
     ------
     FunctionError
-        Says which.
+        Names them.
     """
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # written in C: it will say so itself
+    except (TypeError, ValueError):  # written in C: its call will raise the error
         return
     try:
         signature.bind(None, **arguments)

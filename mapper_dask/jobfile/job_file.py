@@ -1,4 +1,4 @@
-"""A job file that was read: what it says, and the flow that comes of it."""
+"""A job file that was read, and its flow."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """A job file that nothing speaks against. Nothing of it has been run."""
+    """A job file that has passed all checks. Nothing of it has been executed."""
 
     path: str
-    """The file, as errors name it."""
+    """The file's name in errors."""
     directory: str
-    """Where its relative paths begin."""
+    """The folder of its relative paths."""
     document: str = field(repr=False)
     """Its text, as it was written."""
     file: File = field(repr=False)
-    """What it says: variables filled in, defaults laid under each job."""
+    """Its content, with variables filled in and the defaults merged into each job."""
     tree: Node = field(repr=False)
     """The same with the place of each value."""
     unnamed: str | None = None
-    """What the flow is called where the file does not say; None: as the file itself."""
+    """Name of the flow if the file has none; None: the file's own."""
 
     @property
     def name(self) -> str:
@@ -49,7 +49,7 @@ class JobFile:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What stands under ``settings``."""
+        """The values under ``settings``."""
         return dict(self.file.settings or {})
 
     def flow(
@@ -60,26 +60,26 @@ class JobFile:
         overrides: Mapping[str, Any] | None = None,
         settings: Settings | None = None,
     ) -> Flow:
-        """Return the flow: functions are imported now, and connections found.
+        """Return the flow: functions are imported now, and connections resolved.
 
         Parameters
         ----------
         only
-            Names of jobs to take; what they depend on beside them counts as done. Empty: all.
+            Names of jobs to take; other jobs they depend on count as done. Empty: all.
         run_id
             Name of the run; None: a new one.
         overrides
-            Values that win over the file in every job, such as ``{"chunking.size": 1000}`` or
+            Values that replace those of every job, such as ``{"chunking.size": 1000}`` or
             ``{"execution": {"max_workers": 2}}``.
         settings
-            What holds where a job does not say; None: resolved with the file's own.
+            Values that a job does not have; None: resolved with the file's own.
 
         Raises
         ------
         JobFileError
             When a function cannot be imported or does not take its arguments; names the place.
         ConfigurationError
-            When ``only`` or ``overrides`` name what is not there.
+            When ``only`` or ``overrides`` have an unknown name.
         """
         from mapper_dask.jobfile.build import built
 
@@ -87,7 +87,7 @@ class JobFile:
 
 
 def read(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> JobFile:
-    """Return a job file, checked as far as it goes without running anything.
+    """Return a job file, checked without executing anything.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def read(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None)
     Raises
     ------
     JobFileError
-        The first thing that is wrong; ``details`` hold ``file``, ``line`` and ``column``.
+        The first problem; ``details`` have ``file``, ``line`` and ``column``.
     """
     name, source = Path(path), SourceFile(os.fspath(path))
     try:
@@ -123,11 +123,11 @@ OTHERS = {
         "holds rows, not a job file: jobs read from databases. Load it into one first",
     ),
 }
-"""What files are that somebody may give in place of a job file, by their names' endings."""
+"""Files that may be given in place of a job file, by their names' endings."""
 
 
 def _meant(name: Path) -> str:
-    """Return which job file was meant, as the end of a sentence about one that is not there."""
+    """Return the job file that was meant by the name of a missing one, as the end of a sentence."""
     if name.is_dir():
         inside = file_like(name / "flow.yaml", (".yaml", ".yml"))
         return f"; name a file in it, such as {(name / (inside or 'flow.yaml')).as_posix()}"
@@ -143,25 +143,25 @@ def parse(
     environ: Mapping[str, str] | None = None,
     unnamed: str | None = None,
 ) -> JobFile:
-    """Return the job file a text is, as :func:`read` does.
+    """Return the job file of a text, as :func:`read` does.
 
     Parameters
     ----------
     text
         Its YAML.
     path
-        What errors call it.
+        Its name in errors.
     directory
-        Where its relative paths begin.
+        The folder of its relative paths.
     environ
         Variables for ``${NAME}``; None: those of this process.
     unnamed
-        Name of the flow where the text has none; None: that of ``path`` without its ending.
+        Name of the flow if the text has none; None: that of ``path`` without its ending.
 
     Raises
     ------
     JobFileError
-        The first thing that is wrong.
+        The first problem.
     """
     source = SourceFile(path)
     written = read_document(text, source, os.environ if environ is None else environ)

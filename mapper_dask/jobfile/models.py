@@ -1,4 +1,4 @@
-"""The shape of a job file: which keys there are, and what may stand under each."""
+"""The shape of a job file: its keys, and the types of their values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mapper_dask.mapping.expressions import parse
 from mapper_dask.mapping.types import type_named
 
 OURS = "plain"
-"""Kind of an error whose text is ours."""
+"""Kind of an error with this library's text."""
 
 _IDENTIFIER = r"[^\W\d]\w*"
 _FUNCTION = re.compile(rf"{_IDENTIFIER}(\.{_IDENTIFIER})*:{_IDENTIFIER}(\.{_IDENTIFIER})*")

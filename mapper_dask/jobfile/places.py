@@ -1,4 +1,4 @@
-"""What stands where in a job file: values with their places, and the error that names one."""
+"""Values of a job file with their places, and the error of a place."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Path = tuple[str | int, ...]
 """Keys and positions from the top of the file to a value."""
 
 MERGE_DEPTH = 3
-"""How deep defaults and a job are merged: job, section, key of a mapping. What stands there is
-taken whole, so that of two values in one place one remains."""
+"""Levels at which defaults and a job are merged: job, section, key of a mapping. A value below
+them replaces the default as a whole."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,18 +27,18 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value of the file, and where it stands."""
+    """A value of the file with its place."""
 
     value: Any
     """A scalar, a mapping from text to nodes, or a list of nodes."""
     place: Place
     keys: Mapping[str, Place] = field(default_factory=dict)
-    """Where the keys of a mapping stand."""
+    """The places of a mapping's keys."""
     filled: bool = False
     """Whether variables were filled in: such a value is not shown."""
 
     def get(self, *path: str | int) -> Node | None:
-        """Return what stands at a path from here, None where nothing does."""
+        """Return the node at a path from here, None if there is none."""
         node: Node = self
         for part in path:
             found = _child(node, part)
@@ -48,9 +48,9 @@ class Node:
         return node
 
     def nearest(self, path: Sequence[str | int]) -> Place:
-        """Return where the value of a path stands, or the last key on it that is there.
+        """Return the place of a path's value, or of the last key on it that exists.
 
-        A mapping, a list and nothing are found at their key.
+        The place of a mapping, a list or nothing is that of its key.
         """
         node, place = self, self.place
         for part in path:
@@ -62,13 +62,13 @@ class Node:
         return place if isinstance(node.value, (Mapping, list, type(None))) else node.place
 
     def key(self, path: Sequence[str | int]) -> Place:
-        """Return where the key that ends a path stands."""
+        """Return the place of a path's last key."""
         inside = self.get(*path[:-1])
         found = inside.keys.get(str(path[-1])) if inside is not None else None
         return self.nearest(path) if found is None else found
 
     def plain(self) -> Any:
-        """Return the value without places; a key that has nothing is as if it were not there."""
+        """Return the value without places; None for an empty variable without quotes."""
         if isinstance(self.value, Mapping):
             return {k: v.plain() for k, v in self.value.items()}
         if isinstance(self.value, list):
@@ -98,7 +98,7 @@ def _child(node: Node, part: str | int) -> Node | None:
 
 
 def merged(under: Node, over: Node, depth: int = MERGE_DEPTH) -> Node:
-    """Return one mapping laid over another; each value keeps its place."""
+    """Return two mappings merged; each value keeps its place."""
     both = isinstance(under.value, Mapping) and isinstance(over.value, Mapping)
     if not both or depth == 0:
         return over
@@ -109,7 +109,7 @@ def merged(under: Node, over: Node, depth: int = MERGE_DEPTH) -> Node:
 
 
 def with_defaults(tree: Node) -> Node:
-    """Return a tree with the defaults laid under each job; what has no such shape stays."""
+    """Return a tree with the defaults merged into each job; unchanged if it has another shape."""
     defaults, jobs = tree.get("defaults"), tree.get("jobs")
     if defaults is None or jobs is None or not isinstance(jobs.value, Mapping):
         return tree
@@ -127,7 +127,7 @@ def over_jobs(tree: Node, change: Callable[[Node], Node]) -> Node:
 
 
 def dotted(path: Sequence[str | int]) -> str:
-    """Return a path as an error names it: ``jobs.airports.source.columns[2]``."""
+    """Return a path as in errors: ``jobs.airports.source.columns[2]``."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
@@ -136,7 +136,7 @@ def dotted(path: Sequence[str | int]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """The file that is read, as its errors name it."""
+    """The file that is read, by its name in errors."""
 
     name: str
 

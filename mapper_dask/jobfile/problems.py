@@ -1,4 +1,4 @@
-"""What pydantic found, in plain words and with its place."""
+"""Converts pydantic's errors to plain messages with a place."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WANTED = {
     "int_from_float": "a whole number",
     "finite_number": "a finite number",
 }
-"""What a kind of error wants instead."""
+"""The expected value, by the kind of an error."""
 
 _KINDS = {
     bool: "true or false",
@@ -37,12 +37,12 @@ _KINDS = {
 
 
 def validated(tree: Node, source: SourceFile) -> File:
-    """Return what a tree says, its shape checked.
+    """Return the content of a tree, with its shape checked.
 
     Raises
     ------
     JobFileError
-        The first thing, from the top, that has another shape.
+        The first value, from the top, of another shape.
     """
     try:
         return File.model_validate(tree.plain())
@@ -51,17 +51,17 @@ def validated(tree: Node, source: SourceFile) -> File:
 
 
 def _refuse(error: ValidationError, tree: Node, source: SourceFile) -> NoReturn:
-    """Raise the first of some errors, as the file is read from the top."""
+    """Raise the first of some errors, from the top of the file."""
     found = error.errors(include_url=False)
-    # A key that is misspelt is missing, too; what stands there says more than what does not.
-    told = [one for one in found if one["type"] != "missing"] or found
-    path, place, message = min((_located(one, tree) for one in told), key=_order)
+    # A misspelt key is missing, too; the error of the misspelt one is of more use.
+    shown = [one for one in found if one["type"] != "missing"] or found
+    path, place, message = min((_located(one, tree) for one in shown), key=_order)
     source.refuse(place, message, path)
 
 
 def _order(found: tuple[Path, Place, str]) -> tuple[Place, bool, int]:
     path, place, _ = found
-    # What stands in the defaults is wrong in every job too; the defaults are where to look.
+    # An error in the defaults is one of every job, too; it is reported in the defaults.
     return place, path[:1] != ("defaults",), len(path)
 
 
@@ -73,7 +73,7 @@ def _located(error: Any, tree: Node) -> tuple[Path, Place, str]:
 
 
 def _real_path(loc: Sequence[str | int], tree: Node, *, keep_last: bool) -> Path:
-    """Return the path of the file's own keys: pydantic mixes names of its types into it."""
+    """Return the path of the file's own keys, without the names of types that pydantic adds."""
     node, path = tree, []
     for index, part in enumerate(loc):
         child = node.get(part)
@@ -102,14 +102,14 @@ def _message(error: Any, path: Path, tree: Node) -> str:
 
 
 def _unless_filled(text: str, node: Node | None) -> str:
-    """Return a text that shows nothing of a variable's value."""
+    """Return a text, or a general one if it would show a variable's value."""
     nodes = [] if node is None else [found for _, found in node.walk()]
     shown = any(found.filled and str(found.value) and str(found.value) in text for found in nodes)
     return "is not what can stand here (from a variable, not shown)" if shown else text
 
 
 def _kind(kind: str, node: Node | None, tree: Node) -> str:
-    """Say what a value of another type should be, and what it is."""
+    """Return the message of a value of another type."""
     wanted = _WANTED.get(kind)
     if wanted is None:
         return "is not what can stand here"
@@ -125,7 +125,7 @@ def _quotes(kind: str, node: Node | None) -> str:
 
 
 def _choice(expected: str, node: Node | None) -> str:
-    """Say what may stand there, and what it is like; a value from a variable is not shown."""
+    """Return the allowed words, with a similar one; a value from a variable is not shown."""
     options = [option.strip("'") for option in expected.replace(" or ", ", ").split(", ")]
     wanted = f"must be {', '.join(options[:-1])} or {options[-1]}".replace("be  or", "be")
     if node is None or node.filled or not isinstance(node.value, str):
@@ -139,11 +139,11 @@ _ADD = {
     "jobs": "; write jobs: and below it each job under its name",
     "column": "; name the column whose values grow",
 }
-"""What to write for a key that has to be there, by its name."""
+"""Remedies for missing keys, by their names."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the question for a misspelt name, else the names there are."""
+    """Return a hint with the name that is meant, else all names."""
     listed = list(known)
     near = difflib.get_close_matches(name.lower(), listed, n=1)
     if near:
@@ -152,7 +152,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _meant(path: Path) -> str:
-    """Return what was meant by a key that is not known at its place, and may be at another."""
+    """Return a hint for an unknown key, which may be one of another place."""
     name, known = str(path[-1]), _keys_at(path[:-1])
     within = [key for key in known if name in _keys_at((*path[:-1], key))]
     if within:
@@ -162,7 +162,7 @@ def _meant(path: Path) -> str:
 
 
 def _keys_at(path: Path) -> list[str]:
-    """Return the keys that may stand in the mapping at a path."""
+    """Return the keys of the mapping at a path."""
     model: Any = File
     for part in path:
         if isinstance(model, type) and issubclass(model, BaseModel):
@@ -177,7 +177,7 @@ def _keys_at(path: Path) -> list[str]:
 
 
 def _inner(annotation: Any) -> Any:
-    """Return the model of an annotation; of a mapping, a tuple with that of its values."""
+    """Return the model of an annotation; of a mapping, a tuple with its values' model."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     arguments: tuple[Any, ...] = getattr(annotation, "__args__", ())

@@ -1,4 +1,4 @@
-"""A job file written from a live table: what it moves, how it is cut, what else it could say."""
+"""Writes a job file from a live table: its query and key, and other options as comments."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.schema.facts import Column, TargetTable, TypeFamily
 
 GROWING = (TypeFamily.TIMESTAMP, TypeFamily.TIMESTAMP_TZ, TypeFamily.DATE)
-"""Families of columns by which new rows are usually told."""
+"""Families of columns that usually identify new rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is known of the table, and of where it is to go."""
+    """The facts of the table, and of its target."""
 
     source: ConnectionRef
     table: TargetTable
     plan: ChunkPlan
     target: ConnectionRef | None = None
     target_table: TargetTable | None = None
-    """The table of the same name in the target; None where there is none yet."""
+    """The table of the same name in the target; None if there is none yet."""
     ddl: str = ""
-    """What makes it; empty without a target."""
+    """The statement that creates it; empty without a target."""
     missing: tuple[str, ...] = field(default=())
     """Columns that a table in the target lacks."""
 
     @property
     def candidates(self) -> list[str]:
-        """Columns by which new rows might be told: times first, then whole numbers of the key."""
+        """Columns that may identify new rows: times first, then a whole number as key."""
         times = [c.name for c in self.table.columns if c.family in GROWING]
         key = self.table.primary_key
         numbers = [
@@ -49,12 +49,12 @@ class Draft:
 
 
 def draft(source: ConnectionRef, name: str, target: ConnectionRef | None) -> Draft:
-    """Look at a table, and at where it is to go.
+    """Return the facts of a table, and of its target.
 
     Parameters
     ----------
     name
-        The table, with its schema or without.
+        The table, with or without its schema.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def _qualified(dialect: Dialect, table: TargetTable) -> str:
 
 
 def create_table(source: Dialect, target: ConnectionRef, table: TargetTable) -> str:
-    """Return the statement that makes such a table in the target, with its primary key."""
+    """Return the statement that creates such a table in the target, with its primary key."""
     dialect = dialect_for(target, "target")
     kin = dialect.name == source.name
     lines = [
@@ -101,7 +101,7 @@ def create_table(source: Dialect, target: ConnectionRef, table: TargetTable) -> 
 
 
 def written(found: Draft) -> str:
-    """Return the job file: what is needed, and in comments what else is known."""
+    """Return the job file, with the other facts as comments."""
     job = _scalar(found.table.name if _is_name(found.table.name) else "table")
     parts = [
         *_head(found),
@@ -213,7 +213,7 @@ def _portable(ref: ConnectionRef | None) -> str:
 
 
 def _scalar(text: str) -> str:
-    """Return a text as YAML writes it in a line; ``$`` begins no variable in it."""
+    """Return a text as YAML in one line; ``$`` begins no variable in it."""
     dumped = yaml.safe_dump(text.replace("${", "$${"), allow_unicode=True, width=10_000)
     return str(dumped.removesuffix("...\n").strip())
 

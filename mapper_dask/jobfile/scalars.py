@@ -1,7 +1,7 @@
-"""What a plain word of a file means: text, number, truth, day or nothing. Pure.
+"""Values of a file's plain words: text, number, boolean, day, time or null. Pure.
 
-YAML 1.2's core schema, where ``no`` and ``on`` are texts, and days and times beside it. What would
-lose something on the way, such as a leading zero or the digits a float does not hold, is refused.
+YAML 1.2's core schema, where ``no`` and ``on`` are texts, with days and times. A value that would
+change, such as one with a leading zero or with more digits than a float holds, is refused.
 """
 
 from __future__ import annotations
@@ -24,20 +24,19 @@ _TIME = re.compile(
 )
 
 MOST_DIGITS = 1_000
-"""Digits of a number: more are no number somebody wrote, and take long to read."""
-
+"""Greatest number of digits: nobody writes more, and they take long to parse."""
 
 MOST_POWER = 131_072
-"""Powers of ten of a number: PostgreSQL holds no larger one, and writing one out takes long."""
+"""Greatest power of ten: PostgreSQL holds no larger one, and writing one out takes long."""
 
 
 def value_of(text: str) -> Any:
-    """Return what a plain word means.
+    """Return the value of a plain word.
 
     Raises
     ------
     ValueError
-        When it is nearly a number or a day; says what to write instead.
+        When it is nearly a number or a day; with a remedy.
     """
     if text in _NULLS:
         return None
@@ -79,7 +78,7 @@ def _require_digits(text: str) -> None:
 
 
 def decimal(text: str) -> Decimal:
-    """Return an exact number, of digits and a power of ten that a database may hold.
+    """Return an exact number, within the digits and powers of ten of databases.
 
     Raises
     ------
@@ -99,7 +98,7 @@ def decimal(text: str) -> Decimal:
 
 
 def integer(text: str) -> int:
-    """Return a whole number of digits that somebody may have written."""
+    """Return a whole number; refuse one of too many digits."""
     _require_digits(text)
     return int(text)
 

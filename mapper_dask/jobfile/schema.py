@@ -10,7 +10,7 @@ from mapper_dask.jobfile.models import File
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _VARIABLE = {"type": "string", "pattern": r"\$\{"}
-"""What may stand instead of a number or a word: a variable."""
+"""A variable, which is allowed in place of a number or a word."""
 
 
 def json_schema() -> dict[str, Any]:
@@ -25,7 +25,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _with_variables(schema: Any) -> Any:
-    """Return a schema that takes a variable wherever no text is wanted anyway."""
+    """Return a schema that also allows a variable for each value that is not a text."""
     if isinstance(schema, list):
         return [_with_variables(item) for item in schema]
     if not isinstance(schema, dict):
@@ -40,5 +40,5 @@ def _with_variables(schema: Any) -> Any:
     )
     if not named or "anyOf" in made:
         return made
-    told = {key: made.pop(key) for key in ("description", "default", "title") if key in made}
-    return {**told, "anyOf": [made, _VARIABLE]}
+    notes = {key: made.pop(key) for key in ("description", "default", "title") if key in made}
+    return {**notes, "anyOf": [made, _VARIABLE]}

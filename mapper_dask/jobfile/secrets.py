@@ -1,4 +1,4 @@
-"""How a secret is told in a job file. Light: no URL is parsed by a library for it."""
+"""Detects secrets in a job file. Light: imports no library that parses URLs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from mapper_dask.connections.url_values import is_nested, may_be_secret
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*)://(?P<rest>\S*)", re.DOTALL)
 _LOGIN = re.compile(r"[^:/]*:(?P<password>[^@]+)@", re.DOTALL)
-"""As SQLAlchemy reads it, whose user may hold an @."""
+"""A login as SQLAlchemy parses it: its password may have colons, and its user an @."""
 _WRITTEN = re.compile(r"[A-Za-z][\w+.-]*://[^\s/:@'\"]*:(?P<password>[^\s/@'\"]+)@")
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|profile:[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 
 
 def has_secret(text: str) -> bool:
-    """Return whether a text is a URL with a password in it, or with a parameter that is one."""
+    """Return whether a text is a URL with a password, or with a secret parameter."""
     found = _URL.fullmatch(text.strip())
     if found is None:
         return (
@@ -26,12 +26,12 @@ def has_secret(text: str) -> bool:
         )
     place, _, _ = found["rest"].partition("?")
     login = _LOGIN.match(found["rest"]) is not None
-    unclear = found["rest"].count("@") > 1  # which of them ends the login, parsers may tell apart
+    unclear = found["rest"].count("@") > 1  # parsers differ in which of them ends the login
     return login or unclear or _hides(place) or _sends(found["rest"])
 
 
 def _hides(place: str) -> bool:
-    """Return whether user, host or database hold more than a name."""
+    """Return whether user, host or database hold a login, a connection string or a slash."""
     user, at, rest = place.rpartition("@") if place.count("@") == 1 else ("", "", place)
     parts = [unquote(user), *map(unquote, rest.split("/", 1))]
     return ("/" in unquote(user) and bool(at)) or any(map(is_nested, filter(None, parts)))
@@ -43,26 +43,26 @@ def _sends(rest: str) -> bool:
 
 
 def written_secret(text: str) -> int | None:
-    """Return where a URL with a password begins that somebody wrote out, even in a comment.
+    """Return the position of a URL with a written password, even in a comment; None without one.
 
-    The ledger keeps a job file as it is written. A password that is a variable is none there.
+    The ledger stores a job file as it is written, with variables unresolved.
     """
     found = (m for m in _WRITTEN.finditer(text) if not m["password"].startswith("${"))
     return next((match.start() for match in found), None)
 
 
 def is_alias(text: str) -> bool:
-    """Return whether a text could be the name of a connection of the file."""
+    """Return whether a text may be the name of a connection of the file."""
     return _ALIAS.fullmatch(text) is not None
 
 
 def require_reference(text: str) -> None:
-    """Refuse what is no reference to a connection, and what holds a secret; shows nothing of it.
+    """Refuse a text that is no reference to a connection, or holds a secret, without showing it.
 
     Raises
     ------
     ValueError
-        Says what to write instead.
+        Has the remedy.
     """
     if _REFERENCE.fullmatch(text):
         return

@@ -1,4 +1,4 @@
-"""Values that a file writes in a form of its own: typed ones, and spans of time. Pure."""
+"""Values with a form of a file's own: typed ones, and spans of time. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mapper_dask.jobfile.scalars import day, decimal, integer, moment
 from mapper_dask.jobfile.variables import meant, wanted_as_value
 
 LONGEST_SPAN = 100
-"""Characters of a time as it is written."""
+"""Greatest length of a span of time."""
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)")
 _ISO = re.compile(
@@ -43,11 +43,11 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "date": day,
     "datetime": moment,
 }
-"""Forms of a typed value, as in ``{decimal: '0.10'}``, and what reads them."""
+"""Parsers of typed values, as in ``{decimal: '0.10'}``."""
 
 
 def typed(value: Any) -> Any:
-    """Return a scalar, or what a typed form such as ``{date: '2024-01-31'}`` says.
+    """Return a scalar, or the value of a typed form such as ``{date: '2024-01-31'}``.
 
     Raises
     ------
@@ -83,31 +83,31 @@ def typed(value: Any) -> Any:
 
 
 def typed_or_list(value: Any) -> Any:
-    """Return what :func:`typed` does, or a list of it."""
+    """Return the result of :func:`typed`, or a list of them."""
     return [typed(item) for item in value] if isinstance(value, list) else typed(value)
 
 
 def anything(value: Any) -> Any:
-    """Return a value with what was filled in, however deep it is nested."""
+    """Return a value with the meaning of its variables, at any depth."""
     if isinstance(value, Mapping):
         return {key: anything(item) for key, item in value.items()}
     return [anything(item) for item in value] if isinstance(value, list) else meant(value)
 
 
 def setting(value: Any) -> Any:
-    """Return a value of a setting: a text that was filled in is a number where it reads so."""
+    """Return a value of a setting: a variable's text is a number if it looks like one."""
     if isinstance(value, Mapping):
         return {key: setting(item) for key, item in value.items()}
     return wanted_as_value(value)
 
 
 def span(value: Any) -> dt.timedelta | float:
-    """Return how far an overlap reaches: a number, or a time such as ``1h`` or ``P1DT12H``.
+    """Return the length of an overlap: a number, or a time such as ``1h`` or ``P1DT12H``.
 
     Raises
     ------
     ValueError
-        Says how one is written.
+        Has examples.
     """
     value = wanted_as_value(value)
     if isinstance(value, float) and not math.isfinite(value):
@@ -123,14 +123,14 @@ def span(value: Any) -> dt.timedelta | float:
 
 
 def _time_span(text: str) -> dt.timedelta | None:
-    """Return a time that is written out; None for what is none.
+    """Return a span of time from its text; None if it is none.
 
     Raises
     ------
     ValueError
-        When it is longer than any that is counted, as a text or as a time.
+        When the text or the time is too long.
     """
-    if len(text) > LONGEST_SPAN:  # which parts there are is looked for from each place in it
+    if len(text) > LONGEST_SPAN:  # the search for its parts takes quadratic time
         message = f"must be a time of at most {LONGEST_SPAN} characters, such as 1h or P1DT12H"
         raise ValueError(message)
     try:

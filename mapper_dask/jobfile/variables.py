@@ -15,15 +15,15 @@ _VARIABLE = re.compile(
 
 
 class Filled(str):
-    """A text whose variables were filled in: it means what its place wants, a text or a number."""
+    """A text with variables filled in, whose place decides whether it is a text or a number."""
 
     __slots__ = ("bare",)
     bare: bool
-    """Whether it stood without quotes, where it may be a number or a day for itself, too."""
+    """Whether it was written without quotes, so that it may be a number or a day anywhere."""
 
 
 def meant(value: Any) -> Any:
-    """Return what a value means where anything may stand: as if it had been written there.
+    """Return a value's meaning where any type is allowed: as if it had been written there.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def meant(value: Any) -> Any:
 
 
 def wanted_as_value(value: Any) -> Any:
-    """Return what a value means where no text is wanted.
+    """Return a value's meaning where no text is wanted.
 
     Raises
     ------
@@ -47,19 +47,19 @@ def wanted_as_value(value: Any) -> Any:
 
 
 def has_variables(text: str) -> bool:
-    """Return whether there is something to fill in, or to take as it is written."""
+    """Return whether a text has variables, or a literal ``${``."""
     return "${" in text
 
 
 def filled(text: str, environ: Mapping[str, str]) -> str:
     """Return a text with its variables filled in; ``$${`` is ``${`` itself.
 
-    As in a shell, a default is for a variable that is not set, or empty.
+    As in a shell, a default is used if the variable is not set, or empty.
 
     Raises
     ------
     ValueError
-        Names the variable that is not set and has no default, or says what is no variable.
+        When a variable without a default is not set, or a ``${`` begins none.
     """
 
     def one(found: re.Match[str]) -> str:
