@@ -9,7 +9,7 @@ MOST_SECONDS = 2_000_000.0
 """Of a time to wait, 23 days: databases take it as milliseconds in 32 bits."""
 
 LONGEST = 100
-"""Characters of a value in an error: it tells what was given, and need not be all of it."""
+"""Characters of a value in an error: enough to recognise what was given."""
 
 MOST_BITS = 4_096
 """Bits of a whole number that is written out: of more, Python writes none, or takes long."""

@@ -32,7 +32,7 @@ def no_connection(connection: object, field: str, profiles: Iterable[str]) -> st
 
 
 def _meant(text: str, profiles: list[str]) -> str:
-    """Return what a text that is no reference may stand for; empty where nothing is known."""
+    """Return what a text that is no reference may mean; empty where nothing is known."""
     shell = _OF_A_SHELL.fullmatch(text)
     name = (shell[1] or shell[2]) if shell else text
     for kind, known in (("env", list(os.environ)), ("profile", profiles)):

@@ -21,7 +21,7 @@ from mapper_dask.schema.facts import SourceQuery
 Literal = Callable[[str], str]
 
 HEAD = "<mapper_dask env:"
-"""Begins what stands for a value; no value that is written into a query may hold it."""
+"""Beginning of each placeholder; no value that is written into a query may hold it."""
 
 _REFERENCE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 _MARK = re.compile(r"'<mapper_dask env:([A-Za-z_][A-Za-z0-9_]*)>'")
@@ -34,7 +34,7 @@ def is_reference(value: object) -> bool:
 
 
 def mark(reference: str) -> str:
-    """Return the literal that stands in a query for a reference's value."""
+    """Return the literal that takes the place of a reference's value in a query."""
     return f"'{HEAD}{reference.removeprefix('env:')}>'"
 
 
@@ -45,7 +45,7 @@ class Opened:
     sql: str
     """For a session of this process, and for nothing that is kept or sent elsewhere."""
     pairs: tuple[tuple[str, str], ...] = ()
-    """Literals that were put there, the longest first, and what stood in their places."""
+    """Literals that were put there, the longest first, and the placeholders they replaced."""
 
     def sealed(self, text: str) -> str:
         """Return a text with the references in the places of their values."""
@@ -53,7 +53,7 @@ class Opened:
             text = text.replace(literal, name)
         return text
 
-    def told(self, text: str) -> str:
+    def without_values(self, text: str) -> str:
         """Return a sentence about the query, without the values."""
         return masked(self.sealed(text)) if self.pairs else text
 

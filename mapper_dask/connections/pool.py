@@ -59,7 +59,7 @@ _engines: dict[tuple[int, str, str], sa.Engine] = {}
 _connect_args: weakref.WeakKeyDictionary[sa.Engine, ConnectArgs] = weakref.WeakKeyDictionary()
 
 _texts: dict[tuple[int, str, str], str] = {}
-"""What the references of the engines stood for when these were made."""
+"""What the references of the engines resolved to when these were made."""
 
 
 def engine_for(ref: ConnectionRef, *, connect_args: ConnectArgs) -> sa.Engine:
@@ -155,7 +155,7 @@ def raw_connection(engine: sa.Engine, field: str = "") -> Iterator[Any]:
     Parameters
     ----------
     engine
-        Whose pool.
+        The engine whose pool it is.
     field
         The argument the connection was given as, for the error; empty where nobody gave one.
 
@@ -171,7 +171,7 @@ def raw_connection(engine: sa.Engine, field: str = "") -> Iterator[Any]:
     except BaseException:
         pooled.invalidate()
         raise
-    if is_cancelled():  # that may come to its server yet, and hit who has it next
+    if is_cancelled():  # a late cancel would hit the connection's next user
         pooled.invalidate()
     else:
         _give_back(pooled)
@@ -200,7 +200,7 @@ def _pooled(engine: sa.Engine, field: str) -> Any:
 
 
 def _give_back(pooled: Any) -> None:
-    """Return a connection to its pool; one whose server went away meanwhile is dropped quietly."""
+    """Return a connection to its pool; drop it quietly if its server has gone away."""
     try:
         pooled.driver_connection.rollback()
     except Exception:  # noqa: BLE001

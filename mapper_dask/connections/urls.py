@@ -67,7 +67,7 @@ def _with_driver(url: sa.URL) -> sa.URL:
 
 
 def _ends_openly(text: str) -> bool:
-    """Return whether a second @ stands after the user: the password's rest would pass as host."""
+    """Return whether a second @ follows the user: the password's rest would pass as host."""
     _, _, place = text.partition("://")
     _, _, after_user = place.partition("?")[0].partition(":")
     return after_user.count("@") > 1

@@ -108,7 +108,7 @@ class ChunkManager:
             plan.cut.total_rows,
             sum(c.kind is not ChunkKind.NULL_KEY for c in plan.cut.chunks),
             plan.choice.keys,
-            opened.told("; ".join(filter(None, [plan.choice.reason, size.why]))),
+            opened.without_values("; ".join(filter(None, [plan.choice.reason, size.why]))),
         )
         unfrozen = source.dialect.unfreezable(job.source_sql) if job.consistent else ""
         of_cost = [
@@ -129,9 +129,9 @@ class ChunkManager:
             tuple(plan.cut.chunks),
             job.consistent and not unfrozen,
             _target_name(job),
-            warnings=tuple(map(opened.told, notes)),
+            warnings=tuple(map(opened.without_values, notes)),
             one_state=_one_state(seen, plan.cut.chunks),
-            of_cost=tuple(map(opened.told, of_cost)),
+            of_cost=tuple(map(opened.without_values, of_cost)),
         )
 
     def restore(

@@ -194,7 +194,7 @@ def histogram(conn: Driver, table: str, column: str) -> Histogram:
 def address_bounds(conn: Driver, table: str, blocks: int, starts: Sequence[int]) -> list[Bound]:
     """Return the row addresses at which shares of a table begin, by whatever way is open.
 
-    The extents tell exactly; where the login may not see them, the database's own cutter is
+    The extents are exact; where the login may not see them, the database's own cutter is
     asked; where that may not run either, addresses are sampled. Chunks cut by any of them are
     disjoint and cover the table: only their sizes differ.
 

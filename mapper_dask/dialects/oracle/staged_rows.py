@@ -1,6 +1,6 @@
 """Staged rows that the target refuses: found in a rehearsal of the publication that is undone.
 
-The rehearsal lets each row enter by its address, as array DML that goes on after errors. What it
+The rehearsal lets each row enter by its address, as array DML that continues after errors. What it
 finds is taken out of the staging table; then the others are published by one statement, as ever.
 """
 

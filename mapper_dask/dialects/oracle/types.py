@@ -226,7 +226,7 @@ def has_nanoseconds(column: Column) -> bool:
 def insert_expression(  # noqa: PLR0911 - one line for each kind
     column: Column, bind: str, arrow: pa.DataType
 ) -> str:
-    """Return what stands in VALUES for what arrives for a column."""
+    """Return the expression in VALUES for what arrives for a column."""
     text = pa.types.is_string(arrow)
     match column.family:
         case _F.DECIMAL | _F.INTEGER if text:
