@@ -130,7 +130,7 @@ def _error(
     sqlstate: str | None, message: str | None, hint: str | None, context: str | None
 ) -> psycopg2.Error:
     """Return the driver's own error for what libpq said."""
-    error = faults.made(sqlstate, faults.told(message, hint, context))
+    error = faults.made(sqlstate, faults.full_message(message, hint, context))
     return faults.remembering(error, message, context)
 
 

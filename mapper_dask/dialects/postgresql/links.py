@@ -65,11 +65,11 @@ def functions(*, encrypted: bool = True) -> tuple[Any, ...] | None:
         return make, lambda request: send(request, bytes(SAID), SAID), let_go
     make, send, reset, let_go = found
 
-    def send_anew(request: int) -> None:
-        reset(request)  # it is for one time, else
+    def send_again(request: int) -> None:
+        reset(request)  # a request is good for one time, else
         send(request)
 
-    return make, send_anew, let_go
+    return make, send_again, let_go
 
 
 class PostgresLink:

@@ -48,8 +48,8 @@ class _Publishing(Publishing):
         publication = self.publication
         self.cursor.execute(staging.delete(publication, self.key))
         if publication.by_key or self.watch is None:
-            return  # the count at the end tells; this finds what that would not, where a row that
-            # stays and one that is taken make up for each other
+            return  # the count at the end decides; what follows finds what that would not, where a
+            # row that stays and one that is taken make up for each other
         self.cursor.execute(f"SELECT FROM {publication.target} LIMIT 1")
         self.require_removed(left=self.cursor.fetchone() is not None)
 
@@ -65,7 +65,7 @@ class _Publishing(Publishing):
         else:
             watching.settle(self.watch.conn)
         if publication.disposition == "replace":
-            self._require_as_told(expected)
+            self._require_inserted(expected)
             there = self.count(f"SELECT pg_catalog.count(*) FROM {publication.target}")
             self.require(there, expected, "are in it")
         elif publication.disposition == "merge" and self.watch is not None:
@@ -76,7 +76,7 @@ class _Publishing(Publishing):
             absent = self.count(staging.absent(publication, self.key))
             self.require(expected - min(absent, expected), expected, "are in it")
 
-    def _require_as_told(self, expected: int) -> None:
+    def _require_inserted(self, expected: int) -> None:
         """Refuse a replacement in which triggers have put rows in and taken others away.
 
         One row for another would leave the count as it must be.

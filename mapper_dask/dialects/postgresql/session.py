@@ -52,12 +52,12 @@ QUIET = (
     "SET LOCAL datestyle = 'ISO'; SET LOCAL synchronize_seqscans = off; "
     "SET LOCAL client_min_messages = 'error'"
 )
-"""What no query's meaning hangs on: the same query scans in the same order, and nothing is said
+"""What no query's meaning depends on: the same query scans in the same order, and nothing is said
 aside. Of DateStyle it names the output alone, which the driver makes ISO anyway: the order of day,
 month and year stays."""
 
 CARRIED = ("DateStyle", "TimeZone", "IntervalStyle", "standard_conforming_strings")
-"""What the server tells a client of itself, so that it can be compared without asking."""
+"""What the server reports to a client unasked, so that comparing needs no query."""
 
 SQL_STANDARD = "sql_standard"
 """A style whose ``-1 2:03:04`` is read otherwise in any other style: the sign is of all fields."""
@@ -182,7 +182,7 @@ def fence(cursor: Any, application: str, lock_timeout: float) -> None:
 
 
 def carried(conn: Driver) -> Settings:
-    """Return what the meaning of a query hangs on, as far as the server tells it unasked."""
+    """Return what a query's meaning depends on, as far as the server reports it unasked."""
     found = ((name, conn.info.parameter_status(name)) for name in CARRIED)
     return tuple((name, value) for name, value in found if value is not None)
 
@@ -292,11 +292,11 @@ def load_notes(conn: Driver, columns: Sequence[Column]) -> tuple[str, ...]:
 WRITES = (
     "DateStyle", "TimeZone", "IntervalStyle", "bytea_output", "extra_float_digits", "lc_monetary",
 )  # fmt: skip
-"""What the text of a value hangs on."""
+"""What the text of a value depends on."""
 
 
 def writes(conn: Driver) -> Mapping[str, str]:
-    """Return how a session writes values, as it stands in its transaction."""
+    """Return how a session writes values in its present transaction."""
     with conn.cursor() as cursor:
         cursor.execute(
             "SELECT s.name, pg_catalog.current_setting(s.name) FROM "

@@ -161,7 +161,7 @@ class _Loading:
         return faults.copied_line(error, self.table.into_name)
 
     def _undone(self) -> None:
-        """Take a piece back. The counters keep what it did, so they are read anew."""
+        """Take a piece back. The counters keep what it did, so they are read again."""
         back = f"ROLLBACK TO SAVEPOINT {SAVEPOINT}"
         if isinstance(self.watch, Unwatched):
             self._say(back)
