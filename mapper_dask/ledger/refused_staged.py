@@ -77,7 +77,7 @@ class Aside:
         limit = self.publication.reject_limit
         self.ledger.reject(self.run_id, chunk_id, self.written(refused), limit)
         counts = {"run_id": self.run_id, "chunk_id": chunk_id, "refused": len(refused)}
-        if not self.ledger.target.run("ledger_set_aside", counts):
+        if not self.ledger.target.run("ledger_count_rejected", counts):
             message = f"chunk {chunk_id} has not staged the {len(refused)} rows that are refused"
             raise LoadCountError(message, run_id=self.run_id, chunk_id=chunk_id)
 

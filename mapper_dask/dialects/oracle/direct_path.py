@@ -29,7 +29,7 @@ def load_aside(conn: Driver, table: TargetTable, rows: pa.Table, name: str) -> A
     EncodeError
         When a value does not fit its column, or the driver cannot send it.
     """
-    [(schema, *_)] = session.run(conn, "ledger_room", {})
+    [(schema, *_)] = session.run(conn, "ledger_schema", {})
     made = f"{quote(folded(str(schema)))}.{quote(name)}"
     sent = transfer.sendable(rows, table, settings.point(conn))
     types = [
