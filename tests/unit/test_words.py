@@ -15,9 +15,11 @@ import mapper_dask
 LIBRARY = Path(mapper_dask.__file__).parent
 
 FINISHED = (
-    "demo.py", "embedded.py", "events", "halting.py", "incremental.py", "limits", "log.py",
-    "mapper_job.py", "mapping", "parallel_models.py", "query_text", "raised.py", "rendering.py",
-    "retries.py", "schema", "settings.py", "spool", "tracebacks.py", "users_code.py", "workers",
+    "bounds.py", "connections", "demo.py", "dialects", "embedded.py", "events", "frames.py",
+    "halting.py", "incremental.py", "limits", "log.py", "mapper_job.py", "mapping", "naming.py",
+    "near.py", "numpy_times.py", "options.py", "parallel_models.py", "processor_arguments.py",
+    "query_text", "raised.py", "rendering.py", "retries.py", "schema", "settings.py", "spool",
+    "stored.py", "text_files.py", "tracebacks.py", "users_code.py", "workers",
 )  # fmt: skip
 """Modules and packages without the words in names, docstrings and comments."""
 
@@ -25,9 +27,8 @@ NAMES_LEFT = ("chunk", "flow.py", "flows", "ledger", "parallel_result.py", "plan
 """Those whose docstrings and comments are finished, and whose names are not."""
 
 UNFINISHED = (
-    "__init__.py", "bounds.py", "cli", "connections", "dialects", "errors.py", "frames.py",
-    "jobfile", "naming.py", "near.py", "numpy_times.py", "options.py", "parallel_processor.py",
-    "preflight", "processor_arguments.py", "repair", "run", "stored.py", "text_files.py",
+    "__init__.py", "cli", "errors.py", "jobfile", "parallel_processor.py", "preflight", "repair",
+    "run",
 )  # fmt: skip
 
 WORDS = re.compile(
