@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from mapper_dask.dialects.session import Session
 from mapper_dask.dialects.source import Source
-from mapper_dask.dialects.staged_rows import StagedRows
 from mapper_dask.dialects.watermarks import Holdings
 from mapper_dask.parallel_models import Chunk
 from mapper_dask.schema.definition import Definition
@@ -23,6 +22,7 @@ from mapper_dask.schema.facts import (
     TableMark,
     TargetTable,
 )
+from mapper_dask.staging.refused import StagedRows
 
 
 class Evidence(Protocol):

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mapper_dask.dialects.staged_rows import StagedRow
 from mapper_dask.errors import LoadCountError, PublishError
 from mapper_dask.ledger.run_record import RunState
 from mapper_dask.ledger.run_tables import RunTables
 from mapper_dask.parallel_models import Reject
 from mapper_dask.schema.facts import Publication
+from mapper_dask.staging.refused import StagedRow
 
 Written = Callable[[Iterable[tuple[str, Mapping[str, Any]]]], list[Reject]]
 """Returns refused rows, with why, as they are written down."""

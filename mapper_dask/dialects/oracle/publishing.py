@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import oracledb
 
 from mapper_dask.dialects.oracle import catalogue, faults, staging, transfer
-from mapper_dask.dialects.publishing import Publishing, require_able
 from mapper_dask.dialects.session import Driver
 from mapper_dask.errors import PublishError
 from mapper_dask.schema.facts import Publication
 from mapper_dask.schema.hazards import statements_of
+from mapper_dask.staging.publishing import Publishing, require_able
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ import psycopg2
 from mapper_dask.dialects.postgresql import faults, staging, watching
 from mapper_dask.dialects.postgresql.keys import Key, key_of
 from mapper_dask.dialects.postgresql.watching import Watch
-from mapper_dask.dialects.publishing import Publishing, require_able
 from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.facts import Publication
 from mapper_dask.schema.hazards import statements_of
+from mapper_dask.staging.publishing import Publishing, require_able
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,10 @@ import pyarrow.compute as pc
 from mapper_dask.dialects.postgresql import faults, named_queries, transfer, watching
 from mapper_dask.dialects.postgresql.watching import Watch
 from mapper_dask.dialects.session import Driver
-from mapper_dask.dialects.sifting import MOST_WAITING
 from mapper_dask.errors import RejectLimitError
 from mapper_dask.schema.facts import Loaded, TargetTable
 from mapper_dask.schema.hazards import Unwatched
+from mapper_dask.staging.bisect import MOST_WAITING
 
 SMALLEST = 16
 """Rows of a piece at least, after a refusal."""

@@ -17,12 +17,12 @@ from mapper_dask.dialects.postgresql import faults, named_queries, staging, tran
 from mapper_dask.dialects.postgresql.keys import Key, key_of
 from mapper_dask.dialects.postgresql.queries import quote
 from mapper_dask.dialects.postgresql.watching import hazards
-from mapper_dask.dialects.publishing import Publishing, of_some, require_able
 from mapper_dask.dialects.session import Driver
-from mapper_dask.dialects.sifting import Blocks, Piece, Sifting
-from mapper_dask.dialects.staged_rows import StagedRow
 from mapper_dask.schema.batches import Most
 from mapper_dask.schema.facts import Column, Publication, TargetTable, TypeFamily
+from mapper_dask.staging.bisect import Blocks, Piece, Sifting
+from mapper_dask.staging.publishing import Publishing, of_some, require_able
+from mapper_dask.staging.refused import StagedRow
 
 READ_ROWS = 1000
 """Refused rows that are read at a time."""
