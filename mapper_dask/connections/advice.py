@@ -39,7 +39,7 @@ def _meant(text: str, profiles: list[str]) -> str:
         if name in known:
             return f"did you mean '{kind}:{name}'?"
     if _OF_A_QUERY.match(text):
-        return "a query stands there: its place is source_sql (sql), and the connection's is here"
+        return "it is a query: its place is source_sql (sql), and the connection's is here"
     if _OF_LIBPQ.search(text):
         return "words such as host=… dbname=… (not shown) are written as a URL"
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name) is None:

@@ -121,7 +121,7 @@ def _value(name: str) -> str:
         message = f"params: the environment variable {name} is not set in {here()}; {remedy}"
         raise ConfigurationError(message, field="params")
     if HEAD in value or "\0" in value:
-        message = f"params: the value of {name} cannot stand in a query"
+        message = f"params: the value of {name} cannot be put in a query"
         raise ConfigurationError(message, field="params")
     _known.update({form: name for form in _forms(value) if len(form) >= SHORTEST})
     return value

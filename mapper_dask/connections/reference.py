@@ -116,8 +116,8 @@ def _require_name(kind: str, name: str, field: str) -> None:
     """Refuse a text after ``env:`` or ``profile:`` that is no name; it may be a secret."""
     if re.fullmatch(r"[^\s:/@?=&%]+", name) is None:
         wanted = "an environment variable" if kind == "env" else "a profile"
-        found = "what stands there is none (not shown)" if name else "nothing stands there"
-        message = f"{field}: behind {kind}: stands the name of {wanted}, and {found}"
+        found = "what follows is none (not shown)" if name else "nothing follows"
+        message = f"{field}: {kind}: must be followed by the name of {wanted}, and {found}"
         raise ConfigurationError(message, field=field)
 
 

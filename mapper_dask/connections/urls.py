@@ -56,7 +56,7 @@ def _remedy(text: str) -> str:
     port = place.partition("?")[0].partition("/")[0].rpartition("@")[2].rpartition(":")[2]
     if ":" in place and not port.isdecimal():
         return (
-            "behind the host's colon stands a port, which is a number; a :, / or # in the password "
+            "behind the host's colon comes a port, which is a number; a :, / or # in the password "
             "is written %3A, %2F or %23"
         )
     return "write postgresql+psycopg2://user@host:port/database"

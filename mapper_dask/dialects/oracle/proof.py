@@ -178,7 +178,7 @@ def _relation(found: Found, name: Name) -> str:
     """Return the doubt about the object of a name; empty for a view, which is looked into."""
     place, shown = _place(found, name), _shown(name)
     if policies := found.policies.get(place):
-        return f"policies choose the rows of {shown} anew in each statement: {', '.join(policies)}"
+        return f"policies choose the rows of {shown} again in each statement: {', '.join(policies)}"
     if not _is_relation(found, name):
         return _synonym(found, name)
     if place in _ONE_ROW:

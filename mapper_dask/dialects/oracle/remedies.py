@@ -126,7 +126,7 @@ def _syntax(sql: str, said: str, code: str, position: int | None) -> Refusal:
         return Refusal(said, f"{opened} is never closed")
     if position is not None and comma_before(sql, position):
         return Refusal(said, "take out the comma before it")
-    return Refusal(said, "look at what stands before it" if position is not None else "")
+    return Refusal(said, "look at what comes before it" if position is not None else "")
 
 
 def _relation(conn: Driver, sql: str) -> str:

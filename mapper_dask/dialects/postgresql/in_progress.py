@@ -79,7 +79,7 @@ def _by_all(column: Column, blind: str) -> CommitOrder:
             by_start=True,
         )
     return CommitOrder(
-        "no sequence feeds it as far as can be told: no row is passed over of a transaction that "
+        "no sequence feeds it as far as is known: no row is passed over of a transaction that "
         "was in progress in the source's database when the greatest value was read, whatever it "
         "has written so far; the mark does not move while one of them remains",
         blind,
@@ -134,7 +134,7 @@ def _disorder(column: Column, feeding: Sequence[tuple[Any, ...]]) -> str:
         if cycle or int(increment) < 0:
             return (
                 f"is fed by the sequence {name}, which "
-                f"{'begins anew at its end' if cycle else 'counts downwards'}: new rows of "
+                f"{'starts over at its end' if cycle else 'counts downwards'}: new rows of "
                 f"{column.name!r} are not above the old ones. Use another column"
             )
         if int(cache) > 1:

@@ -117,7 +117,7 @@ def _syntax(sql: str, said: str, position: int | None) -> Refusal:
         return _at_its_end(sql, comma=comma)
     if comma:
         return Refusal(said, "take out the comma before it")
-    return Refusal(said, "look at what stands before it" if "at or near" in said else "")
+    return Refusal(said, "look at what comes before it" if "at or near" in said else "")
 
 
 def _at_its_end(sql: str, *, comma: bool) -> Refusal:
@@ -222,7 +222,7 @@ def _column(run: Run, sql: str, said: str, position: int | None) -> Refusal:
         return Refusal(plain)
     name = missing[1] or missing[2]
     quoted = position is not None and sql[position - 1 : position] == '"' and '"."' not in name
-    text = f"a text stands in single quotes, as in '{name}'"
+    text = f"a text goes in single quotes, as in '{name}'"
     if quoted and re.search(r"[^\w$]", name):
         return Refusal(plain, text)
     meant = _hinted(said) or _column_meant(run, sql, name, near_alone=quoted)

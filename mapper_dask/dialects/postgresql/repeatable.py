@@ -207,7 +207,7 @@ def _doubt_of(node: Node, facts: Facts) -> str:
 def _limit(node: Node, facts: Facts) -> str:
     sort = _sorted_below(node)
     if sort is None:
-        return "a LIMIT in it stands over rows in no order of their own"
+        return "a LIMIT in it is over rows in no order of their own"
     if _is_total(sort, facts):
         return ""
     return f"a LIMIT in it is ordered by {_shown(sort)}, which leaves ties"

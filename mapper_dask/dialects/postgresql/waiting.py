@@ -35,5 +35,5 @@ def waits_for_keeper(conn: Driver, keeper: str) -> str:
         f"session {pid}{owner}{does} waits for an {mode} on {table}, which the run's own session "
         "holds that keeps the snapshot, and the reads wait behind it: neither ends. Let it "
         f"wait until the run is done, or cancel it (SELECT pg_cancel_backend({pid})); resume "
-        "goes on with what is not committed"
+        "continues with what is not committed"
     )
