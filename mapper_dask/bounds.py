@@ -1,4 +1,4 @@
-"""What a number may be, whoever gives it; and how one is shown that may not."""
+"""Bounds of numbers that users give, and how an invalid value is shown."""
 
 from __future__ import annotations
 

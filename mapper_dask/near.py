@@ -38,9 +38,9 @@ def did_you_mean(name: str, known: Iterable[str], *, otherwise: str = "") -> str
 
 
 def file_like(path: Path, endings: Collection[str]) -> str | None:
-    """Return the name of a file beside one that is not there, which was meant; None: nobody knows.
+    """Return the file that a missing one most likely means; None where none is like it.
 
-    Where its folder has one file of such an ending only, that is it.
+    Where its folder has one file of such an ending only, it is that one.
     """
     try:
         beside = sorted(p.name for p in path.parent.iterdir() if p.suffix.lower() in endings)

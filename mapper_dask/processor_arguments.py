@@ -49,7 +49,7 @@ def require_flag(name: str, value: object) -> None:
 
 
 def require_on_failure(value: object) -> None:
-    """Refuse what is no answer to the question what a call does when its run has failed."""
+    """Refuse an ``on_failure`` that is neither ``raise`` nor ``return``."""
     if value not in ("raise", "return", None):
         message = f"on_failure must be 'raise' or 'return', got {shown(value)}"
         raise ConfigurationError(message, field="on_failure")
@@ -70,7 +70,7 @@ _OTHERS = {
     **dict.fromkeys(("sql", "query", "source_table"), "; give source_sql='SELECT …'"),
     **dict.fromkeys(("con", "url", "engine"), "; give source_conn and target_conn"),
 }  # fmt: skip
-"""Options that are no job's, and what to give instead: the processor's, and other libraries'."""
+"""Options of the processor or of other libraries, and what to give to a job instead."""
 
 
 def require_known(options: Iterable[str], known: Iterable[str]) -> None:

@@ -1,8 +1,8 @@
 """What a user calls a connection, as a reference that holds no secret.
 
 A worker never receives a password. What travels is a :class:`ConnectionRef`: a URL without
-secrets, the name of an environment variable or of a profile, or the name of a *vault entry*: what
-only this user can read, kept by the process that was given the password, gone when it ends.
+secrets, the name of an environment variable or of a profile, or the name of a *vault entry*, which
+only this user can read, and which ends with the process that was given the password.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A name says little: libpq takes a whole connection string, or another URL, as the name of a
 database; ``options`` sets anything; Oracle takes ``user/password@place``. So a part that could be
-one of these counts as a secret, and so does the value of a parameter that nobody knows.
+one of these counts as a secret, and so does the value of an unknown parameter.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ OPEN_SETTINGS = re.compile(
     r"|(effective|random|seq|cpu|parallel|min|max)_\w+|temp_buffers|check_function_bodies",
     re.IGNORECASE,
 )
-"""Settings of a session whose values are no secrets; of another's in ``options`` nobody knows."""
+"""Settings of a session whose values are no secrets; any other in ``options`` may be one."""
 
 _SETTING = re.compile(r"(?:-c\s*|--)([\w.-]+)\s*=")
 _ASSIGNED = re.compile(r"([\w.\-]+)\s*=\s*('(?:[^'\\]|\\.)*'?|(?:[^\s'\\;)&]|\\.)*)", re.DOTALL)

@@ -1,4 +1,4 @@
-"""URLs: from a text, its driver named; and one that connects as a SQLAlchemy engine does."""
+"""URLs made from a text, with its driver named, or from a SQLAlchemy engine."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def url_of_engine(engine: sa.Engine, field: str) -> sa.URL:
 
 
 class _NotConnectingError(Exception):
-    """Breaks off a connection once it is known what it would be made with."""
+    """Stops a connection once its arguments are known."""
 
 
 def _connect_args(engine: sa.Engine, field: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Where a process keeps a password for the workers of its own user and host, and no longer.
+"""Keeps a password for the workers of the same user and host, until the process ends.
 
 On Linux it is a file without a name, in memory, that others reach through the process itself: by
 its descriptor in ``/proc``. However the process ends, nothing is left of it, and nothing is to be

@@ -1,4 +1,4 @@
-"""One connection: its settings, the library's own statements, its state number, its kin."""
+"""One connection: its settings, the library's own statements, its state number."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def changed_to_load(conn: Driver, columns: Sequence[Column]) -> tuple[str, ...]:
 
 
 def writes(conn: Driver) -> Mapping[str, str]:
-    """Return what the text of a value hangs on."""
+    """Return the settings on which the text of a value depends."""
     return dict(settings.meaning(conn))
 
 

@@ -23,7 +23,7 @@ FETCH_ROWS = 20_000
 """Rows a message brings at most; more save no time."""
 
 FETCH_LARGE = 32
-"""Rows with large objects a message brings at most: nobody knows how large they are."""
+"""Rows with large objects a message brings at most: their size is not known before."""
 
 BYTES_OF_A_CHARACTER = 4
 """Bytes the longest character takes."""

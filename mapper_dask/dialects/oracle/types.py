@@ -55,7 +55,7 @@ _RESULT_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class _Described:
-    """What is known of a column, from wherever."""
+    """What is known of a column, of a result or a table."""
 
     name: str
     kind: str

@@ -26,8 +26,8 @@ QUERY_CANCELED = "57014"
 UNDEFINED_TABLE = "42P01"
 
 OF_NO_ROW = re.compile(r"08|25|40|53|55P03|57|58|72|XX00[12]")
-"""SQLSTATEs of what has nothing to do with a row, even where it was met at one: the link, the
-transaction, resources, locks, somebody's cancel, the system beneath, broken files."""
+"""SQLSTATEs of errors that no row causes, even if met at one: the link, the transaction, resources,
+locks, a cancel, the operating system, broken files."""
 
 NEWER = frozenset({"25P04", "57P05"})
 """Conditions that an older driver knows no name of: timeouts of a transaction, of a session."""

@@ -113,7 +113,7 @@ def copy_in(conn: Driver, statement: bytes, source: Any, block: int) -> int | Re
     Raises
     ------
     Exception
-        What reading the stream raised, once the server has let go of the rows before.
+        What reading the stream raised, once the server has discarded the rows before.
     """
     pq, address = library(), conn.pgconn_ptr
     if (refused := _begin(pq, address, statement, COPY_IN)) is not None:

@@ -54,10 +54,10 @@ class _Publishing(Publishing):
         self.require_removed(left=self.cursor.fetchone() is not None)
 
     def _require_held(self, expected: int) -> None:
-        """Let what is deferred happen now; then ask the table what it holds.
+        """Run what is deferred; then ask the table what it holds.
 
-        After a replacement that is as many rows as were staged. After a merge every key is there,
-        and after any other way none was deleted: where no trigger is, nobody else could.
+        After a replacement, it holds as many rows as were staged; where rows go by a key, it has
+        every key. After a merge or an append, triggers must have deleted none.
         """
         publication = self.publication
         if self.watch is None:

@@ -35,7 +35,7 @@ PASSING = frozenset(
         *("Gather Merge",),
     }
 )
-"""Steps that give every row of theirs, whatever order they come in."""
+"""Steps that give all their rows, in any order."""
 
 ORDERLESS = frozenset(
     {"count", "bool_and", "bool_or", "every", "bit_and", "bit_or", "bit_xor", "regr_count"}

@@ -1,4 +1,4 @@
-"""A session of the user's: what a query means in it, and how values are exact in it all the same.
+"""A user's session: its settings decide what a query means; values stay exact in spite of them.
 
 Which date ``'01/02/03'`` is, which day a moment belongs to, and what a trigger sees, is decided by
 the settings that the login's role, its database and its URL give a session. So a setting is left as
@@ -188,9 +188,9 @@ def carried(conn: Driver) -> Settings:
 
 
 def require_carried(cursor: Any, conn: Driver, wanted: Settings) -> None:
-    """Let a transaction mean what the session that planned meant, where the two are unlike.
+    """Give a transaction the settings of the session that planned, where the two differ.
 
-    The environment of a worker's process, and a role that was altered meanwhile, make them so.
+    They differ by the environment of a worker's process, or if a role was altered meanwhile.
     """
     for name, value in wanted:
         if name in CARRIED and conn.info.parameter_status(name) != value:

@@ -55,7 +55,7 @@ class _Loading:
     takes_none: bool = False
     """Whether it is known that a COPY without a row passes."""
     depend: bool | None = None
-    """Whether rows may refer to one another; None: nobody has asked."""
+    """Whether rows may refer to one another; None: not asked yet."""
     loaded: int = 0
 
     def go(self) -> Loaded:

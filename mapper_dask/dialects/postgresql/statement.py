@@ -1,7 +1,7 @@
-"""What holds a user's text goes to PostgreSQL through here: one statement a message, or none.
+"""Sends SQL that holds a user's text to PostgreSQL: one statement a message, or none.
 
-The text is wrapped into SQL of ours, so a text that closed the bracket and began a statement of its
-own would run it, and a COMMIT would leave the transaction that can't write. No lexer but the
+The text is wrapped into our SQL. If it closed the bracket and began another statement, that would
+run, and a COMMIT would leave the transaction that can't write. No lexer but the
 server's knows where a string ends. So the server decides: in its extended protocol a message holds
 one statement, whatever it says. psycopg2 speaks the simple one only, and lends its connection's
 pointer; where libpq can't be reached by it, the server is asked what the text is, handed over as a

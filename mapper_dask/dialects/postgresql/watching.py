@@ -216,7 +216,7 @@ def is_watched(known: Hazards) -> bool:
 
 
 def require_untouched(done: Touched, quoted: str, why: str) -> None:
-    """Refuse a publication during which somebody else deleted rows of the target.
+    """Refuse a publication during which triggers deleted rows of the target.
 
     Raises
     ------
