@@ -1,4 +1,4 @@
-"""What a number may be, whoever gives it; and how one is shown that may not."""
+"""Bounds of numbers that users give, and how an invalid value is shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MOST_SECONDS = 2_000_000.0
 """Of a time to wait, 23 days: databases take it as milliseconds in 32 bits."""
 
 LONGEST = 100
-"""Characters of a value in an error: it tells what was given, and need not be all of it."""
+"""Characters of a value in an error: enough to recognise what was given."""
 
 MOST_BITS = 4_096
 """Bits of a whole number that is written out: of more, Python writes none, or takes long."""

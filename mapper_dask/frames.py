@@ -32,7 +32,7 @@ UNBOUNDED = 2**62
 DATA_EXCEPTION = "22"
 """Class of the SQLSTATEs by which a database refuses a text as a value of a type."""
 
-ANEW = "call read_sql_query again"
+REMEDY = "call read_sql_query again"
 """What to do when a source was altered since the frame was made."""
 
 _ARGUMENTS = {"source_sql": "sql", "key_column": "index_col"}
@@ -50,7 +50,7 @@ class _Reader:
     def __call__(self, chunk: Chunk) -> pd.DataFrame:
         with extract.source_session(self.task, chunk) as session:
             rows = next(extract.read_batches(session, self.task, strict=True))
-            require_same_source(session, self.task, ANEW)
+            require_same_source(session, self.task, REMEDY)
         return self._frame(rows)
 
     def empty(self, schema: Any) -> pd.DataFrame:
@@ -107,8 +107,8 @@ def read_sql_query(
     Returns
     -------
     dask.dataframe.DataFrame
-        One task a partition. It reads when it is computed, each time anew, and each partition
-        reads what is committed then: for one state of the source use ``ParallelProcessor``.
+        One task a partition. Each computation reads the source again, and each partition reads
+        what is committed then: for one state of the source use ``ParallelProcessor``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What somebody may have meant who misspelt a name, and how a message asks."""
+"""Known names like a misspelt one, and how a message suggests them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MUCH_LIKE = 0.75
 
 
 def nearest(name: str, known: Iterable[str], *, cutoff: float = LIKE) -> str | None:
-    """Return the known name that another most likely stands for; None where none is like it.
+    """Return the known name that a misspelt one most likely means; None where none is like it.
 
     One of other capitals, or of more in front of its last point, comes before one misspelt.
     """
@@ -38,9 +38,9 @@ def did_you_mean(name: str, known: Iterable[str], *, otherwise: str = "") -> str
 
 
 def file_like(path: Path, endings: Collection[str]) -> str | None:
-    """Return the name of a file beside one that is not there, which was meant; None: nobody knows.
+    """Return the file that a missing one most likely means; None where none is like it.
 
-    Where its folder has one file of such an ending only, that is it.
+    Where its folder has one file of such an ending only, it is that one.
     """
     try:
         beside = sorted(p.name for p in path.parent.iterdir() if p.suffix.lower() in endings)
@@ -59,7 +59,7 @@ def listed(names: Collection[str], most: int = 12) -> str:
 
 
 def variable_like(name: str) -> str | None:
-    """Return the variable that is set here and much like a name; of its value nothing is told."""
+    """Return the variable that is set here and much like a name; its value is never shown."""
     head = re.match(r"\w*", name)
     if head is not None and head[0] != name and head[0] in os.environ:
         return head[0]  # such as NAME.table: only a whole database is named

@@ -67,7 +67,7 @@ def _is_finer(value: Any) -> bool:
 
 
 def leaves(value: Any) -> Iterator[Any]:
-    """Yield what stands in lists, dicts and arrays, nested to any depth."""
+    """Yield the values in lists, dicts and arrays, nested to any depth."""
     if isinstance(value, Mapping):
         for inner in value.values():
             yield from leaves(inner)

@@ -1,4 +1,4 @@
-"""Classes whose unknown options are told with the one that was meant."""
+"""Classes that answer an unknown option with the one that was probably meant."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ T = TypeVar("T")
 
 
 def with_known_options(cls: type[T]) -> type[T]:
-    """Return a class that says of a misspelt keyword argument which was meant.
+    """Return a class that suggests the right name for a misspelt keyword argument.
 
     Raises
     ------
     UnknownOptionError
-        When it is called with a keyword argument that it has not; a ``TypeError``, too.
+        When it is called with an unknown keyword argument; a ``TypeError``, too.
     """
     plain: Any = cls.__init__
     known = [name for name in inspect.signature(plain).parameters if name != "self"]
@@ -35,7 +35,7 @@ def with_known_options(cls: type[T]) -> type[T]:
 
 
 def unknown(owner: str, name: str, known: list[str], remedy: str = "") -> UnknownOptionError:
-    """Return the error about an option that something has not."""
+    """Return the error about an unknown option."""
     rest = f"; it has {listed(sorted(known), 30)}"
     end = remedy or did_you_mean(name, known, otherwise=rest)
     message = f"{owner} has no option {name!r}{end}"

@@ -13,7 +13,7 @@ from mapper_dask.options import unknown as unknown_option
 def require_count(name: str, value: object) -> None:
     """Refuse what is no number of things."""
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST:
-        message = f"{name} must be an integer of at least 1{_told(value)}"
+        message = f"{name} must be an integer of at least 1{_given(value)}"
         raise ConfigurationError(message, field=name)
 
 
@@ -25,17 +25,17 @@ def require_seconds(name: str, value: object) -> float:
         or not 0 < value <= MOST_SECONDS
     ):
         message = f"{name} must be a number of seconds above 0, at most {MOST_SECONDS:,.0f}"
-        raise ConfigurationError(f"{message}{_told(value)}", field=name)
+        raise ConfigurationError(f"{message}{_given(value)}", field=name)
     return float(value)
 
 
-def _told(value: object) -> str:
+def _given(value: object) -> str:
     large = isinstance(value, int) and abs(value) > MOST
     return f", at most {MOST:,}" if large else f", got {shown(value)}"
 
 
 def require_chunk_size(value: object) -> None:
-    """Refuse what is no size of a chunk; None stands for the setting."""
+    """Refuse what is no size of a chunk; None means the setting."""
     if value is not None and not is_chunk_size(value):
         message = f"chunk_size must be an integer of at least 1 or 'auto', got {shown(value)}"
         raise ConfigurationError(message, field="chunk_size")
@@ -49,7 +49,7 @@ def require_flag(name: str, value: object) -> None:
 
 
 def require_on_failure(value: object) -> None:
-    """Refuse what is no answer to the question what a call does when its run has failed."""
+    """Refuse an ``on_failure`` that is neither ``raise`` nor ``return``."""
     if value not in ("raise", "return", None):
         message = f"on_failure must be 'raise' or 'return', got {shown(value)}"
         raise ConfigurationError(message, field="on_failure")
@@ -70,7 +70,7 @@ _OTHERS = {
     **dict.fromkeys(("sql", "query", "source_table"), "; give source_sql='SELECT …'"),
     **dict.fromkeys(("con", "url", "engine"), "; give source_conn and target_conn"),
 }  # fmt: skip
-"""Options that are no job's, and what to give instead: the processor's, and other libraries'."""
+"""Options of the processor or of other libraries, and what to give to a job instead."""
 
 
 def require_known(options: Iterable[str], known: Iterable[str]) -> None:
@@ -82,12 +82,12 @@ def require_known(options: Iterable[str], known: Iterable[str]) -> None:
 
 
 def require_workers(client: object, scheduler_address: str | None, **counts: int | None) -> None:
-    """Refuse what says of no workers, or twice, whose they are; or a number of things that is none.
+    """Refuse a client that is none, two answers to which cluster works, and counts that are none.
 
     Parameters
     ----------
     counts
-        By its name each number that was given; None where it was not.
+        Each number by its argument's name; None where it was not given.
     """
     for name, value in counts.items():
         if value is not None:

@@ -1,7 +1,7 @@
-"""What was written down as JSON, read back as data: each field by its kind. Pure.
+"""Values stored as JSON, read back as data and checked field by field. Pure.
 
-Whoever may write a ledger's tables, or a file of plans, decides what stands there. So a field is a
-text, a number, a list of names, or it is refused by its name; it is never run as it stands.
+Anyone who may write a ledger's tables, or a file of plans, decides what they hold. So each field is
+checked to be a text, a number or a list of names, or refused by its name; none is run unchecked.
 """
 
 from __future__ import annotations

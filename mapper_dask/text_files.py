@@ -22,7 +22,7 @@ _OTHER_MARKS = (
 
 
 class NotTextError(ValueError):
-    """Bytes that are no UTF-8; says what they are, where, and how they become it."""
+    """Bytes that are not UTF-8; the message says what they are, where, and how to convert them."""
 
     def __init__(self, what: str, before: str = "") -> None:
         self.what = what

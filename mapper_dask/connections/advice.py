@@ -1,4 +1,4 @@
-"""What to say of a connection that is none, or that nobody answers: which field, and what to do.
+"""Messages about a connection that is invalid or refused: which field, and what to do.
 
 A text that is no reference may be a secret that was put in the wrong place: only what is known
 here, such as the name of a variable that is set, is shown of it.
@@ -24,7 +24,7 @@ _OF_LIBPQ = re.compile(r"\b(host|dbname|user|service)\s*=")
 
 
 def no_connection(connection: object, field: str, profiles: Iterable[str]) -> str:
-    """Return what to say of what was given as a connection and is none."""
+    """Return the message about a value that is no connection."""
     remedy = ""
     if isinstance(connection, str):
         remedy = _meant(connection.strip(), list(profiles))
@@ -32,14 +32,14 @@ def no_connection(connection: object, field: str, profiles: Iterable[str]) -> st
 
 
 def _meant(text: str, profiles: list[str]) -> str:
-    """Return what a text that is no reference may stand for; empty where nothing is known."""
+    """Return what a text that is no reference may mean; empty where nothing is known."""
     shell = _OF_A_SHELL.fullmatch(text)
     name = (shell[1] or shell[2]) if shell else text
     for kind, known in (("env", list(os.environ)), ("profile", profiles)):
         if name in known:
             return f"did you mean '{kind}:{name}'?"
     if _OF_A_QUERY.match(text):
-        return "a query stands there: its place is source_sql (sql), and the connection's is here"
+        return "it is a query: its place is source_sql (sql), and the connection's is here"
     if _OF_LIBPQ.search(text):
         return "words such as host=… dbname=… (not shown) are written as a URL"
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name) is None:
@@ -58,12 +58,12 @@ def _alike(name: str, profiles: list[str]) -> str:
 
 
 def here() -> str:
-    """Return which process this is."""
+    """Return the number and the host of this process."""
     return f"process {os.getpid()} on {socket.gethostname()}"
 
 
 def unset(variable: str, field: str) -> str:
-    """Return what to say of a variable that is not set in this process."""
+    """Return the message about a variable that is not set in this process."""
     like = variable_like(variable)
     remedy = (
         f"did you mean env:{like}?"
@@ -75,7 +75,7 @@ def unset(variable: str, field: str) -> str:
 
 
 def no_profile(profile: str, field: str, known: Iterable[str]) -> str:
-    """Return what to say of a profile that the configuration of this process lacks."""
+    """Return the message about a profile that the configuration of this process lacks."""
     like = nearest(profile, known)
     remedy = f"did you mean profile:{like}?" if like else "write it there, on every host that works"
     named = f"{field}: " if field else ""

@@ -1,4 +1,4 @@
-"""What of a URL a person may read, and texts without its secrets. Pure."""
+"""URLs and texts with their secrets masked. Pure."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ SHORTEST = 4
 def secrets_of(url: sa.URL) -> list[str]:
     """Return every secret text of a URL, raw and as a URL writes it.
 
-    What may be one counts: a name of a database that is a whole connection string, ``options`` that
-    set what nobody knows, a parameter that no driver has.
+    What may be one counts: a name of a database that is a whole connection string, ``options`` with
+    unknown settings, a parameter that no driver has.
     """
     found = [str(url.password)] if url.password else []
     found += secret_texts(_secret_parts(url))
@@ -94,7 +94,7 @@ def hidden(url: sa.URL) -> sa.URL:
 
 
 def masked(url: sa.URL) -> str:
-    """Return a URL as a person may read it."""
+    """Return a URL as text, with its secrets masked."""
     return hidden(url).render_as_string(hide_password=True)
 
 

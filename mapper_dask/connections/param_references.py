@@ -21,7 +21,7 @@ from mapper_dask.schema.facts import SourceQuery
 Literal = Callable[[str], str]
 
 HEAD = "<mapper_dask env:"
-"""Begins what stands for a value; no value that is written into a query may hold it."""
+"""Beginning of each placeholder; no value that is written into a query may hold it."""
 
 _REFERENCE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 _MARK = re.compile(r"'<mapper_dask env:([A-Za-z_][A-Za-z0-9_]*)>'")
@@ -34,7 +34,7 @@ def is_reference(value: object) -> bool:
 
 
 def mark(reference: str) -> str:
-    """Return the literal that stands in a query for a reference's value."""
+    """Return the literal that takes the place of a reference's value in a query."""
     return f"'{HEAD}{reference.removeprefix('env:')}>'"
 
 
@@ -45,7 +45,7 @@ class Opened:
     sql: str
     """For a session of this process, and for nothing that is kept or sent elsewhere."""
     pairs: tuple[tuple[str, str], ...] = ()
-    """Literals that were put there, the longest first, and what stood in their places."""
+    """Literals that were put there, the longest first, and the placeholders they replaced."""
 
     def sealed(self, text: str) -> str:
         """Return a text with the references in the places of their values."""
@@ -121,7 +121,7 @@ def _value(name: str) -> str:
         message = f"params: the environment variable {name} is not set in {here()}; {remedy}"
         raise ConfigurationError(message, field="params")
     if HEAD in value or "\0" in value:
-        message = f"params: the value of {name} cannot stand in a query"
+        message = f"params: the value of {name} cannot be put in a query"
         raise ConfigurationError(message, field="params")
     _known.update({form: name for form in _forms(value) if len(form) >= SHORTEST})
     return value

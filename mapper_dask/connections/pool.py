@@ -1,4 +1,4 @@
-"""The connections of this process: an engine for each reference, its pool, what is lent of it."""
+"""The connections of this process: an engine and a pool for each reference."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ POOL_SIZE = 2
 the same database. More are opened where a worker has more threads, and closed after use."""
 
 GOODBYE = 1.0
-"""Seconds within which a server has let go of a connection that is closed; mostly it is 1 ms."""
+"""Seconds to wait for a server to release a closed connection; it mostly takes 1 ms."""
 
 _NEVER = re.compile("(?!)")
 
@@ -39,13 +39,13 @@ class ConnectArgs:
     given: Mapping[str, Any] = field(default_factory=dict)
     """What the driver is given unless the URL says it itself, such as a timeout."""
     fixed: Mapping[str, Any] = field(default_factory=dict)
-    """What it is given whatever the URL says: it has no part in what a query means."""
+    """What it is given even against the URL: a query's meaning does not depend on it."""
     permanent: re.Pattern[str] = _NEVER
     """Login refusals that no retry mends; everything else may be a server that is starting."""
     taken: re.Pattern[str] = _NEVER
-    """Login refusals that say others hold every connection."""
+    """Login refusals that mean that others hold every connection."""
     needless: re.Pattern[str] = _NEVER
-    """What is left out of a refusal, because the remedy says it."""
+    """Parts left out of a refusal, because the remedy says the same."""
     on_reset: Callable[[Any, Any, Any], None] | None = None
     """SQLAlchemy's listener for a driver's connection that comes back to the pool."""
 
@@ -59,7 +59,7 @@ _engines: dict[tuple[int, str, str], sa.Engine] = {}
 _connect_args: weakref.WeakKeyDictionary[sa.Engine, ConnectArgs] = weakref.WeakKeyDictionary()
 
 _texts: dict[tuple[int, str, str], str] = {}
-"""What the references of the engines stood for when these were made."""
+"""What the references of the engines resolved to when these were made."""
 
 
 def engine_for(ref: ConnectionRef, *, connect_args: ConnectArgs) -> sa.Engine:
@@ -104,9 +104,9 @@ def dispose_engines() -> None:
 
 
 def close_idle() -> None:
-    """Close the pooled connections of this process that nobody uses.
+    """Close the pooled connections of this process that are not in use.
 
-    When this returns their servers have let go of them, so that others may open theirs.
+    When this returns, their servers have released them, so that others may open theirs.
     """
     with _lock:
         mine = [engine for key, engine in _engines.items() if key[0] == os.getpid()]
@@ -123,7 +123,7 @@ def close_idle() -> None:
 
 
 def _keep_socket(conn: Any, _record: Any) -> None:
-    """Keep hold of a connection's socket that is about to be closed, to see the server's end."""
+    """Keep a duplicate of a closing connection's socket, to wait for the server's end."""
     sockets = getattr(_closing, "sockets", None)
     if sockets is not None and hasattr(conn, "fileno"):
         with contextlib.suppress(Exception):  # it is closed or broken: nothing to wait for
@@ -155,7 +155,7 @@ def raw_connection(engine: sa.Engine, field: str = "") -> Iterator[Any]:
     Parameters
     ----------
     engine
-        Whose pool.
+        The engine whose pool it is.
     field
         The argument the connection was given as, for the error; empty where nobody gave one.
 
@@ -171,7 +171,7 @@ def raw_connection(engine: sa.Engine, field: str = "") -> Iterator[Any]:
     except BaseException:
         pooled.invalidate()
         raise
-    if is_cancelled():  # that may come to its server yet, and hit who has it next
+    if is_cancelled():  # a late cancel would hit the connection's next user
         pooled.invalidate()
     else:
         _give_back(pooled)
@@ -200,7 +200,7 @@ def _pooled(engine: sa.Engine, field: str) -> Any:
 
 
 def _give_back(pooled: Any) -> None:
-    """Return a connection to its pool; one whose server went away meanwhile is dropped quietly."""
+    """Return a connection to its pool; drop it quietly if its server has gone away."""
     try:
         pooled.driver_connection.rollback()
     except Exception:  # noqa: BLE001

@@ -1,8 +1,8 @@
 """What a user calls a connection, as a reference that holds no secret.
 
 A worker never receives a password. What travels is a :class:`ConnectionRef`: a URL without
-secrets, the name of an environment variable or of a profile, or the name of a *vault entry*: what
-only this user can read, kept by the process that was given the password, gone when it ends.
+secrets, the name of an environment variable or of a profile, or the name of a *vault entry*, which
+only this user can read, and which ends with the process that was given the password.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ConnectionRef:
 
     @property
     def portable(self) -> str | None:
-        """The reference as text that another session can use; None when it stands on a secret."""
+        """The reference as text that another session can use; None when it needs a secret."""
         return {
             "url": self.value,
             "env": f"env:{self.value}",
@@ -70,7 +70,7 @@ class ConnectionRef:
         return parsed(self, self.text())
 
     def text(self) -> str:
-        """Return what it stands for at this moment, as text; raises as ``resolve`` does."""
+        """Return the URL it resolves to now, as text; raises as ``resolve`` does."""
         finders: dict[str, Callable[[str, str], str]] = {
             "url": _as_it_is,
             "env": _from_environment,
@@ -81,7 +81,7 @@ class ConnectionRef:
 
 
 def reference(connection: Any, field: str = "source_conn") -> ConnectionRef:
-    """Return the reference that stands for what a user passed as a connection.
+    """Return the reference for what a user passed as a connection.
 
     Parameters
     ----------
@@ -113,11 +113,11 @@ def reference(connection: Any, field: str = "source_conn") -> ConnectionRef:
 
 
 def _require_name(kind: str, name: str, field: str) -> None:
-    """Refuse what stands behind ``env:`` or ``profile:`` and is no name; it may be a secret."""
+    """Refuse a text after ``env:`` or ``profile:`` that is no name; it may be a secret."""
     if re.fullmatch(r"[^\s:/@?=&%]+", name) is None:
         wanted = "an environment variable" if kind == "env" else "a profile"
-        found = "what stands there is none (not shown)" if name else "nothing stands there"
-        message = f"{field}: behind {kind}: stands the name of {wanted}, and {found}"
+        found = "what follows is none (not shown)" if name else "nothing follows"
+        message = f"{field}: {kind}: must be followed by the name of {wanted}, and {found}"
         raise ConfigurationError(message, field=field)
 
 
@@ -129,7 +129,7 @@ def _url_reference(url: sa.URL, field: str) -> ConnectionRef:
 
 
 def parsed(ref: ConnectionRef, text: str) -> sa.URL:
-    """Return the URL that a reference stands for as text; its errors name the argument."""
+    """Return the URL that a reference resolved to; errors name the argument."""
     return parse_url(text, ref.field, ref.shown) if ref.field else parse_url(text, ref.shown)
 
 

@@ -1,8 +1,8 @@
 """What in a URL may be a secret, judged by what its parts hold. Light: no library parses for it.
 
-A name tells little: libpq takes a whole connection string, or another URL, as the name of a
+A name says little: libpq takes a whole connection string, or another URL, as the name of a
 database; ``options`` sets anything; Oracle takes ``user/password@place``. So a part that could be
-one of these counts as a secret, and so does the value of a parameter that nobody knows.
+one of these counts as a secret, and so does the value of an unknown parameter.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ OPEN_SETTINGS = re.compile(
     r"|(effective|random|seq|cpu|parallel|min|max)_\w+|temp_buffers|check_function_bodies",
     re.IGNORECASE,
 )
-"""Settings of a session whose values are no secrets; of another's in ``options`` nobody knows."""
+"""Settings of a session whose values are no secrets; any other in ``options`` may be one."""
 
 _SETTING = re.compile(r"(?:-c\s*|--)([\w.-]+)\s*=")
 _ASSIGNED = re.compile(r"([\w.\-]+)\s*=\s*('(?:[^'\\]|\\.)*'?|(?:[^\s'\\;)&]|\\.)*)", re.DOTALL)
@@ -99,7 +99,7 @@ def is_nested(part: str, *, host: bool = False) -> bool:
 
 
 def inner_secrets(value: str, depth: int = DEPTH) -> Iterator[str]:
-    """Yield the texts in a part that may be secrets by themselves, as drivers' errors tell them."""
+    """Yield the texts in a part that may be secrets by themselves, as drivers' errors show them."""
     for form in forms(value):
         for name, given in _ASSIGNED.findall(form):
             bare = re.sub(r"\\(.)", r"\1", given.strip("'"))

@@ -1,4 +1,4 @@
-"""URLs: from a text, its driver named; and one that connects as a SQLAlchemy engine does."""
+"""URLs made from a text, with its driver named, or from a SQLAlchemy engine."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _remedy(text: str) -> str:
     port = place.partition("?")[0].partition("/")[0].rpartition("@")[2].rpartition(":")[2]
     if ":" in place and not port.isdecimal():
         return (
-            "behind the host's colon stands a port, which is a number; a :, / or # in the password "
+            "behind the host's colon comes a port, which is a number; a :, / or # in the password "
             "is written %3A, %2F or %23"
         )
     return "write postgresql+psycopg2://user@host:port/database"
@@ -67,7 +67,7 @@ def _with_driver(url: sa.URL) -> sa.URL:
 
 
 def _ends_openly(text: str) -> bool:
-    """Return whether a second @ stands after the user: the password's rest would pass as host."""
+    """Return whether a second @ follows the user: the password's rest would pass as host."""
     _, _, place = text.partition("://")
     _, _, after_user = place.partition("?")[0].partition(":")
     return after_user.count("@") > 1
@@ -95,7 +95,7 @@ def url_of_engine(engine: sa.Engine, field: str) -> sa.URL:
 
 
 class _NotConnectingError(Exception):
-    """Breaks off a connection once it is known what it would be made with."""
+    """Stops a connection once its arguments are known."""
 
 
 def _connect_args(engine: sa.Engine, field: str) -> dict[str, Any]:

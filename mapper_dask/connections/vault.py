@@ -1,4 +1,4 @@
-"""Where a process keeps a password for the workers of its own user and host, and no longer.
+"""Keeps a password for the workers of the same user and host, until the process ends.
 
 On Linux it is a file without a name, in memory, that others reach through the process itself: by
 its descriptor in ``/proc``. However the process ends, nothing is left of it, and nothing is to be
@@ -40,7 +40,7 @@ def entry(text: str) -> str:
     """Return the name of an entry that holds a text, for processes of this user on this host."""
     with _lock:
         for name, known in _known.items():
-            if known == text and _stands(name):
+            if known == text and _is_readable(name):
                 return name
         name = _in_memory(text) or _in_a_file(text)
         _known[name] = text
@@ -71,7 +71,7 @@ def _is(place: str, token: str) -> bool:
     return str(Path(place).readlink()).startswith(f"/memfd:{PREFIX}{token}")
 
 
-def _stands(name: str) -> bool:
+def _is_readable(name: str) -> bool:
     """Return whether an entry that was made here can be read by others."""
     found = IN_MEMORY.fullmatch(name)
     if found is None:

@@ -1,4 +1,4 @@
-"""How each database says it. Outside this folder nobody asks which database it is."""
+"""The dialect of each database. Outside this folder no code asks which database it is."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from mapper_dask.dialects.base import Dialect
 from mapper_dask.errors import ConfigurationError
 
 KNOWN = {"postgresql": "psycopg2", "oracle": "oracledb"}
-"""The databases there are, each with the driver that it is spoken to by."""
+"""The supported databases, each with its driver."""
 
 
 @functools.cache
 def _dialect(name: str) -> Dialect:
-    """Return a dialect; its driver is imported with it, and no other."""
+    """Return a dialect; imports its driver, and no other."""
     if name == "oracle":
         from mapper_dask.dialects.oracle import Oracle
 

@@ -115,7 +115,7 @@ class Dialect(Protocol):
         ...
 
     def chunk_column(self, name: str) -> Column:
-        """Return the column of a staging table that tells a row's chunk, under that name."""
+        """Return the column of a staging table that holds a row's chunk, under that name."""
         ...
 
     def load_wire(self, columns: Sequence[Column]) -> str:

@@ -1,6 +1,6 @@
 """The one door to a database: what a reference leads to, opened in a role and closed again.
 
-What is opened commits nothing by itself: who opens it says when.
+A session commits nothing by itself: its caller decides when.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def open_source(
     field
         The argument the reference was given as, for the error; empty where nobody gave one.
     kept
-        Whether the session stays open while others work, the user's code among them: then errors
-        are translated only within its own ``errors``, for those others raise are not its own.
+        Whether the session stays open while other code runs, the user's included. Then errors are
+        translated only within its own ``errors``: those of other code are not its own.
     """
     return _opened(ref, field, lambda roles: roles.source, kept=kept)
 

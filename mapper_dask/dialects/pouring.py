@@ -1,4 +1,4 @@
-"""What takes the rows of one statement as they come, so that none of them need be held."""
+"""What takes the rows of one statement as they arrive, so that memory holds few of them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pyarrow as pa
 
 
 class Pool(Protocol):
-    """Takes rows, in order; what it raises ends the statement."""
+    """Takes rows in order; an error it raises ends the statement."""
 
     def begin(self) -> None:
-        """Let go of what was added: all of it comes anew."""
+        """Discard the rows added so far: all of them are sent again."""
         ...
 
     def add(self, rows: pa.Table) -> None:

@@ -1,7 +1,7 @@
 """An open database: what a session has in any of its roles.
 
 A session owns its connection, the translation of its driver's errors and its transaction. What is
-done with it hangs on its role: a source reads and plans, a target loads and publishes, a store
+done with it depends on its role: a source reads and plans, a target loads and publishes, a store
 keeps the ledger.
 """
 
@@ -34,7 +34,7 @@ class Session(Protocol):
     conn: Driver
     """The driver's own connection: only the dialect's own folder uses it."""
     url: sa.URL | None
-    """Whose secrets are masked in errors."""
+    """The URL whose secrets are masked in errors."""
 
     def __init__(self, dialect: Dialect, conn: Driver, url: sa.URL | None = None) -> None:
         self.dialect, self.conn, self.url = dialect, conn, url

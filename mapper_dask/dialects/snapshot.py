@@ -28,7 +28,7 @@ class Keeper:
     """Whether all is read, so that it is not needed any more."""
 
     def check(self) -> None:
-        """Notice when the snapshot is lost, and say so once."""
+        """Check that the snapshot is still kept; log its loss once."""
         kept = self.source.dialect.capabilities.kept_snapshots
         if self.snapshot is None or self.lost or self.done or not kept:
             return
@@ -48,7 +48,7 @@ class Keeper:
             log("no_snapshot", logging.WARNING, note="no snapshot holds the rows: see the plan")
 
     def give_up_for(self, sql: str) -> None:
-        """Read without a snapshot, and say so, where the query cannot be read in one."""
+        """Read without a snapshot, and log it, where the query cannot be read in one."""
         why = self.source.dialect.unfreezable(sql) if self.snapshot is not None else ""
         if why:
             self.snapshot = None
@@ -74,9 +74,9 @@ def keep_snapshot(source: ConnectionRef, *, consistent: bool, run_id: str = "") 
 
 
 def kept_again(source: ConnectionRef, sql: str, run_id: str, kept: contextlib.ExitStack) -> Keeper:
-    """Return what keeps the state of now for a run, in the place of what kept another.
+    """Return a keeper of the present state for a run, in place of one of an earlier state.
 
-    It looks at the query, so that what that reads is not rewritten meanwhile.
+    It describes the query, so that its tables are locked against being rewritten meanwhile.
     """
     kept.close()  # first: the next may be the last connection that the budget holds
     keeper = kept.enter_context(keep_snapshot(source, consistent=True, run_id=run_id))

@@ -1,4 +1,4 @@
-"""What a source does: it reads queries, and says what a plan must know of them."""
+"""What a source does: it reads queries, and answers what a plan must know about them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Source(Session, Protocol):
         ...
 
     def meaning(self) -> Settings:
-        """Return what a query's meaning hangs on in this session, beside what it reads."""
+        """Return the settings of this session on which a query's meaning depends."""
         ...
 
     def changed_to_read(self, query: SourceQuery) -> tuple[str, ...]:
@@ -102,8 +102,8 @@ class Source(Session, Protocol):
     def doubt(self, sql: str, estimate: Estimate, functions: Sequence[FunctionFact]) -> str | None:
         """Return why a query may give other rows in another statement; empty when shown not to.
 
-        None where the database does not tell; then its text has to. It may end the statement's
-        transaction where that is refused.
+        None where the database cannot answer: then the query's text decides. It may end the
+        transaction where a statement is refused.
         """
         ...
 
@@ -144,7 +144,7 @@ class Source(Session, Protocol):
     def address_bounds(self, table: str, blocks: int, starts: Sequence[int]) -> list[Bound]:
         """Return the row addresses at which some of a table's blocks begin, in their order.
 
-        Fewer than were asked for, when the database does not tell more apart.
+        Fewer than were asked for, when the database distinguishes no more.
         """
         ...
 
@@ -159,7 +159,7 @@ class Source(Session, Protocol):
         ...
 
     def waits_for_keeper(self, keeper: str) -> str:
-        """Return who waits for the session of a name, so that reads wait too; empty: nobody."""
+        """Return which session waits for the one of a name, so that reads wait too; empty: none."""
         ...
 
     def remedy(self, sql: str, error: DatabaseError) -> Refusal:

@@ -23,7 +23,7 @@ class Store(Session, Protocol):
         ...
 
     def end_frozen(self, tag: str, chunk_id: int | None, seconds: float) -> int:
-        """End sessions of a run whose clients have been silent so long while they hold a chunk.
+        """End sessions of a run that hold a chunk while their clients have been silent so long.
 
         Only those of one chunk, where one is named.
         """

@@ -1,4 +1,4 @@
-"""What a target does: it takes rows, publishes what waits, and tells whose rows it holds."""
+"""What a target does: it takes rows, publishes staged ones, and knows which load wrote a row."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from mapper_dask.dialects.session import Session
 from mapper_dask.dialects.source import Source
-from mapper_dask.dialects.staged_rows import StagedRows
 from mapper_dask.dialects.watermarks import Holdings
 from mapper_dask.parallel_models import Chunk
 from mapper_dask.schema.definition import Definition
@@ -23,12 +22,13 @@ from mapper_dask.schema.facts import (
     TableMark,
     TargetTable,
 )
+from mapper_dask.staging.refused import StagedRows
 
 
 class Evidence(Protocol):
-    """What a database can tell of where a table's rows come from, and whether it is still that one.
+    """What a database knows about the origin of a table's rows, and whether it is still that table.
 
-    A number stands for the transaction that wrote a row, where rows carry one.
+    A number identifies the transaction that wrote a row, where rows carry one.
     """
 
     def mark(self, schema: str, name: str) -> TableMark | None:
@@ -36,7 +36,7 @@ class Evidence(Protocol):
         ...
 
     def is_known(self, number: int, now: TableMark) -> bool:
-        """Return whether rows still tell the transaction of that number from every other."""
+        """Return whether that number still identifies one transaction's rows."""
         ...
 
     def load_number(self) -> int | None:
@@ -80,7 +80,7 @@ class Target(Session, Protocol):
 
     @property
     def evidence(self) -> Evidence:
-        """What it can tell of where rows come from."""
+        """What it knows about the origin of rows."""
         ...
 
     @property

@@ -132,7 +132,7 @@ class FlowTables:
             self._require_rights()
             self.upgrade()
             return
-        [(schema, user, path, allowed)] = self.store.run("ledger_room")
+        [(schema, user, path, allowed)] = self.store.run("ledger_schema")
         if not allowed:
             where = f"schema {schema}" if schema else f"any schema of the search path ({path})"
             message = (

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mapper_dask.dialects.staged_rows import StagedRow
 from mapper_dask.errors import LoadCountError, PublishError
 from mapper_dask.ledger.run_record import RunState
 from mapper_dask.ledger.run_tables import RunTables
 from mapper_dask.parallel_models import Reject
 from mapper_dask.schema.facts import Publication
+from mapper_dask.staging.refused import StagedRow
 
 Written = Callable[[Iterable[tuple[str, Mapping[str, Any]]]], list[Reject]]
 """Returns refused rows, with why, as they are written down."""
@@ -77,7 +77,7 @@ class RefusedStaged:
         limit = self.publication.reject_limit
         self.ledger.reject(self.run_id, chunk_id, self.written(refused), limit)
         counts = {"run_id": self.run_id, "chunk_id": chunk_id, "refused": len(refused)}
-        if not self.ledger.target.run("ledger_set_aside", counts):
+        if not self.ledger.target.run("ledger_count_rejected", counts):
             message = f"chunk {chunk_id} has not staged the {len(refused)} rows that are refused"
             raise LoadCountError(message, run_id=self.run_id, chunk_id=chunk_id)
 

@@ -80,7 +80,7 @@ class RunTables(TargetTables):
         """
         if self.exists():
             return False
-        [(schema, user, path, allowed)] = self.store.run("ledger_room")
+        [(schema, user, path, allowed)] = self.store.run("ledger_schema")
         if not allowed:
             where = f"schema {schema}" if schema else f"any schema of the search path ({path})"
             message = (

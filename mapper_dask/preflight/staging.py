@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mapper_dask.dialects.staged_rows import CHUNK_COLUMN, name_beside
 from mapper_dask.errors import TargetError
 from mapper_dask.ledger.staging import staging_of
 from mapper_dask.mapper_job import MapperJob
@@ -13,6 +12,7 @@ from mapper_dask.near import did_you_mean
 from mapper_dask.schema.facts import Publication, TargetTable
 from mapper_dask.schema.hazards import refusal
 from mapper_dask.schema.unfit import DEFERRABLE, UnfitKey, no_key
+from mapper_dask.staging.refused import CHUNK_COLUMN, name_beside
 
 MOST_COLUMNS = 1000
 """Greatest number of a table's columns in Oracle; PostgreSQL has 1,600."""

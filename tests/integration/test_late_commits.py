@@ -360,7 +360,7 @@ def test_prepared_transactions_count(growing: Databases, column: str) -> None:
     [
         ("id", "append", "the sequence s_id_seq feeds it"),
         ("t", "append", "the mark stays below the start of those that remain"),
-        ("n", "merge", "no sequence feeds it as far as can be told"),
+        ("n", "merge", "no sequence feeds it as far as is known"),
         ("day", "merge", "rows at the last mark are read again"),
     ],
 )

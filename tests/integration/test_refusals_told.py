@@ -86,11 +86,11 @@ def moved(shop: Databases, sql: str, table: str, **options: Any) -> str:
         ("SELECT ordre FROM sales.customers", 'did you mean customers."order"? ['),
         (
             'SELECT id FROM sales.customers WHERE city = "Berlin"',
-            "; a text stands in single quotes, as in 'Berlin' [",
+            "; a text goes in single quotes, as in 'Berlin' [",
         ),
         (
             'SELECT id FROM sales.customers WHERE city = "New York"',
-            "; a text stands in single quotes, as in 'New York' [",
+            "; a text goes in single quotes, as in 'New York' [",
         ),
         ('SELECT "Name" FROM sales.customers', "did you mean customers.name?"),
         ("SELECT id FROM usr", 'did you mean "user"?'),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import psycopg2
@@ -101,10 +102,9 @@ def test_the_driver_itself_sends_nothing_of_the_users_text(
     """By whatever way it is used: all of it goes by the protocol that takes one statement."""
     mine = f"mine_{uuid.uuid4().hex}"
     sql = f"SELECT id, v, at FROM shop /* {mine} */ ORDER BY id"
-    arguments = PostgreSQL.connect_args
-    monkeypatch.setattr(
-        PostgreSQL, "connect_args", lambda self: {**arguments(self), "cursor_factory": Recording}
-    )
+    known = PostgreSQL().connect_args()
+    recorded = replace(known, given={**known.given, "cursor_factory": Recording})
+    monkeypatch.setattr(PostgreSQL, "connect_args", lambda _: recorded)
     dispose_engines()
     Recording.sent.clear()
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapper_dask.dialects.sifting import Blocks, Piece, Sifting
 from mapper_dask.errors import RejectLimitError
+from mapper_dask.staging.bisect import Blocks, Piece, Sifting
 
 BLOCK = 5
 

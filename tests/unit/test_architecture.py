@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -38,6 +38,7 @@ LAYERS = (
     "flow",
     "settings",
     ("schema", "query_text"),
+    "staging",
     "connections",
     "resolved_job",
     "dialects",
@@ -80,6 +81,8 @@ NAMED_TWICE = {"Reading", "Spool", "Watch"}
 """Classes that still share a name with another."""
 
 LONGEST_MODULE, LONGEST_FUNCTION = 450, 60
+LARGEST_PART, LONGEST_RUN = 0.25, 2_500
+"""A folder's share of the library's lines; lines of ``run/``, which is one run and no more."""
 LONGEST_TEST_FILE = 600
 
 
@@ -244,6 +247,15 @@ def test_test_files_stay_readable():
     long = {f.name: n for f in files if (n := len(f.read_text().splitlines())) > LONGEST_TEST_FILE}
 
     assert long == {}
+
+
+def test_no_folder_outgrows_the_others():
+    lines = Counter()
+    for path in MODULES:
+        lines[part_of(path)] += len(path.read_text(encoding="utf-8").splitlines())
+
+    assert {part: n for part, n in lines.items() if n > LARGEST_PART * lines.total()} == {}
+    assert lines["run"] <= LONGEST_RUN
 
 
 @pytest.mark.parametrize(

@@ -543,14 +543,14 @@ def test_a_connection_that_broke_while_it_was_lent_is_dropped_quietly(engine):
 )  # fmt: skip
 def test_what_is_no_name_behind_env_is_not_shown(kind: str, name: str) -> None:
     with pytest.raises(
-        ConfigurationError, match=f"^source_conn: behind {kind}: stands the"
+        ConfigurationError, match=f"^source_conn: {kind}: must be followed by the"
     ) as said:
         reference(f"{kind}:{name}")
     assert "secretpw" not in str(said.value)
 
 
 def test_a_reference_needs_a_name() -> None:
-    with pytest.raises(ConfigurationError, match="nothing stands there"):
+    with pytest.raises(ConfigurationError, match="nothing follows"):
         reference("env:")
 
 

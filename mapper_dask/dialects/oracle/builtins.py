@@ -56,7 +56,7 @@ RESERVED = frozenset(
 """Words before a bracket that nobody can call a function by without quotes."""
 
 CLOCKS = frozenset({"CURRENT_TIMESTAMP", "LOCALTIMESTAMP"})
-"""What may stand before a bracket and asks for the time, which a text's own doubts tell."""
+"""Words before a bracket that ask for the time; ``doubts`` finds them in the text."""
 
 KEYWORDS = frozenset(
     """
@@ -67,8 +67,8 @@ KEYWORDS = frozenset(
     UROWID VARYING XMLNAMESPACES
     """.split()  # noqa: SIM905
 )
-"""Words of the grammar that may stand before a bracket, and by which a function may be called: only
-where the dictionary knows one they are functions."""
+"""Words of the grammar before a bracket that may also name a function: they count as functions only
+where the dictionary knows one."""
 
 SAME_CONTEXT = frozenset(
     """
@@ -80,7 +80,7 @@ SAME_CONTEXT = frozenset(
 )
 """What ``SYS_CONTEXT('USERENV', …)`` answers alike in all sessions of one login."""
 
-ANEW = frozenset(
+CHANGING = frozenset(
     {
         *("NEXTVAL", "CURRVAL", "ORA_ROWSCN", "ORA_INVOKING_USER", "ORA_INVOKING_USERID"),
         *("VERSIONS_STARTSCN", "VERSIONS_STARTTIME", "VERSIONS_ENDSCN", "VERSIONS_ENDTIME"),

@@ -37,7 +37,7 @@ OUTSIDE_PACKAGES = frozenset(
         *("dbms_xmlquery", "dbms_xmlgen", "dbms_sql", "dbms_ldap", "httpuritype"),
     }
 )
-"""Packages of the database's own whose functions do more than answer."""
+"""Packages of the database's own whose functions have side effects."""
 
 FOLDING = frozenset(
     {
@@ -166,9 +166,9 @@ def functions(conn: Driver, names: Sequence[str]) -> tuple[FunctionFact, ...]:
 
 
 def _effects(package: str, own: str, known: Sequence[tuple[Any, ...]]) -> str:
-    """Return what a function may do beside answering; a query of Oracle's may call any.
+    """Return the side effects that a function may have; a query of Oracle's may call any.
 
-    One of the user's that is not declared deterministic may commit, in a transaction of its own.
+    One of the user's that is not declared deterministic may commit an autonomous transaction.
     """
     if own == "nextval":
         return "takes numbers from a sequence, for good"
@@ -192,9 +192,9 @@ def histogram(conn: Driver, table: str, column: str) -> Histogram:
 
 
 def address_bounds(conn: Driver, table: str, blocks: int, starts: Sequence[int]) -> list[Bound]:
-    """Return the row addresses at which shares of a table begin, by whatever way is open.
+    """Return the row addresses at which shares of a table begin, by the best way there is.
 
-    The extents tell exactly; where the login may not see them, the database's own cutter is
+    The extents are exact; where the login may not see them, the database's own cutter is
     asked; where that may not run either, addresses are sampled. Chunks cut by any of them are
     disjoint and cover the table: only their sizes differ.
 

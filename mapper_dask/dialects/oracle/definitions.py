@@ -4,8 +4,8 @@ DDL commits in Oracle and waits for no reader; but a load holds its table's lock
 is found under it has held since the first row. Of a source nothing is asked: a query as of an SCN
 is refused by the database once its table was altered (ORA-01466).
 
-The dictionary numbers columns anew when one is dropped: the last column, dropped and added again
-with its type, is not told from what it was.
+The dictionary renumbers columns when one is dropped: the last column, dropped and added again with
+its type, looks as it did before.
 """
 
 from __future__ import annotations

@@ -83,14 +83,14 @@ class Oracle:
         return replace(query, sql=frozen, splice=_frozen_splice(query.splice, found.ends, snapshot))
 
     def whole_table(self, table: str) -> str:
-        """Return the table expression that stands for a table, unrestricted, in a splice."""
+        """Return the expression of a whole table, unrestricted, in a splice."""
         return f"(SELECT * FROM {table})"
 
     sampled = staticmethod(queries.sampled)
     first_rows = staticmethod(queries.first_rows)
 
     def chunk_column(self, name: str) -> Column:
-        """Return the column of that name that tells a row's chunk."""
+        """Return the column of that name that holds a row's chunk."""
         kind = f"NUMBER({staging.CHUNK_DIGITS})"
         return Column(name, kind, TypeFamily.INTEGER, pa.int64(), staging.CHUNK_DIGITS, 0)
 

@@ -1,4 +1,4 @@
-"""Direct path loads: fast, and committed at once. So they fill a table that nobody knows.
+"""Direct path loads: fast, but committed at once. So each fills a table of its own.
 
 Each attempt at a chunk has tables of its own, made on a connection beside the load's transaction.
 In that transaction their rows enter the target together with the ledger's row; then they go.
@@ -29,7 +29,7 @@ def load_aside(conn: Driver, table: TargetTable, rows: pa.Table, name: str) -> A
     EncodeError
         When a value does not fit its column, or the driver cannot send it.
     """
-    [(schema, *_)] = session.run(conn, "ledger_room", {})
+    [(schema, *_)] = session.run(conn, "ledger_schema", {})
     made = f"{quote(folded(str(schema)))}.{quote(name)}"
     sent = transfer.sendable(rows, table, settings.point(conn))
     types = [

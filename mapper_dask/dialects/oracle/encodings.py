@@ -21,7 +21,7 @@ CODECS = {
 
 
 def fitting(characters: str | None) -> Fitting:
-    """Return what a database of a character set holds; of one that is not told, everything."""
+    """Return what a database of a character set holds; of an unknown one, everything."""
     if characters is None or characters in HOLD_ALL:
         return WHOLE
     return Fitting(CODECS.get(characters, "ascii"))

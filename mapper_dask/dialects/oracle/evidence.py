@@ -1,4 +1,4 @@
-"""Whether a table is still the one it was. Its rows do not tell which transaction wrote them."""
+"""Whether a table is still the one it was. Its rows do not show which transaction wrote them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from mapper_dask.schema.facts import Column, Counted, TableMark, TargetTable
 
 @dataclass(frozen=True, slots=True)
 class OracleEvidence:
-    """What Oracle tells of a table's storage.
+    """What Oracle knows about a table's storage.
 
     ``ORA_ROWSCN`` is a block's unless the table was made with ROWDEPENDENCIES, and changes with
-    any row of it; so it tells nothing of a load.
+    any row of it; so it says nothing about a load.
     """
 
     conn: Driver

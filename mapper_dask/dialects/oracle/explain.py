@@ -16,7 +16,7 @@ optimizer's own defaults that of about four blocks of a scan. Not measured on a 
 
 
 PLANS = "SYS.PLAN_TABLE$"
-"""What the public synonym PLAN_TABLE stands for; a schema may hold another of that name."""
+"""The table behind the public synonym PLAN_TABLE; a schema may hold another of that name."""
 
 
 def estimate(conn: Driver, sql: str) -> Estimate | None:

@@ -27,7 +27,7 @@ SNAPSHOT_REMEDY = (
 )
 
 SPACE_CODES = frozenset({"ORA-01653", "ORA-01654", "ORA-01652", "ORA-01536", "ORA-30036"})
-"""No room: every other chunk would meet it too. The run stops, and is resumed when there is."""
+"""No space left: every other chunk would fail too. The run stops, to be resumed later."""
 
 TRANSIENT_CODES = LOCK_CODES | {
     *("DPY-4011", "DPY-6005", "DPY-6000", "DPY-6001", "DPY-1001", "DPY-4005"),
@@ -48,7 +48,7 @@ OF_STATEMENT = frozenset({"ORA-00942", "ORA-00904", "ORA-01031"})
 """What a statement refers to: a row's fault only where a trigger has met it."""
 
 IN_TRIGGER = "ORA-04088"
-"""Stands at the end of what a trigger has raised."""
+"""Ends the message of an error that a trigger raised."""
 
 REFUSED_ROWS = "refused_rows"
 """Attribute of an error that was met where staged rows entered their target: it may be a row's."""
@@ -68,7 +68,7 @@ def translated(url: sa.URL | None = None, prefix: int = 0) -> Iterator[None]:
     Parameters
     ----------
     url
-        Whose secrets are masked in the text.
+        The URL whose secrets are masked in the text.
     prefix
         Characters this library put before the user's SQL; taken off the error's position.
     """
@@ -84,7 +84,7 @@ def code_of(error: Any) -> str:
     full = str(getattr(details, "full_code", "") or "")
     found = _CODE.findall(str(error))
     server = [code for code in found if code.startswith("ORA-")]
-    # DPY-4011 stands before the reason for which the link was closed; both mean the same.
+    # DPY-4011 comes before the reason for which the link was closed; both mean the same.
     return full or (server or found or [""])[0]
 
 

@@ -18,7 +18,7 @@ DICTIONARY = ("ALL_", "USER_", "DBA_", "CDB_", "V$", "GV$", "V_$", "GV_$", "SESS
 """Beginnings of the names of views over the server's present state."""
 
 _BEHIND_A_NAME = frozenset({"PARTITION", "SUBPARTITION", "SAMPLE"})
-"""What may stand between a table's name and the clause."""
+"""Words that may come between a table's name and the clause."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ _SCALED = ("NUMBER(", "DECIMAL(", "NUMERIC(")
 
 
 def added(reading: Reading, types: Types) -> str:
-    """Return which sum of a text may hang on the order of its rows; empty when none does."""
+    """Return which sum of a text may depend on the order of its rows; empty when none does."""
     values = _Values(reading, types)
     try:
         for call in () if reading.tree is None else reading.tree.find_all(exp.Sum, exp.Avg):

@@ -14,7 +14,7 @@ MOST_DIGITS = 38
 LARGEST, SMALLEST = 125, -130
 """Powers of ten of the digits of a NUMBER."""
 DIGITS_OF_A_FLOAT = 17
-"""Digits that tell a double from every other."""
+"""Digits that identify a double."""
 LONGEST = 4000
 """Bytes of a text literal, where MAX_STRING_SIZE is as it is delivered."""
 LONGEST_RAW = 2000

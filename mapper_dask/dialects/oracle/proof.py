@@ -1,7 +1,7 @@
 """Asks Oracle whether a query gives the same rows in each statement that reads it.
 
-Its plans do not tell: what is picked by an order, and which functions are called, stands in no row
-of PLAN_TABLE. So the dictionary is asked what the query's names are, views are looked into by their
+Its plans do not show it: no row of PLAN_TABLE holds what is picked by an order, or which functions
+are called. So the dictionary is asked what the query's names are, views are looked into by their
 texts, level by level, and all they rely on must be known to hold the same rows each time.
 """
 
@@ -46,7 +46,7 @@ class _Text:
 
     @property
     def owner(self) -> str | None:
-        """Whose names it means where it writes no owner."""
+        """The owner of names that it writes without one."""
         return self.view[0] if self.view else None
 
     def said(self, why: str) -> str:
@@ -90,7 +90,7 @@ def doubt(conn: Driver, sql: str) -> str:
 
 
 def _looked(walk: _Walk, fresh: Sequence[_Text], names: Collection[Name]) -> str:
-    """Return the doubt about texts that were just read, and about what names stand for."""
+    """Return the doubt about texts that were just read, and about what names mean."""
     walk.texts += fresh
     walk.seen |= set(names)
     wanted = _wanted(walk, fresh, names)
@@ -155,11 +155,11 @@ def _calls(found: Found, text: _Text) -> str:
 
 def _unsure(chain: tuple[str, ...], *, known: bool) -> str:
     name = f"{'.'.join(map(folded, chain))}()"
-    anew = "may answer otherwise in each statement"
+    varies = "may answer otherwise in each statement"
     return (
-        f"{name} is not declared DETERMINISTIC, and {anew}"
+        f"{name} is not declared DETERMINISTIC, and {varies}"
         if known
-        else f"nothing is known of {name}, which {anew}"
+        else f"nothing is known of {name}, which {varies}"
     )
 
 
@@ -175,10 +175,10 @@ def _is_relation(found: Found, name: Name) -> bool:
 
 
 def _relation(found: Found, name: Name) -> str:
-    """Return the doubt about what a name stands for; empty for a view, which is looked into."""
+    """Return the doubt about the object of a name; empty for a view, which is looked into."""
     place, shown = _place(found, name), _shown(name)
     if policies := found.policies.get(place):
-        return f"policies choose the rows of {shown} anew in each statement: {', '.join(policies)}"
+        return f"policies choose the rows of {shown} again in each statement: {', '.join(policies)}"
     if not _is_relation(found, name):
         return _synonym(found, name)
     if place in _ONE_ROW:
@@ -191,15 +191,15 @@ def _relation(found: Found, name: Name) -> str:
 
 
 def _synonym(found: Found, name: Name) -> str:
-    stands_for = found.synonym(name)
-    if stands_for is None:
+    target = found.synonym(name)
+    if target is None:
         dictionary = name[1].startswith(DICTIONARY)
         return (
             f"{_shown(name)} shows the server's present state"
             if dictionary
             else f"the dictionary does not show to this login what {_shown(name)} is"
         )
-    return "" if stands_for[2] == "-" else f"{_shown(name)} is behind a database link"
+    return "" if target[2] == "-" else f"{_shown(name)} is behind a database link"
 
 
 def _view(found: Found, name: Name) -> Held | None:
@@ -222,13 +222,13 @@ def _unfollowed(found: Found, view: Held) -> str:
 
 
 def _behind(walk: _Walk, names: Collection[Name], views: Sequence[Held]) -> Iterator[Name]:
-    """Yield what synonyms stand for and views rely on, but for views that were looked into.
+    """Yield what synonyms lead to and views rely on, but for views that were looked into.
 
     Tables are looked at again: a view may name other columns of them.
     """
     found = walk.found
     synonyms = (found.synonym(name) for name in names if not _is_relation(found, name))
-    behind = [stands_for[:2] for stands_for in synonyms if stands_for is not None]
+    behind = [target[:2] for target in synonyms if target is not None]
     for view in views:
         behind += [
             (owner, name)
@@ -242,8 +242,8 @@ def _behind(walk: _Walk, names: Collection[Name], views: Sequence[Held]) -> Iter
 
 
 def _read(conn: Driver, views: Sequence[Held]) -> list[_Text]:
-    told = reached.texts(conn, set(views)) if views else {}
-    return [_Text(texts.view(told.get(view)), view) for view in dict.fromkeys(views)]
+    found = reached.texts(conn, set(views)) if views else {}
+    return [_Text(texts.view(found.get(view)), view) for view in dict.fromkeys(views)]
 
 
 def _unexplained(found: Found, text: _Text) -> str:

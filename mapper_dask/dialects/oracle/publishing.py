@@ -1,8 +1,8 @@
 """Staged rows enter the target, and it is proved that the target then holds them.
 
 Each statement's count is held against what it must be, and before the commit the table is asked
-what it holds. Where triggers stand on it, its rows are counted before and after, under a lock that
-lets readers go on: no session can tell what its transaction has done to a table.
+what it holds. Where it has triggers, its rows are counted before and after, under a lock that does
+not block readers: no session can find out what its transaction has done to a table.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import oracledb
 
 from mapper_dask.dialects.oracle import catalogue, faults, staging, transfer
-from mapper_dask.dialects.publishing import Publishing, require_able
 from mapper_dask.dialects.session import Driver
 from mapper_dask.errors import PublishError
 from mapper_dask.schema.facts import Publication
 from mapper_dask.schema.hazards import statements_of
+from mapper_dask.staging.publishing import Publishing, require_able
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class _Publishing(Publishing):
         """Remove the rows that a replacement does not keep, and see that they are gone."""
         self.cursor.execute(staging.delete(self.publication))
         if self.publication.by_key:
-            return  # the count at the end tells
+            return  # the count at the end decides
         self.require_removed(left=self.count(f"{self._all()} WHERE ROWNUM = 1") > 0)
 
     def _require_held(self, after: int) -> None:
@@ -101,7 +101,7 @@ def publish(conn: Driver, publication: Publication, loaded: int, place: dict[str
             cursor.execute(staging.lock(publication))
         try:
             entered = _Publishing(cursor, publication, hazards, counted).go(loaded)
-            if publication.reject_limit:  # else at the commit, where no row can be set aside
+            if publication.reject_limit:  # else at the commit, where no row can be rejected
                 cursor.execute(transfer.IMMEDIATE)
         except oracledb.Error as error:
             setattr(error, faults.REFUSED_ROWS, faults.refuses_row(error))

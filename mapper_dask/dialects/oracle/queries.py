@@ -1,6 +1,6 @@
 """The SQL that reads chunks from Oracle. Pure: builds text, opens no connection.
 
-The user's text stands between a head and a tail of ours, as for every database. Oracle compares no
+The user's text is put between a head and a tail of ours, as for every database. Oracle compares no
 row values, so a key of several columns is compared column by column.
 """
 
@@ -91,7 +91,7 @@ def chunk_query(query: SourceQuery, chunk: Chunk, version: int) -> str:
 
 
 def predicate(keys: Sequence[Column], chunk: Chunk) -> str:
-    """Return the WHERE clause that tells a chunk's rows by their key; empty for all rows."""
+    """Return the WHERE clause that selects a chunk's rows by their key; empty for all rows."""
     match chunk.kind:
         case ChunkKind.WHOLE:
             return ""
@@ -168,7 +168,7 @@ def bounds(query: SourceQuery, values: Sequence[tuple[str, ...]]) -> str:
 
 
 def duplicates(sql: str, keys: Sequence[str]) -> str:
-    """Return the query that finds one key standing in two rows; NULLs count as equal."""
+    """Return the query that finds a key that two rows have; NULLs count as equal."""
     names = ", ".join(f"q.{quote(key)}" for key in keys)
     found = f"{wrapped(sql, names)} GROUP BY {names} HAVING COUNT(*) > 1"
     return f"SELECT COUNT(*) FROM (\n{found}\n) d WHERE ROWNUM <= 1"

@@ -1,4 +1,4 @@
-"""Asks Oracle's dictionary what stands behind names: all names of a query in one look."""
+"""Asks Oracle's dictionary what names mean: all names of a query in one look."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Found:
     tables: dict[Held, str] = field(default_factory=dict)
     """``plain``, ``temporary`` or ``external``."""
     synonyms: dict[Held, tuple[str, str, str]] = field(default_factory=dict)
-    """Owner, name and link of what each stands for."""
+    """Owner, name and link of what each leads to."""
     needs: dict[Held, list[tuple[str, str, str]]] = field(default_factory=dict)
     """Type, owner and name of what each view relies on."""
     policies: dict[Held, list[str]] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Found:
                 self.functions.setdefault(place, []).append((a, b, c == "YES"))
 
     def synonym(self, name: Name) -> tuple[str, str, str] | None:
-        """Return what a name stands for, by a synonym of its owner's or a public one."""
+        """Return what a name leads to, by a synonym of its owner's or a public one."""
         owner, own = name
         private = self.synonyms.get((owner or self.schema, own))
         return private or (self.synonyms.get((PUBLIC, own)) if owner is None else None)
@@ -96,7 +96,7 @@ class Found:
         Parameters
         ----------
         owner
-            Whose names a text means where it writes no owner; None: the session's.
+            The owner of names that a text writes without one; None: the session's.
         """
         for place, procedure in _places(chain, owner):
             known = self.functions.get((place[0] or self.schema, place[1]), [])

@@ -1,7 +1,7 @@
 """What to do about what Oracle refuses of a query: its dictionary is asked, once it has refused.
 
 The dictionary shows what the login may see, and no more. So of a table that is there and may not be
-read it tells nothing, and neither does Oracle: it answers that there is none.
+read it shows nothing, and neither does Oracle: it answers that there is none.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def constraint_of(said: str) -> str:
 
 
 def remedy(conn: Driver, sql: str, error: DatabaseError) -> Refusal:
-    """Return what is told of a refused query."""
+    """Return the refusal of a query: its message and what to do."""
     said, code = str(error.details["said"]), error.sqlstate
     position = place_of(sql, said, error.details.get("position"))
     return replace(_remedy(conn, sql, said, str(code), position), position=position)
@@ -126,7 +126,7 @@ def _syntax(sql: str, said: str, code: str, position: int | None) -> Refusal:
         return Refusal(said, f"{opened} is never closed")
     if position is not None and comma_before(sql, position):
         return Refusal(said, "take out the comma before it")
-    return Refusal(said, "look at what stands before it" if position is not None else "")
+    return Refusal(said, "look at what comes before it" if position is not None else "")
 
 
 def _relation(conn: Driver, sql: str) -> str:

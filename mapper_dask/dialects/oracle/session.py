@@ -1,4 +1,4 @@
-"""One connection: its settings, the library's own statements, its state number, its kin."""
+"""One connection: its settings, the library's own statements, its state number."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ STATE_NUMBERS = (
     "SELECT TIMESTAMP_TO_SCN(SYSTIMESTAMP) FROM SYS.DUAL",
 )
 """Ways to the present state's number; each needs another privilege, the last needs none. That one
-is right to three seconds only, which matters to nobody: it is one state, and that is asked for.
+is right to three seconds only, which does not matter: it is one state, and no more is needed.
 
 Packages, views and DUAL are those of SYS: an object of the same name in the login's schema comes
 before the public synonym. A function of SQL's own, such as TO_CHAR, comes before a user's."""
@@ -50,16 +50,16 @@ _COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
 
 @functools.cache
 def statements(name: str) -> tuple[str, ...]:
-    """Return the statements of a file of ``sql/oracle``; a line with a slash stands between two."""
+    """Return the statements of a file of ``sql/oracle``; a line with a slash separates them."""
     folder = resources.files("mapper_dask.dialects") / "sql" / "oracle"
     text = _COMMENT.sub("", (folder / f"{name}.sql").read_text(encoding="utf-8"))
     return tuple(part.strip() for part in re.split(r"^/$", text, flags=re.MULTILINE))
 
 
 def forget_name(conn: Driver, _record: Any, _state: Any) -> None:
-    """Let no idle session bear a chunk's name, which stays until it is told another.
+    """Take a chunk's name from an idle session, which would keep it until it is given another.
 
-    Who ends that chunk's sessions would end this one, too.
+    Else ending that chunk's sessions would end this one, too.
     """
     with contextlib.suppress(Exception):  # a broken one is found out by what follows
         conn.client_identifier = PROGRAM
@@ -92,7 +92,7 @@ def begin(conn: Driver, application: str, lock_timeout: float | None, like: Sett
         Settings of the session that planned, where this one's may be others.
     """
     conn.rollback()
-    conn.outputtypehandler = None  # SQLAlchemy's, which would stand between us and Arrow
+    conn.outputtypehandler = None  # SQLAlchemy's, which would convert what Arrow is to get
     conn.call_timeout = 0
     conn.module = PROGRAM
     name = application or PROGRAM
@@ -216,7 +216,7 @@ def changed_to_load(conn: Driver, columns: Sequence[Column]) -> tuple[str, ...]:
 
 
 def writes(conn: Driver) -> Mapping[str, str]:
-    """Return what the text of a value hangs on."""
+    """Return the settings on which the text of a value depends."""
     return dict(settings.meaning(conn))
 
 

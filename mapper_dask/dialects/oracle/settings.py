@@ -1,10 +1,10 @@
-"""The settings of a session of the user's: they stay what its login, or a logon trigger, made them.
+"""The settings of a user's session: they stay what its login, or a logon trigger, made them.
 
 What a format, a language, a zone or a linguistic sort makes of a query is the user's meaning. Our
-own SQL names its formats and its decimal point, and so hangs on none of them; the keys of chunks
-are compared by their bytes, by name where the session would compare them otherwise. Only the
-library's own statements, which find its ledger's rows and the names of tables, are run by a session
-that compares by bytes; where it does not by itself, it is made to for as long.
+own SQL names its formats and its decimal point, and so depends on none of them. The keys of chunks
+are compared by bytes, explicitly where the session would compare them otherwise. Only for the
+library's own statements, which find its ledger's rows and the names of tables, is a session set to
+compare by bytes, and set back afterwards.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NAMES = (
     "NLS_NUMERIC_CHARACTERS", "NLS_CALENDAR", "NLS_DATE_FORMAT", "NLS_DATE_LANGUAGE",
     "NLS_TIMESTAMP_FORMAT", "NLS_TIMESTAMP_TZ_FORMAT", "NLS_SORT", "NLS_COMP", "TIME_ZONE",
 )  # fmt: skip
-"""Settings that a query's meaning hangs on. A language and a territory change those behind them."""
+"""Settings on which a query's meaning depends. Language and territory, first, change others."""
 
 CHARACTERS = "NLS_CHARACTERSET"
 """What the database holds in its texts; no session changes it."""
@@ -33,15 +33,15 @@ BINARY = "BINARY"
 POINT = "."
 
 _own: weakref.WeakKeyDictionary[Any, dict[str, str]] = weakref.WeakKeyDictionary()
-"""What each connection was given."""
+"""The settings each connection began with."""
 _now: weakref.WeakKeyDictionary[Any, dict[str, str]] = weakref.WeakKeyDictionary()
-"""What each has by now."""
+"""The settings each connection has now."""
 _characters: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 """Character set of the database that each leads to."""
 
 
 def own(conn: Driver, ask: Callable[[], list[tuple[Any, ...]]]) -> Mapping[str, str]:
-    """Return what a connection was given; it is asked once, before anything is changed."""
+    """Return a connection's own settings; asked once, before anything is changed."""
     if conn not in _own:
         found = {str(name): str(value) for name, value in ask() if value is not None}
         _own[conn] = {name: found[name] for name in NAMES if name in found}
@@ -64,7 +64,7 @@ def be(conn: Driver, like: Settings = ()) -> None:
 
 
 def meaning(conn: Driver) -> Settings:
-    """Return what a known session has."""
+    """Return the settings a known session has now."""
     return tuple(_now[conn].items())
 
 

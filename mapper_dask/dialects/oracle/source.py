@@ -76,7 +76,7 @@ class OracleSource(OracleSession):
         DatabaseError
             The database's own message for bad SQL.
         PlanError
-            Names a column whose type cannot be read.
+            For a column whose type cannot be read.
         """
         with self.conn.cursor() as cursor:
             with self.errors(prefix=len(queries.SELECT_ALL)):
@@ -88,7 +88,7 @@ class OracleSource(OracleSession):
         return explain.estimate(self.conn, sql) or Estimate(self.count(sql)[0])
 
     def doubt(self, sql: str, estimate: Estimate, functions: Sequence[FunctionFact]) -> str | None:
-        """Return what is not shown of the names in a query; None where its text has to tell."""
+        """Return the doubt about the names in a query; None where its text decides."""
         del estimate, functions
         return proof.doubt(self.conn, sql) or None
 
@@ -149,7 +149,7 @@ class OracleSource(OracleSession):
             pool.add(rows)
 
     def waits_for_keeper(self, keeper: str) -> str:
-        """Return nothing: who reads locks nothing, and waits for no lock."""
+        """Return nothing: a read locks nothing, and waits for no lock."""
         del keeper
         return ""
 

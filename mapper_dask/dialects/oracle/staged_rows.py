@@ -1,6 +1,6 @@
 """Staged rows that the target refuses: found in a rehearsal of the publication that is undone.
 
-The rehearsal lets each row enter by its address, as array DML that goes on after errors. What it
+The rehearsal lets each row enter by its address, as array DML that continues after errors. What it
 finds is taken out of the staging table; then the others are published by one statement, as ever.
 """
 
@@ -15,13 +15,13 @@ import pyarrow as pa
 
 from mapper_dask.dialects.oracle import catalogue, queries, session, staging, transfer
 from mapper_dask.dialects.oracle.names import folded, held_place, quote
-from mapper_dask.dialects.publishing import Publishing, of_some, require_able
 from mapper_dask.dialects.session import Driver
-from mapper_dask.dialects.sifting import MOST_WAITING, beyond
-from mapper_dask.dialects.staged_rows import StagedRow, name_beside
 from mapper_dask.schema.batches import Most
 from mapper_dask.schema.facts import Column, Publication, TypeFamily
 from mapper_dask.schema.hazards import Hazards
+from mapper_dask.staging.bisect import MOST_WAITING, beyond
+from mapper_dask.staging.publishing import Publishing, of_some, require_able
+from mapper_dask.staging.refused import StagedRow, name_beside
 
 READ_ROWS = 100
 """Refused rows that are read at a time: each is named in the statement."""

@@ -36,7 +36,7 @@ def create(
     checks: Sequence[str],
     ledger: int,
 ) -> None:
-    """Create a staging table that refuses what the target would, as far as one table can tell.
+    """Create a staging table that refuses what the target would, as far as one table can.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def drop(conn: Driver, quoted: str) -> None:
 
 
 def lock(publication: Publication) -> str:
-    """Return what lets readers go on and other writers wait."""
+    """Return the lock that makes other writers wait, and no reader."""
     return f"LOCK TABLE {publication.target} IN SHARE ROW EXCLUSIVE MODE"
 
 

@@ -44,6 +44,6 @@ class OracleStore(OracleSession):
         session.run_each(self.conn, name, encodings.of_query(self.conn, name).each(rows))
 
     def end_frozen(self, tag: str, chunk_id: int | None, seconds: float) -> int:
-        """End sessions of a run whose clients have been silent so long while they hold a chunk."""
+        """End sessions of a run that hold a chunk while their clients have been silent so long."""
         which = "[0-9]+" if chunk_id is None else str(int(chunk_id))
         return session.end_others(self.conn, f"^{re.escape(tag)}:{which}$", seconds)

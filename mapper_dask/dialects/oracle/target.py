@@ -41,7 +41,7 @@ class OracleTarget(OracleSession):
 
     @property
     def evidence(self) -> OracleEvidence:
-        """What it tells of where rows come from."""
+        """What it knows about the origin of rows."""
         return OracleEvidence(self.conn)
 
     @property
@@ -86,6 +86,6 @@ class OracleTarget(OracleSession):
             return publishing.publish(self.conn, publication, loaded, names.held_place(publication))
 
     def watch(self, table: TargetTable) -> Watch:
-        """Return nothing that looks: no session can tell what triggers do to its rows."""
+        """Return a watch that does nothing: no session can see what triggers do to its rows."""
         del table
         return Unwatched()

@@ -50,9 +50,9 @@ class Reading:
     keywords: frozenset[Chain] = frozenset()
     """Those among the calls that may be words of the grammar as well."""
     words: tuple[str, ...] = ()
-    """Names that stand alone: columns, or functions without a bracket."""
+    """Names without a qualifier or bracket: columns, or functions."""
     columns: tuple[str, ...] = ()
-    """Names of all columns, whatever stands before them."""
+    """Names of all columns, whatever qualifies them."""
 
 
 def read(sql: str) -> Reading:
@@ -100,7 +100,7 @@ def _named(tree: exp.Expression, tokens: list[Token]) -> Reading:
             return Reading(f"{table.sql(GRAMMAR)} in it is no table")
         if problem := _of_versions(table):
             return Reading(problem)
-    if said := _anew(tokens):
+    if said := _changing(tokens):
         return Reading(said)
     sources = {held(name) for name in _source_names(tree)}
     calls = dict.fromkeys(_called(tokens))
@@ -132,7 +132,7 @@ def _is_stored(table: exp.Table) -> bool:
 
 
 def _visible(table: exp.Table) -> set[str]:
-    """Return the names that WITH gives to queries, where a table stands: those before it."""
+    """Return the names of the WITH queries that a table can refer to: those before it."""
     found: set[str] = set()
     inner: Any = table
     node: Any = table.parent
@@ -169,7 +169,7 @@ def _of_versions(table: exp.Table) -> str:
 
 
 def _called(tokens: list[Token]) -> Iterator[Chain]:
-    """Yield what stands before a bracket, but for what is known to repeat."""
+    """Yield the names before brackets, but for those known to repeat."""
     for place, token in enumerate(tokens[:-1]):
         if tokens[place + 1].token_type is not TokenType.L_PAREN or not _is_word(token):
             continue
@@ -200,8 +200,8 @@ def _chain(tokens: list[Token], place: int) -> Chain:
 def _uncalled(tokens: list[Token], sources: set[str]) -> Iterator[Chain]:
     """Yield names with an owner that is no table of the query: functions of packages."""
     for place, token in enumerate(tokens):
-        goes_on = place + 1 < len(tokens) and tokens[place + 1].token_type in _AFTER_A_PART
-        if goes_on or not _is_word(token):
+        continues = place + 1 < len(tokens) and tokens[place + 1].token_type in _AFTER_A_PART
+        if continues or not _is_word(token):
             continue
         chain = _chain(tokens, place)
         if len(chain) > 1 and chain[0] not in sources:
@@ -216,9 +216,9 @@ def _same_context(tokens: list[Token]) -> bool:
     return len(texts) == 1 and texts[0] in builtins.SAME_CONTEXT
 
 
-def _anew(tokens: list[Token]) -> str:
+def _changing(tokens: list[Token]) -> str:
     for token in tokens:
-        if token.token_type not in _QUOTED and token.text.upper() in builtins.ANEW:
+        if token.token_type not in _QUOTED and token.text.upper() in builtins.CHANGING:
             return f"{token.text.upper()} in it is not shown to be the same in each statement"
     return ""
 

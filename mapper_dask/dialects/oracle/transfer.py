@@ -23,7 +23,7 @@ FETCH_ROWS = 20_000
 """Rows a message brings at most; more save no time."""
 
 FETCH_LARGE = 32
-"""Rows with large objects a message brings at most: nobody knows how large they are."""
+"""Rows with large objects a message brings at most: their size is not known before."""
 
 BYTES_OF_A_CHARACTER = 4
 """Bytes the longest character takes."""
@@ -43,8 +43,8 @@ def read(
 ) -> Iterator[pa.Table]:
     """Yield a query's rows as Arrow tables of at most so many rows and bytes, at least one.
 
-    The driver is told rows only,
-    so as many are asked for at a time as have so many bytes by their types; of large objects few.
+    The driver limits rows only, so as many are asked for at a time as have so many bytes by their
+    types; of large objects few.
 
     The types are asked for, never inferred: the driver's own choice for a NUMBER is a float.
     """
@@ -114,7 +114,7 @@ def load(conn: Driver, table: TargetTable, rows: pa.Table) -> Loaded:
     count = 0
     with conn.cursor() as cursor:
         if not rows.num_rows:
-            cursor.parse(sql)  # a missing right or column is told here, too
+            cursor.parse(sql)  # reports a missing right or column, too
         for piece in pieces(sent, SENT_ROWS, BATCH_BYTES):
             count += _send(cursor, sql, piece)
     if count != rows.num_rows:
@@ -124,7 +124,7 @@ def load(conn: Driver, table: TargetTable, rows: pa.Table) -> Loaded:
 
 
 IMMEDIATE = "SET CONSTRAINTS ALL IMMEDIATE"
-"""What is deferred refuses rows at once; at the commit nobody could tell which."""
+"""Makes deferred constraints refuse rows at once: at the commit, none is named."""
 
 
 def load_apart(conn: Driver, table: TargetTable, rows: pa.Table, most: int) -> Loaded:

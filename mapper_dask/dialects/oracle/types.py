@@ -55,7 +55,7 @@ _RESULT_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class _Described:
-    """What is known of a column, from wherever."""
+    """What is known of a column, of a result or a table."""
 
     name: str
     kind: str
@@ -226,7 +226,7 @@ def has_nanoseconds(column: Column) -> bool:
 def insert_expression(  # noqa: PLR0911 - one line for each kind
     column: Column, bind: str, arrow: pa.DataType
 ) -> str:
-    """Return what stands in VALUES for what arrives for a column."""
+    """Return the expression in VALUES for what arrives for a column."""
     text = pa.types.is_string(arrow)
     match column.family:
         case _F.DECIMAL | _F.INTEGER if text:

@@ -21,7 +21,7 @@ SECOND = dt.timedelta(seconds=1)
 
 
 class OracleWatermarks:
-    """Watermarks on one connection, whose session its caller has begun."""
+    """Watermarks on one connection; its caller has begun the session."""
 
     def __init__(self, conn: Driver) -> None:
         self._conn = conn

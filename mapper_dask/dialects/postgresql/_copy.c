@@ -33,23 +33,23 @@ typedef struct {
 
 typedef struct {
     char *data;
-    size_t used, room;
+    size_t used, capacity;
 } Block;
 
-static int reserve(Block *b, size_t room)
+static int reserve(Block *b, size_t capacity)
 {
-    if (room <= b->room) return 1;
-    char *grown = realloc(b->data, room);
+    if (capacity <= b->capacity) return 1;
+    char *grown = realloc(b->data, capacity);
     if (!grown) return 0;
     b->data = grown;
-    b->room = room;
+    b->capacity = capacity;
     return 1;
 }
 
 static int append(Block *b, const char *data, size_t length)
 {
     size_t needed = b->used + length;
-    if (needed > b->room && !reserve(b, needed * 2)) return 0;
+    if (needed > b->capacity && !reserve(b, needed * 2)) return 0;
     memcpy(b->data + b->used, data, length);
     b->used += length;
     return 1;
@@ -201,7 +201,7 @@ typedef struct {
 } Route;
 
 /* Passes rows on until the source has no more: -1 then, -2 where its link broke, -3 on an error of
-   ours. What the target refuses it tells at its end; until then it reads on. */
+   ours. The target reports what it refuses at its end; until then it reads on. */
 static int pass_on(const Route *r)
 {
     Block block = {0};

@@ -146,7 +146,7 @@ static const char *clock_time(const char *p, int64_t *micros)
     return p;
 }
 
-/* Two digits, or none where the character before them does not stand there; -1 for another text. */
+/* Two digits, or none where the character before them is missing; -1 for another text. */
 static const char *part(const char *p, char before, int *value)
 {
     *value = 0;

@@ -171,26 +171,26 @@ static char *put_value(char *to, const Column *c, int64_t at)
 }
 
 /* How many bytes so many rows take at most. */
-static size_t room_for(const Column *columns, Py_ssize_t count, int64_t row, int64_t rows)
+static size_t bytes_for(const Column *columns, Py_ssize_t count, int64_t row, int64_t rows)
 {
-    size_t room = 2;
-    for (Py_ssize_t i = 0; i < count; i++) room += 4 + (size_t)bytes_of(columns[i].kind);
-    room *= (size_t)rows;
+    size_t bytes = 2;
+    for (Py_ssize_t i = 0; i < count; i++) bytes += 4 + (size_t)bytes_of(columns[i].kind);
+    bytes *= (size_t)rows;
     for (Py_ssize_t i = 0; i < count; i++) {
         int64_t at = columns[i].offset + row;
-        if (columns[i].kind == 's') room += begin_of(&columns[i], at + rows) - begin_of(&columns[i], at);
+        if (columns[i].kind == 's') bytes += begin_of(&columns[i], at + rows) - begin_of(&columns[i], at);
     }
-    return room;
+    return bytes;
 }
 
 /* How many of the rows from one on fit, at least one where there is any. */
 static int64_t rows_that_fit(const Column *columns, Py_ssize_t count, int64_t row, int64_t left,
-                             size_t room)
+                             size_t bytes)
 {
     int64_t rows = left;
     size_t needed;
-    while (rows > 1 && (needed = room_for(columns, count, row, rows)) > room) {
-        int64_t fewer = (int64_t)((double)rows * (double)room / (double)needed);
+    while (rows > 1 && (needed = bytes_for(columns, count, row, rows)) > bytes) {
+        int64_t fewer = (int64_t)((double)rows * (double)bytes / (double)needed);
         rows = fewer < 1 ? 1 : fewer < rows ? fewer : rows - 1;
     }
     return rows;
@@ -218,7 +218,7 @@ typedef struct {
 static void fill(Piece *piece, const Column *columns, Py_ssize_t count, int64_t rows, size_t wanted)
 {
     int64_t fitting = rows_that_fit(columns, count, piece->row, rows - piece->row, wanted);
-    char *to = piece->data = malloc(room_for(columns, count, piece->row, fitting) + 1);
+    char *to = piece->data = malloc(bytes_for(columns, count, piece->row, fitting) + 1);
     if (!to) {
         piece->fault = 'm';
         return;

@@ -1,4 +1,4 @@
-"""COPY block by block: with libpq itself, by compiled code where there is some.
+"""COPY block by block through libpq, by compiled code where it is installed.
 
 psycopg2 calls back for each row. A connection of its own lends its pointer (``pgconn_ptr``), and
 libpq's functions are found in the library that psycopg2 uses, whichever that is. Only where they
@@ -22,7 +22,7 @@ except ImportError:  # there was no compiler
     _copy = None  # type: ignore[assignment]
 
 compiled: Any = _copy
-"""What takes rows from libpq; None without it."""
+"""The compiled module; None where it was not built."""
 
 BLOCK = 1 << 20
 """Bytes handed to a decoder at a time: few enough to stay in a processor's cache."""
@@ -31,7 +31,7 @@ PASSED = 1 << 18
 """Bytes passed on from one COPY into another at a time."""
 
 Sink = Callable[[bytes | memoryview], object]
-"""What is called with each block; where it is compiled with whole rows, to be kept no longer."""
+"""Called with each block. The compiled code passes whole rows, valid during the call only."""
 
 _Said = int | tuple[str | None, str | None, str | None, str | None] | None
 """Rows; or sqlstate, message, hint and context of what was refused; None of a side not asked."""
@@ -130,7 +130,7 @@ def _error(
     sqlstate: str | None, message: str | None, hint: str | None, context: str | None
 ) -> psycopg2.Error:
     """Return the driver's own error for what libpq said."""
-    error = faults.made(sqlstate, faults.told(message, hint, context))
+    error = faults.made(sqlstate, faults.full_message(message, hint, context))
     return faults.remembering(error, message, context)
 
 
@@ -147,9 +147,9 @@ def _through_psycopg2(conn: Driver, out: Out, sink: Sink) -> int:
 
 
 class _Blocks:
-    """A file that calls what it is given with what is written to it, about a block at a time.
+    """A file that passes what is written to it to a sink, about a block at a time.
 
-    One of the standard library's would write what it holds when it is let go: after an error, too.
+    A buffered file of the standard library would flush when it is freed: after an error, too.
     """
 
     def __init__(self, sink: Sink) -> None:

@@ -31,8 +31,8 @@ ESCAPES = (
     ("\\v", "\v"),
     ("\0", "\\"),
 )
-"""What COPY writes for what. No text of the database's holds a NUL, so that one can stand for a
-backslash while the others are looked for behind backslashes."""
+"""Each escape that COPY writes, and what it means. No text of the database holds a NUL, so a NUL
+replaces an escaped backslash while the other escapes are looked for."""
 
 SPANS = {
     "interval": (r"^(-[0-9]+) ([0-9])", r"\1 -\2"),
@@ -64,7 +64,7 @@ class Decoder:
             [(c.name, c.arrow if keep else pa.string()) for c, keep in self._columns]
         )
         self._has_bytes = any(pa.types.is_binary(arrow) for arrow in self.schema.types)
-        self._told_anew = [n for n, (c, keep) in enumerate(self._columns) if _is_told_anew(c, keep)]
+        self._rewritten = [n for n, (c, keep) in enumerate(self._columns) if _is_rewritten(c, keep)]
         self._moments = [n for n, (c, keep) in enumerate(self._columns) if keep and _has_zone(c)]
         self._lines = Lines(self.schema)
         self._names = [str(number) for number in range(len(self._columns))]
@@ -90,13 +90,13 @@ class Decoder:
         Raises
         ------
         pyarrow.ArrowInvalid
-            When a typed column holds a value its Arrow type has no room for, such as infinity.
+            When a typed column holds a value its Arrow type cannot hold, such as infinity.
         """
         rows = self._lines.decode(block)
         rows = self._read(bytes(block)) if rows is None else rows
-        for number in self._told_anew:
+        for number in self._rewritten:
             column, _ = self._columns[number]
-            texts = _told_anew(rows.column(number).combine_chunks(), column)
+            texts = _rewritten(rows.column(number).combine_chunks(), column)
             rows = rows.set_column(number, self.schema.field(number), texts)
         return rows
 
@@ -145,12 +145,12 @@ def _moments(number: int, texts: pa.Array, arrow: pa.DataType) -> pa.Array:
         raise pa.ArrowInvalid(message) from None
 
 
-def _is_told_anew(column: Column, typed: bool) -> bool:  # noqa: FBT001
-    """Return whether a column's texts hang on the session, and need not."""
+def _is_rewritten(column: Column, typed: bool) -> bool:  # noqa: FBT001
+    """Return whether a column's texts depend on the session, and need not."""
     return (not typed and _has_zone(column)) or column.key_type in SPANS
 
 
-def _told_anew(texts: pa.Array, column: Column) -> pa.Array:
+def _rewritten(texts: pa.Array, column: Column) -> pa.Array:
     """Return texts that mean the same in every session."""
     if column.key_type not in SPANS:
         return zones.in_utc(texts)

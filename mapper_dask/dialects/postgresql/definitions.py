@@ -45,9 +45,9 @@ def relied(conn: Driver, columns: Sequence[Column]) -> Relied | None:
 def missing_grants(conn: Driver, needs: Needs) -> list[str]:
     """Return each GRANT that this login lacks for a job, as a statement."""
     values = asdict(needs)
-    told = {"rights": list(needs.rights), "names": list(needs.names or ())}
+    wanted = {"rights": list(needs.rights), "names": list(needs.names or ())}
     known = {"known": needs.names is not None}
-    rows = run(conn, "missing_grants", {**values, **told, **known})
+    rows = run(conn, "missing_grants", {**values, **wanted, **known})
     return [str(statement) for (statement,) in rows]
 
 

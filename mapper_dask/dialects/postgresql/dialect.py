@@ -61,7 +61,7 @@ class PostgreSQL:
         return ""
 
     def as_of(self, query: SourceQuery, snapshot: str | None) -> SourceQuery:
-        """Return the query as it is: the session stands in the snapshot."""
+        """Return the query as it is: the session reads in the snapshot."""
         del snapshot
         return query
 
@@ -73,7 +73,7 @@ class PostgreSQL:
         return f"{queries.wrapped(sql)} LIMIT {int(rows)}"
 
     def chunk_column(self, name: str) -> Column:
-        """Return the column of that name that tells a row's chunk."""
+        """Return the column of that name that holds a row's chunk."""
         return Column(name, "integer", TypeFamily.INTEGER, pa.int32(), native=True)
 
     def load_wire(self, columns: Sequence[Column]) -> str:

@@ -27,7 +27,7 @@ it takes their wide forms instead."""
 
 
 def fitting(encoding: str | None) -> Fitting:
-    """Return what a database of an encoding holds; of one that is not told, everything."""
+    """Return what a database of an encoding holds; of an unknown one, everything."""
     if encoding is None or encoding in HOLD_ALL:
         return WHOLE
     return Fitting(CODECS.get(encoding, "ascii"), UNLIKE.get(encoding, frozenset()))

@@ -2,8 +2,8 @@
 
 Each row carries the number of the transaction that wrote it (``xmin``): its lowest 32 bits. VACUUM
 FREEZE, VACUUM FULL and CLUSTER keep it; an UPDATE, a rewrite by ALTER TABLE and a restored dump
-give another. So it tells a load's rows from everybody else's while the number has not come round,
-which takes 2**32 transactions; half of that is trusted. What is counted here is never hidden by row
+give another. So it identifies a load's rows until the number comes round, which takes 2**32
+transactions; half of that is trusted. What is counted here is never hidden by row
 security: a policy that would hide rows is an error instead.
 """
 
@@ -34,7 +34,7 @@ _SEEN = "SET LOCAL row_security = off; "
 
 @dataclass(frozen=True, slots=True)
 class PostgreSQLEvidence:
-    """What PostgreSQL tells of a table's storage and its rows' origin."""
+    """What PostgreSQL knows about a table's storage and its rows' origin."""
 
     conn: Driver
 
@@ -61,7 +61,7 @@ class PostgreSQLEvidence:
         )
 
     def is_known(self, number: int, now: TableMark) -> bool:
-        """Return whether rows tell that they were written by a transaction of that number."""
+        """Return whether that number still identifies the rows of one transaction."""
         upcoming = now.upcoming
         return now.stamped and upcoming is not None and upcoming - LAP < number < upcoming
 
@@ -120,7 +120,7 @@ def _counts() -> str:
 
 
 def _percent(table: TargetTable) -> str:
-    """Return a table's name as it stands in a statement with bound values."""
+    """Return a table's name as a statement with bound values writes it."""
     return table.quoted.replace("%", "%%")
 
 

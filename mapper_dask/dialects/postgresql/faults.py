@@ -19,15 +19,15 @@ RETRYABLE = re.compile(r"08|57P0|53(?!100)|40|55P03")
 """SQLSTATEs that pass: links, shutdowns, resources (not a full disk), conflicts, lock timeouts."""
 
 DISK_FULL = "53100"
-"""The other chunks would meet it too: the run stops, and is resumed when there is room."""
+"""The other chunks would fail too: the run stops, to be resumed once there is space."""
 
 LOCK_NOT_AVAILABLE = "55P03"
 QUERY_CANCELED = "57014"
 UNDEFINED_TABLE = "42P01"
 
 OF_NO_ROW = re.compile(r"08|25|40|53|55P03|57|58|72|XX00[12]")
-"""SQLSTATEs of what has nothing to do with a row, even where it was met at one: the link, the
-transaction, resources, locks, somebody's cancel, the system beneath, broken files."""
+"""SQLSTATEs of errors that no row causes, even if met at one: the link, the transaction, resources,
+locks, a cancel, the operating system, broken files."""
 
 NEWER = frozenset({"25P04", "57P05"})
 """Conditions that an older driver knows no name of: timeouts of a transaction, of a session."""
@@ -68,7 +68,7 @@ def translated(url: sa.URL | None = None, prefix: int = 0) -> Iterator[None]:
     Parameters
     ----------
     url
-        Whose secrets are masked in the text.
+        The URL whose secrets are masked in the text.
     prefix
         Characters this library put before the user's SQL; taken off the error's position.
     """
@@ -172,7 +172,7 @@ def _said(error: psycopg2.Error) -> tuple[str | None, str | None]:
 
 
 def reason(error: psycopg2.Error) -> str:
-    """Return why a row was refused, without its values or the line it stood in."""
+    """Return why a row was refused, without its values or its line."""
     return f"{_said(error)[0]} [{error.pgcode}]"
 
 
@@ -195,11 +195,11 @@ def _text(error: psycopg2.Error) -> str:
     diag = error.diag
     if diag.message_primary is None:
         return str(error).strip(" \n")
-    return told(diag.message_primary, diag.message_hint, diag.context)
+    return full_message(diag.message_primary, diag.message_hint, diag.context)
 
 
-def told(message: str | None, hint: str | None, context: str | None) -> str:
-    """Return what a person is told of an error: its message, its hint, and the place of a COPY."""
+def full_message(message: str | None, hint: str | None, context: str | None) -> str:
+    """Return an error's message, its hint, and its place in a COPY."""
     place = _PLACE_IN_CONTEXT.search(context or "")
     parts = [(message or "").strip(), (hint or "").strip(), place.group() if place else ""]
     return "; ".join(part for part in parts if part)

@@ -97,7 +97,7 @@ class _Call(NamedTuple):
 
 
 def remedy(run: Run, names: Names, said: str) -> str:
-    """Return every GRANT that a query needs, as statements, and who is to run them.
+    """Return every GRANT that a query needs, as statements, and which role is to run them.
 
     Parameters
     ----------
@@ -147,11 +147,11 @@ def _of_calls(run: Run, names: Names, denied: str) -> Iterator[str]:
         yield from one.statements()
 
 
-def _of_schema(run: Run, name: str, told: Sequence[str] | dict[str, None]) -> Iterator[str]:
+def _of_schema(run: Run, name: str, known: Sequence[str] | dict[str, None]) -> Iterator[str]:
     """Yield what a schema needs that no table of the query is in, but a type or a function."""
     [(role, quoted)] = run("quoted_names", {"name": name})
     statement = f"GRANT USAGE ON SCHEMA {quoted} TO {role}"
-    if statement not in told:
+    if statement not in known:
         yield statement
 
 

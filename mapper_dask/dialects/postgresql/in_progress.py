@@ -5,7 +5,7 @@ greatest value was read, those are looked for that have not ended: what begins l
 number from the same sequence, and a later time from the same clock.
 
 - A column that a sequence feeds: a writer locks the table, or the sequence, before it gets a
-  number, and keeps that lock until it ends. Everybody may see who holds locks.
+  number, and keeps that lock until it ends. Every role may see which session holds a lock.
 - Any other column, such as a time: ``now()`` is the time of a transaction's begin, before it has
   locked anything. So every other client's transaction counts, whatever it has done so far. Where
   its start may be seen, no row of it has an earlier time.
@@ -35,7 +35,7 @@ STANDBY = (
 def commit_order(conn: Driver, sql: str, column: Column) -> CommitOrder:
     """Return how rows of a query come to be seen in the order of a column.
 
-    The session must have planned the query in this transaction: its locks tell what is read.
+    The session must have planned the query in this transaction: its locks show what is read.
     """
     sources = named_queries.run(conn, "watermark_sources")
     blind = _blind(conn, sources)
@@ -79,7 +79,7 @@ def _by_all(column: Column, blind: str) -> CommitOrder:
             by_start=True,
         )
     return CommitOrder(
-        "no sequence feeds it as far as can be told: no row is passed over of a transaction that "
+        "no sequence feeds it as far as is known: no row is passed over of a transaction that "
         "was in progress in the source's database when the greatest value was read, whatever it "
         "has written so far; the mark does not move while one of them remains",
         blind,
@@ -134,7 +134,7 @@ def _disorder(column: Column, feeding: Sequence[tuple[Any, ...]]) -> str:
         if cycle or int(increment) < 0:
             return (
                 f"is fed by the sequence {name}, which "
-                f"{'begins anew at its end' if cycle else 'counts downwards'}: new rows of "
+                f"{'starts over at its end' if cycle else 'counts downwards'}: new rows of "
                 f"{column.name!r} are not above the old ones. Use another column"
             )
         if int(cache) > 1:

@@ -1,7 +1,7 @@
 """libpq's functions in the driver's own library, and COPY spoken with them, without a compiler.
 
 psycopg2's own COPY reads on after a session has ended, and raises a second error while it raises
-the first: the interpreter prints that one to stderr, with the row at which the server stood.
+the first: the interpreter prints that one to stderr, with the row that the server had reached.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def copy_in(conn: Driver, statement: bytes, source: Any, block: int) -> int | Re
     Raises
     ------
     Exception
-        What reading the stream raised, once the server has let go of the rows before.
+        What reading the stream raised, once the server has discarded the rows before.
     """
     pq, address = library(), conn.pgconn_ptr
     if (refused := _begin(pq, address, statement, COPY_IN)) is not None:

@@ -1,4 +1,4 @@
-"""How a connection's query is broken off from another thread, by libpq and not by psycopg2.
+"""Cancels a connection's query from another thread, through libpq and not through psycopg2.
 
 psycopg2's own ``cancel()`` asks the server over a connection of its own, and keeps the
 interpreter's lock while it waits for the answer: a server, or a proxy before it, that takes the
@@ -38,12 +38,12 @@ _PLAIN: dict[str, tuple[Any, tuple[Any, ...]]] = {
 """Of every libpq; what psycopg2 calls, too."""
 
 SAID = 256
-"""Bytes that an older libpq wants for what went wrong; nobody reads them."""
+"""Bytes of a buffer for the error text, which an older libpq requires; it is not read."""
 
 
 @functools.cache
 def functions(*, encrypted: bool = True) -> tuple[Any, ...] | None:
-    """Return what makes a request, sends it, and lets go of it; None where libpq is not found.
+    """Return functions that make a request, send it and free it; None where libpq is not found.
 
     They release the interpreter's lock while they are called.
 
@@ -65,15 +65,15 @@ def functions(*, encrypted: bool = True) -> tuple[Any, ...] | None:
         return make, lambda request: send(request, bytes(SAID), SAID), let_go
     make, send, reset, let_go = found
 
-    def send_anew(request: int) -> None:
-        reset(request)  # it is for one time, else
+    def send_again(request: int) -> None:
+        reset(request)  # a request is good for one time, else
         send(request)
 
-    return make, send_anew, let_go
+    return make, send_again, let_go
 
 
 class PostgresLink:
-    """A connection of psycopg2, of which another thread may break off the query.
+    """A connection of psycopg2 whose query another thread may cancel.
 
     Make it while the connection is open. What it holds is its own: the connection may be closed
     while a server is still being asked.
@@ -89,7 +89,7 @@ class PostgresLink:
         weakref.finalize(self, _let_go, self._socket, free, self._request).atexit = False
 
     def cancel(self) -> None:
-        """Ask the server to break off; where no libpq is found to do it with, cut the link."""
+        """Ask the server to cancel the query; cut the link where libpq was not found."""
         if self._send is None or self._request is None:
             self.cut()
             return
@@ -107,7 +107,7 @@ class PostgresLink:
 
 
 def _let_go(descriptor: int, free: Any, request: int | None) -> None:
-    """Give back what a link holds, once no thread is at it any more."""
+    """Free what a link holds, once no thread uses it any more."""
     os.close(descriptor)
     if free is not None and request is not None:
         free(request)

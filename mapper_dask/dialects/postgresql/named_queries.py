@@ -13,7 +13,7 @@ DURABLE = (
     "SELECT pg_catalog.set_config('synchronous_commit', 'on', true) WHERE "
     "pg_catalog.current_setting('synchronous_commit') OPERATOR(pg_catalog.=) 'off'"
 )
-"""A commit that is acknowledged is kept, whatever the role was given; what waits for more does."""
+"""Makes an acknowledged commit durable, even where the role turned that off."""
 
 
 @functools.cache

@@ -14,14 +14,14 @@ from mapper_dask.dialects.session import Driver
 from mapper_dask.halting import Breaker
 
 JOIN_SECONDS = 0.1
-"""How long a writer that nobody reads any more is left before its query is cancelled."""
+"""Seconds that a writer without a reader is left before its query is cancelled."""
 
 
 BLOCK = 1 << 18
 """Bytes read at a time."""
 
 PIPE_BYTES = 1 << 20
-"""What the system holds between the two; more than an unprivileged process may have is refused."""
+"""Size of the pipe, the most that an unprivileged process may ask for by default."""
 
 
 def _widen(descriptor: int) -> None:

@@ -16,8 +16,8 @@ _COLUMN = re.compile(rf"(?:({_NAME})\.)?({_NAME})")
 _CALL = re.compile(
     r'"(?P<quoted>(?:[^"]|"")+)"(?P<called>\()?|(?<![\w$])(?<!::)(?P<plain>[^\W\d][\w$]*)\('
 )
-"""A name before a bracket; behind a cast's colons it is a type with its modifier. What stands in a
-name that is quoted, and not called, is passed over."""
+"""A name before a bracket; behind a cast's colons it is a type with its modifier. The inside of a
+name that is quoted, and not called, is skipped."""
 
 _THINGS = frozenset(
     {"Relation Name", "Schema", "Alias", "Index Name", "Function Name", "CTE Name", "Subplan Name"}
@@ -52,7 +52,7 @@ def nodes(plan: Node) -> Iterator[Node]:
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Yield every text in a plan but the names of things, which stand there without quotes."""
+    """Yield every text in a plan but the names of things, which a plan writes without quotes."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -75,7 +75,7 @@ def called(plan: Node) -> frozenset[str]:
 
 
 def _is_between(call: Call) -> bool:
-    """Return whether it tells the years between two times; of one it tells those until now."""
+    """Return whether it counts the years between two times; of one, it counts those until now."""
     if call.name != "age":
         return False
     flat, left = call.arguments, ""
@@ -110,7 +110,7 @@ def column_of(expression: str) -> tuple[str, str] | None:
 
 
 def without_alias(expression: str, alias: str) -> str:
-    """Return an expression in which columns stand without the alias of their table."""
+    """Return an expression with columns written without the alias of their table."""
     quoted = re.escape('"' + alias.replace('"', '""') + '"')
     qualifier = rf'(?<![\w$."])(?:{re.escape(alias)}|{quoted})\.'
     written = re.compile(rf"({_STRING.pattern})|{qualifier}|({_QUOTED.pattern})")
@@ -118,7 +118,7 @@ def without_alias(expression: str, alias: str) -> str:
 
 
 def _without_strings(text: str) -> str:
-    """Return a text of the same length in which nothing stands in its strings."""
+    """Return a text of the same length with its strings blanked."""
     return _STRING_OR_NAME.sub(_blank, text)
 
 

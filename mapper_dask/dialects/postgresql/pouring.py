@@ -1,4 +1,4 @@
-"""The rows of one COPY, handed on as they are decoded: neither held nor written down on the way."""
+"""Passes on the rows of one COPY as they are decoded, neither held in memory nor stored."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class _Counted:
 def pour(conn: Driver, sql: str, columns: Sequence[Column], pool: Pool) -> None:
     """Hand all rows of a query to a pool.
 
-    A value that its column's Arrow type cannot hold makes that column text throughout; only the
-    values tell, so the query is run once more then, in the same transaction, and the pool begins
-    anew: what it has at the end is of one statement.
+    A value that its column's Arrow type cannot hold makes that column text throughout. Only reading
+    finds such a value. Then the query is run once more in the same transaction, and the pool begins
+    again: what it has at the end is of one statement.
 
     Raises
     ------

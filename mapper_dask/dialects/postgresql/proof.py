@@ -26,8 +26,8 @@ AS_BEFORE = "; ".join(
     for name in ("enable_indexscan", "enable_indexonlyscan", "max_parallel_workers_per_gather")
 )
 
-ARRAYS_TOLD = 170000
-"""Version from which a plan tells what becomes of a subquery's rows."""
+ARRAYS_SHOWN = 170000
+"""Version from which a plan shows what becomes of a subquery's rows."""
 
 _ARRAY = re.compile(r"\bARRAY\b(?!\s*\[)", re.IGNORECASE)
 _UNION = re.compile(r"\bUNION\b(?!\s+ALL\b)", re.IGNORECASE)
@@ -66,7 +66,7 @@ class Catalogue(Protocol):
         ...
 
     def back_to_mark(self) -> None:
-        """Let the transaction go on from the mark."""
+        """Roll the transaction back to the mark."""
         ...
 
 
@@ -111,7 +111,7 @@ def _facts(catalogue: Catalogue, sql: str, plan: Node, functions: Sequence[Funct
         tables=_tables(catalogue, read),
         reshaping=frozenset(fact.name for fact in functions if fact.reshapes),
         asked=_asking(catalogue, read),
-        arrays_told=catalogue.conn.server_version >= ARRAYS_TOLD,
+        arrays_shown=catalogue.conn.server_version >= ARRAYS_SHOWN,
         arrays=arrays or _ARRAY.search(sql) is not None,
         unions=unions or _UNION.search(sql) is not None,
     )

@@ -14,10 +14,10 @@ import psycopg2
 from mapper_dask.dialects.postgresql import faults, staging, watching
 from mapper_dask.dialects.postgresql.keys import Key, key_of
 from mapper_dask.dialects.postgresql.watching import Watch
-from mapper_dask.dialects.publishing import Publishing, require_able
 from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.facts import Publication
 from mapper_dask.schema.hazards import statements_of
+from mapper_dask.staging.publishing import Publishing, require_able
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +48,16 @@ class _Publishing(Publishing):
         publication = self.publication
         self.cursor.execute(staging.delete(publication, self.key))
         if publication.by_key or self.watch is None:
-            return  # the count at the end tells; this finds what that would not, where a row that
-            # stays and one that is taken make up for each other
+            return  # the count at the end decides; what follows finds what that would not, where a
+            # row that stays and one that is taken make up for each other
         self.cursor.execute(f"SELECT FROM {publication.target} LIMIT 1")
         self.require_removed(left=self.cursor.fetchone() is not None)
 
     def _require_held(self, expected: int) -> None:
-        """Let what is deferred happen now; then ask the table what it holds.
+        """Run what is deferred; then ask the table what it holds.
 
-        After a replacement that is as many rows as were staged. After a merge every key is there,
-        and after any other way none was deleted: where no trigger is, nobody else could.
+        After a replacement, it holds as many rows as were staged; where rows go by a key, it has
+        every key. After a merge or an append, triggers must have deleted none.
         """
         publication = self.publication
         if self.watch is None:
@@ -65,7 +65,7 @@ class _Publishing(Publishing):
         else:
             watching.settle(self.watch.conn)
         if publication.disposition == "replace":
-            self._require_as_told(expected)
+            self._require_inserted(expected)
             there = self.count(f"SELECT pg_catalog.count(*) FROM {publication.target}")
             self.require(there, expected, "are in it")
         elif publication.disposition == "merge" and self.watch is not None:
@@ -76,7 +76,7 @@ class _Publishing(Publishing):
             absent = self.count(staging.absent(publication, self.key))
             self.require(expected - min(absent, expected), expected, "are in it")
 
-    def _require_as_told(self, expected: int) -> None:
+    def _require_inserted(self, expected: int) -> None:
         """Refuse a replacement in which triggers have put rows in and taken others away.
 
         One row for another would leave the count as it must be.

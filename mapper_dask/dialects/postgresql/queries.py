@@ -1,6 +1,6 @@
 """The SQL that reads chunks. Pure: builds text, opens no connection.
 
-The user's text is never edited: it stands between a head and a tail of ours. Line breaks around
+The user's text is never edited: it is put between a head and a tail of ours. Line breaks around
 it keep a closing comment of the user's from swallowing the tail.
 """
 
@@ -24,7 +24,7 @@ DIGEST = (
     f"{COUNT}, coalesce(pg_catalog.sum(('x' OPERATOR(pg_catalog.||) pg_catalog.left(pg_catalog.md5("
     f"({ROW})::pg_catalog.text), 15))::bit(60)::bigint::numeric), 0)::pg_catalog.text"
 )
-"""Rows of q, and a sum over them that tells one content from another in whatever order."""
+"""Rows of q, and a sum over them that depends on their content and not on their order."""
 
 SIGNS = ("<", "<=", "=", ">=", ">")
 """Comparisons in the order of their strategies in an ordered index."""
@@ -77,7 +77,7 @@ def chunk_query(query: SourceQuery, chunk: Chunk, literal: Literal) -> str:
 
 
 def predicate(keys: Sequence[Column], chunk: Chunk, literal: Literal) -> str:
-    """Return the WHERE clause that tells a chunk's rows by their key; empty for all rows."""
+    """Return the WHERE clause that selects a chunk's rows by their key; empty for all rows."""
     match chunk.kind:
         case ChunkKind.WHOLE:
             return ""
@@ -228,7 +228,7 @@ def bounds(query: SourceQuery, values: Sequence[tuple[str, ...]], literal: Liter
 
 
 def duplicates(sql: str, keys: Sequence[str]) -> str:
-    """Return the query that finds one key standing in two rows; NULLs count as equal."""
+    """Return the query that finds a key that two rows have; NULLs count as equal."""
     names = ", ".join(f"q.{quote(key)}" for key in keys)
     return f"{wrapped(sql, '1')} GROUP BY {names} HAVING {COUNT} OPERATOR(pg_catalog.>) 1 LIMIT 1"
 
@@ -251,5 +251,5 @@ def _splice(query: SourceQuery) -> Splice:
 
 
 def whole_table(table: str) -> str:
-    """Return the table expression that stands for a table, unrestricted, in a splice."""
+    """Return the expression of a whole table, unrestricted, in a splice."""
     return f"(SELECT * FROM {table})"

@@ -38,7 +38,7 @@ _OWN_ESCAPE = re.compile(r"\bUESCAPE\b", re.IGNORECASE)
 _DAYS = frozenset({"now", "today", "tomorrow", "yesterday"})
 _DAY = re.compile(rf"(?<![^\W_])(?:{'|'.join(sorted(_DAYS))})(?![^\W_])", re.IGNORECASE)
 _BESIDE = frozenset({"at", "am", "pm", "ad", "bc", "utc", "gmt", "z", "t", "zulu", "on"})
-"""Words that may stand beside such a day; the names of zones hold a stroke."""
+"""Words that may come beside such a day; the names of zones hold a slash."""
 _PART = re.compile(r"[{}\[\](),\"]")
 _OPENING = frozenset("{[(")
 _ZONE = re.compile(r"\w+/[\w/]+")
@@ -46,7 +46,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 
 def names(sql: str) -> frozenset[str]:
-    """Return what looks like a call or an operator in a text, whatever it stands in."""
+    """Return what looks like a call or an operator in a text, in comments and strings too."""
     texts = [sql, *([_POINT.sub(_point, sql)] if _UNICODE.search(sql) else [])]
     calls = (call for text in texts for call in _CALL.findall(text))
     called = {quoted.replace('""', '"') or plain.lower() for quoted, plain in calls}
@@ -54,7 +54,7 @@ def names(sql: str) -> frozenset[str]:
 
 
 def clocks(sql: str) -> frozenset[str]:
-    """Return the words of a text that mean the transaction's time, whatever they stand in."""
+    """Return the words of a text that mean the transaction's time, in comments and strings too."""
     return frozenset(word.upper() for word in CLOCK.findall(sql))
 
 

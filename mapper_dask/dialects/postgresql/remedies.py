@@ -74,7 +74,7 @@ def constraint_of(said: str) -> str:
 
 
 def remedy(conn: Driver, sql: str, error: DatabaseError) -> Refusal:
-    """Return what is told of a refused query.
+    """Return the refusal of a query: its message and what to do.
 
     Its transaction, which the error has ended, is left; the catalogue is asked in another.
     """
@@ -117,11 +117,11 @@ def _syntax(sql: str, said: str, position: int | None) -> Refusal:
         return _at_its_end(sql, comma=comma)
     if comma:
         return Refusal(said, "take out the comma before it")
-    return Refusal(said, "look at what stands before it" if "at or near" in said else "")
+    return Refusal(said, "look at what comes before it" if "at or near" in said else "")
 
 
 def _at_its_end(sql: str, *, comma: bool) -> Refusal:
-    """Return what is told where the database stumbled behind the text: over what encloses it."""
+    """Return the refusal where the error lies behind the text, in the SQL that encloses it."""
     if closed_too_often(sql, GRAMMAR):
         return Refusal("syntax error", "a bracket is closed that was never opened")
     opened = unclosed(sql, GRAMMAR)
@@ -132,7 +132,7 @@ def _at_its_end(sql: str, *, comma: bool) -> Refusal:
 
 
 def _of_users(said: str) -> str:
-    """Return a message without what stood behind the user's text: it quotes to the end."""
+    """Return a message without the SQL behind the user's text: it quotes to the end."""
     head, near, quoted = said.partition('at or near "')
     if "\n" not in quoted:
         return said
@@ -222,7 +222,7 @@ def _column(run: Run, sql: str, said: str, position: int | None) -> Refusal:
         return Refusal(plain)
     name = missing[1] or missing[2]
     quoted = position is not None and sql[position - 1 : position] == '"' and '"."' not in name
-    text = f"a text stands in single quotes, as in '{name}'"
+    text = f"a text goes in single quotes, as in '{name}'"
     if quoted and re.search(r"[^\w$]", name):
         return Refusal(plain, text)
     meant = _hinted(said) or _column_meant(run, sql, name, near_alone=quoted)
@@ -236,7 +236,7 @@ def _hinted(said: str) -> str:
 
 
 def _dotted(name: str) -> str:
-    """Return a column as SQL writes it, with what stands before it."""
+    """Return a column as SQL writes it, with its qualifier."""
     before, dot, column = name.partition(".")
     return f"{shown(before)}.{shown(column)}" if dot else shown(name)
 

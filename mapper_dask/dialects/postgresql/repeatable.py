@@ -35,7 +35,7 @@ PASSING = frozenset(
         *("Gather Merge",),
     }
 )
-"""Steps that give every row of theirs, whatever order they come in."""
+"""Steps that give all their rows, in any order."""
 
 ORDERLESS = frozenset(
     {"count", "bool_and", "bool_or", "every", "bit_and", "bit_or", "bit_xor", "regr_count"}
@@ -61,7 +61,7 @@ RANKS = frozenset({"rank", "dense_rank", "percent_rank", "cume_dist"})
 
 _IN_PLACE = ("pg_class", "pg_database")
 _HIDING = frozenset({"Values Scan", "Limit", "WindowAgg"})
-"""Steps of which a plan does not tell all: rows of a list, what is counted to, a frame's bounds."""
+"""Steps that a plan does not show whole: rows of a list, what is counted to, a frame's bounds."""
 
 _UNITING = ("Append", "Merge Append", "Recursive Union", "SetOp")
 _SAME_ROWS = ("Sort", "Materialize", "Memoize", "Hash", "Limit", "Result", "Unique", "WindowAgg")
@@ -104,12 +104,12 @@ class Facts:
     """Names of functions that fold rows or look at others."""
     asked: Callable[[str], ColumnFact | None]
     """Asks for what is known of an expression's type; None of one that it can't be asked of."""
-    arrays_told: bool
-    """Whether the plan tells which of its correlated subqueries gather their rows in an array."""
+    arrays_shown: bool
+    """Whether the plan shows which correlated subqueries gather their rows in an array."""
     arrays: bool = False
-    """Whether one may, where the plan does not tell."""
+    """Whether one may, where the plan does not show it."""
     unions: bool = False
-    """Whether a UNION may take one of equal rows, where the plan does not tell."""
+    """Whether a UNION may take one of equal rows, where the plan does not show it."""
 
     def column(self, expression: str) -> tuple[str, str] | None:
         """Return alias and name of a column; a plan over one table leaves the alias out."""
@@ -207,7 +207,7 @@ def _doubt_of(node: Node, facts: Facts) -> str:
 def _limit(node: Node, facts: Facts) -> str:
     sort = _sorted_below(node)
     if sort is None:
-        return "a LIMIT in it stands over rows in no order of their own"
+        return "a LIMIT in it is over rows in no order of their own"
     if _is_total(sort, facts):
         return ""
     return f"a LIMIT in it is ordered by {_shown(sort)}, which leaves ties"
@@ -230,12 +230,12 @@ def _window(node: Node, facts: Facts) -> str:
     if names <= RANKS or _whole_peers(node, over, facts):
         return ""
     sort = _child(node)
-    told = ", ".join(f"{name}()" for name in sorted(names))
+    called = ", ".join(f"{name}()" for name in sorted(names))
     if sort["Node Type"] != "Sort":
-        return f"the window of {told} has no order of its own that leaves no ties"
+        return f"the window of {called} has no order of its own that leaves no ties"
     if _is_total(sort, facts):
         return ""
-    return f"the window of {told} goes by {_shown(sort)}, which leaves ties"
+    return f"the window of {called} goes by {_shown(sort)}, which leaves ties"
 
 
 def _whole_peers(node: Node, over: Sequence[Call], facts: Facts) -> bool:
@@ -252,7 +252,7 @@ def _set_operation(node: Node, facts: Facts) -> str:
 
 
 def _recursion(node: Node, facts: Facts) -> str:
-    """Judge it as a UNION where it may be one: no plan tells it from UNION ALL."""
+    """Judge it as a UNION where it may be one: a plan shows UNION ALL in the same way."""
     if not facts.unions:
         return ""
     return _same_values(node, _child(node).get("Output", ()), facts, "a recursive UNION")
@@ -279,7 +279,7 @@ def _aggregate(node: Node, facts: Facts) -> str:
 
 def _aggregate_doubt(call: Call, facts: Facts) -> str:
     """Return why an aggregate may give another answer of the same rows; empty when it does not."""
-    told = f"{call.name}({call.arguments})"
+    written = f"{call.name}({call.arguments})"
     if call.name in ORDERLESS:
         return ""
     if call.name in EXACT:
@@ -287,15 +287,15 @@ def _aggregate_doubt(call: Call, facts: Facts) -> str:
         picks = call.name in ("min", "max")
         one_of_equals = picks or value != call.arguments
         known = (picks or facts.exact(value)) and (not one_of_equals or facts.identical(value))
-        return "" if known else f"{told} is not shown to be the same in any order of its rows"
+        return "" if known else f"{written} is not shown to be the same in any order of its rows"
     if call.name in GATHERING:
         match = _GATHERED.match(call.arguments)
         value, order = (match["value"], match["order"]) if match else ("", None)
         ordered = order is not None and facts.plain(order) == facts.plain(value)
         if ordered and facts.identical(value):
             return ""
-        return f"{told} puts values in a row whose order it leaves open"
-    return f"{told} is not known to be the same in any order of its rows"
+        return f"{written} puts values in a row whose order it leaves open"
+    return f"{written} is not known to be the same in any order of its rows"
 
 
 def _same_values(node: Node, expressions: Sequence[str], facts: Facts, what: str) -> str:
@@ -317,11 +317,11 @@ def _unites(node: Node) -> bool:
 
 def _array(node: Node, facts: Facts) -> str:
     """Return the doubt about subqueries whose rows become an array; empty for none."""
-    told = any(_ARRAY.search(text) for text in _own_texts(node))
+    has_array = any(_ARRAY.search(text) for text in _own_texts(node))
     for inner in node.get("Plans", ()):
         name = str(inner.get("Subplan Name", ""))
-        untold = not facts.arrays_told or name.startswith("InitPlan")  # shown as its column alone
-        if not name or not (told or (untold and facts.arrays)):
+        hidden = not facts.arrays_shown or name.startswith("InitPlan")  # shown as its column alone
+        if not name or not (has_array or (hidden and facts.arrays)):
             continue
         sort = inner if inner["Node Type"] == "Sort" else _sorted_below(inner)
         if sort is None or not _is_total(sort, facts):
@@ -333,7 +333,7 @@ def _array(node: Node, facts: Facts) -> str:
 
 
 def _sorted_below(node: Node) -> Node | None:
-    """Return the sort right under a step, where it stands for this step's order alone."""
+    """Return the sort right under a step that gives the step its order; None without one."""
     child = _child(node)
     while child["Node Type"] == "Result" and len(child.get("Plans", ())) == 1:
         child = _child(child)

@@ -1,4 +1,4 @@
-"""A session of the user's: what a query means in it, and how values are exact in it all the same.
+"""A user's session: its settings decide what a query means; values stay exact in spite of them.
 
 Which date ``'01/02/03'`` is, which day a moment belongs to, and what a trigger sees, is decided by
 the settings that the login's role, its database and its URL give a session. So a setting is left as
@@ -52,12 +52,12 @@ QUIET = (
     "SET LOCAL datestyle = 'ISO'; SET LOCAL synchronize_seqscans = off; "
     "SET LOCAL client_min_messages = 'error'"
 )
-"""What no query's meaning hangs on: the same query scans in the same order, and nothing is said
+"""What no query's meaning depends on: the same query scans in the same order, and nothing is said
 aside. Of DateStyle it names the output alone, which the driver makes ISO anyway: the order of day,
 month and year stays."""
 
 CARRIED = ("DateStyle", "TimeZone", "IntervalStyle", "standard_conforming_strings")
-"""What the server tells a client of itself, so that it can be compared without asking."""
+"""What the server reports to a client unasked, so that comparing needs no query."""
 
 SQL_STANDARD = "sql_standard"
 """A style whose ``-1 2:03:04`` is read otherwise in any other style: the sign is of all fields."""
@@ -182,15 +182,15 @@ def fence(cursor: Any, application: str, lock_timeout: float) -> None:
 
 
 def carried(conn: Driver) -> Settings:
-    """Return what the meaning of a query hangs on, as far as the server tells it unasked."""
+    """Return what a query's meaning depends on, as far as the server reports it unasked."""
     found = ((name, conn.info.parameter_status(name)) for name in CARRIED)
     return tuple((name, value) for name, value in found if value is not None)
 
 
 def require_carried(cursor: Any, conn: Driver, wanted: Settings) -> None:
-    """Let a transaction mean what the session that planned meant, where the two are unlike.
+    """Give a transaction the settings of the session that planned, where the two differ.
 
-    The environment of a worker's process, and a role that was altered meanwhile, make them so.
+    They differ by the environment of a worker's process, or if a role was altered meanwhile.
     """
     for name, value in wanted:
         if name in CARRIED and conn.info.parameter_status(name) != value:
@@ -292,11 +292,11 @@ def load_notes(conn: Driver, columns: Sequence[Column]) -> tuple[str, ...]:
 WRITES = (
     "DateStyle", "TimeZone", "IntervalStyle", "bytea_output", "extra_float_digits", "lc_monetary",
 )  # fmt: skip
-"""What the text of a value hangs on."""
+"""What the text of a value depends on."""
 
 
 def writes(conn: Driver) -> Mapping[str, str]:
-    """Return how a session writes values, as it stands in its transaction."""
+    """Return how a session writes values in its present transaction."""
     with conn.cursor() as cursor:
         cursor.execute(
             "SELECT s.name, pg_catalog.current_setting(s.name) FROM "

@@ -35,7 +35,7 @@ class _Type:
 
 
 def with_shapes(run: Run, columns: Sequence[Column], type_ids: Sequence[int]) -> tuple[Column, ...]:
-    """Return columns with what their types are made of, where more than a name tells it.
+    """Return columns with what their types are made of, where the name does not say it.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def with_shapes(run: Run, columns: Sequence[Column], type_ids: Sequence[int]) ->
 
 
 def _is_made_of(column: Column, type_id: int) -> bool:
-    """Return whether a type has parts that the catalogue must tell."""
+    """Return whether a type has parts to be looked up in the catalogue."""
     if column.family is not TypeFamily.OTHER:
         return False
     bare = column.type_name.removesuffix("[]")

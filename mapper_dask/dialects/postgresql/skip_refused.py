@@ -22,10 +22,10 @@ import pyarrow.compute as pc
 from mapper_dask.dialects.postgresql import faults, named_queries, transfer, watching
 from mapper_dask.dialects.postgresql.watching import Watch
 from mapper_dask.dialects.session import Driver
-from mapper_dask.dialects.sifting import MOST_WAITING
 from mapper_dask.errors import RejectLimitError
 from mapper_dask.schema.facts import Loaded, TargetTable
 from mapper_dask.schema.hazards import Unwatched
+from mapper_dask.staging.bisect import MOST_WAITING
 
 SMALLEST = 16
 """Rows of a piece at least, after a refusal."""
@@ -55,7 +55,7 @@ class _Loading:
     takes_none: bool = False
     """Whether it is known that a COPY without a row passes."""
     depend: bool | None = None
-    """Whether rows may refer to one another; None: nobody has asked."""
+    """Whether rows may refer to one another; None: not asked yet."""
     loaded: int = 0
 
     def go(self) -> Loaded:
@@ -161,7 +161,7 @@ class _Loading:
         return faults.copied_line(error, self.table.into_name)
 
     def _undone(self) -> None:
-        """Take a piece back. The counters keep what it did, so they are read anew."""
+        """Take a piece back. The counters keep what it did, so they are read again."""
         back = f"ROLLBACK TO SAVEPOINT {SAVEPOINT}"
         if isinstance(self.watch, Unwatched):
             self._say(back)

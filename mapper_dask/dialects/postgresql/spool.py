@@ -61,7 +61,7 @@ class Spool:
         self._tables, self._bytes = [], 0
 
     def tables(self) -> Iterator[pa.Table]:
-        """Yield the rows, once: what is in memory is let go as it is taken."""
+        """Yield the rows, once: what is in memory is freed as it is taken."""
         if self._file is not None:
             self._spill()
             self._writer.close()

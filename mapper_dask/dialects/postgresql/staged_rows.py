@@ -17,12 +17,12 @@ from mapper_dask.dialects.postgresql import faults, named_queries, staging, tran
 from mapper_dask.dialects.postgresql.keys import Key, key_of
 from mapper_dask.dialects.postgresql.queries import quote
 from mapper_dask.dialects.postgresql.watching import hazards
-from mapper_dask.dialects.publishing import Publishing, of_some, require_able
 from mapper_dask.dialects.session import Driver
-from mapper_dask.dialects.sifting import Blocks, Piece, Sifting
-from mapper_dask.dialects.staged_rows import StagedRow
 from mapper_dask.schema.batches import Most
 from mapper_dask.schema.facts import Column, Publication, TargetTable, TypeFamily
+from mapper_dask.staging.bisect import Blocks, Piece, Sifting
+from mapper_dask.staging.publishing import Publishing, of_some, require_able
+from mapper_dask.staging.refused import StagedRow
 
 READ_ROWS = 1000
 """Refused rows that are read at a time."""
@@ -33,12 +33,12 @@ REHEARSAL, PIECE = "mapper_dask_rehearsal", "mapper_dask_piece"
 NONE = "false"
 """Condition that no row meets."""
 
-_TOLD = (
+_META = (
     Column("chunk", "integer", TypeFamily.INTEGER, pa.int32()),
     Column("writer", "bigint", TypeFamily.INTEGER, pa.int64()),
     Column("place", "text", TypeFamily.TEXT, pa.string()),
 )
-"""What is read of a row beside its values."""
+"""Columns that are read of a row beside its values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ class _Rehearsal(Publishing):
             return faults.reason(error)
         return None
 
-    def anew(self, end: int, refused: Sequence[str]) -> None:
-        """Let rows that were taken before enter by one statement, and give their locks back.
+    def reinsert(self, end: int, refused: Sequence[str]) -> None:
+        """Insert again, by one statement, rows that were taken before; release their locks.
 
         Each piece that is taken holds a lock of its own to the transaction's end, of which a
         server has a few thousand for all its sessions.
@@ -176,7 +176,7 @@ class PostgreSQLStagedRows:
                 publication.reject_limit,
                 rehearsal.together(),
                 rehearsal.without,
-                rehearsal.anew,
+                rehearsal.reinsert,
             ).go(rehearsal.blocks())
             rehearsal.end()
         return found
@@ -189,9 +189,9 @@ class PostgreSQLStagedRows:
         )
         names = [quote(column.name) for column in columns]
         chunk = quote(publication.chunk_column) if publication.chunk_column else "NULL::integer"
-        told = [chunk, "xmin::pg_catalog.text::bigint", "ctid::pg_catalog.text"]
-        sql = f"SELECT {', '.join(names + told)} FROM {publication.staging} WHERE {_where(places)}"
-        read = transfer.read(self.conn, sql, [*columns, *_TOLD], most=Most(READ_ROWS), strict=False)
+        meta = [chunk, "xmin::pg_catalog.text::bigint", "ctid::pg_catalog.text"]
+        sql = f"SELECT {', '.join(names + meta)} FROM {publication.staging} WHERE {_where(places)}"
+        read = transfer.read(self.conn, sql, [*columns, *_META], most=Most(READ_ROWS), strict=False)
         return [row for rows in read for row in _rows_of(rows, [c.name for c in columns])]
 
     def remove(self, publication: Publication, places: Sequence[str]) -> int:

@@ -46,7 +46,7 @@ def create(conn: Driver, publication: Publication) -> None:
 
 
 def lock(publication: Publication) -> str:
-    """Return what lets readers go on and other writers wait."""
+    """Return the lock that makes other writers wait, and no reader."""
     return f"LOCK TABLE {publication.target} IN SHARE ROW EXCLUSIVE MODE"
 
 

@@ -1,7 +1,7 @@
-"""What holds a user's text goes to PostgreSQL through here: one statement a message, or none.
+"""Sends SQL that holds a user's text to PostgreSQL: one statement a message, or none.
 
-The text is wrapped into SQL of ours, so a text that closed the bracket and began a statement of its
-own would run it, and a COMMIT would leave the transaction that can't write. No lexer but the
+The text is wrapped into our SQL. If it closed the bracket and began another statement, that would
+run, and a COMMIT would leave the transaction that can't write. No lexer but the
 server's knows where a string ends. So the server decides: in its extended protocol a message holds
 one statement, whatever it says. psycopg2 speaks the simple one only, and lends its connection's
 pointer; where libpq can't be reached by it, the server is asked what the text is, handed over as a
@@ -36,14 +36,13 @@ PROTOCOL_VIOLATION = "08P01"
 T = TypeVar("T")
 
 _UNBOUND = "there is no parameter $1"
-_SEVERAL_TOLD = "cannot insert multiple commands into a prepared statement"
+_SEVERAL_MESSAGE = "cannot insert multiple commands into a prepared statement"
 
 GUARD_HEAD = "SELECT NULL::pg_catalog.tsvector FROM (\n"
 GUARD_TAIL = "\n) AS q LIMIT 0"
 GUARD_WHOLE = "\n) AS q WHERE (EXISTS (\n{}\n)) LIMIT 0"
-"""Around a text that is asked about: behind FROM and within EXISTS nothing but a whole query can
-stand. ``ts_stat`` opens a cursor over what it is given, which takes one statement; it reads none
-of its rows."""
+"""Around a text that is asked about: behind FROM and within EXISTS only a whole query is valid.
+``ts_stat`` opens a cursor over what it is given, which takes one statement; it reads no rows."""
 
 _marks: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 """What each reading connection's transaction was marked with when it began."""
@@ -70,7 +69,7 @@ def rows(conn: Driver, query: str, *, head: str = "") -> list[tuple[Any, ...]]:
     query
         A query as a whole.
     head
-        What stands before it, such as EXPLAIN.
+        What is put before it, such as EXPLAIN.
 
     Raises
     ------
@@ -98,7 +97,7 @@ def described(conn: Driver, query: str) -> list[Described]:
     """
     if not is_direct(conn):
         require_one(conn, query)
-        return _by_cursor(conn, query, lambda cursor: [_as_told(d) for d in cursor.description])
+        return _by_cursor(conn, query, lambda cursor: [_described(d) for d in cursor.description])
     with _executed(conn, query) as (pq, result):
         return [
             Described(
@@ -115,8 +114,7 @@ def described(conn: Driver, query: str) -> list[Described]:
 def require_whole(conn: Driver, text: str) -> None:
     """Refuse a user's text that is not, by itself, one statement of balanced brackets.
 
-    It is parsed, and not run. Of what holds a text that passed in brackets, nothing but what
-    stands around it is ours to answer for.
+    It is parsed, and not run. Once it has passed, it can safely be put in brackets.
 
     Raises
     ------
@@ -132,7 +130,7 @@ def require_whole(conn: Driver, text: str) -> None:
 def require_one(conn: Driver, query: str) -> None:
     """Refuse what holds more than one statement, before it is sent in a way that would run them.
 
-    Where a query that stands in brackets is one statement, its text has no semicolon that the
+    Where a query in brackets is one statement, its text has no semicolon that the
     server would see; so nothing that is made of it by putting it in brackets holds two.
 
     Raises
@@ -162,7 +160,7 @@ def encoded(text: str) -> bytes:
     Raises
     ------
     psycopg2.ProgrammingError
-        When a NUL stands in it: what is behind one would be cut off.
+        When it holds a NUL: what is behind one would be cut off.
     """
     if "\0" in text:
         message = "a statement cannot hold a NUL character"
@@ -180,14 +178,14 @@ def mark(conn: Driver) -> str:
 
 
 def prove(conn: Driver, found: str | None, read_only: str) -> None:
-    """Refuse to go on in another transaction than the one that was begun, or one that can write.
+    """Refuse to continue in another transaction than the one begun, or in one that can write.
 
     Parameters
     ----------
     found
-        ``mapper_dask.transaction`` as it stands now.
+        ``mapper_dask.transaction`` now.
     read_only
-        ``transaction_read_only`` as it stands now.
+        ``transaction_read_only`` now.
 
     Raises
     ------
@@ -264,7 +262,7 @@ def _refusal(pq: Any, conn: Driver, result: Any) -> psycopg2.Error:
         sqlstate, message = "42P02", _UNBOUND
     return faults.made(
         sqlstate,
-        faults.told(message, field("H"), field("W")),
+        faults.full_message(message, field("H"), field("W")),
         None if position is None else int(position),
     )
 
@@ -302,19 +300,19 @@ def _ask(conn: Driver, text: str, tail: str) -> None:
 
 
 def _answer(error: psycopg2.Error) -> psycopg2.Error:
-    """Return what the server says of the text itself, which stood in a query of ours."""
+    """Return what the server says of the text itself, which a query of ours enclosed."""
     if error.pgcode == NO_CURSOR:
-        return faults.made(SEVERAL, _SEVERAL_TOLD, None)
+        return faults.made(SEVERAL, _SEVERAL_MESSAGE, None)
     diag = error.diag
     position = diag.internal_position
     return faults.made(
         error.pgcode,
-        faults.told(diag.message_primary, diag.message_hint, None),
+        faults.full_message(diag.message_primary, diag.message_hint, None),
         None if position is None else max(1, int(position) - len(GUARD_HEAD)),
     )
 
 
-def _as_told(described: Any) -> Described:
+def _described(described: Any) -> Described:
     return Described(
         described.name,
         described.type_code,
@@ -325,7 +323,7 @@ def _as_told(described: Any) -> Described:
 
 
 def _modifier(described: Any) -> int:
-    """Return a result column's type modifier as far as the driver tells it, -1 for none."""
+    """Return a result column's type modifier as far as the driver reports it, -1 for none."""
     no_modifier, numeric = 65535, 1700
     if described.type_code == numeric:
         if described.precision in (None, no_modifier):

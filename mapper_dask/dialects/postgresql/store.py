@@ -45,7 +45,7 @@ class PostgreSQLStore(PostgreSQLSession):
             psycopg2.extras.execute_batch(cursor, named_queries.text(name), fitted, page_size=1000)
 
     def end_frozen(self, tag: str, chunk_id: int | None, seconds: float) -> int:
-        """End sessions of a run whose clients have been silent so long while they hold a chunk."""
+        """End sessions of a run that hold a chunk while their clients have been silent so long."""
         which = "[0-9]+" if chunk_id is None else str(int(chunk_id))
         values = {"pattern": f"^{re.escape(tag)}:{which}$", "seconds": seconds}
         return len(self.run("sessions_frozen", values))

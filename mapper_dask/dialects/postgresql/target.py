@@ -42,7 +42,7 @@ class PostgreSQLTarget(PostgreSQLSession):
 
     @property
     def evidence(self) -> PostgreSQLEvidence:
-        """What it tells of where rows come from."""
+        """What it knows about the origin of rows."""
         return PostgreSQLEvidence(self.conn)
 
     @property

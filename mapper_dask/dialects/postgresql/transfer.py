@@ -33,8 +33,8 @@ def read(
     """Yield a query's rows as Arrow tables of at most so many rows and bytes, at least one.
 
     A value that its column's Arrow type cannot hold (an infinite date, a numeric NaN) makes that
-    column text throughout, or with ``strict`` raises. Only the values tell, so the query is run
-    once more then, in the same transaction.
+    column text throughout, or with ``strict`` raises. Only reading finds such a value; the query
+    is then run once more in the same transaction.
     """
     typed = [column.typed for column in columns]
     session.read_exactly(conn, columns)

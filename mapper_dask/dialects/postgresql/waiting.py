@@ -1,8 +1,8 @@
-"""Whom a read waits for that waits itself for the run's own snapshot: nobody would ever end.
+"""Finds a session that blocks reads while it waits for the run's snapshot: neither would end.
 
-The session that keeps a snapshot holds the tables it planned over, as every reader does. Whoever
-wants one of them for himself, as TRUNCATE and ALTER TABLE do, waits for it, and the chunks' reads
-wait behind him. The server sees no deadlock in that, for the keeper waits for nothing in it.
+The session that keeps a snapshot holds the tables it planned over, as every reader does. A
+session that wants one of them alone, as for TRUNCATE and ALTER TABLE, waits for it, and the chunks'
+reads wait behind that session. The server sees no deadlock: the keeper itself waits for nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _WORDS = re.compile(r"\s*([A-Za-z]+(?: (?:TABLE|MATERIALIZED VIEW|INDEX|VIEW)\b)
 
 
 def waits_for_keeper(conn: Driver, keeper: str) -> str:
-    """Return who waits for a session that keeps a snapshot; empty when nobody does.
+    """Return which session waits for one that keeps a snapshot; empty when none does.
 
     Parameters
     ----------
@@ -30,10 +30,10 @@ def waits_for_keeper(conn: Driver, keeper: str) -> str:
     pid, user, query, mode, table = found[0]
     words = _WORDS.match(query)
     does = f" ({words[1].upper()})" if words else ""
-    who = f" of {user}" if user else ""
+    owner = f" of {user}" if user else ""
     return (
-        f"session {pid}{who}{does} waits for an {mode} on {table}, which the run's own session "
+        f"session {pid}{owner}{does} waits for an {mode} on {table}, which the run's own session "
         "holds that keeps the snapshot, and the reads wait behind it: neither ends. Let it "
         f"wait until the run is done, or cancel it (SELECT pg_cancel_backend({pid})); resume "
-        "goes on with what is not committed"
+        "continues with what is not committed"
     )

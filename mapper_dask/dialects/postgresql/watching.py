@@ -1,4 +1,4 @@
-"""What stands about a target table, and whether loaded rows are still there when all has fired.
+"""What a target's triggers and rules may do, and whether loaded rows are there once all fired.
 
 A COPY counts the rows it has put in, before AFTER triggers and those deferred to the commit have
 run. What they then remove is found by the session's own counters of rows inserted and deleted.
@@ -31,7 +31,7 @@ ROW, FIRST, INSERTS, DELETES, UPDATES, IN_PLACE, LATE = 1, 2, 4, 8, 16, 64, 256
 EVENTS = {INSERTS: "INSERT", UPDATES: "UPDATE", DELETES: "DELETE"}
 
 RULED = {2: "UPDATE", 3: "INSERT", 4: "DELETE"}
-"""What ``pg_rewrite.ev_type`` stands for."""
+"""What ``pg_rewrite.ev_type`` means."""
 
 XID_COUNT = 2**32
 """A row bears the number of its transaction without the epoch."""
@@ -116,7 +116,7 @@ class Watch:
     """Whether rows are loaded between savepoints, so that they bear other numbers."""
 
     def again(self, first: str) -> None:
-        """Begin anew, after a statement such as one that undoes part of the transaction."""
+        """Begin again, after a statement such as one that undoes part of the transaction."""
         self.before = touched(self.conn, self.quoted, first)
 
     def require(self, loaded: int, first: str = "") -> None:
@@ -125,7 +125,7 @@ class Watch:
         Raises
         ------
         LoadCountError
-            When rows were taken away again, or nobody can tell.
+            When rows were taken away again, or that cannot be found out.
         """
         settle(self.conn)
         now = touched(self.conn, self.quoted, first)
@@ -210,13 +210,13 @@ def watch(conn: Driver, table: TargetTable, *, subtransactions: bool = False) ->
 
 
 def is_watched(known: Hazards) -> bool:
-    """Return whether something may take inserted rows away that the counters can tell."""
+    """Return whether triggers may take inserted rows away, which the counters would show."""
     fired = known.fired_by(("INSERT",))
     return bool(fired) and not any(t.timing == INSTEAD for t in fired)
 
 
 def require_untouched(done: Touched, quoted: str, why: str) -> None:
-    """Refuse a publication during which somebody else deleted rows of the target.
+    """Refuse a publication during which triggers deleted rows of the target.
 
     Raises
     ------

@@ -38,7 +38,7 @@ class PostgreSQLWatermarks:
         greatest = f"pg_catalog.max({_name(column)})"
         if floor is not None:
             greatest = f"greatest({greatest}, {self._literal(column, floor)})"
-        return self._told(column, wrapped(sql, f"({greatest})::pg_catalog.text"))
+        return self._text_of(column, wrapped(sql, f"({greatest})::pg_catalog.text"))
 
     def nulls(self, sql: str, column: Column) -> int:
         """Return how many rows of a query have no value there."""
@@ -50,7 +50,7 @@ class PostgreSQLWatermarks:
         if column.family is TypeFamily.TIMESTAMP_TZ:
             text = zones.assumed(text)
         value = self._literal(column, text)
-        return str(self._told(column, f"SELECT ({value})::pg_catalog.text"))
+        return str(self._text_of(column, f"SELECT ({value})::pg_catalog.text"))
 
     def lowered(
         self, column: Column, text: str, overlap: dt.timedelta | Decimal, floor: str | None
@@ -66,7 +66,7 @@ class PostgreSQLWatermarks:
         lowest = f"({less})::{cast_type(column)}"
         if floor is not None:
             lowest = f"greatest({lowest}, {self._literal(column, floor)})"
-        return str(self._told(column, f"SELECT ({lowest})::pg_catalog.text"))
+        return str(self._text_of(column, f"SELECT ({lowest})::pg_catalog.text"))
 
     def window(
         self,
@@ -98,7 +98,7 @@ class PostgreSQLWatermarks:
         if floor is not None:
             greatest = f"greatest({greatest}, {self._literal(column, floor)})"
         text = f"({greatest})::pg_catalog.text"
-        return self._told(column, f"{wrapped(sql, text)} WHERE {less}")
+        return self._text_of(column, f"{wrapped(sql, text)} WHERE {less}")
 
     def commit_order(self, sql: str, column: Column) -> CommitOrder:
         """Return how rows come to be seen, after the query was described in this session."""
@@ -111,7 +111,7 @@ class PostgreSQLWatermarks:
     def _literal(self, column: Column, text: str) -> str:
         return f"{self._quoted(text)}::{cast_type(column)}"
 
-    def _told(self, column: Column, sql: str) -> str | None:
+    def _text_of(self, column: Column, sql: str) -> str | None:
         """Return a value that is the same text in a session of any zone."""
         found: str | None = self._value(sql)
         zoned = column.family is TypeFamily.TIMESTAMP_TZ and found is not None

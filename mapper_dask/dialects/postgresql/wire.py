@@ -66,7 +66,7 @@ class Stream:
     ----------
     pieces
         Bytes in order. An error of theirs is raised by ``read``, and kept for ``raise_error``:
-        the driver tells it as an error of the database.
+        the driver reports it as an error of the database.
     """
 
     def __init__(self, pieces: Iterator[bytes]) -> None:

@@ -1,4 +1,4 @@
--- The table or view a schema and name mean here: its own name first, then what a synonym stands for.
+-- The table or view a schema and name mean here: its own name first, then what a synonym leads to.
 SELECT owner, name FROM (
     SELECT o.owner AS owner, o.object_name AS name, 1 AS place FROM SYS.ALL_OBJECTS o
     WHERE o.owner = NVL(:schema, SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA')) AND o.object_name = :name

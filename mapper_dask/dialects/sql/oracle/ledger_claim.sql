@@ -1,2 +1,2 @@
--- Where a chunk stands that this transaction holds.
+-- The state of a chunk that this transaction holds.
 SELECT state FROM mapper_dask_chunk WHERE run_id = :run_id AND chunk_id = :chunk_id

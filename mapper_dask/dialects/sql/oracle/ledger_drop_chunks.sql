@@ -1,2 +1,2 @@
--- Forget the chunks of a run whose query was read anew, and so has others.
+-- Forget the chunks of a run whose query was read again, and so has others.
 DELETE FROM mapper_dask_chunk WHERE run_id = :run_id

@@ -1,5 +1,5 @@
 -- What is remembered of each flow of jobs. Of its jobs, low and high say which rows an incremental
--- one reads, and opening numbers these windows, so that no clock has to tell which was the last;
+-- one reads, and opening numbers these windows, so that no clock decides which was the last;
 -- edge says whether rows at low itself are read, held what the target held when it was read to its end.
 CREATE TABLE mapper_dask_flow (
     flow_run_id  VARCHAR2(1000) CONSTRAINT mapper_dask_flow_pk PRIMARY KEY,

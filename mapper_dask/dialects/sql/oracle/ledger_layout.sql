@@ -1,4 +1,4 @@
--- Columns that an earlier library did not make; the ledger's owner may add them, or who may alter any.
+-- Columns that an earlier library did not make; the ledger's owner may add them, or a login that may alter any table.
 SELECT w.relation, w.attribute,
        CASE WHEN SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') = SYS_CONTEXT('USERENV', 'SESSION_USER')
               OR EXISTS (SELECT 1 FROM SYS.SESSION_PRIVS p WHERE p.privilege = 'ALTER ANY TABLE')

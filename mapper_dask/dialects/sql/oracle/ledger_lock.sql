@@ -1,2 +1,2 @@
--- Nothing: whoever makes a table that another has made meanwhile goes on with that one.
+-- Nothing: if another session has made a table meanwhile, its creator continues with that one.
 SELECT 1 FROM SYS.DUAL

@@ -1,3 +1,3 @@
--- Set a row aside, in the transaction that loads the others of its chunk.
+-- Store a rejected row, in the transaction that loads the others of its chunk.
 INSERT INTO mapper_dask_reject (run_id, chunk_id, key, stage, reason, row_json)
 VALUES (:run_id, :chunk_id, :key, :stage, :reason, :row)

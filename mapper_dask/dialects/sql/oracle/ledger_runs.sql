@@ -1,4 +1,4 @@
--- Every run the ledger knows, the newest first, with its counts; target and disposition stand in the plan.
+-- Every run the ledger knows, the newest first, with its counts; target and disposition are in the plan.
 SELECT r.run_id, r.state, r.plan, NULL, r.staging,
        TO_CHAR(SYS_EXTRACT_UTC(r.started_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
        TO_CHAR(SYS_EXTRACT_UTC(r.ended_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),

@@ -1,4 +1,4 @@
--- Runs whose rows of the same query are in the same table, this one aside: state, when and rows, the latest first.
+-- Other runs whose rows of the same query are in the same table: state, when and rows, the latest first.
 SELECT r.run_id, r.state,
        TO_CHAR(SYS_EXTRACT_UTC(NVL(r.ended_at, r.started_at)), 'YYYY-MM-DD HH24:MI:SS'),
        k.rows_loaded

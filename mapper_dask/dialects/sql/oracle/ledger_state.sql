@@ -1,2 +1,2 @@
--- Where a run stands.
+-- The state of a run.
 SELECT state FROM mapper_dask_run WHERE run_id = :run_id

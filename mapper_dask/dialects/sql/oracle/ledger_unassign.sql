@@ -1,4 +1,4 @@
--- Let a chunk be done anew: its counts and its rejects are forgotten.
+-- Let a chunk be done again: its counts and its rejects are forgotten.
 DELETE FROM mapper_dask_reject WHERE run_id = :run_id AND chunk_id = :chunk_id
 /
 UPDATE mapper_dask_chunk

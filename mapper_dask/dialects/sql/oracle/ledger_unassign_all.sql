@@ -1,4 +1,4 @@
--- Let all chunks of a run be done anew: their counts and their rejects are forgotten.
+-- Let all chunks of a run be done again: their counts and their rejects are forgotten.
 DELETE FROM mapper_dask_reject WHERE run_id = :run_id
 /
 UPDATE mapper_dask_chunk

@@ -1,4 +1,4 @@
--- Who may write tables of the ledger, beside their owner and administrators; and by which right. What
+-- Roles that may write tables of the ledger, beside their owner and administrators; by which right. What
 -- others were granted is seen by the owner of the tables alone: for anybody else a row says so.
 SELECT p.grantee, LOWER(p.table_name), p.privilege
 FROM SYS.ALL_TAB_PRIVS p

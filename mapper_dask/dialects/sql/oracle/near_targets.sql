@@ -1,5 +1,5 @@
 -- What bears a name like a target's: where it is, what it is, and whether a name without a schema
--- leads there; then the schemas, whose name is NULL. What is called so comes before what is near.
+-- leads there; then the schemas, whose name is NULL. Exact names come before near ones.
 SELECT place, name, kind, reachable FROM (
     SELECT o.owner AS place, o.object_name AS name,
            CASE WHEN o.object_type IN ('TABLE', 'VIEW') THEN 'table'

@@ -1,2 +1,2 @@
--- Who is logged in.
+-- The login of this session.
 SELECT SYS_CONTEXT('USERENV', 'SESSION_USER') FROM SYS.DUAL

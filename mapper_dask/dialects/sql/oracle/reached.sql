@@ -1,4 +1,4 @@
--- What stands behind names: the tables, views and synonyms of a query, what a view relies on, the
+-- What names mean: the tables, views and synonyms of a query, what a view relies on, the
 -- policies on them, their columns of some names, and functions. One row a fact; see oracle/reached.py,
 -- which writes the lists, the first of them of pairs of owner and name.
 SELECT 'schema' AS fact, SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') AS owner, '-' AS name,

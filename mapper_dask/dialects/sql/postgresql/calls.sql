@@ -10,15 +10,15 @@ WITH opened AS (
     UNION ALL
     SELECT p.polqual::pg_catalog.text
     FROM opened JOIN pg_catalog.pg_policy p ON p.polrelid OPERATOR(pg_catalog.=) opened.id
-), told AS (  -- whether one holds what no plan shows: a list of values, a LIMIT, a frame's bounds
+), marked AS (  -- whether one holds what no plan shows: a list of values, a LIMIT, a frame's bounds
     SELECT trees.tree, trees.tree OPERATOR(pg_catalog.~)
         ':(limitOffset|limitCount|startOffset|endOffset) \{|:rtekind 5 ' AS hides
     FROM trees
 ), numbers AS (
-    SELECT m.found[1] AS kind, m.found[2]::pg_catalog.oid AS id, told.hides
-    FROM told
+    SELECT m.found[1] AS kind, m.found[2]::pg_catalog.oid AS id, marked.hides
+    FROM marked
     CROSS JOIN LATERAL pg_catalog.regexp_matches(
-        told.tree, ':(funcid|aggfnoid|winfnoid|opno) ([0-9]+)', 'g') AS m(found)
+        marked.tree, ':(funcid|aggfnoid|winfnoid|opno) ([0-9]+)', 'g') AS m(found)
 ), hidden AS (
     SELECT n.id, n.hides FROM numbers n WHERE n.kind OPERATOR(pg_catalog.<>) 'opno'
     UNION
@@ -75,5 +75,5 @@ WHERE (j.named AND (j.folds OR j.proretset)) OR j.prosecdef
 GROUP BY j.proname
 UNION ALL  -- a view's words for the time, where no plan shows them
 SELECT DISTINCT 'current_date', false, false, true, false, false, true, false
-FROM told WHERE told.hides AND told.tree OPERATOR(pg_catalog.~) '\{SQLVALUEFUNCTION :op [0-8] '
+FROM marked WHERE marked.hides AND marked.tree OPERATOR(pg_catalog.~) '\{SQLVALUEFUNCTION :op [0-8] '
 ORDER BY 1

@@ -1,4 +1,4 @@
--- Who holds connections to this server: runs of this library by their tag, others by their name.
+-- Connections to this server, counted by their holder: runs of this library by their tag, others by their name.
 SELECT pg_catalog.regexp_replace(
          coalesce(CASE WHEN application_name OPERATOR(pg_catalog.<>) '' THEN application_name END,
                   usename::pg_catalog.text, '?'),

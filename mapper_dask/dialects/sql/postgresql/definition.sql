@@ -1,6 +1,6 @@
 -- What a run relies on of some relations: a row for each of their columns, of the relation's name,
 -- its number, its kind, whether more is to be asked of it (children, a view's query), and the
--- column's name, type, place, what tells its type from another, whether that is a user's; and of the
+-- column's name, type, place, what identifies its type, whether that is a user's; and of the
 -- relation's triggers and rules.
 WITH named(ids) AS (
     SELECT pg_catalog.array_cat(

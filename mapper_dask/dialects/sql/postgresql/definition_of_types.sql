@@ -1,5 +1,5 @@
 -- What else a run relies on: queries of views, children, and types with all they are made of: a kind,
--- the relation, a name, a definition that a person reads, and a mark that tells it from another.
+-- the relation, a name, a definition that a person reads, and a mark that identifies it.
 WITH RECURSIVE relation(id) AS (
     SELECT c.oid FROM pg_catalog.pg_class c
     WHERE c.oid OPERATOR(pg_catalog.=) ANY (%(relations)s::pg_catalog.oid[])

@@ -7,7 +7,7 @@ SELECT pg_catalog.format_type(c.type_id, m.modifier),
            -- numbers of this database; a form it refuses
            AND coalesce(e.typname, t.typname) OPERATOR(pg_catalog.!~) '^(reg|tsquery$)',
        coalesce(a.attnotnull AND NOT EXISTS (
-           SELECT FROM pg_catalog.pg_constraint n  -- NOT VALID or NO INHERIT: NULLs may stand there
+           SELECT FROM pg_catalog.pg_constraint n  -- NOT VALID or NO INHERIT: the column may hold NULLs
            WHERE n.conrelid OPERATOR(pg_catalog.=) a.attrelid
              AND n.contype OPERATOR(pg_catalog.=) 'n' AND (NOT n.convalidated OR n.connoinherit)
              AND n.conkey OPERATOR(pg_catalog.=) ARRAY[a.attnum]), false),

@@ -1,4 +1,4 @@
--- Whether the ledger's tables stand where unqualified names lead.
+-- Whether the ledger's tables are where unqualified names lead.
 SELECT pg_catalog.to_regclass('mapper_dask_run') IS NOT NULL
    AND pg_catalog.to_regclass('mapper_dask_chunk') IS NOT NULL
    AND pg_catalog.to_regclass('mapper_dask_reject') IS NOT NULL

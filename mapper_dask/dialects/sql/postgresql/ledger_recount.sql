@@ -1,4 +1,4 @@
--- Count again what a chunk has loaded and set aside, in the transaction that loads some of the latter.
+-- Count again what a chunk has loaded and rejected, in the transaction that loads some of the latter.
 UPDATE mapper_dask_chunk
 SET rows_loaded = rows_loaded OPERATOR(pg_catalog.+) %(loaded)s, rows_rejected = %(rejected)s,
     rows_out = rows_loaded OPERATOR(pg_catalog.+) %(loaded)s OPERATOR(pg_catalog.+) %(rejected)s

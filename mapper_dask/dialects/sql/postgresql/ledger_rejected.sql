@@ -1,4 +1,4 @@
--- Rows the run has set aside so far; one chunk at a time adds to them, until this one commits.
+-- Rows the run has rejected so far; one chunk at a time adds to them, until this one commits.
 SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(
     pg_catalog.concat('mapper_dask reject ', %(run_id)s), 0));
 SELECT coalesce(pg_catalog.sum(rows_rejected), 0)::bigint FROM mapper_dask_chunk

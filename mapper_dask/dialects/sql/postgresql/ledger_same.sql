@@ -1,4 +1,4 @@
--- Runs whose rows of the same query are in the same table, this one aside: state, when and rows, the latest first.
+-- Other runs whose rows of the same query are in the same table: state, when and rows, the latest first.
 SELECT r.run_id, r.state,
        pg_catalog.to_char(coalesce(r.ended_at, r.started_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
        pg_catalog.sum(c.rows_loaded)::bigint

@@ -1,4 +1,4 @@
--- Let a chunk be done anew: its counts and its rejects are forgotten.
+-- Let a chunk be done again: its counts and its rejects are forgotten.
 WITH gone AS (DELETE FROM mapper_dask_reject WHERE run_id OPERATOR(pg_catalog.=) %(run_id)s
   AND chunk_id OPERATOR(pg_catalog.=) %(chunk_id)s)
 UPDATE mapper_dask_chunk

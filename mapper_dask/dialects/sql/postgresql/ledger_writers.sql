@@ -1,5 +1,5 @@
--- Who may write tables of the ledger, beside their owner, superusers, the caller, and who may act as
--- one of these; and by which right.
+-- Roles that may write tables of the ledger, beside their owner, superusers, the caller and roles that
+-- may act as one of these; and by which right.
 WITH tables AS (
     SELECT c.oid, c.relname, c.relowner, c.relacl FROM pg_catalog.pg_class c
     WHERE c.oid OPERATOR(pg_catalog.=) ANY (ARRAY(

@@ -1,5 +1,5 @@
--- Sessions that wait for a lock on what the sessions of a name hold locked: whoever wants to read it
--- afterwards waits behind them.
+-- Sessions that wait for a lock on what the sessions of a name hold locked: sessions that want to
+-- read it afterwards wait behind them.
 SELECT w.pid, coalesce(w.usename::pg_catalog.text, ''), coalesce(w.query, ''), w_lock.mode,
        pg_catalog.concat(n.nspname, '.', c.relname)
 FROM pg_catalog.pg_locks w_lock

@@ -18,7 +18,7 @@ WITH path AS (
              coalesce(p.nspname OPERATOR(pg_catalog.=) current_schema, false) DESC, p.place
     LIMIT 1
 ), target AS (
-    SELECT c.oid, n.oid AS room, n.nspname, c.relname
+    SELECT c.oid, n.oid AS schema_id, n.nspname, c.relname
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
     LEFT JOIN path p ON p.oid OPERATOR(pg_catalog.=) n.oid
@@ -29,10 +29,10 @@ WITH path AS (
     ORDER BY p.place LIMIT 1
 ), lacking(place, rights, thing) AS (
     SELECT 1, 'USAGE', pg_catalog.concat('SCHEMA ', pg_catalog.quote_ident(t.nspname)) FROM target t
-    WHERE NOT pg_catalog.has_schema_privilege(t.room, 'USAGE')
+    WHERE NOT pg_catalog.has_schema_privilege(t.schema_id, 'USAGE')
     UNION ALL
     SELECT 2, 'CREATE', pg_catalog.concat('SCHEMA ', pg_catalog.quote_ident(t.nspname)) FROM target t
-    WHERE %(staged)s AND NOT pg_catalog.has_schema_privilege(t.room, 'CREATE')
+    WHERE %(staged)s AND NOT pg_catalog.has_schema_privilege(t.schema_id, 'CREATE')
     UNION ALL
     SELECT 3, pg_catalog.string_agg(pg_catalog.concat(w.privilege, ' (' OPERATOR(pg_catalog.||) c.names
                                                               OPERATOR(pg_catalog.||) ')'), ', '),
@@ -66,7 +66,7 @@ WITH path AS (
     ) w
     CROSS JOIN LATERAL (
         -- Columns that are filled and may not be, where the role has the right on others; not those of a
-        -- key, by which a merge finds rows. Without any, or where one takes the table, that is told.
+        -- key, by which a merge finds rows. Without any, or where one takes the table, that one is reported.
         SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum) AS names
         FROM pg_catalog.pg_attribute a
         WHERE %(known)s AND NOT w.whole AND w.any_part

@@ -1,5 +1,5 @@
 -- What bears a name like a target's: where it is, what it is, and whether the search path leads
--- there; then the schemas, whose name is NULL. What is called so comes before what is near.
+-- there; then the schemas, whose name is NULL. Exact names come before near ones.
 WITH things AS (
     SELECT n.nspname::pg_catalog.text AS place, c.relname::pg_catalog.text AS name,
            CASE WHEN c.relpersistence OPERATOR(pg_catalog.=) 't'

@@ -2,7 +2,7 @@
 -- whether it is the primary key.
 SELECT i.indisunique AND i.indpred IS NULL AND i.indimmediate
        AND pg_catalog.bool_and(a.attnotnull AND NOT EXISTS (
-           SELECT FROM pg_catalog.pg_constraint n  -- NOT VALID or NO INHERIT: NULLs may stand there
+           SELECT FROM pg_catalog.pg_constraint n  -- NOT VALID or NO INHERIT: the column may hold NULLs
            WHERE n.conrelid OPERATOR(pg_catalog.=) a.attrelid
              AND n.contype OPERATOR(pg_catalog.=) 'n' AND (NOT n.convalidated OR n.connoinherit)
              AND n.conkey OPERATOR(pg_catalog.=) ARRAY[a.attnum]))

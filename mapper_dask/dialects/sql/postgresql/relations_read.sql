@@ -1,5 +1,5 @@
--- Tables and views that this transaction has read, by the locks it holds on them; those of the server
--- itself aside, and children whose parents are among them.
+-- Tables and views that this transaction has read, by the locks it holds on them: not those of the
+-- server itself, and no children whose parents are among them.
 WITH held(id) AS (
     SELECT l.relation
     FROM pg_catalog.pg_locks l

@@ -1,4 +1,4 @@
--- What a view, a rule or a policy that this transaction has opened holds, and no plan tells: whether
+-- What a view, a rule or a policy that this transaction has opened holds, and no plan shows: whether
 -- it gathers a subquery's rows in an array, and whether it unites rows and keeps one of equal ones.
 WITH opened AS (
     SELECT DISTINCT l.relation AS id

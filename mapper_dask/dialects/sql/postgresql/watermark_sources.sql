@@ -1,5 +1,5 @@
--- What this transaction's queries have read, as the locks of this session tell it: all relations, and
--- what hides from it who writes to them.
+-- What this transaction's queries have read, as the locks of this session show it: all relations, and
+-- what hides their writers from it.
 SELECT c.oid::bigint, c.relname::pg_catalog.text, c.relkind::pg_catalog.text,
        EXISTS (SELECT FROM pg_catalog.pg_subscription_rel s
                WHERE s.srrelid OPERATOR(pg_catalog.=) c.oid)

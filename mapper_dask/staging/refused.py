@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from mapper_dask.schema.facts import Publication
 
 CHUNK_COLUMN = "mapper_dask_chunk"
-"""Column of a staging table that tells a row's chunk, where the target has none of that name."""
+"""Column of a staging table that holds a row's chunk, where the target has none of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +17,10 @@ class StagedRow:
     """A row that waits."""
 
     place: str
-    """Where it stands in the staging table."""
+    """Its address in the staging table."""
     values: Mapping[str, Any]
     chunk_id: int | None
-    """None where it was staged by a run that set nothing aside, and so was not told."""
+    """None where a run staged it that could reject no rows, and so stored no chunk."""
     written_by: int | None = None
     """Number of the transaction that staged it, as rows bear it; None where they bear none."""
 

@@ -51,9 +51,9 @@ class Sifting:
     together: bool = False
     """Whether a row that is refused may be taken once others are in."""
     before_again: Callable[[Sequence[str]], object] = len
-    """Is called with the refused rows before they are tried once more."""
-    anew: Callable[[int, Sequence[str]], object] | None = None
-    """Lets all rows before a block enter anew but for those at some places; called now and then."""
+    """Called with the refused rows before they are tried once more."""
+    reinsert: Callable[[int, Sequence[str]], object] | None = None
+    """Inserts all rows before a block again, but for those at some places; called now and then."""
     taken: int = 0
     """Pieces that were taken since."""
     refused: dict[str, str] = field(default_factory=dict)
@@ -109,8 +109,8 @@ class Sifting:
 
     def _tidy(self, end: int) -> None:
         """Let what was taken in many pieces enter in one."""
-        if self.anew is not None and self.taken > MOST_PIECES:
-            self.anew(end, list(self.refused))
+        if self.reinsert is not None and self.taken > MOST_PIECES:
+            self.reinsert(end, list(self.refused))
             self.taken = 0
 
     def _require(self, most: int) -> None:
@@ -124,7 +124,7 @@ def beyond(most: int, limit: int, last: str) -> RejectLimitError:
     Parameters
     ----------
     most
-        Rows that the limit left, when others were set aside.
+        Rows that the limit left after those rejected before.
     last
         Why the last one was refused.
     """

@@ -1,4 +1,4 @@
--- Count rows of a chunk as set aside that were loaded, and that its target refuses in the end.
+-- Count rows of a chunk as rejected that were loaded, and that its target refuses in the end.
 UPDATE mapper_dask_chunk
 SET rows_loaded = rows_loaded OPERATOR(pg_catalog.-) %(refused)s,
     rows_rejected = rows_rejected OPERATOR(pg_catalog.+) %(refused)s
