@@ -223,7 +223,7 @@ def _closed(
 def _unwritten(why: str) -> str:
     return (
         f"interrupted; the ledger could not be asked ({why}), so it may still say RUNNING: what is "
-        "committed stays, and resume goes on"
+        "committed stays, and resume finishes it"
     )
 
 

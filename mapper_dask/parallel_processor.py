@@ -244,7 +244,7 @@ class ParallelProcessor:
         with in_users_text(given.job, given.source), kept as keeper:
             run = planned(with_params(given), keeper, self.retry_policy)
         if not run.enter(None):
-            message = f"run_id {run.run_id!r} stands in the ledger; use resume, or a new run_id"
+            message = f"run_id {run.run_id!r} is in the ledger; use resume, or a new run_id"
             raise ConfigurationError(message, field="run_id")
         return run.plan, ChunkProcessor(run.prepared.task)
 

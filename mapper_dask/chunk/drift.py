@@ -48,7 +48,9 @@ def require_same_state(target: TargetSession, run_id: str, result: ChunkResult) 
     """
     now = target.ledger.store.run("ledger_snapshot", {"run_id": run_id})
     if now != [(result.snapshot,)]:
-        message = f"run {run_id!r} goes on in another snapshot; chunk {result.chunk_id} is of none"
+        message = (
+            f"run {run_id!r} is resumed in another snapshot; chunk {result.chunk_id} is of none"
+        )
         raise RunStoppedError(message, run_id=run_id, chunk_id=result.chunk_id)
 
 
@@ -68,7 +70,7 @@ def require_same_reading(target: TargetSession, run_id: str, chunk: Chunk) -> No
     values = {"run_id": run_id, "chunk_id": chunk.chunk_id}
     now = target.ledger.store.run("ledger_bounds", values)
     if [Chunk.from_json(parsed(run_id, "chunk.bounds", text)) for (text,) in now] != [chunk]:
-        message = f"run {run_id!r} was read anew; chunk {chunk.chunk_id} is of another reading"
+        message = f"run {run_id!r} was read again; chunk {chunk.chunk_id} is of another reading"
         raise RunStoppedError(message, run_id=run_id, chunk_id=chunk.chunk_id)
 
 

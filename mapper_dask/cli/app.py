@@ -192,7 +192,7 @@ def _terminable() -> Iterator[None]:
 
 
 def _interrupted(line: str, *, as_json: bool) -> int:
-    message = line or "cancelled; what is committed stays, and resume goes on"
+    message = line or "cancelled; what is committed stays, and resume finishes it"
     if as_json:
         document = {"error": {"kind": "Cancelled", "message": message, "field": None,
                               "file": None, "line": None, "column": None}}  # fmt: skip

@@ -361,7 +361,7 @@ def _require_here(stored: Any, functions: list[str]) -> None:
     strange = ", ".join(name for name, home in homes.items() if not home) or functions[0]
     message = (
         f"the job file of run {stored.run_id!r} names the function {strange}, which is not "
-        "imported on the ledger's word: stand in the folder of the job file, or give the file"
+        "imported on the ledger's word: change to the folder of the job file, or give the file"
     )
     raise ConfigurationError(message, field="file", run_id=stored.run_id)
 

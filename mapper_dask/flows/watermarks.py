@@ -392,7 +392,7 @@ def _refuse_window(job: FlowJob, window: Window) -> NoReturn:
     how = "is being run, or was killed" if window.state not in ENDED else "may be half loaded"
     message = (
         f"job {job.name!r} of run {window.flow_run_id!r} {how} ({window.state.value}); new rows "
-        f"can be told when that is done: resume({window.flow_run_id!r}). Or delete what it has "
-        f"loaded and give it up: discard({window.flow_run_id!r})"
+        f"can be identified when that is done: resume({window.flow_run_id!r}). Or delete what it "
+        f"has loaded and give it up: discard({window.flow_run_id!r})"
     )
     raise ConfigurationError(message, field="run_id", run_id=window.flow_run_id, job=job.name)

@@ -133,7 +133,7 @@ class Checks:
         if not named:
             self.refuse(path, "needs one of sql, sql_file and table")
         if len(named) > 1:
-            self.refuse((*path, named[1]), f"stands beside {named[0]}: a source has one of them")
+            self.refuse((*path, named[1]), f"is beside {named[0]}: a source has one of them")
         if source.sql_file is not None:
             self._check_sql_file((*path, "sql_file"), source.sql_file)
         if source.params is not None and source.table is not None:

@@ -60,7 +60,7 @@ def read_document(text: str, source: SourceFile, environ: Mapping[str, str]) -> 
         source.refuse(Place(1, 1), f"is too large; a job file has at most {LARGEST:,} bytes")
     secret = written_secret(text)
     if secret is not None:
-        message = "a URL with a password stands here (not shown): name a variable, as in env:SOURCE"
+        message = "a URL with a password is here (not shown): name a variable, as in env:SOURCE"
         source.refuse(_place_after(text[:secret]), message)
     root = _composed(text, source)
     if root is None:
@@ -175,9 +175,7 @@ class _TreeBuilder:
                 self.source.refuse(at, "is no key: a key is a text")
             name = key.value
             if name in keys:
-                self.source.refuse(
-                    at, f"{name!r} stands here twice, first in line {keys[name].line}"
-                )
+                self.source.refuse(at, f"{name!r} is here twice, first in line {keys[name].line}")
             keys[name] = at
             values[name] = self.node(value, (*path, name))
         return Node(values, place, keys)

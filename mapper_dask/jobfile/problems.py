@@ -105,14 +105,14 @@ def _unless_filled(text: str, node: Node | None) -> str:
     """Return a text, or a general one if it would show a variable's value."""
     nodes = [] if node is None else [found for _, found in node.walk()]
     shown = any(found.filled and str(found.value) and str(found.value) in text for found in nodes)
-    return "is not what can stand here (from a variable, not shown)" if shown else text
+    return "is not allowed here (from a variable, not shown)" if shown else text
 
 
 def _kind(kind: str, node: Node | None, tree: Node) -> str:
     """Return the message of a value of another type."""
     wanted = _WANTED.get(kind)
     if wanted is None:
-        return "is not what can stand here"
+        return "is not allowed here"
     value = None if node is None else node.value
     found = _KINDS.get(type(value), "a day or time")
     whole = "; a job file begins with version: 1 and jobs:" if node is tree else ""
@@ -156,7 +156,7 @@ def _meant(path: Path) -> str:
     name, known = str(path[-1]), _keys_at(path[:-1])
     within = [key for key in known if name in _keys_at((*path[:-1], key))]
     if within:
-        return f"it stands under {' or '.join(within)}"
+        return f"it belongs under {' or '.join(within)}"
     parts = [key for key in known if key in name.split("_")]
     return f"did you mean {parts[0]!r}?" if len(parts) == 1 else nearest(name, known)
 

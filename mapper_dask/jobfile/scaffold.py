@@ -122,7 +122,7 @@ def _head(found: Draft) -> list[str]:
     lines = [
         f"{found.table.schema}.{found.table.name}: about {found.plan.config.total_rows:,} rows.",
         "Check it with `mapper-dask check`, look at its chunks with `mapper-dask plan`,",
-        "run it with `mapper-dask run`. What may stand here: `mapper-dask schema`.",
+        "run it with `mapper-dask run`. What may be here: `mapper-dask schema`.",
     ]
     return [f"# {_line(line)}" for line in lines]
 
@@ -181,7 +181,7 @@ def _target(found: Draft) -> list[str]:
     if found.missing:
         intro = (
             f"# The target's table lacks {_line(', '.join(found.missing))}; until it has them, "
-            "this is a dry run. Made anew it would be:"
+            "this is a dry run. Made again it would be:"
         )
         return [intro, *made, *(f"# {line}" for line in body)]
     return [*body, "  # Made by:", *(f"  {line}" for line in made)]

@@ -104,7 +104,7 @@ def caveats(target: ConnectionRef, table: TargetTable) -> tuple[str, ...]:
         return changed
     note = (
         f"target {table.quoted} is unlogged: a crash of the server empties it, and not the ledger. "
-        "A run that ends, goes on or is asked again counts whether its rows are there. "
+        "A run that ends, is resumed or is asked again counts whether its rows are there. "
         "ALTER TABLE … SET LOGGED keeps them"
     )
     return (*changed, note)
@@ -266,7 +266,7 @@ def _seen(table: TargetTable, noted: TableMark | None, now: TableMark) -> str:
     if noted is None:
         return f"{table.quoted} was not looked at when the run began (an earlier version did it)"
     if noted.cluster != now.cluster or noted.database != now.database:
-        return f"{table.quoted} stands in another database than when it was loaded: a restored one"
+        return f"{table.quoted} is in another database than when it was loaded: a restored one"
     if noted.storage != now.storage:
-        return f"{table.quoted} was truncated, rewritten, restored or made anew since it was loaded"
+        return f"{table.quoted} was truncated, rewritten, restored or recreated since it was loaded"
     return f"{table.quoted} is unlogged, so a crash of the server empties it"

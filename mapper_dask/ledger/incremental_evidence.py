@@ -240,7 +240,7 @@ def _refuse(job: FlowJob, read: Read, what: str) -> NoReturn:
         f"job {job.name!r}: rows that run {read.flow_run_id!r} has loaded are gone: {what}. To "
         "read on from there would lose them. Restore them; or delete what is left of that run's "
         f"rows and let them be read again: rewind({read.flow_run_id!r}), mapper-dask rewind "
-        f"{read.flow_run_id}; or load all anew: empty the table and give the flow another name; "
+        f"{read.flow_run_id}; or load all again: empty the table and give the flow another name; "
         "or, where rows of the target are deleted on purpose, set check_target=False"
     )
     raise RowsGoneError(message, field="incremental", run_id=read.flow_run_id, job=job.name)

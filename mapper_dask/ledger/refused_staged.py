@@ -107,6 +107,6 @@ def refused_again(
 def _of_no_chunk(publication: Publication) -> str:
     return (
         f"{publication.target} refuses a row that was staged while reject_limit was 0, so that "
-        "nobody can tell of which chunk it is; nothing is changed. Mend what stands against it and "
-        "resume, or discard the run and begin it anew with reject_limit"
+        "nobody can tell of which chunk it is; nothing is changed. Mend what prevents it and "
+        "resume, or discard the run and begin it again with reject_limit"
     )

@@ -36,7 +36,7 @@ def restart_with_chunks(
         return state is RunState.RUNNING and [chunk for chunk, _ in known] == list(chunks)
     loaded = sum(result.succeeded for _, result in known)
     if staging is None and loaded:
-        message = f"run {run_id!r} cannot begin anew: {loaded} of its chunks are in the target"
+        message = f"run {run_id!r} cannot start over: {loaded} of its chunks are in the target"
         raise ConfigurationError(message, field="run_id", run_id=run_id)
     if not ledger.restart(run_id, snapshot, staging, note):
         return False

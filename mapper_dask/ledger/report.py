@@ -86,7 +86,7 @@ def unsaid(known: Sequence[ChunkResult], seen: Iterable[ChunkResult]) -> str | N
         result.error for result in known if not result.succeeded
     ):
         return None
-    stopped = "some chunks were not begun: somebody else has stopped this run, or goes on with it"
+    stopped = "some chunks were not begun: somebody else has stopped this run, or has resumed it"
     return next((result.error for result in seen if result.error), stopped)
 
 

@@ -37,8 +37,8 @@ def require_staged(target: Target, run_id: str, publication: Publication) -> Non
         else "is not there, or was not made by a run of this ledger under a role of yours"
     )
     message = (
-        f"run {run_id!r} cannot go on: its staging table {publication.staging} {why}. Discard the "
-        "run and use a new run_id"
+        f"run {run_id!r} cannot be resumed: its staging table {publication.staging} {why}. Discard "
+        "the run and use a new run_id"
     )
     raise LedgerError(message, field="staging", run_id=run_id)
 

@@ -106,7 +106,7 @@ def require_same(job: MapperJob, source: ConnectionRef, stored: StoredRun) -> No
     run_id = stored.run_id
     if stored.state is RunState.DISCARDED:
         message = (
-            f"run_id {run_id!r} cannot go on: it had stood still so long that its staged rows "
+            f"run_id {run_id!r} cannot be resumed: it had been idle so long that its staged rows "
             "were removed. Use a new run_id"
         )
         raise ConfigurationError(message, field="run_id", run_id=run_id)

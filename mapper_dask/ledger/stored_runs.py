@@ -78,7 +78,7 @@ def finish(ledger: RunLedger, publication: Publication | None, chunks: int) -> O
     except MapperError as unpublished:
         error = (
             f"all chunks are staged, and the target did not take them: {unpublished}. It is as it "
-            "was; mend what stands against it and resume"
+            "was; mend what prevents it and resume"
         )
     if is_halted():
         ledger.stop(RunState.CANCELLED)

@@ -227,8 +227,7 @@ def _strategy(job: MapperJob) -> ChunkingStrategy | None:
 
 
 AGAIN = (
-    "a second run appends the same rows again; under one run_id it goes on with the first, or "
-    "reports it"
+    "a second run appends the same rows again; under one run_id it resumes the first, or reports it"
 )
 
 

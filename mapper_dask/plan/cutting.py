@@ -24,8 +24,8 @@ HEAVY_NAMED = 3
 
 
 MOVING = (
-    "row addresses move when rows are updated: once its snapshot is lost, such a run begins anew "
-    "where its rows are staged (atomic=True, replace), and else cannot go on"
+    "row addresses move when rows are updated: once its snapshot is lost, such a run starts over "
+    "where its rows are staged (atomic=True, replace), and else cannot be resumed"
 )
 """A plan's note on chunks that cover the query in one state only."""
 

@@ -228,11 +228,10 @@ def _in_quotes(unused: str, quoted: Iterable[str]) -> str:
         return ""
     if found[1:-1] == f":{unused}":
         return (
-            f": {found} stands in quotes, which make a text of it; write :{unused} without the "
-            "quotes"
+            f": {found} is in quotes, which make a text of it; write :{unused} without the quotes"
         )
     return (
-        f": in quotes, where it stands, :{unused} is a part of a text; write it without the "
+        f": in quotes, where it is, :{unused} is a part of a text; write it without the "
         f"quotes, as in 'a text' || :{unused}, or put the whole text into the value"
     )
 

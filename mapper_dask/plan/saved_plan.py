@@ -217,7 +217,7 @@ def _fault_of_files(files: Sequence[Chunk]) -> str | None:
 
 def _fault_of_ranges(ranges: Sequence[Chunk]) -> str | None:
     if ranges[0].kind is ChunkKind.WHOLE:
-        return None if len(ranges) == 1 else "the whole query stands in it twice"
+        return None if len(ranges) == 1 else "the whole query is in it twice"
     if ranges[0].lower is not None or ranges[-1].upper is not None:
         return "an end is not open"
     for before, after in pairwise(ranges):

@@ -167,7 +167,7 @@ def costs(survey: Survey, choice: Choice, cost: PlanCost, *, asked: bool = True)
     if not survey.is_table or survey.shape.limited:
         cause = (
             f"the database cannot push a range of {key} into the query, or has no index for it, "
-            "and computes it anew for each"
+            "and computes it again for each"
         )
         remedy = "make it a table with an index"
         remedy += ", or leave strategy and key_column out to read it once" if asked else ""
@@ -226,7 +226,9 @@ def warnings(survey: Survey, choice: Choice) -> list[str]:
     ]
     unknown = survey.estimate.cost is None  # else what the database expects says more
     if unknown and survey.shape.windows and choice.strategy is ChunkingStrategy.KEY_BASED:
-        found.append("source_sql has window functions: each chunk computes them anew over all rows")
+        found.append(
+            "source_sql has window functions: each chunk computes them again over all rows"
+        )
     return found
 
 

@@ -148,6 +148,6 @@ class Repairer:
         return (
             f"repair of run {self.run_id!r} deletes only rows that are shown to be its own. Chunk "
             f"{'; chunk '.join(refused[:SHOWN])}{more}. Nothing is changed. Remove those rows from "
-            f"{self.table.quoted} yourself where they are to be loaded anew, and repair again; or "
+            f"{self.table.quoted} yourself where they are to be loaded again, and repair again; or "
             "leave it as it is"
         )

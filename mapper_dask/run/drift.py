@@ -60,7 +60,7 @@ def require_same_table(table: TargetTable, stored: StoredRun, *, staged: bool) -
     changes = list(_changes(before, table, staged=staged))
     if faults := [text for text, harmless in changes if not harmless]:
         message = (
-            f"run {stored.run_id!r} cannot go on: of target_table {table.quoted} "
+            f"run {stored.run_id!r} cannot be resumed: of target_table {table.quoted} "
             f"{'; '.join(faults)}. Undo that, or discard the run and begin another"
         )
         raise FingerprintError(message, field="target_table", run_id=stored.run_id)

@@ -204,20 +204,20 @@ def found_again(plan: ChunkPlan, resumed: Resumed, keeper: Keeper, parent: Path)
 
 def _refusal(resumed: Resumed, parent: Path) -> str:
     return (
-        f"run {resumed.stored.run_id!r} cannot go on: its query is read once, {resumed.committed} "
-        f"of its {len(resumed.known)} "
+        f"run {resumed.stored.run_id!r} cannot be resumed: its query is read once, "
+        f"{resumed.committed} of its {len(resumed.known)} "
         f"chunks are in the target, and the rows of the others are not in {parent} any more, or "
         "not as they were written. Another reading may have other rows. Resume it on the machine "
         f"and with the {SETTING} it was begun with; or remove what it has loaded, discard it, and "
         "run the job again: staged (atomic=True, write_disposition='replace' or 'merge'), such a "
-        "run begins anew by itself"
+        "run starts over by itself"
     )
 
 
 def _note(staged: int, parent: Path) -> str:
     note = (
         f"the rows that the query had given were not in {parent} any more, or not as they were "
-        "written, so it was read anew"
+        "written, so it was read again"
     )
     return f"{note}; {staged} chunks that were staged were thrown away" if staged else note
 

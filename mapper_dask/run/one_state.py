@@ -47,7 +47,7 @@ def rest_of(plan: ChunkPlan, resumed: Resumed, keeper: Keeper) -> tuple[Sequence
         return resumed.left, False
     if stored.plan.publication is None:
         raise ConfigurationError(_refusal(stored, committed), field="run_id", run_id=stored.run_id)
-    note = f"{committed} staged chunks are of a state that is gone; all is read anew"
+    note = f"{committed} staged chunks are of a state that is gone; all is read again"
     log("run_restarted", logging.WARNING, run=stored.run_id, note=note)
     return resumed.chunks, True
 
@@ -73,9 +73,9 @@ def _is_kept(stored: StoredRun, keeper: Keeper, source: ConnectionRef) -> bool:
 
 def _refusal(stored: StoredRun, committed: int) -> str:
     return (
-        f"run {stored.run_id!r} cannot go on: its chunks are by {stored.plan.strategy}, and "
+        f"run {stored.run_id!r} cannot be resumed: its chunks are by {stored.plan.strategy}, and "
         f"{committed} of them were read in a state of the source that is gone. Rows that were "
-        "written since may stand elsewhere, and be lost or doubled. Remove what it has loaded, "
+        "written since may be elsewhere, and be lost or doubled. Remove what it has loaded, "
         "discard it, and run the job again; with a key_column, or staged (atomic=True or "
-        "write_disposition='replace'), a run can go on or begin anew by itself"
+        "write_disposition='replace'), a run can be resumed or start over by itself"
     )

@@ -77,7 +77,7 @@ def replanned(
     before = [list(pair) for pair in stored.plan.columns]
     if columns != before:
         message = (
-            f"run {stored.run_id!r} cannot go on: the query's columns were "
+            f"run {stored.run_id!r} cannot be resumed: the query's columns were "
             f"{before}, now they are {columns}"
         )
         raise FingerprintError(message, run_id=stored.run_id)
@@ -127,7 +127,7 @@ def _of_ledger(stored: StoredRun) -> Iterator[None]:
     try:
         yield
     except PlanError as error:
-        message = f"run {stored.run_id!r} cannot go on: in the ledger, {error}"
+        message = f"run {stored.run_id!r} cannot be resumed: in the ledger, {error}"
         raise LedgerError(message, field="chunk.bounds", run_id=stored.run_id) from None
 
 
@@ -143,7 +143,7 @@ def require_same_columns(prepared: Prepared, stored: StoredRun) -> None:
     if before is None or now is None or set(before.columns) == set(now.columns):
         return
     message = (
-        f"run {stored.run_id!r} cannot go on: its staged rows have the columns "
+        f"run {stored.run_id!r} cannot be resumed: its staged rows have the columns "
         f"{', '.join(before.columns)}, the function now returns {', '.join(now.columns)}"
     )
     raise FingerprintError(message, run_id=stored.run_id)

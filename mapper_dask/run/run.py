@@ -174,7 +174,7 @@ class Run:
             The snapshot that is kept for it now.
         """
         before = self.prepared.task.read.snapshot
-        note = f"the source had lost its state {before}; all was read anew in state {snapshot}"
+        note = f"the source had lost its state {before}; all was read again in state {snapshot}"
         log("run_restarted", logging.WARNING, run=self.run_id, note=note)
         if self.ledger is None or not self.ledger.restart(snapshot, self._staging, note):
             return None

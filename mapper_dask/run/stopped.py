@@ -40,7 +40,7 @@ def raised_as_stopped(name: str | None, halt: Halt, begun: Callable[[], bool]) -
         run = "the run" if name is None else f"run {name!r}"
         message = f"{run} was stopped before it began; no row of it is loaded"
         if begun():
-            message = f"{run} was stopped; what it has committed stays, and resume goes on"
+            message = f"{run} was stopped; what it has committed stays, and resume finishes it"
         raise RunStoppedError(message, run_id=name) from error
 
 

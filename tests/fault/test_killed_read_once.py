@@ -147,7 +147,7 @@ def test_staged_rows_are_thrown_away_and_all_is_read_anew_where_the_files_are_no
 
     assert result.raise_for_status().total_rows_successful == ROWS
     assert result.consistent
-    assert any("read anew" in note for note in result.warnings)
+    assert any("read again" in note for note in result.warnings)
     assert_every_row_once(databases)
     assert readings(databases) != before
 
@@ -205,7 +205,7 @@ def test_an_append_that_has_committed_nothing_begins_anew(
     result = resumed(databases, tmp_path)
 
     assert result.raise_for_status().total_rows_successful == ROWS
-    assert any("read anew" in note for note in result.warnings)
+    assert any("read again" in note for note in result.warnings)
     assert_every_row_once(databases)
     assert folders(tmp_path) == []
 

@@ -118,7 +118,7 @@ def test_a_staged_run_begins_anew(
     stage(databases)
     result = attacked(databases, transformation_logic=function, **cut, **options).raise_for_status()
     assert result.consistent
-    assert any("all was read anew" in warning for warning in result.warnings)
+    assert any("all was read again" in warning for warning in result.warnings)
     assert ids(databases) == Counter(range(2_001, ROWS + 1))
     assert databases.target.fetch("SELECT sum(v) FROM d") == [(2_000,)]
 

@@ -143,7 +143,7 @@ def test_a_staged_run_whose_state_is_gone_is_read_anew_in_another(standin, table
     result.raise_for_status()
     assert result.consistent
     assert len({chunk.snapshot for chunk in result.chunk_results}) == 1
-    assert any("read anew" in warning for warning in result.warnings)
+    assert any("read again" in warning for warning in result.warnings)
     assert {chunk.attempts for chunk in result.chunk_results} == {1, 2}
     assert target.rows(here, ["v"]) == Counter({("late",): 600})
 
@@ -183,7 +183,7 @@ def test_a_run_staged_in_postgresql_is_read_anew_too(standin, databases):
     )
     result.raise_for_status()
     assert result.consistent
-    assert any("read anew" in warning for warning in result.warnings)
+    assert any("read again" in warning for warning in result.warnings)
     assert target.rows(here, ["v"]) == Counter({("late",): 600})
     dispose_engines()
     source.clean()

@@ -171,7 +171,7 @@ def test_a_table_that_was_truncated_and_filled_again_is_said_to_be(shop: Databas
     shop.target.execute(f"TRUNCATE d; INSERT INTO d SELECT g FROM generate_series(1, {ROWS}) g")
 
     [note] = notes(job(shop))
-    assert "was truncated, rewritten, restored or made anew since it was loaded" in note
+    assert "was truncated, rewritten, restored or recreated since it was loaded" in note
     assert "that are there still" in note
 
 

@@ -283,7 +283,7 @@ def test_a_run_does_not_go_on_into_another_column(
 ) -> None:
     stopped(databases, "bigint")
     databases.target.execute(alter)
-    with pytest.raises(FingerprintError, match="cannot go on") as refused:
+    with pytest.raises(FingerprintError, match="cannot be resumed") as refused:
         resumed(databases)
     assert says in str(refused.value)
     assert booked(databases) == AFTER * SIZE

@@ -103,7 +103,7 @@ def test_a_staged_run_goes_on_or_begins_anew(side: Side, asked, tmp_path: Path, 
 
     assert result.raise_for_status().total_rows_successful == len(ROWS)
     assert result.consistent
-    assert any("read anew" in note for note in result.warnings) is not kept
+    assert any("read again" in note for note in result.warnings) is not kept
     assert side.rows(str(asked().target_table), KINDS) == Counter(ROWS)
     assert folders(tmp_path) == []
 

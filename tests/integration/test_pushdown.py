@@ -188,7 +188,7 @@ def test_window_is_cut_where_moving_its_rows_costs_more_than_computing_it_again(
     plan = plan_of(source, sql, chunk_size=SALES // 4)
     assert len(plan.chunks) > 3
     [note] = [note for note in plan.warnings if "of the whole query" in note]
-    assert "computes it anew for each" in note
+    assert "computes it again for each" in note
 
 
 def test_rows_that_are_read_once_arrive_once(source: Database, postgres_server: Server) -> None:

@@ -178,7 +178,7 @@ def test_a_target_truncated_in_mid_run_is_no_success(shop: Databases) -> None:
     result = processor.run(job(shop))
 
     assert not result.succeeded
-    assert "was truncated, rewritten, restored or made anew" in str(result.error)
+    assert "was truncated, rewritten, restored or recreated" in str(result.error)
     [(state,)] = shop.target.fetch("SELECT state FROM mapper_dask_run")
     assert state == "FAILED"
 
