@@ -182,7 +182,7 @@ class ExecutionEngine:
                 options,
                 workers=replace(options.workers, shared=workers.engine),
                 budget=Budget.of(self.settings, runs=limit),
-                on_failure="return",  # the flow's result tells of it
+                on_failure="return",  # the flow's result has the error
                 require_wanted=ledger.require_going,
             )
             means = Means(flow=flow, ledger=ledger, options=options, plans=plans)

@@ -122,7 +122,7 @@ def _head(found: Draft) -> list[str]:
     lines = [
         f"{found.table.schema}.{found.table.name}: about {found.plan.config.total_rows:,} rows.",
         "Check it with `mapper-dask check`, look at its chunks with `mapper-dask plan`,",
-        "run it with `mapper-dask run`. What may be here: `mapper-dask schema`.",
+        "run it with `mapper-dask run`. All keys: `mapper-dask schema`.",
     ]
     return [f"# {_line(line)}" for line in lines]
 
