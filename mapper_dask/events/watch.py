@@ -100,7 +100,7 @@ def hooks_for(progress: ProgressOptions) -> Iterator[Any]:
 
 
 @dataclass(slots=True)
-class Watch:
+class RunWatch:
     """Logs the events of one run and calls its hooks; a context around the whole run.
 
     A hook that raises does not end the run: its chunk is committed by then. The error is logged

@@ -55,7 +55,7 @@ ENDLESS = frozenset({"infinity", "-infinity", "nan"})
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class WindowReading:
     """The rows that a job reads in this run."""
 
     sql: str
@@ -82,7 +82,7 @@ def opened(
     ledger: FlowLedger,
     stored: StoredJob,
     sleep: Callable[[float], Any] = time.sleep,
-) -> Reading:
+) -> WindowReading:
     """Return what a job reads: its run's own window again, or a new one.
 
     Parameters
@@ -100,9 +100,9 @@ def opened(
     """
     incremental = job.incremental
     if incremental is None:
-        return Reading(job.job.source_sql, None, None)
+        return WindowReading(job.job.source_sql, None, None)
     if stored.state is JobState.SUCCEEDED and (sql := _read_already(job, stored)):
-        return Reading(sql, stored.low, stored.high, stored.notes)
+        return WindowReading(sql, stored.low, stored.high, stored.notes)
     with looking(job, incremental, ledger.run_id) as seen:
         if stored.opening is None:
             require_values(job, seen)
@@ -111,7 +111,7 @@ def opened(
         sql = seen.marks.window(
             seen.sql, seen.column, stored.low, stored.high, nulls=nulls, edge=stored.edge
         )
-        return Reading(seen.opened.sealed(sql), stored.low, stored.high, stored.notes)
+        return WindowReading(seen.opened.sealed(sql), stored.low, stored.high, stored.notes)
 
 
 def _read_already(job: FlowJob, stored: StoredJob) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mapper_dask.dialects.snapshot import Keeper, keep_snapshot
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
-from mapper_dask.events.watch import Watch
+from mapper_dask.events.watch import RunWatch
 from mapper_dask.halting import Halt
 from mapper_dask.interrupts import attended
 from mapper_dask.ledger import stored_job as job_record
@@ -61,7 +61,7 @@ class Coordinator:
     ) -> None:
         self._options, self._job, self._halt = options, job, halt
         self._saved = None if plan is None else saved(plan)
-        self._watch = Watch(options.progress, job)
+        self._watch = RunWatch(options.progress, job)
         self._inlet = once.Inlet(options.spool_parent, halt, self._watch.reading)
 
     def run(self) -> ParallelProcessingResult:

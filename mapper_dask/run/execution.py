@@ -12,7 +12,7 @@ from functools import partial
 from mapper_dask.dialects.snapshot import Keeper, kept_again
 from mapper_dask.errors import MapperError
 from mapper_dask.events.run_events import Counter, RunStarted
-from mapper_dask.events.watch import Watch
+from mapper_dask.events.watch import RunWatch
 from mapper_dask.halting import Halt
 from mapper_dask.interrupts import require_going
 from mapper_dask.ledger import report, stored_runs
@@ -40,7 +40,7 @@ class Execution:
 
     options: RunOptions
     halt: Halt
-    watch: Watch
+    watch: RunWatch
     run: Run
     share: Share
     keeper: Keeper

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mapper_dask.errors import MapperError
-from mapper_dask.events.watch import Watch
+from mapper_dask.events.watch import RunWatch
 from mapper_dask.ledger import stored_job as job_record
 from mapper_dask.ledger import stored_runs
 from mapper_dask.ledger.run_record import RunState
@@ -25,7 +25,7 @@ class RunEnding:
     """One run of this process."""
 
     job: MapperJob
-    watch: Watch
+    watch: RunWatch
 
     def _ledger(self, run_id: str | None) -> RunLedger | None:
         """Return the run in its ledger; None for a dry run, and before it has a name."""
