@@ -1,4 +1,4 @@
-"""What every database must be able to say and do."""
+"""What the library asks of every kind of database."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _only_read(dialect: Dialect, conn: Driver, url: sa.URL | None) -> NoReturn:
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """What a kind of database can be opened as; one that can only be read is a source alone."""
+    """The roles of a kind of database; one that can only be read is a source alone."""
 
     source: Opens[Source]
     target: Opens[Target] = _only_read
@@ -39,7 +39,7 @@ class Roles:
 
 
 class Dialect(Protocol):
-    """What the library asks of a kind of database that needs no connection."""
+    """The part of a kind of database that needs no connection."""
 
     name: str
     grammar: str
@@ -71,7 +71,7 @@ class Dialect(Protocol):
         ...
 
     def connect_args(self) -> ConnectArgs:
-        """Return what every connection is opened with: timeouts, keepalives."""
+        """Return the arguments of every connection: timeouts, keepalives."""
         ...
 
     def errors(self, url: sa.URL | None = None, *, prefix: int = 0) -> AbstractContextManager[None]:

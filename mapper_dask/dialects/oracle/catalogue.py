@@ -118,7 +118,7 @@ def target_table(conn: Driver, schema: str | None, table: str) -> TargetTable | 
 
 
 def hazards(conn: Driver, place: dict[str, str]) -> Hazards:
-    """Return what may keep rows out of a table or take them away, as far as the login sees it."""
+    """Return what may keep rows out of a table or remove them, as far as the login sees it."""
     facts = session.run(conn, "target_hazards", place)
     return Hazards(
         view=any(fact == "view" for fact, *_ in facts),

@@ -49,7 +49,7 @@ class Oracle:
     )
 
     def connect_args(self) -> ConnectArgs:
-        """Return what every connection is opened with."""
+        """Return the arguments of every connection."""
         return session.CONNECT
 
     errors = staticmethod(faults.translated)

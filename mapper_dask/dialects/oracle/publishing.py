@@ -25,7 +25,7 @@ class _Publishing(Publishing):
     """Whether the target's rows are counted before and after: something may take some."""
 
     def go(self, loaded: int) -> int:
-        """Let the rows enter; return how many did."""
+        """Publish the rows; return how many the target took."""
         publication = self.publication
         expected = loaded
         if publication.newest_by:
@@ -75,7 +75,7 @@ class _Publishing(Publishing):
 
 
 def publish(conn: Driver, publication: Publication, loaded: int, place: dict[str, str]) -> int:
-    """Let the staged rows enter the target; return how many did. The caller commits.
+    """Publish the staged rows into the target; return how many it took. The caller commits.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What to do about what Oracle refuses of a query: its dictionary is asked, once it has refused.
+"""Remedies for queries that Oracle refuses, found in its dictionary after the refusal.
 
 The dictionary shows what the login may see, and no more. So of a table that is there and may not be
 read it shows nothing, and neither does Oracle: it answers that there is none.

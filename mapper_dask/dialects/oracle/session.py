@@ -221,5 +221,5 @@ def writes(conn: Driver) -> Mapping[str, str]:
 
 
 def write_as(conn: Driver, writes: Mapping[str, str]) -> None:
-    """Let a session write values as another one does."""
+    """Make a session write values as another one does."""
     settings.be(conn, tuple(writes.items()))

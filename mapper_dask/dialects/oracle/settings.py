@@ -57,7 +57,7 @@ def characters(conn: Driver) -> str | None:
 
 
 def be(conn: Driver, like: Settings = ()) -> None:
-    """Let a known session have its own settings, or those of the session that planned."""
+    """Give a known session its own settings, or those of the session that planned."""
     wanted = {**_own[conn], **{name: value for name, value in like if name in _own[conn]}}
     if wanted != _now[conn]:
         _alter(conn, wanted)
@@ -92,7 +92,7 @@ def point(conn: Driver) -> str:
 
 @contextlib.contextmanager
 def by_bytes(conn: Driver) -> Iterator[None]:
-    """Let a session compare texts by their bytes for a while; most do."""
+    """Make a session compare texts by bytes within the context; most do anyway."""
     if not sorts_by_language(conn):
         yield
         return

@@ -54,7 +54,7 @@ class _Rehearsal(Publishing):
         return refused
 
     def _begin(self) -> None:
-        """Do what comes before the rows enter, and see that the statement itself is taken."""
+        """Do what comes before the rows, and check that the statement itself is accepted."""
         publication = self.publication
         if publication.newest_by:
             self.refuse_ties(self.count(staging.tied(publication)))
@@ -66,7 +66,7 @@ class _Rehearsal(Publishing):
         self.cursor.execute(staging.enter(of_some(publication, "1 = 0")))
 
     def _tried(self, parts: Iterator[Sequence[str]], most: int) -> dict[str, str]:
-        """Let rows enter, each or not; return those that are refused."""
+        """Try to insert each row; return those that are refused."""
         sql = staging.enter(of_some(self.publication, "ROWID = CHARTOROWID(:1)"))
         refused: dict[str, str] = {}
         for places in parts:
@@ -98,7 +98,7 @@ class _Rehearsal(Publishing):
 
 @dataclass(frozen=True, slots=True)
 class OracleStagedRows:
-    """What Oracle does with rows that wait."""
+    """What Oracle does with staged rows."""
 
     conn: Driver
 

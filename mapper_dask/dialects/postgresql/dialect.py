@@ -37,7 +37,7 @@ class PostgreSQL:
     )
 
     def connect_args(self) -> ConnectArgs:
-        """Return what every connection is opened with."""
+        """Return the arguments of every connection."""
         return session.CONNECT
 
     errors = staticmethod(faults.translated)

@@ -1,4 +1,4 @@
-"""What a function that a query calls may do beside answering. Pure: judges what was found."""
+"""Side effects of the functions that a query calls. Pure: judges what was found."""
 
 from __future__ import annotations
 

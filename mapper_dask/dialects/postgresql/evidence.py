@@ -114,7 +114,7 @@ def _count(conn: Driver, sql: str, values: dict[str, Any] | None = None) -> tupl
 
 
 def _counts() -> str:
-    """Return what counts rows of q."""
+    """Return the select list that counts rows of q."""
     parts = [f"pg_catalog.count(*) FILTER (WHERE {_any(name)})" for name in ("own", "others")]
     return f"SELECT pg_catalog.count(*), {', '.join(parts)}"
 

@@ -27,7 +27,7 @@ class _Publishing(Publishing):
     """Looks after the target, where it has triggers."""
 
     def go(self, loaded: int) -> int:
-        """Let the rows enter; return how many did."""
+        """Publish the rows; return how many the target took."""
         publication = self.publication
         expected = loaded
         if publication.newest_by:
@@ -94,7 +94,7 @@ class _Publishing(Publishing):
 
 
 def publish(conn: Driver, publication: Publication, loaded: int) -> int:
-    """Let the staged rows enter the target; return how many did. The caller commits.
+    """Publish the staged rows into the target; return how many it took. The caller commits.
 
     Parameters
     ----------

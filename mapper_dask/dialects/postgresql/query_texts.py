@@ -75,7 +75,7 @@ def days(sql: str, *, unclear: bool) -> frozenset[str]:
 
 
 def _strings(sql: str) -> Iterator[str]:
-    """Yield what the strings of a text hold."""
+    """Yield the contents of the strings in a text."""
     for match in _LITERAL.finditer(sql):
         if match["dollar"] is not None:
             yield match["dollar"]

@@ -1,4 +1,4 @@
-"""What to do about what PostgreSQL refuses of a query: then its catalogue is asked."""
+"""Remedies for queries that PostgreSQL refuses, found in its catalogue after the refusal."""
 
 from __future__ import annotations
 

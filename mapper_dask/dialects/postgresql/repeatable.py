@@ -119,7 +119,7 @@ class Facts:
         return (next(iter(self.tables)), found[1]) if len(self.tables) == 1 else None
 
     def plain(self, key: str) -> object:
-        """Return what is sorted by, as it can be compared: a column, or the expression's text."""
+        """Return a sort key in comparable form: a column, or the expression's text."""
         written = _SUFFIX.sub("", key)
         if len(self.tables) == 1:  # some places of its plan name the table, others do not
             written = without_alias(written, next(iter(self.tables)))

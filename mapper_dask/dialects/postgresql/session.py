@@ -147,7 +147,7 @@ def type_name(conn: Driver, name: str) -> str:
 
 
 def prepare(conn: Driver) -> None:
-    """End what a connection was doing, and know its own settings before others begin."""
+    """End a connection's transaction, and read its own settings before any is changed."""
     conn.rollback()
     if conn.info.parameter_status("client_encoding") != ENCODING:  # a pooler may have passed it by
         conn.set_client_encoding(ENCODING)
@@ -201,13 +201,13 @@ def require_carried(cursor: Any, conn: Driver, wanted: Settings) -> None:
 
 
 def read_exactly(conn: Driver, columns: Sequence[Column]) -> None:
-    """Let spans of time within values of types that users made be read alike everywhere."""
+    """Make intervals within values of users' types be written alike in every session."""
     if _hides_spans(own(conn), columns):
         _say(conn, "SET LOCAL intervalstyle = 'postgres'")
 
 
 def load_exactly(conn: Driver, columns: Sequence[Column]) -> None:
-    """Let texts be taken for what they say, where a column's type reads them by a setting."""
+    """Make texts be read exactly, where a column's type reads them by a setting."""
     needed = dict(_needed_to_load(own(conn), columns))
     if needed:
         _say(conn, "; ".join(needed))
@@ -307,7 +307,7 @@ def writes(conn: Driver) -> Mapping[str, str]:
 
 
 def write_as(conn: Driver, wanted: Mapping[str, str]) -> None:
-    """Let a transaction in which no text of a user's runs write values as another session does."""
+    """Make a transaction that runs no user's text write values as another session does."""
     now = writes(conn)
     for name, value in wanted.items():
         if name in WRITES and now.get(name) != value:
@@ -315,7 +315,7 @@ def write_as(conn: Driver, wanted: Mapping[str, str]) -> None:
 
 
 def _try_to_set(conn: Driver, name: str, value: str) -> None:
-    """Set what one server may know and another not, such as the name of a locale."""
+    """Set a value that this server may not know, such as the name of a locale."""
     with conn.cursor() as cursor:
         cursor.execute("SAVEPOINT mapper_dask_setting")
         try:

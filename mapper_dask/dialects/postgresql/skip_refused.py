@@ -144,9 +144,9 @@ class _Loading:
         return None
 
     def _require_of_row(self, error: psycopg2.Error) -> None:
-        """Raise what is no row's fault: no line is named, and no row at all is refused as well.
+        """Raise an error that no row caused: it names no line, and sending no rows fails as well.
 
-        So are a missing right, and what a trigger for each statement raises.
+        Such are a missing right, and the error of a trigger for each statement.
         """
         if self.takes_none or self._line(error) is not None:
             return
@@ -161,7 +161,7 @@ class _Loading:
         return faults.copied_line(error, self.table.into_name)
 
     def _undone(self) -> None:
-        """Take a piece back. The counters keep what it did, so they are read again."""
+        """Undo a piece. The counters keep what it did, so they are read again."""
         back = f"ROLLBACK TO SAVEPOINT {SAVEPOINT}"
         if isinstance(self.watch, Unwatched):
             self._say(back)
@@ -169,7 +169,7 @@ class _Loading:
             self.watch.again(f"{back};")
 
     def _kept(self, count: int) -> None:
-        """Let a piece be; see that all of it is there."""
+        """Keep a piece; check that all of it is there."""
         on = f"RELEASE SAVEPOINT {SAVEPOINT}; SAVEPOINT {SAVEPOINT}"
         if isinstance(self.watch, Unwatched):
             self._say(on)

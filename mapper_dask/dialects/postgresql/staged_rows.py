@@ -48,7 +48,7 @@ class _Rehearsal(Publishing):
     key: Key
 
     def begin(self) -> None:
-        """Do what comes before the rows enter, and see that the statement itself is taken."""
+        """Do what comes before the rows, and check that the statement itself is accepted."""
         publication = self.publication
         if publication.newest_by:
             self.refuse_ties(self.count(staging.tied(publication)))
@@ -58,7 +58,7 @@ class _Rehearsal(Publishing):
         self.cursor.execute(self._entering(NONE))
 
     def attempt(self, piece: Piece) -> str | None:
-        """Let some rows enter, or none; return why not.
+        """Insert some rows, or none; return why not.
 
         Raises
         ------
@@ -99,7 +99,7 @@ class _Rehearsal(Publishing):
         self.cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
     def _entering(self, where: str) -> str:
-        """Return what lets some rows enter."""
+        """Return the statements that insert some rows."""
         part = of_some(self.publication, where)
         respelled = [staging.respell(part, self.key)] if self.key.written_otherwise else []
         return "; ".join([*respelled, staging.insert(part)])
@@ -151,7 +151,7 @@ def _where(piece: Piece) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PostgreSQLStagedRows:
-    """What PostgreSQL does with rows that wait."""
+    """What PostgreSQL does with staged rows."""
 
     conn: Driver
     target_table: Callable[[str | None, str], TargetTable | None]

@@ -128,7 +128,7 @@ def require_whole(conn: Driver, text: str) -> None:
 
 
 def require_one(conn: Driver, query: str) -> None:
-    """Refuse what holds more than one statement, before it is sent in a way that would run them.
+    """Refuse SQL of more than one statement, before it is sent in a way that would run them all.
 
     Where a query in brackets is one statement, its text has no semicolon that the
     server would see; so nothing that is made of it by putting it in brackets holds two.
@@ -201,7 +201,7 @@ def prove(conn: Driver, found: str | None, read_only: str) -> None:
 
 
 def prove_by_asking(conn: Driver) -> None:
-    """Ask for what ``prove`` needs, and prove it: behind what was not sent as a single statement.
+    """Ask for what ``prove`` needs, and prove it, after SQL that was not sent as one statement.
 
     Raises
     ------
@@ -234,7 +234,7 @@ def _executed(conn: Driver, statement: str) -> Iterator[tuple[Any, Any]]:
 
 
 def _prepared(conn: Driver, statement: str) -> None:
-    """Let the server parse a statement under no name: the next one takes its place."""
+    """Let the server parse an unnamed statement, which the next one replaces."""
     pq = libpq.library()
     result = pq.PQprepare(conn.pgconn_ptr, b"", encoded(statement), 0, None)
     try:
@@ -244,7 +244,7 @@ def _prepared(conn: Driver, statement: str) -> None:
 
 
 def _require(pq: Any, conn: Driver, result: Any, wanted: Sequence[int]) -> None:
-    """Raise what the database refused; and when the transaction did not outlive the statement."""
+    """Raise the database's error, or an error where the statement ended the transaction."""
     if result is None or pq.PQresultStatus(result) not in wanted:
         raise _refusal(pq, conn, result)
     if conn.info.transaction_status != psycopg2.extensions.TRANSACTION_STATUS_INTRANS:

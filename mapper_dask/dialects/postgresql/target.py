@@ -47,7 +47,7 @@ class PostgreSQLTarget(PostgreSQLSession):
 
     @property
     def staged_rows(self) -> PostgreSQLStagedRows:
-        """What it does with rows that wait, where the target refuses some."""
+        """What it does with staged rows, where the target refuses some."""
         return PostgreSQLStagedRows(self.conn, self.target_table)
 
     def changed_to_load(self, columns: Sequence[Column]) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ XID_COUNT = 2**32
 
 
 def hazards(conn: Driver, table: str | int) -> Hazards:
-    """Return what may keep rows out of a table or take them away.
+    """Return what may keep rows out of a table or remove them.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class Touched:
     """Whether the server counts (``track_counts``)."""
 
     def since(self, before: Touched) -> Touched:
-        """Return what was done after an earlier moment of the transaction."""
+        """Return the rows touched since an earlier moment of the transaction."""
         return Touched(
             self.inserted - before.inserted,
             self.updated - before.updated,
@@ -120,7 +120,7 @@ class Watch:
         self.before = touched(self.conn, self.quoted, first)
 
     def require(self, loaded: int, first: str = "") -> None:
-        """Let what is deferred happen now, and see that the rows are there still.
+        """Run what is deferred, and check that the rows are still there.
 
         Raises
         ------
@@ -171,7 +171,7 @@ class Watch:
 
 
 def settle(conn: Driver) -> None:
-    """Let what is deferred happen, until nothing more does: a trigger may defer another again.
+    """Run what is deferred until nothing is left: a trigger may defer another again.
 
     Raises
     ------
@@ -199,7 +199,7 @@ def touched(conn: Driver, quoted: str, first: str = "") -> Touched:
 
 
 def watch(conn: Driver, table: TargetTable, *, subtransactions: bool = False) -> Watch | Unwatched:
-    """Return what looks after the rows that are loaded from now on.
+    """Return a watch over the rows that are loaded from now on.
 
     It costs nothing where no trigger fires: what waits in a staging table has none.
     """
