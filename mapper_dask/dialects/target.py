@@ -146,7 +146,7 @@ class Target(Session, Protocol):
         """Return a watch over the rows that ``load`` and its variants insert from now on."""
         ...
 
-    def load_apart(self, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
+    def load_skipping_refused(self, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
         """Load Arrow rows but for those the database refuses; raise at more than ``most``."""
         ...
 

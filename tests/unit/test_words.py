@@ -19,7 +19,7 @@ FINISHED = (
     "halting.py", "incremental.py", "limits", "log.py", "mapper_job.py", "mapping", "naming.py",
     "near.py", "numpy_times.py", "options.py", "parallel_models.py", "processor_arguments.py",
     "query_text", "raised.py", "rendering.py", "retries.py", "schema", "settings.py", "spool",
-    "stored.py", "text_files.py", "tracebacks.py", "users_code.py", "workers",
+    "staging", "stored.py", "text_files.py", "tracebacks.py", "users_code.py", "workers",
 )  # fmt: skip
 """Modules and packages without the words in names, docstrings and comments."""
 

@@ -31,7 +31,7 @@ REPEATABLE = frozenset(
     """.split()  # noqa: SIM905 - a list of names reads best so
 )
 """Functions that go by their arguments and the session's settings; and those that fold rows or look
-at others, whose orders are judged apart (``doubts``, ``added``)."""
+at others, whose orders ``doubts`` and ``added`` judge."""
 
 OF_PACKAGES = frozenset(
     {

@@ -30,7 +30,7 @@ class OracleTarget(OracleSession):
     """A session that loads and publishes."""
 
     load = on_connection(transfer.load)
-    load_apart = on_connection(transfer.load_apart)
+    load_skipping_refused = on_connection(transfer.load_skipping_refused)
     load_aside = on_connection(direct_path.load_aside)
     load_from = on_connection(direct_path.load_from)
     drop_asides = on_connection(direct_path.drop_all)

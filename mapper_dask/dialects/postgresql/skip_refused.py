@@ -68,7 +68,7 @@ class _Loading:
                 place, size = place + size, size * 2
                 continue
             before = len(self.refused)
-            done = self._apart(place, size, error)
+            done = self._narrow(place, size, error)
             found = len(self.refused) - before
             place, size = place + done, max(SMALLEST, WANTED * done // max(found, 1))
         self._try_unplaced()
@@ -87,8 +87,8 @@ class _Loading:
             if len(self.refused) == before:
                 return
 
-    def _apart(self, place: int, size: int, error: psycopg2.Error) -> int:
-        """Deal with the beginning of a piece that was refused; return how many rows that was."""
+    def _narrow(self, place: int, size: int, error: psycopg2.Error) -> int:
+        """Find refused rows at the beginning of a refused piece; return how many rows are done."""
         line = self._line(error)
         if size == 1:
             self._refuse(place, error)
@@ -96,14 +96,14 @@ class _Loading:
         if line is None or line > size:
             return self._halved(place, size)
         if self.exact:
-            return self._sifted(place, min(size, max(SMALLEST, WANTED * line)), line, error)
+            return self._resent(place, min(size, max(SMALLEST, WANTED * line)), line, error)
         if line == 1 or self._attempt(self.rows.slice(place, line - 1)) is None:
             self._refuse(place + line - 1, error)
             return line
         return self._halved(place, size)
 
-    def _sifted(self, place: int, size: int, line: int, error: psycopg2.Error) -> int:
-        """Send a piece again without each row it was refused for, until it passes."""
+    def _resent(self, place: int, size: int, line: int, error: psycopg2.Error) -> int:
+        """Send a piece again without each refused row, until it passes; return its rows."""
         kept, piece = list(range(place, place + size)), self.rows.slice(place, size)
         again: psycopg2.Error | None = error
         while again is not None:
@@ -127,7 +127,7 @@ class _Loading:
     def _halved(self, place: int, size: int) -> int:
         half = size // 2
         again = self._attempt(self.rows.slice(place, half))
-        return half if again is None else self._apart(place, half, again)
+        return half if again is None else self._narrow(place, half, again)
 
     def _attempt(self, rows: pa.Table) -> psycopg2.Error | None:
         """Load some rows, or none of them; return why they were refused."""

@@ -20,7 +20,7 @@ from mapper_dask.dialects.postgresql.watching import hazards
 from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.batches import Most
 from mapper_dask.schema.facts import Column, Publication, TargetTable, TypeFamily
-from mapper_dask.staging.bisect import Blocks, Piece, Sifting
+from mapper_dask.staging.bisect import Bisection, Blocks, Piece
 from mapper_dask.staging.publishing import Publishing, of_some, require_able
 from mapper_dask.staging.refused import StagedRow
 
@@ -169,7 +169,7 @@ class PostgreSQLStagedRows:
             )
             rehearsal = _Rehearsal(cursor, publication, known, key)
             rehearsal.begin()
-            found = Sifting(
+            found = Bisection(
                 rehearsal.attempt,
                 rehearsal.rows_of,
                 most,

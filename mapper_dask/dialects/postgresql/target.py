@@ -34,7 +34,7 @@ class PostgreSQLTarget(PostgreSQLSession):
     create_staging = on_connection(staging.create)
     publish = on_connection(publishing.publish)
     load = on_connection(transfer.load)
-    load_apart = on_connection(skip_refused.load)
+    load_skipping_refused = on_connection(skip_refused.load)
     watch = on_connection(watching.watch)
     holdings = on_connection(PostgreSQLHoldings)
     target_definition = on_connection(definitions.of_target)
