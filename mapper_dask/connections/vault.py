@@ -48,13 +48,7 @@ def entry(text: str) -> str:
 
 
 def text(name: str) -> str:
-    """Return what an entry holds.
-
-    Raises
-    ------
-    OSError
-        When it cannot be read here, or not any more.
-    """
+    """Return what an entry holds; raise OSError where it cannot be read, or not any more."""
     if name in _known:
         return _known[name]
     found = IN_MEMORY.fullmatch(name)

@@ -67,13 +67,7 @@ class _Described:
 
 
 def column_of_result(info: Any) -> Column:
-    """Return a result column as the driver describes it.
-
-    Raises
-    ------
-    PlanError
-        When its type cannot be read.
-    """
+    """Return a result column as the driver describes it; raise PlanError for an unknown type."""
     kind = str(info.type_code.name).removeprefix("DB_TYPE_")
     kind = _RESULT_NAMES.get(kind, kind)
     unknown = kind == "NUMBER" and not info.precision  # a bare NUMBER, or an expression
@@ -98,13 +92,7 @@ def column_of_table(
     has_default: bool,
     generated: bool,
 ) -> Column:
-    """Return a table's column as the dictionary describes it.
-
-    Raises
-    ------
-    PlanError
-        When its type cannot be written.
-    """
+    """Return a table's column as the dictionary has it; raise PlanError for an unknown type."""
     kind = re.sub(r"\(\d+\)", "", data_type)
     if kind == "NUMBER" and precision is None and scale is not None:
         precision = LARGEST_DECIMAL  # INTEGER

@@ -85,13 +85,7 @@ class Pipe:
             raise self._error
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes, none at the end.
-
-        Raises
-        ------
-        Exception
-            What the writer raised.
-        """
+        """Return the next bytes, none at the end; raise what the writer raised."""
         data = self._source.read(size)
         if len(data) < size:
             self._thread.join()

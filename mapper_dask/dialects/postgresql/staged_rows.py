@@ -58,13 +58,7 @@ class _Rehearsal(Publishing):
         self.cursor.execute(self._entering(NONE))
 
     def attempt(self, piece: Piece) -> str | None:
-        """Insert some rows, or none; return why not.
-
-        Raises
-        ------
-        psycopg2.Error
-            What is no row's fault.
-        """
+        """Insert some rows, or none; return why not. Errors that no row causes are raised."""
         try:
             entering = self._entering(_where(piece))
             self.cursor.execute(f"SAVEPOINT {PIECE}; {entering}; RELEASE SAVEPOINT {PIECE}")

@@ -88,13 +88,7 @@ def rows(conn: Driver, query: str, *, head: str = "") -> list[tuple[Any, ...]]:
 
 
 def described(conn: Driver, query: str) -> list[Described]:
-    """Return the columns of a query, which is run as it is: let it ask for no rows.
-
-    Raises
-    ------
-    psycopg2.Error
-        As ``rows``.
-    """
+    """Return the columns of a query, which must ask for no rows; raise as ``rows`` does."""
     if not is_direct(conn):
         require_one(conn, query)
         return _by_cursor(conn, query, lambda cursor: [_described(d) for d in cursor.description])
@@ -155,13 +149,7 @@ def is_direct(conn: Driver) -> bool:
 
 
 def encoded(text: str) -> bytes:
-    """Return a statement's bytes.
-
-    Raises
-    ------
-    psycopg2.ProgrammingError
-        When it holds a NUL: what is behind one would be cut off.
-    """
+    """Return a statement's bytes; raise for a NUL, at which libpq would cut it off."""
     if "\0" in text:
         message = "a statement cannot hold a NUL character"
         raise psycopg2.ProgrammingError(message)
@@ -201,13 +189,7 @@ def prove(conn: Driver, found: str | None, read_only: str) -> None:
 
 
 def prove_by_asking(conn: Driver) -> None:
-    """Ask for what ``prove`` needs, and prove it, after SQL that was not sent as one statement.
-
-    Raises
-    ------
-    DatabaseError
-        As ``prove``.
-    """
+    """Ask for what ``prove`` needs, and prove it: after SQL not sent as a single statement."""
     if conn in _marks:
         with conn.cursor() as cursor:
             cursor.execute(

@@ -120,13 +120,7 @@ class Watch:
         self.before = touched(self.conn, self.quoted, first)
 
     def require(self, loaded: int, first: str = "") -> None:
-        """Run what is deferred, and check that the rows are still there.
-
-        Raises
-        ------
-        LoadCountError
-            When rows were taken away again, or that cannot be found out.
-        """
+        """Run what is deferred; raise LoadCountError unless the rows are shown to be there."""
         settle(self.conn)
         now = touched(self.conn, self.quoted, first)
         done = now.since(self.before)
@@ -216,13 +210,7 @@ def is_watched(known: Hazards) -> bool:
 
 
 def require_untouched(done: Touched, quoted: str, why: str) -> None:
-    """Refuse a publication during which triggers deleted rows of the target.
-
-    Raises
-    ------
-    PublishError
-        Names the triggers.
-    """
+    """Refuse a publication during which triggers deleted rows of the target; name them."""
     if done.counting and done.deleted:
         message = (
             f"{done.deleted} rows of {quoted} were deleted while rows entered it, which no "

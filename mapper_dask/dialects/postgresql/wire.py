@@ -74,13 +74,7 @@ class Stream:
         self._error: Exception | None = None
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next piece, which may be longer than asked; all that is left without a size.
-
-        Raises
-        ------
-        Exception
-            What making it raised.
-        """
+        """Return the next piece, of any length, or without a size all; raise what making it did."""
         try:
             if size < 0:
                 return b"".join(self._pieces)
