@@ -20,7 +20,7 @@ from mapper_dask.schema.facts import Capabilities, Column, SourceQuery
 Role_co = TypeVar("Role_co", covariant=True)
 
 Opens = Callable[["Dialect", Driver, sa.URL | None], Role_co]
-"""Makes a session of a role of an open connection."""
+"""Makes a session of some role from an open connection."""
 
 
 def _only_read(dialect: Dialect, conn: Driver, url: sa.URL | None) -> NoReturn:

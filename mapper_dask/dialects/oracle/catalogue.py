@@ -24,7 +24,7 @@ from mapper_dask.schema.facts import FunctionFact, Histogram, KeyMark, Relation,
 from mapper_dask.schema.hazards import AFTER, BEFORE, INSTEAD, Hazards, Trigger
 
 UNKNOWN_BLOCKS = 10_000
-"""Blocks of a table without statistics: only the fineness with which it can be cut."""
+"""Blocks assumed of a table without statistics: they decide only how finely it can be cut."""
 
 VOLATILE = frozenset({"sys_guid", "uuid", "ora_invoking_user", "userenv", "nextval", "currval"})
 

@@ -15,7 +15,7 @@ from sqlglot import exp
 GRAMMAR = "oracle"
 
 DICTIONARY = ("ALL_", "USER_", "DBA_", "CDB_", "V$", "GV$", "V_$", "GV_$", "SESSION_")
-"""Beginnings of the names of views over the server's present state."""
+"""Prefixes of the names of views over the server's present state."""
 
 _BEHIND_A_NAME = frozenset({"PARTITION", "SUBPARTITION", "SAMPLE"})
 """Words that may come between a table's name and the clause."""

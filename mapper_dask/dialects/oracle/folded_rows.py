@@ -28,7 +28,7 @@ _ROUNDING = (exp.Round, exp.Trunc, exp.Floor, exp.Ceil)
 _COUNTING = (exp.Count, exp.Length, exp.Sign, exp.Extract, exp.Null)
 _PLAIN = (exp.Column, exp.Identifier, exp.Literal, exp.Div, *_CARRYING, *_ROUNDING)
 _SHOWN = 80
-"""Characters of an expression that a sentence holds."""
+"""Most characters of an expression that a message shows."""
 
 _NOT_SHOWN = (
     "in it is not shown to be the same in any order of its rows: cast what is added to a NUMBER "

@@ -15,7 +15,7 @@ from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.facts import CommitOrder, Transaction
 
 HIDDEN = ("ORA-00942", "ORA-01031")
-"""What is answered to a login that may not look."""
+"""Errors for a login that lacks the right."""
 
 BLIND = (
     "this login may not read V$TRANSACTION and V$SESSION, which show transactions in progress: "

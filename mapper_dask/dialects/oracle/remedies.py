@@ -42,18 +42,18 @@ KNOWN = {
     "ORA-01858": DATES,
     "ORA-01861": DATES,
 }
-"""What to do about a code, whatever the query."""
+"""What to do about a code, in any query."""
 
 
 OF_VALUES = frozenset(
     {"ORA-01427", "ORA-01476", "ORA-01722", "ORA-01830", "ORA-01858", "ORA-01861"}
 )
-"""Those that a query may be refused for at any of its rows."""
+"""Codes with which a query may be refused at any of its rows."""
 
 DUPLICATE = "ORA-00001"
 
 DENIED = frozenset({"ORA-00942", "ORA-01031"})
-"""Of a table that may not be read Oracle says as a rule that it is not there."""
+"""Oracle mostly reports a table that may not be read as missing."""
 
 
 def advice(code: str) -> str:

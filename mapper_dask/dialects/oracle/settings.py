@@ -26,7 +26,7 @@ NAMES = (
 """Settings on which a query's meaning depends. Language and territory, first, change others."""
 
 CHARACTERS = "NLS_CHARACTERSET"
-"""What the database holds in its texts; no session changes it."""
+"""The database's character set; no session changes it."""
 
 COMPARING = ("NLS_SORT", "NLS_COMP")
 BINARY = "BINARY"
@@ -111,4 +111,4 @@ def language_of(conn: Driver) -> str:
 
 
 NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)(E[+-]?\d+)?", re.IGNORECASE)
-"""A number as SQL writes it, whatever a session's decimal point is."""
+"""A number as SQL writes it, with any decimal point of a session."""

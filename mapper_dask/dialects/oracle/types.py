@@ -15,13 +15,13 @@ from mapper_dask.schema.facts import Column, TypeFamily
 _F = TypeFamily
 
 LARGEST_INTEGER = 18
-"""Digits that fit a 64-bit integer for certain."""
+"""Most digits that always fit a 64-bit integer."""
 
 LARGEST_DECIMAL = 38
 """Digits an Arrow decimal128 holds; Oracle's own NUMBER keeps as many."""
 
 NO_SCALE = -127
-"""What the driver calls the scale of a number that has none."""
+"""The driver's value for the scale of a number without one."""
 
 MICROSECONDS, NANOSECONDS = 6, 9
 """Fractional digits of a second in Arrow's units."""
@@ -251,7 +251,7 @@ def ddl_type(column: Column) -> str:
 
 
 LARGEST_TEXT = 1000
-"""Characters that fit 4,000 bytes whatever they are."""
+"""Most characters that always fit 4,000 bytes."""
 
 _HOLDING = {
     _F.BOOLEAN: "NUMBER(1)",

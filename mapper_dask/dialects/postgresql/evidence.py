@@ -21,13 +21,13 @@ from mapper_dask.parallel_models import Chunk
 from mapper_dask.schema.facts import Column, Counted, TableMark, TargetTable
 
 LAP = 1 << 31
-"""Transactions after which a number is no evidence any more."""
+"""Transactions after which a number no longer identifies one."""
 
 XID = (1 << 32) - 1
 """The part of a transaction's number that a row carries."""
 
 STORED = {"r", "p", "m"}
-"""Kinds of relations whose rows are here, and numbered; not views, not foreign tables."""
+"""Kinds of relations that store numbered rows here; not views, not foreign tables."""
 
 _SEEN = "SET LOCAL row_security = off; "
 

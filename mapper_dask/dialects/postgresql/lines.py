@@ -17,7 +17,7 @@ except ImportError:  # there was no compiler
     _lines = None  # type: ignore[assignment]
 
 compiled: Any = _lines
-"""The compiled reader; None without one."""
+"""The compiled module; None where it was not built."""
 
 KINDS: dict[pa.DataType, str] = {
     pa.int16(): "h",

@@ -40,7 +40,7 @@ PASSING = frozenset(
 ORDERLESS = frozenset(
     {"count", "bool_and", "bool_or", "every", "bit_and", "bit_or", "bit_xor", "regr_count"}
 )
-"""Aggregates that give the same of the same values in any order."""
+"""Aggregates with the same result in any order of the values."""
 
 EXACT = frozenset(
     {
@@ -48,10 +48,10 @@ EXACT = frozenset(
         *("variance", "var_pop", "var_samp"),
     }
 )
-"""Aggregates that do so of numbers that are added without rounding."""
+"""Aggregates with the same result in any order of numbers that are added without rounding."""
 
 GATHERING = frozenset({"array_agg", "string_agg", "json_agg", "jsonb_agg", "xmlagg"})
-"""Aggregates that put values in a row, and so do it where they are ordered by the values."""
+"""Aggregates that list values: with the same result where they are ordered by these values."""
 
 _WRITTEN_OUT = frozenset({"JSON_ARRAYAGG", "JSON_OBJECTAGG"})
 """Aggregates that a plan shows by their syntax, not by a function's name."""

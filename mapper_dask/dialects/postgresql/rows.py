@@ -16,7 +16,7 @@ except ImportError:  # there was no compiler
     _rows = None  # type: ignore[assignment]
 
 compiled: Any = _rows
-"""What writes the rows; None without it."""
+"""The compiled module; None where it was not built."""
 
 KINDS: dict[pa.DataType, str] = {
     pa.bool_(): "b",

@@ -22,8 +22,8 @@ from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.facts import Column, Settings
 
 ENCODING = "UTF8"
-"""What texts are sent and read in. It goes into the connection: a role, a database, a URL and the
-environment have no say, and the server reads the first statement rightly already."""
+"""The encoding of all texts. It is a parameter of the connection, so no role, database, URL or
+environment changes it, and it holds from the first statement."""
 
 KEEPALIVE = {
     "keepalives_idle": 30,
@@ -66,7 +66,7 @@ ALWAYS_SHORTEST = 120_000
 """Since this version any ``extra_float_digits`` above 0 gives the digits that a float needs."""
 
 INVALID_VALUE = "22023"
-"""What a server answers that does not know a setting's value."""
+"""SQLSTATE of a server that does not know a setting's value."""
 
 _OWN = (
     "SELECT s.name, s.setting, s.reset_val FROM pg_catalog.pg_settings s WHERE s.name "

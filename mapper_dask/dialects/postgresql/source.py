@@ -40,7 +40,7 @@ from mapper_dask.schema.facts import (
 )
 
 READ_LOCK_TIMEOUT = 30.0
-"""Seconds a reading session waits for a lock, such as a rewrite of its table, before it says so."""
+"""Seconds a reading session waits for a lock, such as that of a rewrite, before it fails."""
 
 
 class PostgreSQLSource(PostgreSQLSession):

@@ -81,7 +81,7 @@ def _once(triggers: Iterable[Trigger]) -> tuple[Trigger, ...]:
 
 
 MOST_ROUNDS = 50
-"""Times that what is deferred may defer more."""
+"""Most rounds in which deferred triggers may defer others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def in_utc(texts: pa.Array) -> pa.Array:
 
 
 def moments(texts: pa.Array, arrow: pa.DataType) -> pa.Array:
-    """Return moments of their texts.
+    """Return timestamps of their texts.
 
     Raises
     ------
