@@ -99,7 +99,7 @@ def _in_memory(text: str) -> str | None:
         os.fchmod(descriptor, 0o600)
         os.write(descriptor, text.encode())
         if Path(place).read_text(encoding="utf-8") == text:
-            return f"{place}/{token}"
+            return f"{place}/{token}"  # left open: the entry lives as long as its descriptor
     except OSError:
         pass  # no /proc here
     os.close(descriptor)

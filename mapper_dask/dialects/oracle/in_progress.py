@@ -46,7 +46,7 @@ def commit_order(conn: Driver) -> CommitOrder:
 def in_progress(conn: Driver) -> tuple[Transaction, ...]:
     """Return the transactions that may commit late; none where they are hidden."""
     return tuple(
-        Transaction(str(key), _whose(sid, user, start))
+        Transaction(str(key), _owner(sid, user, start))
         for key, sid, user, start in _rows(conn) or ()
     )
 
@@ -60,6 +60,6 @@ def _rows(conn: Driver) -> list[tuple[Any, ...]] | None:
         return None
 
 
-def _whose(sid: Any, user: str | None, start: str | None) -> str:
-    who = "a transaction without a session" if sid is None else f"session {int(sid)}"
-    return f"{who}{f' of {user}' if user else ''}{f', begun {start}' if start else ''}"
+def _owner(sid: Any, user: str | None, start: str | None) -> str:
+    where = "a transaction without a session" if sid is None else f"session {int(sid)}"
+    return f"{where}{f' of {user}' if user else ''}{f', begun {start}' if start else ''}"

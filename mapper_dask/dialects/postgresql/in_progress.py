@@ -160,14 +160,14 @@ def in_progress(
     least = _least(conn, column, rows, high) if order.by_start else {}
     return tuple(
         Transaction(
-            key, _whose(pid, user, start), least.get(key, (None, True))[0], prepared=pid is None
+            key, _owner(pid, user, start), least.get(key, (None, True))[0], prepared=pid is None
         )
         for key, pid, user, start in rows
         if least.get(key, (None, True))[1]
     )
 
 
-def _whose(pid: int | None, user: str | None, start: str | None) -> str:
+def _owner(pid: int | None, user: str | None, start: str | None) -> str:
     if pid is None:
         return f"a prepared transaction{f' of {user}' if user else ''} (pg_prepared_xacts)"
     begun = f", begun {start}" if start else ""

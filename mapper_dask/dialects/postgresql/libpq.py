@@ -118,7 +118,7 @@ def copy_in(conn: Driver, statement: bytes, source: Any, block: int) -> int | Re
     pq, address = library(), conn.pgconn_ptr
     if (refused := _begin(pq, address, statement, COPY_IN)) is not None:
         return refused
-    why: bytes | None = b"the rows ended early"
+    why: bytes | None = b"the rows ended early"  # with a reason, the server discards the rows
     try:
         while data := source.read(block):
             if pq.PQputCopyData(address, data, len(data)) != 1:

@@ -152,7 +152,7 @@ def prepare(conn: Driver) -> None:
     if conn.info.parameter_status("client_encoding") != ENCODING:  # a pooler may have passed it by
         conn.set_client_encoding(ENCODING)
     own(conn)
-    conn.rollback()
+    conn.rollback()  # asking for them has begun a transaction
 
 
 def settings(conn: Driver) -> str:

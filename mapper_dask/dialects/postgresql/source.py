@@ -72,7 +72,7 @@ class PostgreSQLSource(PostgreSQLSession):
         session.prepare(self.conn)
         with self.conn.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            if snapshot is not None:
+            if snapshot is not None:  # before any query: after one, the server refuses it
                 cursor.execute("SET TRANSACTION SNAPSHOT %s", (snapshot,))
             cursor.execute(f"{session.settings(self.conn)}; {statement.mark(self.conn)}")
             session.require_carried(cursor, self.conn, like)

@@ -21,20 +21,9 @@ and to be taken from memory the process has already: the C library asks the syst
 
 BINARY_TYPES = frozenset(
     {
-        "smallint",
-        "integer",
-        "bigint",
-        "real",
-        "double precision",
-        "boolean",
-        "text",
-        "character varying",
-        "bpchar",
-        "bytea",
-        "date",
-        "time without time zone",
-        "timestamp without time zone",
-        "timestamp with time zone",
+        *("smallint", "integer", "bigint", "real", "double precision", "boolean", "text", "bytea"),
+        *("character varying", "bpchar", "date", "time without time zone"),
+        *("timestamp without time zone", "timestamp with time zone"),
     }
 )
 """Target types whose binary form is what the encoder writes for their own Arrow type."""
