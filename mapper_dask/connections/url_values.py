@@ -1,4 +1,4 @@
-"""What in a URL may be a secret, judged by what its parts hold. Light: no library parses for it.
+"""Finds the parts of a URL that may be secrets. Light: imports no parser.
 
 A name says little: libpq takes a whole connection string, or another URL, as the name of a
 database; ``options`` sets anything; Oracle takes ``user/password@place``. So a part that could be

@@ -1,9 +1,8 @@
 """Keeps a password for the workers of the same user and host, until the process ends.
 
-On Linux it is a file without a name, in memory, that others reach through the process itself: by
-its descriptor in ``/proc``. However the process ends, nothing is left of it, and nothing is to be
-cleaned. Elsewhere it is a file in a private directory; a shell waits for the end of the process to
-remove it.
+On Linux, an entry is an unnamed file in memory, which others read by the process's descriptor in
+``/proc``. However the process ends, it is gone, without any cleaning. Elsewhere it is a file in a
+private directory, which a shell removes when the process ends.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What Oracle's own functions are known to answer: the same in each statement, or not shown. Pure.
+"""Which of Oracle's own functions are known to give the same in each statement. Pure.
 
-It is a list of what is known to repeat, in every session that has the same settings. What is not in
-it is asked of the dictionary, and a doubt where that does not know it.
+The lists hold functions that repeat in all sessions of the same settings. Any other is looked up in
+the dictionary, and is a doubt where that does not know it.
 """
 
 from __future__ import annotations

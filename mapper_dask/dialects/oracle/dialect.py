@@ -1,4 +1,4 @@
-"""Oracle as the library sees it: the session, the plan, and what the files beside say."""
+"""The dialect of Oracle: its roles, and what it does without a connection."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Which characters a database of Oracle can hold in its texts, by its character set.
 
-What it cannot hold it does not refuse: it keeps another character in its place.
+It does not refuse a character it cannot hold: it stores another one in its place.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The driver's errors as this library's: what may pass, what was waited for, what is gone."""
+"""Translates the driver's errors, each judged transient or not: here and nowhere else."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Whether rows that are folded into one give the same in any order. Pure: judges a text by types.
+"""Whether rows folded into one give the same result in any order. Pure: judges a text by types.
 
-Oracle rounds a NUMBER to 40 digits and a BINARY_DOUBLE to 53 bits, so what is added to what first
-may decide the last digit; values with a fixed number of decimals are added without rounding. And in
+Oracle rounds a NUMBER to 40 digits and a BINARY_DOUBLE to 53 bits, so the order of additions may
+decide the last digit; values with a fixed number of decimals are added without rounding. And in
 a session that compares texts by a language, two that are equal may be written otherwise.
 """
 

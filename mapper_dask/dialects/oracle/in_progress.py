@@ -1,7 +1,7 @@
 """Which transactions of an Oracle source may still commit rows below a column's greatest value.
 
-``V$TRANSACTION`` holds every transaction that has written. One that has not can write nothing with
-a number or a time it has not got yet, as ``SYSDATE`` and ``NEXTVAL`` are of their statement.
+``V$TRANSACTION`` holds every transaction that has written. Any other still has to get its number or
+time: ``SYSDATE`` and ``NEXTVAL`` belong to the statement that writes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Asks Oracle whether a query gives the same rows in each statement that reads it.
 
 Its plans do not show it: no row of PLAN_TABLE holds what is picked by an order, or which functions
-are called. So the dictionary is asked what the query's names are, views are looked into by their
-texts, level by level, and all they rely on must be known to hold the same rows each time.
+are called. So the query's names are looked up in the dictionary, the texts of views are read level
+by level, and all they rely on must be known to hold the same rows each time.
 """
 
 from __future__ import annotations

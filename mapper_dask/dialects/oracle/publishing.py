@@ -1,7 +1,7 @@
-"""Staged rows enter the target, and it is proved that the target then holds them.
+"""Publishes staged rows, and proves that the target then holds them.
 
-Each statement's count is held against what it must be, and before the commit the table is asked
-what it holds. Where it has triggers, its rows are counted before and after, under a lock that does
+Each statement's count is compared with the expected one, and before the commit the table's rows are
+counted. Where it has triggers, its rows are counted before and after, under a lock that does
 not block readers: no session can find out what its transaction has done to a table.
 """
 

@@ -1,4 +1,4 @@
-"""Asks Oracle's dictionary what names mean: all names of a query in one look."""
+"""Looks names up in Oracle's dictionary: all names of a query in one statement."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Remedies for queries that Oracle refuses, found in its dictionary after the refusal.
 
-The dictionary shows what the login may see, and no more. So of a table that is there and may not be
-read it shows nothing, and neither does Oracle: it answers that there is none.
+The dictionary shows only what the login may see. So it hides a table that may not be read, and
+Oracle itself reports such a table as missing.
 """
 
 from __future__ import annotations

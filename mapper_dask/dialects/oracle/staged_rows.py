@@ -1,7 +1,7 @@
-"""Staged rows that the target refuses: found in a rehearsal of the publication that is undone.
+"""Finds the staged rows that the target refuses, by a rehearsal of the publication, then undone.
 
-The rehearsal lets each row enter by its address, as array DML that continues after errors. What it
-finds is taken out of the staging table; then the others are published by one statement, as ever.
+The rehearsal inserts each row by its address, as array DML that continues after errors. The refused
+rows are removed from the staging table; then one statement publishes the others, as always.
 """
 
 from __future__ import annotations

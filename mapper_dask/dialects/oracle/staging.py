@@ -1,7 +1,7 @@
-"""A table where rows wait, and how all of them enter the target at once. Builds SQL; runs it.
+"""The staging table, and the SQL that publishes all its rows at once. Builds SQL, and runs it.
 
-DDL commits in Oracle. So the staging table is made before anything refers to it and dropped after
-everything else is said; what happens between is one transaction of DML.
+DDL commits in Oracle. So the staging table is made before anything refers to it, and dropped after
+all else is done; what happens between is one transaction of DML.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a query's text names: tables, functions, columns. Pure: the dictionary says what they are.
+"""Finds the names in a query's text: tables, functions, columns. Pure: looks nothing up.
 
 It reads a user's query and those of views alike, and reports a text it does not understand.
 """

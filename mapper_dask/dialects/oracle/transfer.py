@@ -1,4 +1,4 @@
-"""Rows in and out as Arrow: the only place where they cross a connection to Oracle."""
+"""Reads and loads rows as Arrow: the only place where rows cross a connection to Oracle."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The text format of COPY, to Arrow. Pure: opens no connection.
 
-Of COPY's formats a server writes this one with the least work, and its lines can be cut anywhere
-between two of them: a line break within a value is written as an escape.
+It is the format of COPY that a server writes with the least work, and it can be cut between any two
+lines: a line break within a value is written as an escape.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the catalogue says of tables and types that a run relies on, when planned and ever after."""
+"""How the catalogue defines the tables and types that a run relies on, when planned and later."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 Each row carries the number of the transaction that wrote it (``xmin``): its lowest 32 bits. VACUUM
 FREEZE, VACUUM FULL and CLUSTER keep it; an UPDATE, a rewrite by ALTER TABLE and a restored dump
 give another. So it identifies a load's rows until the number comes round, which takes 2**32
-transactions; half of that is trusted. What is counted here is never hidden by row
-security: a policy that would hide rows is an error instead.
+transactions; half of that is trusted. Row security never hides what is counted here: a policy that
+would hide rows is an error instead.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""psycopg2's errors as this library's, each judged transient or not: here and nowhere else."""
+"""Translates psycopg2's errors, each judged transient or not: here and nowhere else."""
 
 from __future__ import annotations
 

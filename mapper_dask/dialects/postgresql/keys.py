@@ -1,4 +1,4 @@
-"""How the columns of a unique key are compared, whatever the search path holds."""
+"""How the columns of a unique key are compared, independently of the search path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""libpq's functions in the driver's own library, and COPY spoken with them, without a compiler.
+"""Calls libpq's functions in the driver's own library, for COPY without compiled code.
 
 psycopg2's own COPY reads on after a session has ended, and raises a second error while it raises
 the first: the interpreter prints that one to stderr, with the row that the server had reached.

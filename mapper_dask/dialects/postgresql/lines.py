@@ -1,4 +1,4 @@
-"""The quick way from lines of a text COPY to Arrow, where it was compiled and knows the values.
+"""The compiled, fast reader of text COPY lines into Arrow, for the values that it knows.
 
 It is optional: without a compiler at installation Arrow reads every block, with the same result.
 """

@@ -1,4 +1,4 @@
-"""Rows on their way from one COPY into another, while both run."""
+"""A pipe from one COPY into another, while both run."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Staged rows enter the target, and it is proved that the target then holds them.
+"""Publishes staged rows, and proves that the target then holds them.
 
-Nothing that a statement says is trusted alone: a trigger may drop a row or remove it afterwards, a
-rule may swallow a statement. So each count is held against what it must be, and at the end, before
-the commit, the table is asked what it holds. Any difference leaves it as it was.
+No statement's count is trusted alone: a trigger may drop a row or remove it afterwards, a rule may
+swallow a statement. So each count is compared with the expected one, and before the commit the
+table's rows are counted. Any difference leaves the target as it was.
 """
 
 from __future__ import annotations

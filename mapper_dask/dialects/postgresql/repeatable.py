@@ -1,9 +1,9 @@
 """Whether a plan gives the same rows each time it is made and run. Pure: judges what was found.
 
-A query that is read in several statements must show each of them the same rows. What only passes
-rows on does so. What picks some of them, or adds them up, does so only where no order is left to
-chance: a LIMIT over ties, DISTINCT ON, row_number(), a sum of floats. Nothing is taken for
-repeatable that is not shown to be: a step of an unknown kind is a doubt.
+A query that is read in several statements must show each of them the same rows. A step that only
+passes rows on does so. A step that picks rows or adds them up does so only where their order is
+determined: not a LIMIT over ties, DISTINCT ON, row_number() or a sum of floats. A step of an
+unknown kind is a doubt.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The quick way from Arrow to rows of a binary COPY, where it was compiled and knows the types.
+"""The compiled, fast writer of Arrow into binary COPY rows, for the types that it knows.
 
 It is optional: without a compiler at installation pgpq writes them, the same bytes.
 """

@@ -1,10 +1,9 @@
 """A user's session: its settings decide what a query means; values stay exact in spite of them.
 
-Which date ``'01/02/03'`` is, which day a moment belongs to, and what a trigger sees, is decided by
-the settings that the login's role, its database and its URL give a session. So a setting is left as
-it is wherever the wire can do with it: times are read with the offset of the session's zone, bytes
-in either form, spans of time in any style. A setting that only the wire needs otherwise is changed
-for the transaction, and a plan names it.
+The settings that a session gets from the login's role, its database and its URL decide which date
+``'01/02/03'`` is, which day a moment belongs to, and what a trigger sees. So a setting is kept if
+rows can be read exactly with it: times with the offset of the session's zone, bytes in either form,
+intervals in any style. Any other setting is changed for the transaction, and a plan names it.
 """
 
 from __future__ import annotations

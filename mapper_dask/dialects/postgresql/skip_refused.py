@@ -2,13 +2,13 @@
 
 COPY stops at the first row it refuses and names its line. So a piece is sent again without that
 row, until it passes: one COPY for each refused row, and one more. Where the line cannot be trusted
-(a value holds a line break, which COPY counts too) the rows before it have to pass first, and where
-there is none, as for a foreign key, the piece is halved. Pieces are about as long as to hold a few
+(a value holds a line break, which COPY counts too), the rows before it have to pass first. Where no
+line is named, as for a foreign key, the piece is halved. Pieces are as long as to hold a few
 refused rows.
 
-What a row is refused for is nobody's list: a fault is a row's where COPY names its line, or where
-COPY takes no rows at all but not this one. A row that was refused without a line is tried once more
-when the others are in: it may refer to one of them.
+No list says which errors rows cause: a row is at fault where COPY names its line, or where a COPY
+of no rows passes. A row that was refused without a line is tried once more when the others are in:
+it may refer to one of them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""PostgreSQL as a source: how it reads queries, and what it says of them."""
+"""PostgreSQL as a source: it reads queries, and describes them for a plan."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Staged rows that the target refuses: found in a rehearsal of the publication that is undone.
+"""Finds the staged rows that the target refuses, by a rehearsal of the publication, then undone.
 
-The rehearsal lets rows enter piece by piece, between savepoints, as the publication does all at
-once. What it finds is taken out of the staging table; then the others are published by one
-statement, proved as ever, outside of any savepoint, so that they bear this transaction's number.
+The rehearsal inserts rows piece by piece, between savepoints. The refused rows are removed from the
+staging table; then one statement publishes the others, proved as always. It runs outside of any
+savepoint, so that the rows carry this transaction's number.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""A table where rows wait, and how all of them enter the target at once. Builds SQL; runs it.
+"""The staging table, and the SQL that publishes all its rows at once. Builds SQL, and runs it.
 
-The target is emptied by DELETE and filled by INSERT. A swap of tables or a TRUNCATE is quicker,
-but neither keeps to snapshots: a reader whose transaction began before would find no rows at all.
-It also leaves every index, constraint, grant, view and foreign key where it is.
+The target is emptied by DELETE and filled by INSERT, which keeps every index, constraint, grant,
+view and foreign key. A swap of tables or a TRUNCATE is faster, but neither keeps to snapshots: a
+reader whose transaction began before would find no rows at all.
 
-What a statement says it did is held against what it should have done, and in the end, within the
-transaction, against what the table then holds: see ``publishing``.
+``publishing`` compares the counts of these statements, and the rows of the table, with what they
+must be.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """Sends SQL that holds a user's text to PostgreSQL: one statement a message, or none.
 
 The text is wrapped into our SQL. If it closed the bracket and began another statement, that would
-run, and a COMMIT would leave the transaction that can't write. No lexer but the
-server's knows where a string ends. So the server decides: in its extended protocol a message holds
-one statement, whatever it says. psycopg2 speaks the simple one only, and lends its connection's
-pointer; where libpq can't be reached by it, the server is asked what the text is, handed over as a
-value, before it is sent as a statement.
+run, and a COMMIT would leave the transaction that can't write. Only the server's own lexer knows
+where a string ends. So the server decides: in its extended protocol, a message holds only one
+statement. psycopg2 uses the simple protocol only, but lends its connection's pointer to libpq.
+Where libpq can't be reached, the server first parses the text, passed as a value.
 """
 
 from __future__ import annotations
