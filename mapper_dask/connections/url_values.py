@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import unquote, unquote_plus
 
 SECRET_NAMES = re.compile(r"pass|secret|token|pwd|credential", re.IGNORECASE)
-"""Parameters that carry a secret: sslpassword, wallet_password, access_token and their kin."""
+"""Parameters that carry a secret: sslpassword, wallet_password, access_token and the like."""
 
 OPEN_NAMES = frozenset({
     "host", "hostaddr", "port", "dbname", "database", "user", "service", "service_name", "sid",

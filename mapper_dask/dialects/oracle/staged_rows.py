@@ -84,7 +84,7 @@ class _Rehearsal(Publishing):
         self.cursor.executemany(sql, [(place,) for place in refused])
 
     def _every(self) -> Generator[Sequence[str]]:
-        """Yield the addresses of the rows that wait, many at a time."""
+        """Yield the addresses of the staged rows, many at a time."""
         with self.cursor.connection.cursor() as cursor:
             cursor.arraysize = transfer.SENT_ROWS
             cursor.execute(f"SELECT ROWIDTOCHAR(ROWID) FROM {self.publication.staging}")

@@ -63,7 +63,7 @@ class Pipe:
             self._cancel()
 
     def _cancel(self) -> None:
-        """Break off the writer's query, and return when it has ended."""
+        """Cancel the writer's query, and return when it has ended."""
         breaker = Breaker(self._conn)
         try:
             while self._thread.is_alive():
