@@ -1,7 +1,7 @@
 """Move the result of any SQL query through a pandas function into another table, exactly once.
 
-A name is imported when it is first asked for: a worker that moves chunks holds neither what plans
-them nor the driver of a database it does not speak to.
+A name is imported at its first use, so that a worker that moves chunks loads neither the modules
+that plan them nor the driver of a database it does not use.
 """
 
 import importlib
@@ -102,9 +102,9 @@ def __dir__() -> list[str]:
 
 
 def _enter_settings() -> None:
-    """Let ``dask.config.get("mapper-dask.chunk-size")`` work as soon as Dask is there.
+    """Register the settings with Dask, for ``dask.config.get("mapper-dask.chunk-size")``.
 
-    It is not imported for that: a check of a job file needs none of it.
+    Dask is not imported for that: to check a job file needs none of it.
     """
     if "dask.config" in sys.modules:
         settings = importlib.import_module("mapper_dask.settings")

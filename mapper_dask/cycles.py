@@ -7,17 +7,17 @@ from graphlib import CycleError, TopologicalSorter
 
 
 def cycle_of(waits: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return jobs each of which waits for the next, the first also at the end; empty without any.
+    """Return a cycle of jobs that wait for each other, its first job also last; empty without any.
 
     Parameters
     ----------
     waits
-        What each job waits for. The first of the cycle is the first of them here.
+        The jobs that each job waits for. The cycle begins with the first of its jobs here.
     """
     try:
         TopologicalSorter(waits).prepare()
     except CycleError as error:
-        cycle = error.args[1][:0:-1]  # there, each is waited for by the next
+        cycle = error.args[1][:0:-1]  # graphlib lists each job before the one that waits for it
         at = cycle.index(min(cycle, key=list(waits).index))
         return [*cycle[at:], *cycle[: at + 1]]
     return []

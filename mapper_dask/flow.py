@@ -227,10 +227,10 @@ class FlowResult:
         job = self._failed_first()
         cause = None if job.result is None else job.result.cause
         first = _error_of(job) if cause is None else _error_of(job).partition(TRACEBACK)[0]
-        anew = job.result is not None and job.result.needs_another_job
+        changed = job.result is not None and job.result.needs_another_job
         how = (
             "the changed job is another one: run the flow under a new run_id"
-            if anew
+            if changed
             else f"{'mend it and ' if job.result is None else ''}finish with "
             f"resume({self.run_id!r})"
         )
@@ -294,11 +294,11 @@ def _require_name(what: str, name: object) -> None:
         and name == name.encode("utf-8", "replace").decode("utf-8")
     )
     if not good:
-        whose = "run_id" if what == "run_id" else f"the name of a {what}"
+        named = "run_id" if what == "run_id" else f"the name of a {what}"
         field_name = what if what == "run_id" else "name"
         _refuse(
             field_name,
-            f"{whose} must be 1 to {LONGEST_NAME} printable characters without blanks around them, "
+            f"{named} must be 1 to {LONGEST_NAME} printable characters without blanks around them, "
             f"got {shown(name)}",
         )
 

@@ -1,7 +1,7 @@
-"""Ctrl-C: work that its caller waits for is stopped, what became of it is written and told.
+"""Ctrl-C: stops work that its caller waits for, records its state, and prints how to resume it.
 
-The main thread alone hears Ctrl-C, between two steps of Python: not while a driver waits for a
-database, and in the midst of anything else. So it only waits here, and another thread works.
+Python raises Ctrl-C in the main thread only, between two bytecodes: never while a driver waits for
+a database, and anywhere else. So the main thread only waits here, and another thread works.
 """
 
 from __future__ import annotations
@@ -22,37 +22,36 @@ from mapper_dask.halting import Halt, raise_in
 from mapper_dask.workers.main_guard import seen_from_here
 
 LOOK = 0.1
-"""Seconds after which what still goes on is broken off once more."""
+"""Seconds between two attempts to break off what is still running."""
 
 LIMIT = 10.0
-"""Seconds for which the end is waited for: a database that does not answer keeps nobody longer.
-What still waits then commits nothing: a chunk first asks the ledger, which says CANCELLED or gets
-no answer."""
+"""Seconds to wait for the end, whether or not a database answers. A chunk that still runs then
+commits nothing: it first asks the ledger, which is CANCELLED or does not answer."""
 
 T = TypeVar("T")
 
 
 class Ending(Protocol):
-    """How some work is ended from outside, and what is told of it then."""
+    """How some work is ended from outside, and what is reported then."""
 
     def stop(self) -> None:
-        """Write that it is cancelled; nothing of it commits afterwards. May be called again."""
+        """Record that it is cancelled; nothing of it commits afterwards. May be called again."""
         ...
 
-    def told(self, command: Callable[[str], str] | None) -> str:
-        """Return one line: how far it came, and the command that resumes it.
+    def report(self, command: Callable[[str], str] | None) -> str:
+        """Return one line: its progress, and the command that resumes it.
 
         Parameters
         ----------
         command
-            Returns the command for a run's name; None: what a Python program calls.
+            Returns the command for a run's name; None: a call in Python.
         """
         ...
 
 
 @dataclass(slots=True)
 class Wording:
-    """How a program that is no user's own has the end of its work told."""
+    """How a program other than a user's own reports the end of its work."""
 
     command: Callable[[str], str]
     begun: bool = False
@@ -64,7 +63,7 @@ _wording: ContextVar[Wording | None] = ContextVar("mapper_dask_wording", default
 
 @contextlib.contextmanager
 def worded(command: Callable[[str], str]) -> Iterator[Wording]:
-    """Let an interruption carry its line, with such a command in it, instead of printing it."""
+    """Put the line with such a command into the KeyboardInterrupt, instead of printing it."""
     wording = Wording(command)
     token = _wording.set(wording)
     try:
@@ -74,13 +73,13 @@ def worded(command: Callable[[str], str]) -> Iterator[Wording]:
 
 
 def command_to_resume(run_id: str) -> str:
-    """Return what resumes a run in the program that is told of it; empty where nobody knows."""
+    """Return the program's command that resumes a run; empty if it has none."""
     wording = _wording.get()
     return "" if wording is None else wording.command(run_id)
 
 
 def attended(work: Callable[[], T], halt: Halt, ending: Ending) -> T:
-    """Return what some work returns; an interruption stops it first, and tells how far it came.
+    """Return the result of some work; an interruption stops the work and reports its progress.
 
     Raises
     ------
@@ -96,7 +95,7 @@ def attended(work: Callable[[], T], halt: Halt, ending: Ending) -> T:
     try:
         task.start()
         while not task.ended.wait(LOOK):
-            pass  # a signal that another thread was given is heard only between two looks
+            pass  # a wait without timeout would miss a signal that another thread was given
     except BaseException as error:  # noqa: BLE001 - what a handler of signals raises is anything
         try:
             line = _stopped(task, halt, ending, wording)
@@ -107,7 +106,7 @@ def attended(work: Callable[[], T], halt: Halt, ending: Ending) -> T:
 
 
 def _first(error: BaseException) -> BaseException:
-    """Return what broke off a wait; a second signal leaves RuntimeError of the wait's own lock."""
+    """Return what interrupted a wait; a second signal leaves a RuntimeError of the wait's lock."""
     met = error.__context__
     while type(error) is RuntimeError and met is not None:
         if not isinstance(met, Exception):
@@ -117,12 +116,12 @@ def _first(error: BaseException) -> BaseException:
 
 
 def require_going(run_id: str, halt: Halt) -> None:
-    """Begin nothing for somebody who is gone.
+    """Refuse to begin a run after its program was interrupted.
 
     Raises
     ------
     RunStoppedError
-        When the program was interrupted meanwhile.
+        When the program was interrupted.
     """
     if halt.abandoned:
         message = f"run {run_id!r} was stopped before it began; no row of it is loaded"
@@ -130,7 +129,7 @@ def require_going(run_id: str, halt: Halt) -> None:
 
 
 def _short(error: BaseException, line: str) -> BaseException:
-    """Return an error without the places where it was met, which are of no use to anybody."""
+    """Return an error without its traceback, which shows only where the wait was interrupted."""
     if not isinstance(error, KeyboardInterrupt):
         return error.with_traceback(None)
     short = KeyboardInterrupt(line) if line else KeyboardInterrupt()
@@ -140,13 +139,13 @@ def _short(error: BaseException, line: str) -> BaseException:
 
 @dataclass(slots=True)
 class _Task(Generic[T]):
-    """Some work in a thread of its own."""
+    """Some work in its own thread."""
 
     work: Callable[[], T]
     halt: Halt
     ended: threading.Event = field(default_factory=threading.Event)
     thread: int = 0
-    """Which it is, once it has begun."""
+    """Its identifier, once it has begun."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _result: list[T] = field(default_factory=list)
     _error: BaseException | None = None
@@ -185,7 +184,7 @@ class _Task(Generic[T]):
 
 
 def _stopped(task: _Task[Any], halt: Halt, ending: Ending, wording: Wording | None) -> str:
-    """Stop some work and return the line that tells of it; a second Ctrl-C changes nothing."""
+    """Stop some work and return its report; a second Ctrl-C changes nothing."""
     command = None if wording is None else wording.command
     lines: list[str] = []
     with _undisturbed():
@@ -198,7 +197,7 @@ def _stopped(task: _Task[Any], halt: Halt, ending: Ending, wording: Wording | No
         closer.join(LIMIT)
         line = lines[0] if lines else _unwritten(f"no answer within {LIMIT:.0f} s")
         if wording is None:
-            with contextlib.suppress(OSError, ValueError):  # nobody sees it any more
+            with contextlib.suppress(OSError, ValueError):  # stderr may be closed
                 sys.stderr.write(f"{line}\n")
                 sys.stderr.flush()
     return line
@@ -209,14 +208,14 @@ def _closed(
 ) -> str:
     halt.abandon()
     deadline = time.monotonic() + LIMIT / 2
-    with contextlib.suppress(Exception):  # it may not be entered yet; once more below
+    with contextlib.suppress(Exception):  # it may not be entered yet; called again below
         ending.stop()
     while not task.ended.wait(LOOK) and time.monotonic() < deadline:
         halt.break_off()
-    task.interrupt()  # what computes for ever, and is no function that was broken off
+    task.interrupt()  # computes on, and was not broken off as a user's function
     try:
         ending.stop()
-        return ending.told(command)
+        return ending.report(command)
     except Exception as error:  # noqa: BLE001 - some line is always better than none
         return _unwritten(f"{type(error).__name__}")
 
@@ -230,9 +229,9 @@ def _unwritten(why: str) -> str:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Hear no second Ctrl-C; a process that SIGTERM ends at once still is.
+    """Ignore a second Ctrl-C; a default SIGTERM still ends the process.
 
-    What else comes meanwhile is raised again at the end, for whoever waits for it.
+    Other signals that have a handler are raised again at the end.
     """
     before = {}
     heard: set[int] = set()

@@ -1,4 +1,4 @@
-"""What a field of a job may hold, as its user gives it and as a ledger keeps it. Pure."""
+"""The kinds of a job's fields: how values are checked, and how a ledger stores them. Pure."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def _unchanged(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobField:
-    """What there is to know of a field of a job, or of all fields of a kind."""
+    """How a field of a job, or all fields of a kind, are checked, stored and digested."""
 
     refusal: Callable[[Any], str] = lambda _: ""
-    """What to say of a value, behind the field's name, that no run could use; else nothing."""
+    """Returns the message, after the field's name, for a value that no run can use; else empty."""
     canonical: Callable[[Any], Any] = _unchanged
     """From a value as it was given to that of a checked job."""
     read: Callable[[Stored, str], object] | None = None
-    """Refuses what a ledger's record holds under the name and this library never wrote there;
-    None: a record does not hold the field, or not by itself."""
+    """Refuses a value in a ledger's record that this library never wrote there; None: the record
+    does not hold the field, or not by itself."""
     written: Callable[[Any], Any] = _unchanged
-    """From the value to what the record holds of it."""
+    """From the value to the one in the record."""
     digested: Callable[[Any], Any] = _unchanged
-    """From the value to what the job's digest is made of."""
+    """From the value to the one in the job's digest."""
     key: tuple[str, ...] = ()
-    """Section and attribute of a job file's model that say it."""
+    """Section and attribute of the job file's model."""
     digest: int = 0
     """Its place in the job's digest; 0: a job with another value is the same job. Ledgers hold
     digests, so a new field takes the next number, and no number ever changes."""
@@ -57,7 +57,7 @@ def metadata_of(kind: JobField, key: str = "", digest: int = 0) -> Mapping[str, 
 def declared(
     kind: JobField, default: Any, key: str = "", *, digest: int = 0, hidden: bool = False
 ) -> Any:
-    """Return a field of a kind that has a default; see :class:`JobField` for the rest."""
+    """Return a field of a kind that has a default; see :class:`JobField`."""
     return field(default=default, repr=not hidden, metadata=metadata_of(kind, key, digest))
 
 
@@ -118,7 +118,7 @@ def _of_chunk_size(value: Any) -> str:
 
 
 def is_chunk_size(value: object) -> bool:
-    """Return whether a value says how many rows a chunk is to have."""
+    """Return whether a value is a valid number of rows a chunk."""
     return value == AUTO if isinstance(value, str) else _is_whole(value, 1)
 
 
@@ -128,7 +128,7 @@ def _is_whole(value: Any, least: int) -> bool:
 
 
 def _as_count(value: object) -> str:
-    """Return how a number of rows is written that was given as a text or a float; or nothing."""
+    """Return a hint for a number of rows that was given as a text or a float; else empty."""
     text = str(value).strip().lower().replace("_", "").replace(",", "")
     factor = {"k": 1_000, "m": 1_000_000}.get(text[-1:], 1)
     try:
@@ -150,7 +150,7 @@ def _of_columns(value: Any) -> str:
 
 
 def _as_list(value: object) -> str:
-    """Return how names are written that were given otherwise; or nothing."""
+    """Return a hint for names that were given in another form; else empty."""
     if isinstance(value, str):
         names = [name.strip() for name in value.split(",")]
         return f"; write {names!r}" if len(value) <= LONGEST and all(names) else ""
@@ -171,7 +171,7 @@ def key_of(value: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def key(otherwise: str) -> JobField:
-    """Return the kind of a key; ``otherwise`` says what None stands for."""
+    """Return the kind of a key; ``otherwise`` describes None in messages."""
 
     def refusal(value: Any) -> str:
         good = value is None or isinstance(value, str) or _are_names(value)
@@ -229,7 +229,7 @@ OTHER_WORDS = {
     **dict.fromkeys(("numpy", "pandas", "nullable"), "numpy_nullable"),
     "arrow": "pyarrow",
 }
-"""What others call a word of ours."""
+"""Words of other tools, and the same in this library."""
 
 
 def one_of(literal: Any) -> JobField:
@@ -250,13 +250,13 @@ def one_of(literal: Any) -> JobField:
 
 
 CONNECTION = JobField()
-"""Checked where it is resolved; kept, where it has a name, by who resolved it."""
+"""Checked and stored where it is resolved."""
 FUNCTION = JobField(refusal=_of_function)
-"""Kept by its name, which :mod:`mapper_dask.ledger.stored_job` finds and imports."""
+"""Stored by its name, which :mod:`mapper_dask.ledger.stored_job` imports."""
 QUERY = JobField(refusal=_of_query, read=Stored.text, digested=str.strip)
 NAME = JobField(refusal=_of_name, read=Stored.text_or_none)
 TARGET = replace(NAME, read=Stored.text)
-"""There is none for a dry run only, and no ledger remembers those."""
+"""None only for a dry run, which is in no ledger."""
 RUN = replace(NAME, read=None)
 COLUMN = JobField(read=Stored.text_or_none)
 COLUMNS = JobField(

@@ -1,4 +1,4 @@
-"""The front door: one object that runs jobs, and looks after the runs it has begun."""
+"""The library's entry point: an object that runs jobs, and manages their runs."""
 
 from __future__ import annotations
 
@@ -51,45 +51,46 @@ from mapper_dask.workers.engines import LoopEngine, Workers
 class ParallelProcessor:
     """Moves the result of a query through a pandas function into a table.
 
-    What is left out, or None, is as the settings have it: see :mod:`mapper_dask.settings`. The
-    values named here are those of the packaged ``mapper-dask.yaml``.
+    An argument that is omitted, or None, has the settings' value: see :mod:`mapper_dask.settings`.
+    The defaults named here are those of the packaged ``mapper-dask.yaml``.
 
     Parameters
     ----------
     max_workers
-        Worker processes to use; where nobody says, all cores but one, at least 1. With a client,
-        how many of its threads to keep busy; where nobody says, all.
+        Worker processes to use; by default all cores but one, at least 1. With a client, how many
+        of its threads to keep busy; by default all.
     chunk_size
-        Rows wanted a chunk, 50 000; ``"auto"`` for as many as make about 32 MB. It is for
+        Rows wanted a chunk, 50 000; ``"auto"`` for about 32 MB. It is used by
         ``process_mapper_job``: a :class:`~mapper_dask.MapperJob` has its own.
     enable_parallel
         True. False runs the chunks one after the other in this process.
     client
-        A Dask client to use. Without one the session's current client is used, else a cluster of
-        processes on this machine is started for each run and closed after it. A single worker, or
-        a job that fits one chunk, needs no cluster and runs in this process.
+        A Dask client to use. Without one, the session's current client is used, else each run
+        starts a cluster of processes on this machine, and closes it at its end. A single worker,
+        or a job that fits one chunk, needs no cluster and runs in this process.
     scheduler_address
-        A Dask scheduler to connect to, such as ``tcp://host:8786``. With a client it is the
-        client's.
+        A Dask scheduler to connect to, such as ``tcp://host:8786``. With a client, the client's
+        scheduler is used.
     retries
-        Attempts at a chunk whose error may pass, 10. One that gets no connection does not count.
+        Attempts at a chunk whose error is transient, 10. One that gets no connection does not
+        count.
     lock_timeout
         Seconds an attempt waits for a lock in the target, 30. A worker that froze while it held a
         chunk is found after that time, and its session ended.
     on_failure
-        ``"raise"``: a run that has failed, was cancelled or left chunks behind raises
-        :class:`~mapper_dask.RunFailedError`, whose ``result`` has all counts; so a script that does
-        not look ends with an error. ``"return"``: its result is returned; look at ``succeeded``.
+        ``"raise"``: a run that has failed, was cancelled or has chunks left raises
+        :class:`~mapper_dask.RunFailedError`, whose ``result`` has all counts. ``"return"``: its
+        result is returned; check ``succeeded``.
     progress
         True to show progress, False not to, None to show it on a terminal or in a notebook; or a
         function that takes each :class:`~mapper_dask.RunEvent`, or an object with methods of
-        :class:`~mapper_dask.Progress`; or a list of such. A hook is called in the thread of the
-        run, between two chunks. What it raises is logged, once, and changes nothing of the run.
+        :class:`~mapper_dask.Progress`; or a list of such. A hook is called in the run's thread,
+        between two chunks. Its exceptions are logged, once, and do not affect the run.
     budget
-        The connections its runs may hold, such as ``Budget(limit=20)``; processors whose jobs run
-        at a time may share one. None: one of its own.
+        The connections its runs may hold, such as ``Budget(limit=20)``; processors that run jobs
+        at the same time may share one. None: its own.
     settings
-        What :func:`mapper_dask.settings.resolve` returned, such as with a job file's. None: they
+        The result of :func:`mapper_dask.settings.resolve`, such as with a job file's. None: they
         are resolved here.
 
     Raises
@@ -182,11 +183,11 @@ class ParallelProcessor:
         Raises
         ------
         RunFailedError
-            When chunks failed; its ``result`` is what would have been returned.
+            When chunks failed; it has the ``result``.
         ConfigurationError
-            What was wrong, before a row moved.
+            When the job cannot be used. No row was moved.
         DatabaseError
-            What a database answered before a row moved: unreachable, or bad SQL.
+            When a database is unreachable or refuses the SQL. No row was moved.
         """
         arguments.require_known(options, MapperJob.__dataclass_fields__)
         return self.run(
@@ -203,41 +204,40 @@ class ParallelProcessor:
 
     @without_frames
     def run(self, job: MapperJob, *, plan: Plan | None = None) -> ParallelProcessingResult:
-        """Run one job, or go on with it when the target's ledger knows its ``run_id``.
+        """Run one job, or resume it if the target's ledger has its ``run_id``.
 
         Parameters
         ----------
         job
             What to move.
         plan
-            A plan made of this job before, or the path of one that was saved: exactly its chunks
-            are run. None: it is planned now.
+            An earlier plan of this job, or the path of a saved one: exactly its chunks are run.
+            None: the job is planned now.
 
         Raises
         ------
         RunFailedError
             When chunks failed, unless ``on_failure="return"``.
         FingerprintError
-            When the job, or the columns of its query, are not what was planned.
+            When the job, or the columns of its query, differ from the plan's.
         """
         return Coordinator(self.options, required_job(job), Halt(), plan).run()
 
     def start(self, job: MapperJob, *, plan: Plan | None = None) -> RunHandle:
         """Begin a job in the background and return at once; see :class:`RunHandle`.
 
-        In a coroutine, ``await processor.start(job)`` is its result.
-
-        What is wrong with it, or failed it, is raised by the handle's ``result()``.
+        In a coroutine, ``await processor.start(job)`` is its result. Errors are raised by the
+        handle's ``result()``.
         """
         return begin(self.options, required_job(job), plan)
 
     @without_frames
     def prepare(self, job: MapperJob) -> tuple[ChunkPlan, ChunkProcessor]:
-        """Return a job's plan, checked, and what processes its chunks here, one by one.
+        """Return a job's plan, checked, and a processor of single chunks in this process.
 
-        For a look at a single chunk: ``processor.process_chunk(plan.chunks[3])``. The run is
-        entered in the target's ledger, so what is loaded this way counts, and ``resume`` with the
-        result's run does the rest. Chunks are read without a common snapshot.
+        To examine a single chunk: ``processor.process_chunk(plan.chunks[3])``. The run is entered
+        in the target's ledger, so the chunk counts as loaded, and ``resume`` with the result's run
+        loads the others. Chunks are read without a common snapshot.
         """
         given = named(resolved(job).evolve(consistent=False))
         kept = keep_snapshot(given.source, consistent=False)
@@ -265,20 +265,20 @@ class ParallelProcessor:
         Parameters
         ----------
         run_id
-            As the result, the log and the ledger name it.
+            The run's name in its result, the log and the ledger.
         target_conn
-            Where the rows go, and the ledger is.
+            The target, which has the ledger.
         source_conn, transformation_logic
-            Needed when the run's own were not stored: a connection with a password, a function
-            that cannot be imported.
+            Needed if the run's own were not stored: a connection with a password, a function that
+            cannot be imported.
         reject_limit
-            Another limit for the whole run, when it stopped at the one it had.
+            Another limit for the whole run, after it stopped at its own.
         job
-            The job as it was begun: then nothing of what is read and called comes from the ledger.
-            None: all of it does, which is refused where others can write the ledger.
+            The job as it was begun: then no query and no function is taken from the ledger. None:
+            they are, which is refused if others can write the ledger.
         trust_ledger
-            True to take it from there nonetheless: whoever may write the ledger decides what is
-            read then, with your rights.
+            True to take them from such a ledger nonetheless: then anybody with the right to write
+            it decides what is read with your rights.
 
         Raises
         ------
@@ -287,9 +287,9 @@ class ParallelProcessor:
         RunNotFoundError
             When the ledger has no such run.
         ConfigurationError
-            When what is needed is not given, or belongs to another job.
+            When a needed argument is missing, or belongs to another job.
         LedgerError
-            When what the ledger holds of the run cannot be used, or may be somebody else's word.
+            When the ledger's record of the run cannot be used, or others could have written it.
         """
         recall = Recall(source_conn, transformation_logic, job, trust_ledger)
         found, stored = recall.of(run_id, target_conn)
@@ -299,18 +299,18 @@ class ParallelProcessor:
 
     @without_frames
     def cancel(self, run_id: str, *, target_conn: Any, source_conn: Any = None) -> None:
-        """Stop a run of this or another process at once; ``resume`` goes on with it.
+        """Stop a run of this or another process at once; ``resume`` finishes it.
 
         The sessions that read and load its chunks are ended; once this returns, nothing of it can
-        commit. Workers stay alive. A run that has ended already stays as it is.
+        commit. Workers stay alive. A run that has ended does not change.
 
         Parameters
         ----------
         run_id, target_conn
             As for ``resume``.
         source_conn
-            Needed to break off reading at once, when the run's own was not stored, or others than
-            you can write the ledger that names it.
+            Needed to break off reading at once, if the run's own was not stored, or others can
+            write the ledger.
 
         Raises
         ------
@@ -321,11 +321,10 @@ class ParallelProcessor:
         stored_runs.cancel(target, source_named(target, run_id, source_conn), run_id)
 
     def discard(self, run_id: str, *, target_conn: Any) -> None:
-        """Forget a run: stop it, drop the rows it has staged, remove it from the ledger.
+        """Stop a run, drop the rows it has staged, and remove it from the ledger.
 
-        So are the files of its rows, where its query was read once, if they are on this machine.
-
-        What it has loaded into its target stays there, and nobody can tell any more that it did.
+        If its query was read once, the files of its rows on this machine are removed, too. Rows
+        that it has loaded stay in the target, and no record of that remains.
 
         Raises
         ------
@@ -336,7 +335,7 @@ class ParallelProcessor:
         remove_of(self.spool_parent, run_id)
 
     def rejects(self, run_id: str, *, target_conn: Any) -> pd.DataFrame:
-        """Return the rows a run has set aside.
+        """Return the rejected rows of a run.
 
         Returns
         -------
@@ -362,12 +361,12 @@ class ParallelProcessor:
         job: MapperJob | None = None,
         trust_ledger: bool = False,
     ) -> RetryResult:
-        """Try the rows that a run has set aside again, each once.
+        """Try each rejected row of a run again, once.
 
-        What the function raised at goes through it again, as it is now; so does what it marked,
-        read anew from the source by its key. What the conversion or the database refused is what
-        the function had returned, and goes to the target as it stands. A row that is refused again
-        stays, with the new reason.
+        A row at which the function raised passes the function again, as it is now; so does a row
+        that it marked, which is read again from the source by its key. A row that the conversion
+        or the database refused is loaded as the function returned it. A row that is refused again
+        stays rejected, with the new reason.
 
         Parameters
         ----------
@@ -379,7 +378,7 @@ class ParallelProcessor:
         RunNotFoundError
             When the ledger has no such run.
         ConfigurationError
-            When the run has not ended, or a later one has written over its rows.
+            When the run has not ended, or a later one has overwritten its rows.
         """
         recall = Recall(source_conn, transformation_logic, job, trust_ledger)
         return retry(*recall.of(run_id, target_conn), self.retry_policy)
@@ -397,11 +396,11 @@ class ParallelProcessor:
         job: MapperJob | None = None,
         trust_ledger: bool = False,
     ) -> Reconciliation:
-        """Count a run's rows once more, chunk by chunk: in source, ledger and target.
+        """Count a run's rows again, chunk by chunk: in source, ledger and target.
 
-        The source is counted in the run's snapshot while that lives, else as it is now, so rows
-        that were written since show as differences. In the target a chunk's rows are counted where
-        its range of keys tells them: without a function, by a key that is a number or a time.
+        The source is counted in the run's snapshot while that exists, else as it is now, so rows
+        that were written since show as differences. In the target a chunk's rows are counted if
+        its range of keys identifies them: without a function, by a key that is a number or a time.
 
         Parameters
         ----------
@@ -410,17 +409,17 @@ class ParallelProcessor:
         checksum
             Compare the contents too, in any order; for runs without a function.
         repair
-            Load the chunks that differ anew. Rows that are shown to be the run's are deleted
-            first, and no others; where that can't be told, it is refused.
+            Load the chunks that differ again. Rows that are proved to be the run's are deleted
+            first, and no others; if that cannot be proved, the repair is refused.
 
         Raises
         ------
         RunNotFoundError
             When the ledger has no such run.
         ConfigurationError
-            When this run does not allow what is asked for.
+            When the run cannot be checked or repaired in this way.
         RunFailedError
-            When a chunk that was taken back could not be loaded anew; ``resume`` does it.
+            When a chunk whose rows were deleted could not be loaded again; ``resume`` does it.
         """
         recall = Recall(source_conn, transformation_logic, job, trust_ledger, counts=True)
         found, stored = recall.of(run_id, target_conn)
@@ -439,7 +438,7 @@ class ParallelProcessor:
     def _process_sequential(
         self, task: ChunkTask, chunks: Sequence[Chunk]
     ) -> Generator[ChunkResult]:
-        """Yield what became of each chunk, in order, by the function the workers call."""
+        """Yield the result of each chunk, in order, by the function the workers call."""
         return LoopEngine().results(task, chunks)
 
     def _aggregate_results(

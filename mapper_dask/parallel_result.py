@@ -19,7 +19,7 @@ ERRORS_SHOWN = 3
 NOT_BEGUN = ChunkResult(-1, ChunkState.UNASSIGNED)
 
 
-def _told(chunk: ChunkResult) -> str:
+def _failure(chunk: ChunkResult) -> str:
     return f"chunk {chunk.chunk_id} {chunk.bounds}: {chunk.error}"
 
 
@@ -102,7 +102,7 @@ class ParallelProcessingResult:
         """The run's error, and a text for each failed chunk: its id, its bounds and its error."""
         whole = () if self.error is None else (self.error,)
         failed = [c for c in self.chunk_results if c.error]
-        return (*whole, *map(_told, failed))
+        return (*whole, *map(_failure, failed))
 
     @property
     def rows_per_second(self) -> float:
@@ -129,7 +129,7 @@ class ParallelProcessingResult:
     @property
     def needs_another_job(self) -> bool:
         """Whether its query or an option must be changed, which makes it another run."""
-        return self.error is None and not self.succeeded and self._telling().of_the_job
+        return self.error is None and not self.succeeded and self._first_failed().of_the_job
 
     @property
     def _remedy(self) -> str:
@@ -144,21 +144,21 @@ class ParallelProcessingResult:
     @property
     def cause(self) -> BaseException | None:
         """The first exception of the user's function; None for a result read from a ledger."""
-        raised = None if self.error is not None else self._telling().raised
+        raised = None if self.error is not None else self._first_failed().raised
         return None if raised is None else raised.revived()
 
-    def _telling(self) -> ChunkResult:
+    def _first_failed(self) -> ChunkResult:
         """Return the first failed chunk with an exception, else the first failed chunk."""
         failed = [c for c in self.chunk_results if c.error] or [NOT_BEGUN]
         return next((c for c in failed if c.raised is not None), failed[0])
 
     def _first(self) -> tuple[str, BaseException | None]:
         """Return a failure as a text, and its cause; only one of them has the user's lines."""
-        chunk, cause = self._telling(), self.cause
+        chunk, cause = self._first_failed(), self.cause
         if cause is None or chunk.raised is None:
             return (self.errors[0] if self.errors else "not begun"), None
         where = f" ({chunk.raised.place})" if chunk.raised.place else ""
-        return f"{_told(chunk).partition(TRACEBACK)[0]}{where}", cause
+        return f"{_failure(chunk).partition(TRACEBACK)[0]}{where}", cause
 
     def to_frame(self) -> pd.DataFrame:
         """Return the chunk results as a pandas frame, one row a chunk."""

@@ -32,7 +32,7 @@ class Raised:
     """An exception as it is sent."""
 
     links: tuple[PickledError, ...]
-    """It, then what led to it."""
+    """The exception, then those that led to it."""
 
     @property
     def place(self) -> str:

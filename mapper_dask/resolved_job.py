@@ -1,4 +1,4 @@
-"""A job whose connections are known: what plans, checks, runs and flows are made from."""
+"""A valid job with its connections, the input of plans, checks, runs and flows."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mapper_dask.mapper_job import MapperJob, required_job
 
 @dataclass(frozen=True, slots=True)
 class ResolvedJob:
-    """A valid job, and the references its connections stand for; made by :func:`resolved`."""
+    """A valid job with the references to its connections; made by :func:`resolved`."""
 
     job: MapperJob
     source: ConnectionRef
     target: ConnectionRef | None
-    """None for a dry run, which is in no ledger either."""
+    """None for a dry run, which is in no ledger."""
 
     @property
     def run_id(self) -> str:
@@ -26,7 +26,7 @@ class ResolvedJob:
     @property
     def loads_into(self) -> ConnectionRef:
         """The target of a job that is no dry run."""
-        assert self.target is not None  # noqa: S101 - whoever asks has made sure of it
+        assert self.target is not None  # noqa: S101 - callers have checked it
         return self.target
 
     def evolve(self, **changes: Any) -> Self:
@@ -35,7 +35,7 @@ class ResolvedJob:
 
 
 def resolved(job: object) -> ResolvedJob:
-    """Return a job that was checked, with its connections.
+    """Return a valid job with its connections.
 
     Raises
     ------

@@ -91,7 +91,7 @@ class FunctionText:
 
 
 Code = Mapping[tuple[str, int], FunctionText]
-"""By the name of a function, and the number of its first line."""
+"""By a function's name and the number of its first line."""
 
 NO_CODE: Code = {}
 

@@ -24,30 +24,30 @@ def of_query(
         Returns the catalogue's remedy for missing rights.
     """
     code = str(error.sqlstate)
-    if _is_told(error) or error.details.get(OF_TARGET):
+    if _is_explained(error) or error.details.get(OF_TARGET):
         return error
     remedy = asked(error) if dialect.is_denied(code) else dialect.advice(code)
     if not remedy:
         return error
     said = str(error.details.get("said", ""))
-    return _told(error, "source_sql", f"source_sql: {said}; {remedy}")
+    return _explained(error, "source_sql", f"source_sql: {said}; {remedy}")
 
 
 def is_duplicate(error: DatabaseError, dialect: Dialect) -> bool:
     """Return whether a target refused a row for its key, and the error is not explained yet."""
-    return _is_untold_of_target(error) and dialect.is_duplicate(str(error.sqlstate))
+    return _is_unexplained_of_target(error) and dialect.is_duplicate(str(error.sqlstate))
 
 
 def is_denied(error: DatabaseError, dialect: Dialect) -> bool:
     """Return whether a target refused a load for a missing right, not explained yet."""
-    return _is_untold_of_target(error) and dialect.is_denied(str(error.sqlstate))
+    return _is_unexplained_of_target(error) and dialect.is_denied(str(error.sqlstate))
 
 
 def of_right(error: DatabaseError, statements: list[str]) -> DatabaseError:
     """Return what to grant for a load that was refused."""
     said = str(error.details.get("said", ""))
     remedy = f"let somebody who may grant it run: {'; '.join(statements)}"
-    return _told(error, "target_conn", f"target_conn: {said}; {remedy}")
+    return _explained(error, "target_conn", f"target_conn: {said}; {remedy}")
 
 
 def of_duplicate(error: DatabaseError, table: TargetTable, key: tuple[str, ...]) -> DatabaseError:
@@ -63,7 +63,7 @@ def of_duplicate(error: DatabaseError, table: TargetTable, key: tuple[str, ...])
     said, keys = str(error.details.get("said", "")), table.unique_keys
     key = key or (keys[0] if len(keys) == 1 else ())
     of_key = f" ({', '.join(key)})" if key else ""
-    return _told(
+    return _explained(
         error,
         "write_disposition",
         f"target_table {table.quoted}: {said}{of_key}; a row with that key is there already, or "
@@ -89,7 +89,7 @@ def _twice_in_query(
     merged = set(table.staged_key)
     if merged and set(key or table.staged_key) == merged:
         names = ", ".join(table.staged_key)
-        return _told(
+        return _explained(
             error,
             "newest_by",
             f"newest_by: several rows of the query have the same {names}, and a merge takes one of "
@@ -98,13 +98,13 @@ def _twice_in_query(
         )
     if key:
         names = ", ".join(key)
-        return _told(
+        return _explained(
             error,
             "source_sql",
             f"source_sql: the same {names} comes twice in the query, and is unique in target_table "
             f"{table.quoted}: give a query with each {names} once, or {APART}",
         )
-    return _told(
+    return _explained(
         error,
         "source_sql",
         f"source_sql: a row comes twice in the query, by a unique key of target_table "
@@ -112,13 +112,13 @@ def _twice_in_query(
     )
 
 
-def _is_untold_of_target(error: DatabaseError) -> bool:
-    return not _is_told(error) and bool(error.details.get(OF_TARGET))
+def _is_unexplained_of_target(error: DatabaseError) -> bool:
+    return not _is_explained(error) and bool(error.details.get(OF_TARGET))
 
 
-def _is_told(error: DatabaseError) -> bool:
+def _is_explained(error: DatabaseError) -> bool:
     return error.transient or "field" in error.details or type(error) is not DatabaseError
 
 
-def _told(error: DatabaseError, field: str, message: str) -> DatabaseError:
+def _explained(error: DatabaseError, field: str, message: str) -> DatabaseError:
     return DatabaseError(f"{message} [{error.sqlstate}]", **{**error.details, "field": field})

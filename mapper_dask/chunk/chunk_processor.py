@@ -28,7 +28,7 @@ from mapper_dask.chunk.load import (
 )
 from mapper_dask.chunk.reading import BufferedChunk, ChunkReader, reading_of
 from mapper_dask.chunk.refused_row import of_row
-from mapper_dask.chunk.rows import refused_by_target, through, with_chunk
+from mapper_dask.chunk.rows import process_batch, refused_by_target, with_chunk
 from mapper_dask.chunk.spooled import SpooledReading
 from mapper_dask.chunk.task import ChunkTask, LoadTask
 from mapper_dask.connections.pool import close_idle
@@ -263,7 +263,7 @@ class ChunkProcessor:
             return self._committed(attempt, fill)
 
     def _accounted(self, target: TargetSession, attempt: _Attempt) -> ChunkResult:
-        """Enter the rows that were set aside, and the counts, in the chunk's transaction.
+        """Record the rejected rows and the counts in the chunk's transaction.
 
         The rows are sent, so the target is locked: its definition is the one they were sent to.
         """
@@ -300,16 +300,16 @@ class ChunkProcessor:
             del rows  # not held beside what became of them
             if not encoded.rows.num_rows:
                 continue
-            room = self.task.reject_limit - len(attempt.rejects)
+            most = self.task.reject_limit - len(attempt.rejects)
             table, sent = with_chunk(self._load.table, encoded.rows, attempt.chunk.chunk_id)
-            done = target.session.load_skipping_refused(table, sent, room)
+            done = target.session.load_skipping_refused(table, sent, most)
             attempt.loaded += done.rows
             attempt.rejects += refused_by_target(self.task, encoded.rows, dict(done.refused))
 
     def _load_whole(
         self, batches: Iterator[pa.Table], target: TargetSession, attempt: _Attempt
     ) -> None:
-        """Load every row, or raise; all of them are there when what is deferred has happened."""
+        """Load every row, or raise; after that, deferred constraints and triggers are executed."""
         table = self._load.table
         watch = target.session.watch(table)
         for rows in batches:
@@ -322,7 +322,7 @@ class ChunkProcessor:
     def _prepared(self, rows: pa.Table, attempt: _Attempt) -> Encoded:
         """Return rows after the function, ready to load, and count them."""
         attempt.read += rows.num_rows
-        batch = through(self.task, rows, self.task.reject_limit - len(attempt.rejects))
+        batch = process_batch(self.task, rows, self.task.reject_limit - len(attempt.rejects))
         attempt.out += batch.out
         attempt.rejects += batch.rejects
         self._note_losses(batch.encoded, rows, attempt)

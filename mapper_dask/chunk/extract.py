@@ -46,7 +46,7 @@ def source_session(task: ReadTask, chunk: Chunk) -> Iterator[SourceSession]:
     SnapshotLostError
         When the snapshot's keeper is gone and the chunk cannot be read without it.
     """
-    with _told(task), open_source(task.source) as session:
+    with _naming_the_blocker(task), open_source(task.source) as session:
         snapshot = _begin(session, task, f"{task.tag}:{chunk.chunk_id}" if task.tag else "")
         dialect = session.dialect
         query = dialect.as_of(opened_query(task.query, dialect.literal), snapshot)
@@ -54,7 +54,7 @@ def source_session(task: ReadTask, chunk: Chunk) -> Iterator[SourceSession]:
 
 
 @contextlib.contextmanager
-def _told(task: ReadTask) -> Iterator[None]:
+def _naming_the_blocker(task: ReadTask) -> Iterator[None]:
     """Name the session that blocks a read which waits for a lock behind the run's own snapshot.
 
     Raises
@@ -77,16 +77,16 @@ def _told(task: ReadTask) -> Iterator[None]:
 
 
 def _in_the_way(task: ReadTask) -> str:
-    """Return who waits for the run's keeper; the session that has failed is not there to ask it."""
+    """Return who waits for the run's keeper, by a new session, since the failed one is gone."""
     try:
         with open_source(task.source) as session:
             return session.waits_for_keeper(keeper_name(task.tag))
-    except DatabaseError:  # what was met first is told then
+    except DatabaseError:  # the first error is raised then
         return ""
 
 
 def _remedy(task: ReadTask, error: DatabaseError) -> str:
-    """Return what to grant for a read that was refused: a function met it, or it was revoked."""
+    """Return the grants for a refused read: needed within a function, or revoked since."""
     with contextlib.suppress(DatabaseError), open_source(task.source) as session:
         return remedy_of(session, task.query.sql, error)
     return ""

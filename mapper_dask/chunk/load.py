@@ -120,7 +120,7 @@ class LoadsAside:
 
 @contextlib.contextmanager
 def loads_aside(task: LoadTask, chunk_id: int) -> Iterator[LoadsAside]:
-    """Lend a connection whose direct path loads are gone at the end, whatever became of them."""
+    """Lend a connection whose direct path tables are dropped at the end in any case."""
     with _session(task, f"{session_tag(task.run_id)}:{chunk_id}") as target:
         loads = LoadsAside(target.session, asides_of(task.run_id), [])
         try:

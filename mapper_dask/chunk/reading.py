@@ -19,7 +19,7 @@ from mapper_dask.chunk.extract import read_batches, source_session
 from mapper_dask.chunk.task import ReadTask
 from mapper_dask.parallel_models import Chunk
 
-ROOM = 4
+TIMES_FREE = 4
 """A chunk is read ahead if so many times the bytes of the one before it are free: besides it,
 memory holds that one, the function's result, and what is being sent."""
 
@@ -71,7 +71,7 @@ class ChunkReader:
         self.snapshot: str | None = None
         """The snapshot that is read, once the first rows are here."""
         name = f"mapper-dask-read-{chunk.chunk_id}"
-        # In the context of who reads: what halts that, breaks this off.
+        # In the caller's context, so that halting the caller breaks this off, too.
         read = contextvars.copy_context().run
         threading.Thread(target=read, args=(self._read,), name=name, daemon=True).start()
 
@@ -228,15 +228,15 @@ def read_ahead(task: ReadTask, chunk: Chunk, size: int) -> None:
     """
     key = _key(task, chunk)
     with _lock:
-        if key in _ahead or not _has_room(size, task.memory_limit):
+        if key in _ahead or not _is_free(size, task.memory_limit):
             return
         _ahead[key] = ChunkReader(task, chunk)
 
 
-def _has_room(size: int, limit: int | None) -> bool:
-    if _idle_share() < IDLE or psutil.virtual_memory().available < ROOM * size:
+def _is_free(size: int, limit: int | None) -> bool:
+    if _idle_share() < IDLE or psutil.virtual_memory().available < TIMES_FREE * size:
         return False
-    return not limit or psutil.Process().memory_info().rss + ROOM * size < SHARE * limit
+    return not limit or psutil.Process().memory_info().rss + TIMES_FREE * size < SHARE * limit
 
 
 def _idle_share() -> float:

@@ -1,4 +1,4 @@
-"""One batch of rows: through the function, into the target's types, or rejected."""
+"""Processes one batch of rows: function, conversion to the target's types, rejection."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 import pyarrow as pa
 
-from mapper_dask.chunk import bisect as sieve
-from mapper_dask.chunk import extract, transform
+from mapper_dask.chunk import bisect, extract, transform
 from mapper_dask.chunk.encode import Encoded, encode_frame, encode_table
 from mapper_dask.chunk.task import ChunkTask
 from mapper_dask.errors import EncodeError, RejectLimitError, TransformError
@@ -28,12 +27,12 @@ class Batch:
     rejects: tuple[Reject, ...] = ()
 
 
-def through(task: ChunkTask, rows: pa.Table, room: int) -> Batch:
+def process_batch(task: ChunkTask, rows: pa.Table, most: int) -> Batch:
     """Return a batch ready to load, with its rejected rows.
 
     Parameters
     ----------
-    room
+    most
         Rows that may still be rejected in this chunk.
 
     Raises
@@ -41,20 +40,20 @@ def through(task: ChunkTask, rows: pa.Table, room: int) -> Batch:
     TransformError, SchemaDriftError, EncodeError
         When the batch is refused, and not because of single rows, or none may be rejected.
     RejectLimitError
-        When more rows would be rejected than ``room`` allows.
+        When more rows would be rejected than ``most`` allows.
     """
     if task.function is None:
-        return _unchanged(task, rows, room)
+        return _unchanged(task, rows, most)
     if not rows.num_rows:  # an empty range, no NULL key: nothing for a function to look at
         return _nothing(task)
-    frame, refused = _transformed(task, rows, room)
+    frame, refused = _transformed(task, rows, most)
     if frame is None:
-        _require_room(refused, room)
+        _require_within(refused, most)
         return replace(_nothing(task), out=len(refused), rejects=tuple(refused))
     out = len(frame) + len(refused)
     frame, marked = rejects.split_marked(frame)
     refused += rejects.as_rejects("transform", marked, task.keys)
-    _require_room(refused, room)
+    _require_within(refused, most)
     if task.load is None:
         return Batch(Encoded(rows, ()), out, tuple(refused))
     frame = transform.in_expected_order(frame, task.load.expected)
@@ -62,12 +61,12 @@ def through(task: ChunkTask, rows: pa.Table, room: int) -> Batch:
     try:
         encoded = encode_frame(frame, task.load.table, as_text=as_text)
     except EncodeError:
-        most = room - len(refused)
-        if most <= 0:
+        left = most - len(refused)
+        if left <= 0:
             raise
-        bad = sieve.refused_in_frame(frame, task.load.table, as_text=as_text, most=most)
+        bad = bisect.refused_in_frame(frame, task.load.table, as_text=as_text, most=left)
         refused += _encode_rejects(bad, frame, task)
-        kept = sieve.without(frame, bad, len(frame))
+        kept = bisect.without(frame, bad, len(frame))
         encoded = encode_frame(kept, task.load.table, as_text=as_text)
     return Batch(encoded, out, tuple(refused))
 
@@ -82,7 +81,7 @@ def _nothing(task: ChunkTask) -> Batch:
 
 
 def _transformed(
-    task: ChunkTask, rows: pa.Table, room: int
+    task: ChunkTask, rows: pa.Table, most: int
 ) -> tuple[pd.DataFrame | None, list[Reject]]:
     """Return what the function makes of the rows at which it does not raise, and the others.
 
@@ -95,22 +94,22 @@ def _transformed(
     try:
         return transform.apply(function, frame, task.code), []
     except TransformError as error:
-        if room <= 0 or "raised" not in error.details:
+        if most <= 0 or "raised" not in error.details:
             raise
         whole = error
     frame = transform.to_frame(rows, task.read.query.columns, task.dtype_backend)
     try:
-        bad = sieve.refused_by_function(function, frame, room)
+        bad = bisect.refused_by_function(function, frame, most)
     except RejectLimitError as beyond:  # more likely the function's fault than the rows'
         message = f"{beyond.message}\nWith all rows, {whole.message}"
         raise RejectLimitError(message, origin=whole.details.get("origin")) from None
-    passed = sieve.without(frame, bad, len(frame))
+    passed = bisect.without(frame, bad, len(frame))
     kept = transform.apply(function, passed, task.code) if len(passed) else None
     named = [(why, rows.slice(place, 1).to_pylist()[0]) for place, why in sorted(bad.items())]
     return kept, rejects.as_rejects("transform", named, task.keys)
 
 
-def _unchanged(task: ChunkTask, rows: pa.Table, room: int) -> Batch:
+def _unchanged(task: ChunkTask, rows: pa.Table, most: int) -> Batch:
     if task.load is None:
         return Batch(Encoded(rows, ()), rows.num_rows)
     columns, table = task.read.query.columns, task.load.table
@@ -118,12 +117,12 @@ def _unchanged(task: ChunkTask, rows: pa.Table, room: int) -> Batch:
     try:
         return Batch(encode_table(rows, table, columns, as_text=as_text), rows.num_rows)
     except EncodeError:
-        if room <= 0:
+        if most <= 0:
             raise
-    bad = sieve.refused_in_table(rows, table, columns, as_text=as_text, most=room)
+    bad = bisect.refused_in_table(rows, table, columns, as_text=as_text, most=most)
     named = [(why, rows.slice(place, 1).to_pylist()[0]) for place, why in sorted(bad.items())]
     refused = rejects.as_rejects("encode", named, task.keys)
-    kept = sieve.without(rows, bad, rows.num_rows)
+    kept = bisect.without(rows, bad, rows.num_rows)
     encoded = encode_table(kept, table, columns, as_text=as_text)
     return Batch(encoded, rows.num_rows, tuple(refused))
 
@@ -134,11 +133,11 @@ def _encode_rejects(bad: dict[int, str], frame: pd.DataFrame, task: ChunkTask) -
     return rejects.as_rejects("encode", named, task.keys)
 
 
-def _require_room(refused: list[Reject], room: int) -> None:
-    if len(refused) > room:
+def _require_within(refused: list[Reject], most: int) -> None:
+    if len(refused) > most:
         message = (
             f"reject_limit: {counted(len(refused), 'row')} of this chunk refused by the function, "
-            f"and room for {room} is left; give a greater one, also to resume. First: "
+            f"and room for {most} is left; give a greater one, also to resume. First: "
             f"{refused[0].reason}"
         )
         raise RejectLimitError(message, field="reject_limit")
@@ -147,7 +146,7 @@ def _require_room(refused: list[Reject], room: int) -> None:
 def refused_by_target(task: ChunkTask, rows: pa.Table, refused: dict[int, str]) -> list[Reject]:
     """Return the rows the database refused as rejects."""
     places = sorted(refused)
-    sent = sieve.taken(rows, places).to_pylist()
+    sent = bisect.taken(rows, places).to_pylist()
     named = zip((refused[place] for place in places), sent, strict=True)
     return rejects.as_rejects("load", named, task.keys)
 
@@ -157,12 +156,12 @@ def with_chunk(table: TargetTable, rows: pa.Table, chunk_id: int) -> tuple[Targe
 
     It is needed at publication, when the target may refuse some of them.
     """
-    told = table.chunk_column
-    if told is None:
+    column = table.chunk_column
+    if column is None:
         return table, rows
-    value = pa.scalar(chunk_id, told.arrow)
-    rows = rows.append_column(told.name, pa.repeat(value, rows.num_rows))
-    return replace(table, columns=(*table.columns, told)), rows
+    value = pa.scalar(chunk_id, column.arrow)
+    rows = rows.append_column(column.name, pa.repeat(value, rows.num_rows))
+    return replace(table, columns=(*table.columns, column)), rows
 
 
 def _as_text(task: ChunkTask, rows: pa.Table) -> dict[str, Column]:

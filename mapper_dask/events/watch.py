@@ -100,7 +100,7 @@ def hooks_for(progress: ProgressOptions) -> Iterator[Any]:
 
 
 @dataclass(slots=True)
-class Watch:
+class RunWatch:
     """Logs the events of one run and calls its hooks; a context around the whole run.
 
     A hook that raises does not end the run: its chunk is committed by then. The error is logged
@@ -112,9 +112,9 @@ class Watch:
     run_id: str | None = None
     """The run's name, as soon as it has one."""
     entering: bool = False
-    """Whether this process may have entered the run in the ledger, or let it go on."""
+    """Whether this process may have entered or resumed the run in the ledger."""
     began: float = field(default_factory=time.time)
-    """When the job was first looked at; seconds since 1970."""
+    """When the job was begun; seconds since 1970."""
     _hooks: list[Any] = field(default_factory=list)
     _complained: set[int] = field(default_factory=set)
     _started: RunStarted | None = None

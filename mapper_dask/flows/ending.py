@@ -36,7 +36,7 @@ class FlowEnding:
         with contextlib.suppress(RunNotFoundError):
             stop(self.ledger, self.flow, why="the flow was interrupted")
 
-    def told(self, command: Callable[[str], str] | None) -> str:
+    def report(self, command: Callable[[str], str] | None) -> str:
         """Return one line: its progress, and the command that resumes it."""
         try:
             stored = self.ledger.find()

@@ -198,7 +198,7 @@ class ExecutionEngine:
             except BaseException as error:
                 course.cancel(error)
                 raise
-        return judged(_told(course.result(time.perf_counter() - started)), self.on_failure)
+        return judged(_logged(course.result(time.perf_counter() - started)), self.on_failure)
 
     @without_frames
     def resume(
@@ -362,7 +362,7 @@ def ledger_of(flow: Flow) -> ConnectionRef:
     raise ConfigurationError(message, field="ledger_conn")
 
 
-def _told(result: FlowResult) -> FlowResult:
+def _logged(result: FlowResult) -> FlowResult:
     """Log how a flow ended."""
     log_flow_event(
         "flow_succeeded" if result.succeeded else "flow_failed",

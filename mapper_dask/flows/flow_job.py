@@ -61,7 +61,7 @@ class Means:
             ),
         )
 
-    def tell(self, result: FlowJobResult) -> None:
+    def log_end(self, result: FlowJobResult) -> None:
         """Log how a job ended."""
         log_flow_event(
             f"job_{result.state.value.lower()}",
@@ -142,7 +142,7 @@ class JobThread:
             result = replace(result, state=state, error=str(error))
             if self._stays(error):
                 self._put_back()
-                self._means.tell(result)
+                self._means.log_end(result)
                 return result
         except BaseException:
             self._note_interruption()
@@ -150,7 +150,7 @@ class JobThread:
         if stored.state is JobState.SUCCEEDED and result.state is JobState.SUCCEEDED:
             return replace(result, seconds=stored.seconds)  # it was done before
         self._note_end(result, outcome)
-        self._means.tell(result)
+        self._means.log_end(result)
         return result
 
     def _stays(self, error: MapperError) -> bool:
@@ -189,7 +189,7 @@ class JobThread:
             watermarks.require_held(self._job, self._means.ledger.run_id, stored)
         except MapperError as error:
             result = replace(from_ledger(stored), state=JobState.FAILED, error=str(error))
-            self._means.tell(result)
+            self._means.log_end(result)
             return result
         return None
 

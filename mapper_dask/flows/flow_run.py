@@ -94,4 +94,4 @@ class Course:
         self._schedule.end(result.name, result.state)
         if note:
             self._means.ledger.end_job(result.name, result.state, result.error)
-            self._means.tell(result)
+            self._means.log_end(result)

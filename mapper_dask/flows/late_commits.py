@@ -83,7 +83,7 @@ def settled(
     high = read.floor
     if len(starts) == len(left):
         high = _below(read, top, [*dict.fromkeys(starts), *bounds])
-    return Mark(high, (*notes, _told(left, incremental, high, read.floor)))
+    return Mark(high, (*notes, _note(left, incremental, high, read.floor)))
 
 
 def _below(read: Range, top: str, bounds: Sequence[str]) -> str | None:
@@ -132,7 +132,7 @@ def _names(transactions: Sequence[Transaction]) -> str:
     return f"{named} and {more:,} more" if more > 0 else named
 
 
-def _told(
+def _note(
     left: Sequence[Transaction], incremental: Incremental, high: str | None, floor: str | None
 ) -> str:
     rows = "no new row is read yet" if high == floor else "only rows below them are read"

@@ -21,8 +21,8 @@ class Schedule:
 
     def ready(self) -> list[FlowJob]:
         """Return the jobs that may begin now, and count them as begun."""
-        room = self.limit - len(self.begun - set(self.ended))
-        free = [job for job in self._waiting() if self._may_begin(job)][: max(room, 0)]
+        more = self.limit - len(self.begun - set(self.ended))
+        free = [job for job in self._waiting() if self._may_begin(job)][: max(more, 0)]
         self.begun.update(job.name for job in free)
         return free
 

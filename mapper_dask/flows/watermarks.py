@@ -55,7 +55,7 @@ ENDLESS = frozenset({"infinity", "-infinity", "nan"})
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class WindowReading:
     """The rows that a job reads in this run."""
 
     sql: str
@@ -82,7 +82,7 @@ def opened(
     ledger: FlowLedger,
     stored: StoredJob,
     sleep: Callable[[float], Any] = time.sleep,
-) -> Reading:
+) -> WindowReading:
     """Return what a job reads: its run's own window again, or a new one.
 
     Parameters
@@ -100,9 +100,9 @@ def opened(
     """
     incremental = job.incremental
     if incremental is None:
-        return Reading(job.job.source_sql, None, None)
+        return WindowReading(job.job.source_sql, None, None)
     if stored.state is JobState.SUCCEEDED and (sql := _read_already(job, stored)):
-        return Reading(sql, stored.low, stored.high, stored.notes)
+        return WindowReading(sql, stored.low, stored.high, stored.notes)
     with looking(job, incremental, ledger.run_id) as seen:
         if stored.opening is None:
             require_values(job, seen)
@@ -111,7 +111,7 @@ def opened(
         sql = seen.marks.window(
             seen.sql, seen.column, stored.low, stored.high, nulls=nulls, edge=stored.edge
         )
-        return Reading(seen.opened.sealed(sql), stored.low, stored.high, stored.notes)
+        return WindowReading(seen.opened.sealed(sql), stored.low, stored.high, stored.notes)
 
 
 def _read_already(job: FlowJob, stored: StoredJob) -> str | None:
@@ -324,7 +324,7 @@ def _enter(
 
 
 def _settle(tables: FlowTables, job: FlowJob, window: Window, run_id: str) -> None:
-    """Note what became of a window that another run has left open."""
+    """Record the outcome of a window that another run has left open."""
     state = _verdict(job, window)
     if state is JobState.DISCARDED:
         state = _given_up(job, window)
@@ -376,7 +376,7 @@ def _verdict(job: FlowJob, window: Window) -> JobState | None:
 
 
 def _given_up(job: FlowJob, window: Window) -> JobState:
-    """Drop what a window's run has staged, unless it has been published in this moment."""
+    """Drop what a window's run has staged, unless it was published meanwhile."""
     ledger = RunLedger(resolved(job.job).loads_into, window.run_id)
     with contextlib.suppress(RunNotFoundError):
         stored_runs.require_known(ledger)

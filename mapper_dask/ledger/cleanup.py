@@ -89,7 +89,7 @@ def every_run(target: ConnectionRef) -> list[RunSummary]:
 def _summary(row: Sequence[Any]) -> RunSummary:
     run_id, state, target, disposition, *rest = row
     if disposition is None and target:  # all of the JSON, of a database that cannot look into it
-        target, disposition = _told_by(target)
+        target, disposition = _from_plan(target)
     staging, started, ended, *counts, last, now = rest
     chunks, done, failed, read, loaded, rejected = counts
     return RunSummary(
@@ -122,7 +122,7 @@ def chunk_times(target: ConnectionRef, run_id: str) -> dict[int, tuple[float, fl
     }
 
 
-def _told_by(plan: str) -> tuple[str | None, str | None]:
+def _from_plan(plan: str) -> tuple[str | None, str | None]:
     """Return target and disposition from a plan; None where one is not a text."""
     found: list[Any] = [None, None]
     with suppress(ValueError, RecursionError, AttributeError):
@@ -197,7 +197,7 @@ def clean(
 
 
 def _stale_flows(target: ConnectionRef, seconds: float, *, unfinished: bool) -> tuple[str, ...]:
-    """Return the runs of flows that may go: the last that an incremental job builds on may not."""
+    """Return the runs of flows that may be removed: not the last one of an incremental job."""
     with _session(target) as ledger:
         if not FlowTables(ledger.store).exists():
             return ()

@@ -28,7 +28,7 @@ from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
 from mapper_dask.schema.facts import TableMark, TargetTable
 
 
-class Standing(enum.Enum):
+class RowsState(enum.Enum):
     """How far the ledger's account of a run's rows can be trusted."""
 
     UNTOUCHED = "UNTOUCHED"
@@ -47,7 +47,7 @@ class Standing(enum.Enum):
 class Verdict:
     """The findings of one check of a run's rows."""
 
-    standing: Standing
+    state: RowsState
     loaded: int
     """Rows according to the ledger."""
     found: int | None = None
@@ -62,12 +62,12 @@ class Verdict:
     @property
     def holds(self) -> bool:
         """Whether the ledger's account may be reported as it is."""
-        return self.standing in (Standing.UNTOUCHED, Standing.PROVED, Standing.PLAUSIBLE)
+        return self.state in (RowsState.UNTOUCHED, RowsState.PROVED, RowsState.PLAUSIBLE)
 
     @property
     def note(self) -> str:
         """A note that a report must add to it; empty where it is proved."""
-        if self.standing is not Standing.PLAUSIBLE:
+        if self.state is not RowsState.PLAUSIBLE:
             return ""
         return (
             f"{self.seen}; {self.found:,} rows are there that can be this run's {self.loaded:,}, "
@@ -95,7 +95,7 @@ def still_there(target: ConnectionRef, stored: StoredRun) -> Verdict:
 
 
 def caveats(target: ConnectionRef, table: TargetTable) -> tuple[str, ...]:
-    """Return what a plan must say of how long its target keeps rows, and of its session."""
+    """Return a plan's notes on the durability of its target's rows, and on its session."""
     with open_target(target, "target_conn") as session:
         changed = session.changed_to_load(table.columns)
         mark = session.evidence.mark(table.schema, table.name)
@@ -126,12 +126,12 @@ def require_still_there(target: ConnectionRef, stored: StoredRun) -> Verdict:
 
 def gone(stored: StoredRun, verdict: Verdict) -> RowsGoneError:
     """Return the error that describes the missing rows of a run."""
-    return RowsGoneError(_told(stored, verdict), field="run_id", run_id=stored.run_id)
+    return RowsGoneError(_explanation(stored, verdict), field="run_id", run_id=stored.run_id)
 
 
 def accepted(ledger: RunLedger, stored: StoredRun, verdict: Verdict) -> StoredRun:
     """Record where a run's rows were found again; return the run with that note."""
-    if verdict.mark is None or (verdict.standing is Standing.UNTOUCHED and verdict.loaded):
+    if verdict.mark is None or (verdict.state is RowsState.UNTOUCHED and verdict.loaded):
         return stored
     ledger.accept(verdict.mark, verdict.note)
     if not verdict.note or verdict.note in stored.notes:
@@ -139,9 +139,9 @@ def accepted(ledger: RunLedger, stored: StoredRun, verdict: Verdict) -> StoredRu
     return replace(stored, notes=(*stored.notes, verdict.note))
 
 
-def _told(stored: StoredRun, verdict: Verdict) -> str:
+def _explanation(stored: StoredRun, verdict: Verdict) -> str:
     head = f"run {stored.run_id!r} is not claimed: {verdict.seen}"
-    if verdict.standing is Standing.UNKNOWN:
+    if verdict.state is RowsState.UNKNOWN:
         return (
             f"{head}, and this login may not count whether its {verdict.loaded:,} rows are there. "
             "GRANT it SELECT on the table, or use a new run_id"
@@ -188,11 +188,11 @@ class _Look:
         if table is not None:
             now = self.target.evidence.mark(table.schema, table.name)
         if not loaded:
-            return Verdict(Standing.UNTOUCHED, 0, mark=now)
+            return Verdict(RowsState.UNTOUCHED, 0, mark=now)
         if table is None or now is None:
-            return Verdict(Standing.GONE, loaded, 0, f"its table {self._name} is not there")
+            return Verdict(RowsState.GONE, loaded, 0, f"its table {self._name} is not there")
         if noted.mark == now and now.steady:
-            return Verdict(Standing.UNTOUCHED, loaded, mark=now)
+            return Verdict(RowsState.UNTOUCHED, loaded, mark=now)
         return self._counted(table, noted, now, loaded)
 
     @property
@@ -200,7 +200,7 @@ class _Look:
         return str(self.stored.plan.target)
 
     def _table(self, noted: StoredEvidence) -> TargetTable | None:
-        """Return the table that holds the rows; its name is looked up, never run."""
+        """Return the table that holds the rows; its name is looked up, never run as SQL."""
         job, publication = self.stored.plan.job, self.stored.plan.publication
         if publication is not None and not noted.succeeded:
             schema, name = publication.schema, staging_of(self.stored.run_id)
@@ -220,16 +220,16 @@ class _Look:
         except DatabaseError as error:
             if error.transient:
                 raise
-            standing = Standing.UNTOUCHED if noted.mark is None else Standing.UNKNOWN
-            return Verdict(standing, loaded, None, seen, now, noted.mark != now)
+            state = RowsState.UNTOUCHED if noted.mark is None else RowsState.UNKNOWN
+            return Verdict(state, loaded, None, seen, now, noted.mark != now)
         if own is not None and count.own == loaded:
-            return Verdict(Standing.PROVED, loaded, loaded, seen, now)
+            return Verdict(RowsState.PROVED, loaded, loaded, seen, now)
         possible = count.rows - count.others
-        standing = Standing.PLAUSIBLE if possible >= loaded else Standing.GONE
-        return Verdict(standing, loaded, possible, seen, now)
+        state = RowsState.PLAUSIBLE if possible >= loaded else RowsState.GONE
+        return Verdict(state, loaded, possible, seen, now)
 
     def _others(self, now: TableMark) -> list[int]:
-        """Return the transactions whose rows are shown to be other runs'."""
+        """Return the transactions whose rows are proved to be other runs'."""
         if not self.ledger.is_current():
             return []
         found = self.ledger.others(self.stored.run_id, now.cluster)

@@ -62,10 +62,10 @@ class TargetTables:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceTables(TargetTables):
-    """The part of the ledger that tells rows apart. The caller commits."""
+    """The part of the ledger that identifies rows of runs. The caller commits."""
 
     def upgrade(self) -> None:
-        """Give tables of an earlier library the columns that evidence stands in.
+        """Add the columns for evidence to tables of an earlier version of the library.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class EvidenceTables(TargetTables):
             self.store.run("ledger_upgrade")
 
     def is_current(self) -> bool:
-        """Return whether the tables have the columns that evidence stands in."""
+        """Return whether the tables have the columns for evidence."""
         return not self._lacking()
 
     def _lacking(self) -> list[tuple[Any, ...]]:
@@ -92,12 +92,12 @@ class EvidenceTables(TargetTables):
         return json.dumps(value, ensure_ascii=self.target.dialect.capabilities.json_in_ascii)
 
     def note_table(self, run_id: str, schema: str, name: str) -> None:
-        """Remember what the table is stored in that takes a run's rows."""
+        """Record the storage of the table that receives a run's rows."""
         mark = self.target.evidence.mark(schema, name)
         self.note_mark(run_id, mark)
 
     def accept(self, run_id: str, mark: TableMark) -> None:
-        """Remember another mark, of a table in which a run's rows were found again.
+        """Record another mark, of a table in which a run's rows were found again.
 
         In another server's data the numbers of its transactions mean nothing: they are forgotten.
         """
@@ -108,7 +108,7 @@ class EvidenceTables(TargetTables):
         self.note_mark(run_id, mark)
 
     def note_mark(self, run_id: str, mark: TableMark | None) -> None:
-        """Remember that a run's rows are where this mark is."""
+        """Record that a run's rows are in the table of this mark."""
         stored = None if mark is None else self._as_json(asdict(mark))
         self.store.run("ledger_mark", {"run_id": run_id, "mark": stored, "published": None})
 
@@ -138,7 +138,7 @@ class EvidenceTables(TargetTables):
         self.store.run("ledger_mark", values)
 
     def of(self, run_id: str) -> StoredEvidence:
-        """Return what is remembered of a run."""
+        """Return the evidence of a run."""
         if not self.is_current():
             [(_, loaded)] = self.store.run("ledger_totals", {"run_id": run_id})
             [(state,)] = self.store.run("ledger_state", {"run_id": run_id})

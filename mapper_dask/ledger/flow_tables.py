@@ -1,7 +1,7 @@
 """The ledger's tables of flows: their jobs, and the windows of incremental ones.
 
-Each job's own run stands in its target's ledger, which alone knows what is committed; here stands
-what holds them together. The caller commits.
+Each job's own run is in its target's ledger, which alone knows what is committed; these tables
+connect those runs. The caller commits.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class FlowTables:
     store: Store
 
     def create(self) -> None:
-        """Create the tables where they are missing; needs no right to create where they stand.
+        """Create the tables if they are missing; if not, no right to create is needed.
 
         Raises
         ------
@@ -175,7 +175,7 @@ class FlowTables:
         self.store.run("ledger_flow_upgrade")
 
     def exists(self) -> bool:
-        """Return whether the tables stand."""
+        """Return whether the tables exist."""
         return bool(self.store.run("ledger_flow_exists")[0][0])
 
     def open(
@@ -193,14 +193,14 @@ class FlowTables:
         return self.find(run_id)
 
     def lock(self, name: str) -> None:
-        """Keep other coordinators of a flow from the same, until this transaction ends.
+        """Lock a flow's run against other coordinators until this transaction ends.
 
         The run must have been entered, and committed, before.
         """
         self.store.run("ledger_flow_lock", {"name": name})
 
-    def go_on(self, run_id: str, jobs: Sequence[str]) -> list[StoredJob]:
-        """Let a run's jobs wait for their turn, but for those that are done.
+    def resume(self, run_id: str, jobs: Sequence[str]) -> list[StoredJob]:
+        """Reset a run's jobs to waiting, except those that are done.
 
         Returns all of them in their state before. A run all of whose jobs are done stays as it is:
         there may be nothing left to do, or its resumption may be refused.
@@ -251,7 +251,7 @@ class FlowTables:
         return [_stored_flow(row) for row in rows]
 
     def _readable(self) -> bool:
-        """Return whether the tables stand, with all the columns that are read here."""
+        """Return whether the tables exist, with all the columns that are read here."""
         if not self.exists():
             return False
         self.upgrade()
@@ -268,7 +268,7 @@ class FlowTables:
         self.store.run("ledger_flow_state", values)
 
     def begin_job(self, run_id: str, job: str, job_run_id: str | None) -> None:
-        """Note that a job begins, under what name in its target's ledger."""
+        """Record that a job begins, and the name of its run in its target's ledger."""
         values = {"flow_run_id": run_id, "job": job, "run_id": job_run_id}
         self.store.run("ledger_flow_begin_job", values)
 
@@ -339,12 +339,12 @@ class FlowTables:
         self.store.run("ledger_flow_open_window", values)
 
     def note_held(self, run_id: str, job: str, held: str | None) -> None:
-        """Note what the target held when a job's window had been read to its end."""
+        """Record what the target held when a job's window had been read to its end."""
         values = {"flow_run_id": run_id, "job": job, "held": held}
         self.store.run("ledger_flow_held", values)
 
     def rewind(self, name: str, job: StoredJob, held: str | None, note: str) -> None:
-        """Let a job's next window begin where one began: what it has read counts as not read."""
+        """Rewind a job to the beginning of a window: what it has read since counts as not read."""
         values = {
             "name": name,
             "job": job.name,
@@ -356,7 +356,7 @@ class FlowTables:
         self.store.run("ledger_flow_rewind", values)
 
     def settle(self, window: Window, job: str, state: JobState, note: str | None) -> bool:
-        """Say what became of a window another run left; False when that one goes on meanwhile."""
+        """Record the outcome of a window that another run left; False if that one was resumed."""
         values = {
             "flow_run_id": window.flow_run_id,
             "job": job,
@@ -367,7 +367,7 @@ class FlowTables:
         return bool(self.store.run("ledger_flow_settle", values))
 
     def discard(self, run_id: str) -> None:
-        """Give up a run: what it has not done, it never will; what it has, stays noted."""
+        """Discard a run: what it has not done, it never will; what it has done stays recorded."""
         self.store.run("ledger_flow_discard", {"flow_run_id": run_id})
         self.set_state(run_id, FlowState.DISCARDED)
 

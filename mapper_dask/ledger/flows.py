@@ -60,7 +60,7 @@ class FlowLedger:
         raise AssertionError  # pragma: no cover - attempts return or raise
 
     def _locked(self, ledger: FlowTables) -> StoredFlow:
-        """Return the run as it stays until this transaction ends: other coordinators wait."""
+        """Lock the run until this transaction ends, so that other coordinators wait; return it."""
         ledger.lock(ledger.find(self.run_id).name)
         return ledger.find(self.run_id)
 
@@ -76,8 +76,8 @@ class FlowLedger:
         return reference(given.get(job.name) or self.conn, "target_conn")
 
     def prepare(self) -> None:
-        """Make the tables where they are missing."""
-        with self._session() as ledger:  # once: a wrong address should be told at once
+        """Create the tables if they are missing."""
+        with self._session() as ledger:  # not retried: a wrong address should fail at once
             ledger.create()
 
     def open(self, flow: Flow) -> dict[str, StoredJob]:
@@ -96,11 +96,11 @@ class FlowLedger:
         )
         _require_same(flow, stored)
 
-        def go_on(ledger: FlowTables) -> Sequence[StoredJob]:
+        def resume(ledger: FlowTables) -> Sequence[StoredJob]:
             ledger.lock(flow.name)
-            return ledger.go_on(self.run_id, names)
+            return ledger.resume(self.run_id, names)
 
-        return {job.name: job for job in self.call(go_on)}
+        return {job.name: job for job in self.call(resume)}
 
     def find(self) -> StoredFlow:
         """Return the run as it is stored."""
@@ -121,7 +121,7 @@ class FlowLedger:
         """
 
         def begin(ledger: FlowTables) -> None:
-            _require_going(self._locked(ledger))  # who cancels it later sees the job
+            _require_going(self._locked(ledger))  # a later cancel sees the job
             ledger.begin_job(self.run_id, job, run_id)
 
         self.call(begin)

@@ -18,7 +18,7 @@ from mapper_dask.dialects.opening import open_target
 from mapper_dask.dialects.watermarks import Holdings
 from mapper_dask.errors import DatabaseError, RowsGoneError
 from mapper_dask.flow import FlowJob
-from mapper_dask.ledger.evidence import Standing, Verdict, still_there
+from mapper_dask.ledger.evidence import RowsState, Verdict, still_there
 from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.naming import session_tag
 from mapper_dask.resolved_job import resolved
@@ -182,7 +182,7 @@ def _compared(
         _refuse(job, read, f"{target.table.quoted} is empty; {read.rows:,} rows were loaded")
     column, held = target.column, held or _expected(job, read)
     if column is None or held is None or held.greatest is None:
-        if verdict is not None and verdict.standing is Standing.PLAUSIBLE:
+        if verdict is not None and verdict.state is RowsState.PLAUSIBLE:
             _refuse(job, read, verdict.note)
         return ()
     replaced = verdict is not None and bool(verdict.seen)
@@ -219,7 +219,7 @@ def _expected(job: FlowJob, read: Read) -> Held | None:
 
 
 def _ask(job: FlowJob, question: Any) -> Any:
-    """Return what a question about a job's target is answered; None where there is no table."""
+    """Return the answer to a query about a job's target; None where there is no table."""
     name = job.incremental.column if job.incremental else ""
     with open_target(resolved(job.job).loads_into, "target_conn") as target:
         table = target.target_table(job.job.target_schema, str(job.job.target_table))

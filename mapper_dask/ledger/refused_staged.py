@@ -21,7 +21,7 @@ XID = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class RefusedStaged:
     """Rows of a publication on their way into the table of rejects."""
 
     ledger: RunTables
@@ -29,7 +29,7 @@ class Aside:
     publication: Publication
     written: Written
 
-    def set_aside(self) -> None:
+    def reject(self) -> None:
         """Move the staged rows that the target refuses into the table of rejects.
 
         Raises
@@ -41,14 +41,14 @@ class Aside:
         """
         target, values = self.ledger.target, {"run_id": self.run_id}
         [(before,)] = target.run("ledger_rejected", values)
-        room = max(0, self.publication.reject_limit - before)
+        most = max(0, self.publication.reject_limit - before)
         staged = target.staged_rows
-        refused = staged.refused(self.publication, room)
+        refused = staged.refused(self.publication, most)
         places = list(refused)
         if not places:
             return
         for chunk_id, rows in self._by_chunk(staged.read(self.publication, places)):
-            self._set_aside(chunk_id, [(refused[row.place], row.values) for row in rows])
+            self._reject(chunk_id, [(refused[row.place], row.values) for row in rows])
         removed = staged.remove(self.publication, places)
         if removed != len(places):
             message = f"{len(places)} staged rows are refused, {removed} could be taken out"
@@ -73,7 +73,7 @@ class Aside:
         chunks = self.ledger.evidence.of(self.run_id).chunks
         return {number & XID: load.chunk_id for load in chunks for number in load.loads or ()}
 
-    def _set_aside(self, chunk_id: int, refused: list[tuple[str, Mapping[str, Any]]]) -> None:
+    def _reject(self, chunk_id: int, refused: list[tuple[str, Mapping[str, Any]]]) -> None:
         limit = self.publication.reject_limit
         self.ledger.reject(self.run_id, chunk_id, self.written(refused), limit)
         counts = {"run_id": self.run_id, "chunk_id": chunk_id, "refused": len(refused)}
@@ -86,8 +86,8 @@ def publish_apart(
     ledger: RunTables, run_id: str, publication: Publication, chunks: int, written: Written
 ) -> RunState:
     """End a run as ``RunTables.publish`` does, but for the rows that the target refuses."""
-    aside = Aside(ledger, run_id, publication, written)
-    return ledger.publish(run_id, publication, chunks, aside.set_aside)
+    aside = RefusedStaged(ledger, run_id, publication, written)
+    return ledger.publish(run_id, publication, chunks, aside.reject)
 
 
 def refused_again(

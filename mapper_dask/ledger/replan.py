@@ -12,7 +12,7 @@ from mapper_dask.ledger.run_tables import RunTables
 from mapper_dask.parallel_models import Chunk, ChunkState
 
 
-def read_anew(
+def restart_with_chunks(
     ledger: RunTables,
     run_id: str,
     snapshot: str | None,
@@ -84,7 +84,7 @@ def take_chunks(
 
 
 def withdraw(ledger: RunTables, run_id: str) -> bool:
-    """Forget a run of which no chunk has begun; return False when it stays as it is."""
+    """Delete a run of which no chunk has begun; return False if one has."""
     if _held(ledger, run_id) is not RunState.RUNNING:
         return False
     if any(r.state is not ChunkState.UNASSIGNED for _, r in ledger.chunks(run_id)):
@@ -94,7 +94,7 @@ def withdraw(ledger: RunTables, run_id: str) -> bool:
 
 
 def _held(ledger: RunTables, run_id: str) -> RunState:
-    """Return a run's state, which stays so until this transaction ends."""
+    """Lock a run until this transaction ends; return its state."""
     held = ledger.store.run("ledger_hold_run", {"run_id": run_id})
     if not held:
         raise lost(run_id)

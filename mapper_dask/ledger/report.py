@@ -21,8 +21,8 @@ def fold(
 ) -> ParallelProcessingResult:
     """Return the sum of chunk results, given in any order."""
     ordered = tuple(sorted(results, key=lambda result: result.chunk_id))
-    told = (note for result in ordered for note in result.warnings)
-    notes = dict.fromkeys([*warnings, *told, *snapshot_notes(ordered)])
+    of_chunks = (note for result in ordered for note in result.warnings)
+    notes = dict.fromkeys([*warnings, *of_chunks, *snapshot_notes(ordered)])
     return ParallelProcessingResult(
         chunk_results=ordered,
         run_id=run_id,
@@ -73,8 +73,8 @@ def with_errors(known: Iterable[ChunkResult], seen: Iterable[ChunkResult]) -> li
 
     These have errors that no worker could enter there, and exceptions of the user's function.
     """
-    told = {result.chunk_id: result for result in seen if result.error}
-    return [_with_error(result, told.get(result.chunk_id)) for result in known]
+    reported = {result.chunk_id: result for result in seen if result.error}
+    return [_with_error(result, reported.get(result.chunk_id)) for result in known]
 
 
 def unsaid(known: Sequence[ChunkResult], seen: Iterable[ChunkResult]) -> str | None:
@@ -90,9 +90,9 @@ def unsaid(known: Sequence[ChunkResult], seen: Iterable[ChunkResult]) -> str | N
     return next((result.error for result in seen if result.error), stopped)
 
 
-def _with_error(result: ChunkResult, told: ChunkResult | None) -> ChunkResult:
-    if result.succeeded or told is None:
+def _with_error(result: ChunkResult, reported: ChunkResult | None) -> ChunkResult:
+    if result.succeeded or reported is None:
         return result
     if not result.error:
-        return told
-    return replace(result, raised=told.raised, of_the_job=told.of_the_job)
+        return reported
+    return replace(result, raised=reported.raised, of_the_job=reported.of_the_job)

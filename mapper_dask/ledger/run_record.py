@@ -52,7 +52,7 @@ class StoredPlan:
     publication: StoredPublication | None = None
     """Where rows wait, None where they do not."""
     target_columns: object = None
-    """What the target was; looked at by who resumes the run."""
+    """What the target was when the run began; compared when the run is resumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +79,4 @@ class StoredRun:
     staging: str | None = None
     """Name of its staging table, unquoted; None where rows are loaded directly."""
     notes: tuple[str, ...] = ()
-    """What every report of it says."""
+    """Notes for every report of it."""

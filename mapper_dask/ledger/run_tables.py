@@ -56,11 +56,11 @@ class RunTables(TargetTables):
 
     @property
     def evidence(self) -> EvidenceTables:
-        """The part of it that tells which rows are a run's."""
+        """The part of it that identifies a run's rows."""
         return EvidenceTables(self.target)
 
     def create(self) -> None:
-        """Create the tables where they are missing; needs no right to create where they stand.
+        """Create the tables if they are missing; if not, no right to create is needed.
 
         Tables of an earlier version of the library are upgraded.
         """
@@ -71,7 +71,7 @@ class RunTables(TargetTables):
         self.store.run("ledger_create")
 
     def require_creatable(self) -> bool:
-        """Return whether the tables are missing and can be made; False where they stand.
+        """Return whether the tables are missing and can be created; False if they exist.
 
         Raises
         ------
@@ -92,11 +92,11 @@ class RunTables(TargetTables):
         return True
 
     def exists(self) -> bool:
-        """Return whether the tables stand."""
+        """Return whether the tables exist."""
         return self.store.run("ledger_exists") == [(True,)]
 
     def open_run(self, run: NewRun, chunks: Sequence[Chunk]) -> bool:
-        """Enter a run and its chunks; return False when another coordinator has entered it."""
+        """Enter a run and its chunks; return False if another coordinator has entered it."""
         values = {
             "run_id": run.run_id,
             "fingerprint": run.fingerprint,
@@ -148,12 +148,12 @@ class RunTables(TargetTables):
         )
 
     def knows(self, run_id: str) -> bool:
-        """Return whether a run stands in the ledger, whatever stands there of it."""
+        """Return whether a run is in the ledger, even if its record cannot be read."""
         values = {"run_id": run_id}
         return self.exists() and bool(self.store.run("ledger_state", values))
 
     def require_kept(self, run_id: str) -> None:
-        """Make sure that the tables of a run under way still stand.
+        """Check that the tables of a run under way still exist.
 
         Raises
         ------
@@ -185,7 +185,7 @@ class RunTables(TargetTables):
         return not missing and self.find_run(run_id).state is RunState.SUCCEEDED
 
     def restart(self, run_id: str, snapshot: str | None, staging: str | None, note: str) -> bool:
-        """Forget what a run has staged, and let it run anew; return False when it was cancelled.
+        """Drop what a run has staged, and restart it; return False if it was cancelled.
 
         All of it in one transaction: rows of the two readings are never mixed.
         """
@@ -200,12 +200,12 @@ class RunTables(TargetTables):
         return True
 
     def chunks(self, run_id: str) -> list[tuple[Chunk, ChunkResult]]:
-        """Return every chunk of a run with what became of it, in the plan's order."""
+        """Return every chunk of a run with its result, in the plan's order."""
         rows = self.store.run("ledger_chunks", {"run_id": run_id})
         return [chunk_of(run_id, row) for row in rows]
 
     def assign(self, run_id: str, chunk_id: int, worker: str) -> int | None:
-        """Note that a worker begins a chunk; return which attempt it is, None when it is done.
+        """Record that a worker begins a chunk; return the attempt's number, None if it is done.
 
         Raises
         ------
@@ -224,7 +224,7 @@ class RunTables(TargetTables):
         return None
 
     def claim(self, run_id: str, chunk_id: int) -> bool:
-        """Hold a chunk until this transaction ends; return False when it is done already.
+        """Lock a chunk until this transaction ends; return False if it is done already.
 
         Raises
         ------
@@ -248,7 +248,7 @@ class RunTables(TargetTables):
             raise RunStoppedError(message, run_id=run_id, chunk_id=chunk_id)
 
     def reject(self, run_id: str, chunk_id: int, rejects: Sequence[Reject], limit: int) -> None:
-        """Set rows aside in the transaction that loads the others of their chunk.
+        """Store rejected rows, in the transaction that loads the others of their chunk.
 
         Chunks that do so commit one after the other, so that the limit of the run is exact.
 
@@ -269,7 +269,7 @@ class RunTables(TargetTables):
         self.store.run_each("ledger_reject", rows)
 
     def rejects(self, run_id: str) -> list[tuple[int, Reject]]:
-        """Return every row a run has set aside, with its chunk, in the plan's order."""
+        """Return every rejected row of a run, with its chunk, in the plan's order."""
         rows = self.store.run("ledger_rejects", {"run_id": run_id})
         return [
             (chunk_id, reject_of(run_id, stage, reason, key, row))
@@ -277,7 +277,7 @@ class RunTables(TargetTables):
         ]
 
     def rejects_of(self, run_id: str, chunk_id: int) -> list[Reject]:
-        """Return the rows one chunk has set aside."""
+        """Return the rejected rows of one chunk."""
         values = {"run_id": run_id, "chunk_id": chunk_id}
         return [
             reject_of(run_id, stage, reason, key, row)
@@ -285,7 +285,7 @@ class RunTables(TargetTables):
         ]
 
     def retried(self, run_id: str, chunk_id: int, loaded: int, still: Sequence[Reject]) -> None:
-        """Count rows as loaded that a chunk had set aside, and write down anew those that stay.
+        """Count rejected rows of a chunk as loaded, and store again those that remain.
 
         In the transaction that loads them, which has locked the chunk (see ``claim``).
 
@@ -367,7 +367,7 @@ class RunTables(TargetTables):
         return published
 
     def _require_same_target(self, publication: Publication) -> None:
-        """Refuse a target that was altered since; what publishes has locked it."""
+        """Refuse a target that was altered since; the publication has locked it."""
         if not publication.definition:
             return
         now = self.target.target_definition(publication.target)
@@ -376,7 +376,7 @@ class RunTables(TargetTables):
             raise TargetChangedError(message, field="target_table")
 
     def sweep(self, publication: Publication, seconds: float) -> list[str]:
-        """Drop the staging tables beside a target that no run will come back for; return them."""
+        """Drop the staging tables beside a target that no run will use again; return them."""
         values = {"schema": publication.schema, "seconds": seconds}
         stale = [name for (name,) in self.store.run("ledger_stale", values)]
         for name in stale:
@@ -428,7 +428,7 @@ class RunTables(TargetTables):
             raise LoadCountError(message, run_id=run_id, chunk_id=result.chunk_id)
 
     def fail(self, run_id: str, result: ChunkResult) -> None:
-        """Note why a chunk failed, unless another copy has committed it."""
+        """Record why a chunk failed, unless another copy has committed it."""
         self.store.run("ledger_fail", {**_counts(run_id, result), "error": result.error})
 
 

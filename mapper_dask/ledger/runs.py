@@ -14,7 +14,7 @@ from mapper_dask.errors import DatabaseError, LedgerError, RunNotFoundError
 from mapper_dask.ledger.records import state_of
 from mapper_dask.ledger.refused_staged import publish_apart
 from mapper_dask.ledger.rejects import as_rejects
-from mapper_dask.ledger.replan import read_anew, take_chunks, withdraw
+from mapper_dask.ledger.replan import restart_with_chunks, take_chunks, withdraw
 from mapper_dask.ledger.run_record import NewRun, RunState, StoredRun
 from mapper_dask.ledger.run_tables import RunTables
 from mapper_dask.ledger.staging import require_staged
@@ -61,7 +61,7 @@ class RunLedger:
     def find(self) -> StoredRun | None:
         """Return the run as it is stored, None when the ledger does not know it."""
         try:
-            # Once only: it is the first contact, and a wrong address should be told at once.
+            # Not retried: it is the first contact, and a wrong address should fail at once.
             return self._call(lambda ledger: ledger.find_run(self.run_id), number=1)
         except RunNotFoundError:
             return None
@@ -77,7 +77,7 @@ class RunLedger:
         return self._call(look, number=1)
 
     def is_known(self) -> bool:
-        """Return whether the ledger has the run, whatever stands there of it."""
+        """Return whether the ledger has the run, even if its record cannot be read."""
         return self._call(lambda ledger: ledger.knows(self.run_id), number=1)
 
     def open(
@@ -99,7 +99,7 @@ class RunLedger:
         def enter(ledger: RunTables) -> bool:
             ledger.create()
             with_run = ledger.target.dialect.capabilities.transactional_ddl
-            if publication is not None and not with_run:  # the run must not stand without it
+            if publication is not None and not with_run:  # the run must not exist without it
                 ledger.target.create_staging(publication)
             if not ledger.open_run(run, chunks):
                 return False
@@ -132,7 +132,7 @@ class RunLedger:
         self._call(reopen)
 
     def _waits(self, ledger: RunTables, publication: Publication) -> bool:
-        """Return whether rows wait; not once another coordinator has published all of them."""
+        """Return whether rows are staged; not once another coordinator has published them."""
         try:
             require_staged(ledger.target, self.run_id, publication)
         except LedgerError:
@@ -156,15 +156,15 @@ class RunLedger:
         self._call(lambda ledger: ledger.set_state(self.run_id, state))
 
     def restart(self, snapshot: str | None, staging: str | None, note: str) -> bool:
-        """Let a stopped run begin anew in another snapshot; False when it was cancelled."""
+        """Restart a stopped run in another snapshot; False if it was cancelled."""
         return self._call(lambda ledger: ledger.restart(self.run_id, snapshot, staging, note))
 
-    def read_anew(
+    def restart_with_chunks(
         self, snapshot: str | None, staging: str | None, note: str, chunks: Sequence[Chunk]
     ) -> bool:
         """Restart a stopped run with other chunks; False if it was cancelled."""
         return self._call(
-            lambda ledger: read_anew(ledger, self.run_id, snapshot, staging, note, chunks)
+            lambda ledger: restart_with_chunks(ledger, self.run_id, snapshot, staging, note, chunks)
         )
 
     def take_chunks(
@@ -176,7 +176,7 @@ class RunLedger:
         )
 
     def withdraw(self) -> bool:
-        """Forget the run if no chunk of it has begun; return whether it is forgotten."""
+        """Delete the run if no chunk of it has begun; return whether it was deleted."""
         return self._call(lambda ledger: withdraw(ledger, self.run_id))
 
     def stop(self, state: RunState) -> None:
@@ -233,15 +233,15 @@ class RunLedger:
         self._call(lambda ledger: ledger.forget(self.run_id))
 
     def chunks(self) -> list[tuple[Chunk, ChunkResult]]:
-        """Return every chunk with what became of it."""
+        """Return every chunk with its result."""
         return self._call(lambda ledger: ledger.chunks(self.run_id))
 
     def rejects(self) -> list[tuple[int, Reject]]:
-        """Return every row that was set aside, with its chunk."""
+        """Return every rejected row, with its chunk."""
         return self._call(lambda ledger: ledger.rejects(self.run_id))
 
     def note_failure(self, result: ChunkResult) -> None:
-        """Note a failure that the worker could not, because it died."""
+        """Record a failure that the worker could not record, because it died."""
         self._call(lambda ledger: ledger.fail(self.run_id, result))
 
     def _call(

@@ -20,7 +20,7 @@ def staging_of(run_id: str) -> str:
 
 
 def require_staged(target: Target, run_id: str, publication: Publication) -> None:
-    """Make sure that what is loaded into, and published, is the run's own staging table.
+    """Check that the table that is loaded and published is the run's own staging table.
 
     Raises
     ------
@@ -44,13 +44,13 @@ def require_staged(target: Target, run_id: str, publication: Publication) -> Non
 
 
 def drop_staged(target: Target, run_id: str) -> None:
-    """Drop the staging table of a run where it stands, whatever the ledger says of it."""
+    """Drop the staging table of a run if it exists, whatever the ledger's record of it."""
     quote = target.dialect.quote
     for schema, name, _ in _staged(target, run_id):
         target.drop_table(f"{quote(schema)}.{quote(name)}")
 
 
 def _staged(target: Target, run_id: str) -> list[tuple[str, str, bool]]:
-    """Return the staging tables of a run, as the catalogue knows them: mostly one."""
+    """Return the staging tables of a run from the catalogue: usually one."""
     rows = target.run("ledger_staged", {"staging": staging_of(run_id)})
     return [(str(schema), str(name), bool(plain)) for schema, name, plain in rows]

@@ -30,7 +30,7 @@ _PLANNED = (
     "source_conn", "key_column", "columns", "chunk_size", "target_schema", "target_table",
     "write_disposition", "primary_key", "transformation_logic",
 )  # fmt: skip
-"""Parts of a job that a saved plan stands on; beside them its query, which it has itself."""
+"""Parts of a job that a saved plan depends on; the plan itself holds the query."""
 
 
 def record(job: MapperJob, source: ConnectionRef) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def record(job: MapperJob, source: ConnectionRef) -> dict[str, Any]:
 
 
 def _identity(job: MapperJob, source: ConnectionRef) -> dict[str, Any]:
-    """Return what tells a job from another, field by field."""
+    """Return the fields that distinguish a job from another."""
     own = {name: FIELDS[name].digested(getattr(job, name)) for name in _DIGESTED}
     named = function_name(job.transformation_logic)
     return {**own, "source_conn": source.address, "transformation_logic": named}
@@ -70,7 +70,7 @@ def moves(job: MapperJob, source: ConnectionRef, target: str | None) -> str:
 
 
 def marks(job: MapperJob, source: ConnectionRef) -> dict[str, str]:
-    """Return a digest of each part of a job that a saved plan stands on."""
+    """Return a digest of each part of a job that a saved plan depends on."""
     parts = {name: _identity(job, source)[name] for name in _PLANNED}
     return {n: fingerprint(n, list(v) if isinstance(v, tuple) else v) for n, v in parts.items()}
 

@@ -12,7 +12,7 @@ from mapper_dask.dialects.opening import open_source
 from mapper_dask.errors import LedgerLostError, MapperError, RowsGoneError
 from mapper_dask.halting import is_halted
 from mapper_dask.ledger import report
-from mapper_dask.ledger.evidence import Standing, gone, still_there
+from mapper_dask.ledger.evidence import RowsState, gone, still_there
 from mapper_dask.ledger.lost import lost
 from mapper_dask.ledger.run_record import RunState, StoredRun
 from mapper_dask.ledger.runs import RunLedger
@@ -96,8 +96,8 @@ def _require_there(ledger: RunLedger) -> None:
     """Refuse to end a run as done whose rows are missing from its table."""
     stored = found(ledger.target, ledger.run_id)
     verdict = still_there(ledger.target, stored)
-    unknown = verdict.standing is Standing.UNKNOWN and verdict.changed
-    if unknown or verdict.standing is Standing.GONE:
+    unknown = verdict.state is RowsState.UNKNOWN and verdict.changed
+    if unknown or verdict.state is RowsState.GONE:
         raise gone(stored, verdict)
 
 

@@ -17,7 +17,7 @@ from mapper_dask.errors import LedgerError
 from mapper_dask.ledger.flow_tables import TABLES as FLOW_TABLES
 from mapper_dask.ledger.run_tables import TABLES
 
-TOLD = 5
+SHOWN = 5
 """Roles that an error lists."""
 
 
@@ -56,10 +56,10 @@ def require_trusted(
     found = writers(ledger, tables)
     if not found:
         return
-    more = f" and {len(found) - TOLD} more" if len(found) > TOLD else ""
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     message = (
         f"run {run_id!r}: its {what} would be taken from the ledger at {ledger}, and others could "
-        f"have written them there: {', '.join(found[:TOLD])}{more}. {given}; or, if you would let "
+        f"have written them there: {', '.join(found[:SHOWN])}{more}. {given}; or, if you would let "
         "them choose what you run, pass trust_ledger=True (--trust-ledger)"
     )
     raise LedgerError(message, field="trust_ledger", run_id=run_id)

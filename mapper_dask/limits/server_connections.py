@@ -103,7 +103,7 @@ def holders(refs: Sequence[ConnectionRef]) -> str:
 
 
 def _asked(ref: ConnectionRef, field: str) -> list[tuple[str, str, int | None]]:
-    """Return server, whose limit, and what is free of it; None: it does not say."""
+    """Return server, owner of the limit, and what is free of it; None: not known."""
     try:
         rows = _ask(ref, "connections_free", field)
     except DatabaseError as error:

@@ -27,7 +27,7 @@ _VALUE = re.compile(r': ".*"', re.DOTALL)
 
 ROW_FAILS = "it fails at one of the query's rows: leave such rows out, or mend them there"
 
-_UNTOLD = re.compile(r"://|\$\w*\$|\bq'", re.IGNORECASE)
+_NOT_SHOWN = re.compile(r"://|\$\w*\$|\bq'", re.IGNORECASE)
 """What may hold a secret, or a literal in another form than between quotes."""
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
@@ -52,7 +52,7 @@ def blamed(source: Source, sql: str, error: DatabaseError) -> DatabaseError:
     details = {**error.details, **made}
     if refusal.position != AS_SAID:
         details["position"] = refusal.position
-    return type(error)(_told(refusal, "", error.sqlstate), **details)
+    return type(error)(_message(refusal, "", error.sqlstate), **details)
 
 
 @contextlib.contextmanager
@@ -72,7 +72,7 @@ def in_users_text(job: MapperJob, source: ConnectionRef) -> Iterator[None]:
             raise
         where = _where(job, source, details.get("position"))
         refusal = Refusal(str(details["said"]), str(details["remedy"]))
-        raise type(error)(_told(refusal, where, error.sqlstate), **details) from None
+        raise type(error)(_message(refusal, where, error.sqlstate), **details) from None
 
 
 @contextlib.contextmanager
@@ -85,9 +85,9 @@ def while_cut(dialect: Dialect) -> Iterator[None]:
         yield
     except DatabaseError as error:
         details = error.details
-        told = "field" in details or "said" not in details
+        explained = "field" in details or "said" not in details
         if (
-            told
+            explained
             or error.transient
             or details.get("interrupted")
             or type(error) is not DatabaseError
@@ -135,7 +135,7 @@ def _line(text: str, column: int) -> str:
 
     Nor is one shown that holds an address, which may contain a password.
     """
-    if text.count("'") % 2 or _UNTOLD.search(text):
+    if text.count("'") % 2 or _NOT_SHOWN.search(text):
         return ""
     masked = _LITERAL.sub(lambda found: "'" + "…" * (len(found[0]) - 2) + "'", text)
     start = max(0, min(column - LONGEST // 2, len(masked) - LONGEST))
@@ -145,6 +145,6 @@ def _line(text: str, column: int) -> str:
     return f"{head}{part}{' …' if start + LONGEST < len(masked.rstrip()) else ''}"
 
 
-def _told(refusal: Refusal, where: str, sqlstate: str | None) -> str:
+def _message(refusal: Refusal, where: str, sqlstate: str | None) -> str:
     remedy = f"; {refusal.remedy}" if refusal.remedy else ""
     return f"{refusal.field}{where}: {refusal.said}{remedy} [{sqlstate}]"

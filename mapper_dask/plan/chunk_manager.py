@@ -26,7 +26,7 @@ from mapper_dask.plan import wire
 from mapper_dask.plan.blame import in_users_text, while_cut
 from mapper_dask.plan.chunk_plan import ChunkPlan
 from mapper_dask.plan.chunk_size import wanted
-from mapper_dask.plan.cost import Burden
+from mapper_dask.plan.cost import PlanCost
 from mapper_dask.plan.cost_survey import before_walking, of_chunks
 from mapper_dask.plan.cutting import Cut, cut
 from mapper_dask.plan.params import bound
@@ -53,7 +53,7 @@ class Settled:
     choice: Choice
     query: SourceQuery
     cut: Cut
-    burden: Burden
+    cost: PlanCost
 
 
 class ChunkManager:
@@ -113,7 +113,7 @@ class ChunkManager:
         unfrozen = source.dialect.unfreezable(job.source_sql) if job.consistent else ""
         of_cost = [
             *plan.cut.warnings,
-            *costs(seen, plan.choice, plan.burden, asked=bool(job.key_columns or job.strategy)),
+            *costs(seen, plan.choice, plan.cost, asked=bool(job.key_columns or job.strategy)),
             *read_again(seen, plan.choice),
         ]
         notes = [
@@ -137,7 +137,7 @@ class ChunkManager:
     def restore(
         self, source: Source, job: MapperJob, stored: StoredPlan, chunks: Sequence[Chunk]
     ) -> ChunkPlan:
-        """Return a stored plan over the source as it is now; its chunks are never cut anew."""
+        """Return a stored plan over the source as it is now; its chunks are never cut again."""
         opened = references.opened(job.source_sql, source.dialect.literal)
         seen = survey(source, opened.sql)
         strategy = ChunkingStrategy[stored.strategy]
@@ -243,7 +243,7 @@ def _target_name(job: MapperJob) -> str | None:
 
 
 def _read_estimate(source: Source, seen: Survey, job: MapperJob) -> Estimate:
-    """Return what is expected of the columns that are read."""
+    """Return the estimate for the columns that are read."""
     if job.chunk_size != AUTO or job.columns is None:
         return seen.estimate
     query = seen.source_query((), job.columns, spliced=False)
@@ -260,23 +260,23 @@ def _settled(
     free = by_range and job.strategy is None and not job.key_columns
     query = _query(seen, choice, job)
     if free:
-        burden = before_walking(source, seen, query, size)
-        if burden.is_too_much:
-            return _read_once(source, job, seen, choice, burden, size)
+        cost = before_walking(source, seen, query, size)
+        if cost.is_too_much:
+            return _read_once(source, job, seen, choice, cost, size)
     made = cut(source, seen, choice, source.dialect.as_of(query, snapshot), size)
-    burden = of_chunks(source, seen, query, made.chunks)
-    if free and burden.is_too_much:
-        return _read_once(source, job, seen, choice, burden, size)
-    return Settled(choice, query, made, burden)
+    cost = of_chunks(source, seen, query, made.chunks)
+    if free and cost.is_too_much:
+        return _read_once(source, job, seen, choice, cost, size)
+    return Settled(choice, query, made, cost)
 
 
 def _read_once(
-    source: Source, job: MapperJob, seen: Survey, choice: Choice, burden: Burden, size: int
+    source: Source, job: MapperJob, seen: Survey, choice: Choice, cost: PlanCost, size: int
 ) -> Settled:
-    choice = without_ranges(seen, choice.keys, burden, consistent=job.consistent)
+    choice = without_ranges(seen, choice.keys, cost, consistent=job.consistent)
     query = _query(seen, choice, job)
     made = cut(source, seen, choice, query, size)
-    return Settled(choice, query, made, Burden(1, 1.0, seen.estimate))
+    return Settled(choice, query, made, PlanCost(1, 1.0, seen.estimate))
 
 
 def _query(seen: Survey, choice: Choice, job: MapperJob) -> SourceQuery:

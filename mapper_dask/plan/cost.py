@@ -26,7 +26,7 @@ LITTLE = 1_000.0
 
 
 @dataclass(frozen=True, slots=True)
-class Burden:
+class PlanCost:
     """What the chunks of a plan cost together."""
 
     chunks: int

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from mapper_dask.dialects.source import Source
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import Chunk, ChunkKind
-from mapper_dask.plan.cost import FEWEST_CHUNKS, LITTLE, Burden
+from mapper_dask.plan.cost import FEWEST_CHUNKS, LITTLE, PlanCost
 from mapper_dask.plan.survey import Survey, attempt
 from mapper_dask.schema.facts import SourceQuery
 
@@ -26,7 +26,9 @@ MANY_NULLS = 0.1
 """With a larger share of NULL keys their chunk is costly because of their number alone."""
 
 
-def of_chunks(source: Source, seen: Survey, query: SourceQuery, chunks: Sequence[Chunk]) -> Burden:
+def of_chunks(
+    source: Source, seen: Survey, query: SourceQuery, chunks: Sequence[Chunk]
+) -> PlanCost:
     """Return what the chunks cost together, by some of them.
 
     Raises
@@ -36,28 +38,28 @@ def of_chunks(source: Source, seen: Survey, query: SourceQuery, chunks: Sequence
     """
     ranges = [chunk for chunk in chunks if chunk.kind in RANGES]
     if len(ranges) < FEWEST_CHUNKS or not _may_matter(seen, len(ranges)):
-        return Burden(1, 1.0, seen.estimate)
+        return PlanCost(1, 1.0, seen.estimate)
     inner = ranges[1:-1]
     places = {len(inner) * place // (ASKED + 1) for place in range(1, ASKED + 1)}
     costs = [_cost(source, query, inner[place]) for place in sorted(places)]
-    return Burden(len(ranges), _share(seen, statistics.median(costs)), seen.estimate)
+    return PlanCost(len(ranges), _share(seen, statistics.median(costs)), seen.estimate)
 
 
-def before_walking(source: Source, seen: Survey, query: SourceQuery, size: int) -> Burden:
-    """Return what chunks would cost, as far as that can be told without a look at the rows.
+def before_walking(source: Source, seen: Survey, query: SourceQuery, size: int) -> PlanCost:
+    """Return what chunks would cost, as far as that can be estimated without reading rows.
 
     The chunk of NULL keys has no bounds, and its predicate reaches as far into the query as a
     range does: but not below an outer join, which may add the NULLs.
     """
-    nothing = Burden(1, 1.0, seen.estimate)
+    nothing = PlanCost(1, 1.0, seen.estimate)
     chunks = math.ceil(seen.estimate.rows / size)
-    telling = source.dialect.capabilities.indexed_nulls and not seen.shape.outer_joins
-    if seen.is_table or not telling or (seen.estimate.cost or 0.0) < DEAR:
+    informative = source.dialect.capabilities.indexed_nulls and not seen.shape.outer_joins
+    if seen.is_table or not informative or (seen.estimate.cost or 0.0) < DEAR:
         return nothing
     with attempt(source):
         nulls = source.estimate(source.chunk_query(query, Chunk(0, ChunkKind.NULL_KEY)))
         if nulls.rows <= MANY_NULLS * seen.estimate.rows:
-            return Burden(chunks, _share(seen, nulls.cost or 0.0), seen.estimate)
+            return PlanCost(chunks, _share(seen, nulls.cost or 0.0), seen.estimate)
     return nothing
 
 

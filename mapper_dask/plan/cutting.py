@@ -138,7 +138,7 @@ def _from_statistics(source: Source, seen: Survey, query: SourceQuery, size: int
 
 
 def _require_order(source: Source, query: SourceQuery) -> None:
-    """Let the database say whether it can order by the key, before anything is built on it."""
+    """Check in the database that it can order by the key, before anything is built on it."""
     with attempt(source) as refusals:
         source.key_marks(source.dialect.first_rows(query.sql, 0), query.keys, 1)
     unfit = [key for key in query.keys if not key.key_type]

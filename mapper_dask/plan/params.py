@@ -90,7 +90,7 @@ def with_values(sql: str, params: Mapping[str, Any], grammar: str, literal: Lite
     tokens = _tokens(sql, grammar)
     colons = subscripts.colons(sql, tokens)
     marks = list(_marks(sql, tokens, colons.of_slices))
-    _require_told_apart(sql, tokens, colons, params)
+    _require_unambiguous(sql, tokens, colons, params)
     in_slices = {_name_at(sql, tokens[c]) for c in colons.of_slices}
     _require_each(marks, params, in_slices, _texts(sql, tokens))
     parts, at, spans = [], 0, []
@@ -143,7 +143,7 @@ def _name_at(sql: str, colon: Token) -> str:
     return found[0] if found else ""
 
 
-def _require_told_apart(
+def _require_unambiguous(
     sql: str, tokens: Sequence[Token], colons: subscripts.Colons, params: Mapping[str, Any]
 ) -> None:
     """Refuse ``a[:x]`` where ``x`` is a param: the value's element, or a slice up to column x."""
@@ -280,7 +280,7 @@ def _refusal(mark: Placeholder, what: str) -> ConfigurationError:
 
 
 def _spaced(sql: str, mark: Placeholder, written: str) -> str:
-    """Return a literal with a blank where it would run into what stands beside it."""
+    """Return a literal with blanks where it would run into its neighbours."""
     before, after = sql[mark.start - 1 : mark.start], sql[mark.end : mark.end + 1]
     head = "" if before in _APART else " "
     tail = "" if after in _APART else " "

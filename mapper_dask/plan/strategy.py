@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mapper_dask.errors import PlanError
 from mapper_dask.parallel_models import ChunkingStrategy
-from mapper_dask.plan.cost import Burden
+from mapper_dask.plan.cost import PlanCost
 from mapper_dask.plan.survey import Survey
 
 LOST_OR_DOUBLED = "rows may be lost or doubled across chunks"
@@ -133,7 +133,7 @@ def _chosen(
 
 
 def without_ranges(
-    survey: Survey, keys: Sequence[str], burden: Burden, *, consistent: bool = True
+    survey: Survey, keys: Sequence[str], cost: PlanCost, *, consistent: bool = True
 ) -> Choice:
     """Return how to cut a query whose ranges of a key cost the database too much together.
 
@@ -142,15 +142,15 @@ def without_ranges(
     """
     names = ", ".join(keys)
     if _by_address(survey, consistent=consistent):
-        why = f"rows of one range of {names} lie all over it, {burden}"
+        why = f"rows of one range of {names} lie all over it, {cost}"
         return Choice(
             ChunkingStrategy.ROWID_BASED, (), f"row addresses of {survey.shape.table}: {why}"
         )
-    why = f"by ranges of {names} {burden}"
+    why = f"by ranges of {names} {cost}"
     return Choice(None, (), f"one chunk, read once: {why}; key_column cuts it all the same")
 
 
-def costs(survey: Survey, choice: Choice, burden: Burden, *, asked: bool = True) -> list[str]:
+def costs(survey: Survey, choice: Choice, cost: PlanCost, *, asked: bool = True) -> list[str]:
     """Return warnings on the cost of the chunks, with remedies.
 
     Parameters
@@ -158,11 +158,11 @@ def costs(survey: Survey, choice: Choice, burden: Burden, *, asked: bool = True)
     asked
         Whether the user named a key or a strategy, and could leave it out.
     """
-    if not burden.is_notable:
+    if not cost.is_notable:
         return []
     if choice.strategy is ChunkingStrategy.ROWID_BASED:
         found = "finds all of the query's rows, as by an index for its WHERE"
-        return [f"{burden}: each {found}, and drops those of other row addresses"]
+        return [f"{cost}: each {found}, and drops those of other row addresses"]
     key = choice.keys[0]
     if not survey.is_table or survey.shape.limited:
         cause = (
@@ -178,7 +178,7 @@ def costs(survey: Survey, choice: Choice, burden: Burden, *, asked: bool = True)
     else:
         cause = f"{key} has no index the database can use here"
         remedy = f"make one{', or leave strategy and key_column out' if asked else ''}"
-    return [f"{burden}: {cause}; {remedy}"]
+    return [f"{cost}: {cause}; {remedy}"]
 
 
 def unrepeatable(survey: Survey) -> str:
@@ -224,8 +224,8 @@ def warnings(survey: Survey, choice: Choice) -> list[str]:
         f"source_sql calls {fact.name}(){_hidden(survey, fact.name)}, which {fact.effects}"
         for fact in survey.effects
     ]
-    untold = survey.estimate.cost is None  # else what the database expects says more
-    if untold and survey.shape.windows and choice.strategy is ChunkingStrategy.KEY_BASED:
+    unknown = survey.estimate.cost is None  # else what the database expects says more
+    if unknown and survey.shape.windows and choice.strategy is ChunkingStrategy.KEY_BASED:
         found.append("source_sql has window functions: each chunk computes them anew over all rows")
     return found
 
@@ -242,5 +242,5 @@ def read_again(survey: Survey, choice: Choice) -> list[str]:
 
 def _hidden(survey: Survey, function: str) -> str:
     """Return where a function is called that the query's text does not name."""
-    told = function in survey.shape.functions
-    return "" if told else ", behind another name (of a view, an operator or a policy)"
+    named = function in survey.shape.functions
+    return "" if named else ", behind another name (of a view, an operator or a policy)"

@@ -171,7 +171,7 @@ def _surveyed(source: Source, shape: QueryShape, columns: tuple[Column, ...]) ->
 
 
 def described(source: Source, sql: str) -> tuple[QueryShape, tuple[Column, ...]]:
-    """Return what a query's text tells and its columns, once the database has taken it.
+    """Analyse a query's text, and return its columns after the database has accepted it.
 
     Raises
     ------
@@ -226,7 +226,7 @@ def _require_names(columns: Sequence[Column]) -> None:
 
 @contextlib.contextmanager
 def attempt(source: Source) -> Iterator[list[DatabaseError]]:
-    """Try something the database may refuse; its transaction and snapshot go on after a refusal."""
+    """Try something the database may refuse, keeping the transaction and its snapshot."""
     refusals: list[DatabaseError] = []
     source.mark()
     try:

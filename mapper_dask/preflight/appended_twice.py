@@ -1,4 +1,4 @@
-"""Appends that double rows: the same one before, and one that reads its own target."""
+"""Detects appends that double rows: an earlier one of the same query, or from its own target."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.opening import open_target
 from mapper_dask.errors import MapperError
-from mapper_dask.ledger.evidence import Standing, Verdict, still_there
+from mapper_dask.ledger.evidence import RowsState, Verdict, still_there
 from mapper_dask.ledger.run_tables import RunTables
 from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.ledger.stored_job import job_fingerprint, moves
@@ -22,7 +22,7 @@ from mapper_dask.schema.definition import TABLE
 from mapper_dask.schema.facts import SourceQuery, TargetTable
 
 MOST_LOOKED_AT = 3
-"""Earlier runs of the same query whose rows are looked for, the latest first."""
+"""Earlier runs of the same query of which the rows are looked up, the latest first."""
 
 
 def doubled(
@@ -33,10 +33,10 @@ def doubled(
     table: TargetTable,
     run_id: str,
 ) -> tuple[str, ...]:
-    """Return what a plan says of rows that an append may put there twice.
+    """Return a plan's notes on rows that an append may load twice.
 
-    Replace and merge do not; an incremental job names its window in its query, so that no other of
-    its runs is the same.
+    Replace and merge do not; an incremental job has its window in its query, which differs from
+    those of its other runs.
     """
     if job.write_disposition != "append":
         return ()
@@ -47,7 +47,7 @@ def doubled(
 def _reads(
     query: SourceQuery, source: ConnectionRef, target: ConnectionRef, table: TargetTable
 ) -> str:
-    """Return that a query reads the table it appends to, itself or through a view."""
+    """Return a note if a query reads the table it appends to, itself or through a view."""
     if query.relied is None or source.address != target.address:
         return ""
     places = {trait.place for trait in table.definition if trait.kind == TABLE}
@@ -62,7 +62,7 @@ def _reads(
 def _before(
     job: MapperJob, source: ConnectionRef, target: ConnectionRef, table: TargetTable, run_id: str
 ) -> str:
-    """Return which run has put rows of the same query there, if they may be there still."""
+    """Return a note on a run that has loaded rows of the same query, if they may still exist."""
     values = {
         "fingerprint": job_fingerprint(job, source),
         "moves": moves(job, source, table.quoted),
@@ -76,26 +76,26 @@ def _before(
     for row in found[:MOST_LOOKED_AT]:
         earlier = _Earlier(str(row[0]), str(row[1]), str(row[2]), int(row[3]))
         verdict = _looked_at(target, earlier.run_id)
-        if verdict is not None and verdict.standing is not Standing.GONE:
+        if verdict is not None and verdict.state is not RowsState.GONE:
             log("appended_before", logging.WARNING, run=run_id, before=earlier.run_id)
-            return earlier.told(table.quoted, verdict)
+            return earlier.note(table.quoted, verdict)
     return ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Earlier:
-    """A run that has put rows of the same query into the same table."""
+    """A run that has loaded rows of the same query into the same table."""
 
     run_id: str
     state: str
     at: str
-    """When it ended, or began where it has not, in UTC."""
+    """When it ended, or else began, in UTC."""
     rows: int
     """Rows of its committed chunks."""
 
-    def told(self, table: str, verdict: Verdict) -> str:
-        """Return what a plan says of it. What became of single rows since nobody has looked."""
-        seen = f"{verdict.seen}; " if verdict.standing is Standing.PLAUSIBLE else ""
+    def note(self, table: str, verdict: Verdict) -> str:
+        """Return the plan's note. Single rows are not checked."""
+        seen = f"{verdict.seen}; " if verdict.state is RowsState.PLAUSIBLE else ""
         return (
             f"run {self.run_id!r} has appended the same query to {table} and {self._ended}: "
             f"{seen}rows of it that are there still, and that the query returns again, are there "
@@ -119,16 +119,16 @@ class _Earlier:
 
 
 def _means_others(job: MapperJob, source: ConnectionRef) -> bool:
-    """Return whether the same text asks for other rows each time: of a variable, or of the time."""
+    """Return whether the same text selects other rows each time: by a variable, or by the time."""
     if HEAD in job.source_sql:
         return True
     return analyse(job.source_sql, dialect_for(source).grammar).clocks
 
 
 def _looked_at(target: ConnectionRef, run_id: str) -> Verdict | None:
-    """Return what is known of a run's rows; None where the ledger does not tell."""
+    """Return what is known of a run's rows; None if the ledger does not have the run."""
     try:
         stored = RunLedger(target, run_id).find()
         return None if stored is None else still_there(target, stored)
-    except MapperError:  # what stands in another run is no reason to refuse this
-        return Verdict(Standing.UNKNOWN, 0)
+    except MapperError:  # another run's record is no reason to refuse this one
+        return Verdict(RowsState.UNKNOWN, 0)

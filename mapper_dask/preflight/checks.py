@@ -1,4 +1,4 @@
-"""What is checked before the first row moves, and the task that comes of it."""
+"""Checks a run before its first row is moved, and returns the task of its chunks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from mapper_dask.preflight.misfits import remedy
 from mapper_dask.preflight.misread import misread
 from mapper_dask.preflight.missing_target import missing
 from mapper_dask.preflight.staging import publication_for
-from mapper_dask.preflight.target_hazards import standing
+from mapper_dask.preflight.target_hazards import hazard_notes
 from mapper_dask.preflight.unfit_keys import unfit_keys
 from mapper_dask.preflight.unlearned import Unlearned
 from mapper_dask.resolved_job import ResolvedJob
@@ -51,45 +51,45 @@ from mapper_dask.schema.facts import Column, Publication, SourceQuery, TargetTab
 from mapper_dask.users_code import code_of
 
 SAMPLE_ROWS = 100
-"""Rows the function is shown beforehand: it tells its columns by what it does to them."""
+"""Rows on which the function is called beforehand, to learn the columns it returns."""
 
 ASKING_LOCK_TIMEOUT = 1.0
-"""Seconds to wait for a locked target when it is only asked."""
+"""Seconds to wait for a locked target when it is only checked."""
 
 ADD = ": leave it out of source_sql or of what the function returns, or add it to the table"
 
 PIECES = 2
-"""A chunk up to this many times its size goes through the function whole: bounds are inexact."""
+"""A chunk up to this many times its size passes the function whole, since bounds are inexact."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A run that nothing speaks against."""
+    """A run that has passed all checks."""
 
     plan: ChunkPlan
-    """With what is known of the target added."""
+    """With the facts of the target added."""
     task: ChunkTask
     publication: Publication | None = None
-    """How the rows enter the target at the end; None where they are loaded directly."""
+    """How staged rows are published; None if they are loaded directly."""
 
     @property
     def passes_bytes(self) -> bool:
-        """Whether rows pass undecoded from one database into the other."""
+        """Whether rows are sent undecoded from one database to the other."""
         return self.task.load is not None and self.task.load.relay is not None
 
 
 def prepare(
     given: ResolvedJob, plan: ChunkPlan, keeper: Keeper, retry_policy: RetryPolicy
 ) -> Prepared:
-    """Return what the chunks need, after checking all that can be checked.
+    """Return the task of the chunks, after all checks.
 
-    The function runs here once, on at most 100 rows of the first chunk, to learn its columns.
+    The function is called here once, on at most 100 rows of the first chunk, to learn its columns.
 
     Raises
     ------
     TargetError
-        When the table is missing, lacks a column, has one of another kind, or needs one that
-        nothing fills.
+        When the table is missing, lacks a column, has one of another kind, or needs one that is
+        not filled.
     """
     job, source, target, run_id = given.job, given.source, given.target, given.run_id
     _require_own_mark(job, plan.query)
@@ -118,7 +118,7 @@ def prepare(
         job, table, names, run_id, quote, task.keys, lambda: unfit_keys(target, table)
     )
     twice = doubled(job, plan.query, source, target, table, run_id)
-    about = (*standing(job, target, table, publication), *twice)
+    about = (*hazard_notes(job, target, table, publication), *twice)
     plan = plan.evolve(warnings=(*plan.warnings, *about))
     ends = keeper.source.dialect, dialect_for(target)
     relay = wire.relay(job, plan, *ends, table)
@@ -127,9 +127,9 @@ def prepare(
         _require_taken(target, table, names)
     if publication is not None:
         name = publication.chunk_column
-        told = dialect_for(target).chunk_column(name) if name else None
+        chunk = dialect_for(target).chunk_column(name) if name else None
         table = replace(
-            table, staging=publication.staging, chunk_column=told, staged_key=publication.key
+            table, staging=publication.staging, chunk_column=chunk, staged_key=publication.key
         )
     load = LoadTask(run_id, target, table, names, relay, retry_policy.lock_timeout, job.direct_path)
     noted = frozenset(plan.notes)
@@ -142,7 +142,7 @@ def prepare(
 def _task(
     given: ResolvedJob, plan: ChunkPlan, keeper: Keeper, retry_policy: RetryPolicy
 ) -> ChunkTask:
-    """Return what a worker does with a chunk that it does not load."""
+    """Return a task that reads and transforms, and does not load."""
     job = given.job
     read = ReadTask(
         given.source,
@@ -166,17 +166,17 @@ def _task(
 
 
 def restarts(dialect: Dialect, snapshot: str | None, publication: Publication | None) -> bool:
-    """Return whether a run begins anew when the source forgets its snapshot.
+    """Return whether a run restarts when the source loses its snapshot.
 
-    Rows that wait can be thrown away; those that are loaded cannot. A snapshot that a session
-    keeps is not forgotten: it is gone with that session, and so would be the next.
+    Staged rows can be dropped; loaded ones cannot. A snapshot that a session keeps is lost only
+    with that session, and so would be the next.
     """
     kept = dialect.capabilities.kept_snapshots
     return snapshot is not None and publication is not None and not kept
 
 
 def _require_own_mark(job: MapperJob, query: SourceQuery) -> None:
-    """Refuse a column by which a function marks rows, where the query has one of that name."""
+    """Refuse a query with a column of the name by which a function marks rows."""
     if job.transformation_logic is not None and any(c.name == REASON for c in query.columns):
         message = (
             f"source_sql: a function marks rows to be set aside in a column {REASON!r}, and the "
@@ -199,7 +199,7 @@ def target_table(given: ResolvedJob, query: SourceQuery) -> TargetTable:
     Raises
     ------
     TargetError
-        When there is none: says what bears its name, or gives a statement that makes it.
+        When there is none; names what has its name, or a statement that creates it.
     """
     job, target = given.job, given.loads_into
     with open_target(target, "target_conn") as session:
@@ -210,10 +210,10 @@ def target_table(given: ResolvedJob, query: SourceQuery) -> TargetTable:
 
 
 def _require_taken(target: ConnectionRef, table: TargetTable, names: Sequence[str]) -> None:
-    """Let the database say whether it takes rows with these columns, by loading none.
+    """Check in the database that it takes rows with these columns, by loading none.
 
-    A view without a trigger and a missing right are known to it alone. What may pass, such as a
-    lock, and what broke the question off, such as a timeout, is left to the chunks to meet.
+    Only the database knows of a view without a trigger, or a missing right. Transient errors, such
+    as a lock, and interrupted checks, such as by a timeout, are left to the chunks.
     """
     columns = [column for name in names if (column := table.column(name)) is not None]
     no_rows = pa.table({column.name: pa.array([], column.arrow) for column in columns})
@@ -230,11 +230,11 @@ def _require_taken(target: ConnectionRef, table: TargetTable, names: Sequence[st
 def _outgoing(
     job: MapperJob, plan: ChunkPlan, keeper: Keeper, table: TargetTable
 ) -> dict[str, Incoming] | Unlearned:
-    """Return what each chunk will bring for each column, unless the function does not tell."""
+    """Return the incoming type of each column, or why the function's columns are not known."""
     if job.transformation_logic is None:
         return {column.name: incoming_from_column(column) for column in plan.query.columns}
     unlearned = None
-    for rows in (SAMPLE_ROWS, 0):  # without any only where there is no other way to learn them
+    for rows in (SAMPLE_ROWS, 0):  # an empty frame only if the rows do not show the columns
         sample = _sample(plan, keeper, rows)
         try:
             frame = transform.to_frame(sample, plan.query.columns, job.dtype_backend)
@@ -253,8 +253,8 @@ def _outgoing(
                 )
                 for name in result.columns
             }
-        except MapperError as error:  # maybe on these rows alone: the chunk that has them will tell
-            if error.details.get("of_every_row"):  # a mapping without a function: it knows no rows
+        except MapperError as error:  # maybe of these rows only: then their chunk raises it
+            if error.details.get("of_every_row"):  # of a mapping itself, whatever the rows
                 raise ConfigurationError(error.message, field=error.details["field"]) from None
             unlearned = unlearned or Unlearned(error, sample.num_rows)
             if not sample.num_rows:
@@ -270,7 +270,7 @@ def _one_outgoing(
     given: pa.ChunkedArray | None,
     as_text: Collection[str],
 ) -> Incoming:
-    """Return what a column brings; of one the function passed on, what its source column sends."""
+    """Return a column's incoming type: its source column's, if the function passed that on."""
     array, incoming = series_to_arrow(series, target)
     texts = incoming.family is TypeFamily.TEXT
     if source is None or target is None or not (texts or incoming.family in TIMES):
@@ -283,17 +283,17 @@ def _one_outgoing(
         return incoming_of(array.type, source) if incoming.family is source.family else incoming
     sent = incoming_from_column(source)
     impossible = judge(sent, target).verdict is Exactness.IMPOSSIBLE
-    # Without a value nothing shows that the function passes on what it was given.
+    # Without a value it is not known whether the function passes on its input.
     return incoming if impossible and array.null_count == len(array) else sent
 
 
 def _passed_on(array: pa.ChunkedArray, given: pa.ChunkedArray | None) -> bool:
-    """Return whether every value is one that the function was given."""
+    """Return whether every value is one of the function's input."""
     return given is not None and set(array.to_pylist()) <= {None, *given.to_pylist()}
 
 
 def _sample(plan: ChunkPlan, keeper: Keeper, rows: int) -> pa.Table:
-    """Return some rows of the first chunk; what its query is refused for is told as in a chunk."""
+    """Return some rows of the first chunk; a refused query has the same error as in a chunk."""
     source = keeper.source
     try:
         return _first_rows(plan, keeper, rows)
@@ -315,7 +315,7 @@ def _first_rows(plan: ChunkPlan, keeper: Keeper, rows: int) -> pa.Table:
 def _checked(
     outgoing: dict[str, Incoming], table: TargetTable, mend: Callable[[Incoming, Column], str]
 ) -> tuple[Conversion, ...]:
-    """Return the conversions with a loss; refuse what cannot be loaded, all of it at once."""
+    """Return lossy conversions; refuse all columns that cannot be loaded in one error."""
     faults = _missing(list(outgoing), table)
     judged = []
     for name, incoming in outgoing.items():

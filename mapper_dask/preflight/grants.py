@@ -1,4 +1,4 @@
-"""The rights a job needs on its target and its ledger: what is missing is told at once."""
+"""Checks the rights a job needs on its target and its ledger, and names all missing ones."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ RIGHTS = {
 
 @contextlib.contextmanager
 def lacking_grants(job: MapperJob, target: ConnectionRef) -> Iterator[None]:
-    """Tell what rights a job lacks where the ledger may not be read, and not only the first."""
+    """Raise an error of all rights that a job lacks, if it may not read the ledger."""
     try:
         yield
     except DatabaseError as error:
         if not error.transient:
-            with contextlib.suppress(DatabaseError):  # what was met first is told then
+            with contextlib.suppress(DatabaseError):  # the first error is raised then
                 require_grants(job, target, None)
         raise
 
@@ -38,12 +38,12 @@ def require_grants(job: MapperJob, target: ConnectionRef, names: tuple[str, ...]
     Parameters
     ----------
     names
-        Columns that the job fills; None: nobody knows yet.
+        Columns that the job fills; None: not known yet.
 
     Raises
     ------
     TargetError
-        Holds the statements, to be run as they stand by whoever may grant these rights.
+        Has the statements, for a role that may grant these rights.
     """
     rights = RIGHTS[job.write_disposition]
     if job.staged and "SELECT" not in rights:
@@ -69,7 +69,7 @@ def require_grants(job: MapperJob, target: ConnectionRef, names: tuple[str, ...]
 
 
 def _missing(target: Target, needs: Needs) -> list[str]:
-    """Return what is missing; nothing where the question itself is refused: the job will tell."""
+    """Return the missing grants; none if their query is refused: then the job itself fails."""
     try:
         with target.errors():
             missing = target.missing_grants(needs)

@@ -1,6 +1,6 @@
-"""What to do about a column whose values do not go into the target's, said beside the fault. Pure.
+"""Remedies for columns with values that do not fit the target's, in the error's text. Pure.
 
-Most often a literal or a NULL of the query has no type of its own, which a database takes for text.
+Most often a literal or a NULL of the query has no type of its own, and so is text.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ _IN_PANDAS = {
     TypeFamily.TEXT: ".astype('string')",
     TypeFamily.BINARY: ".map(str.encode)",
 }
-"""What makes a column of texts, or for texts of anything, one that fits."""
+"""Calls that convert a column of texts, or for text any column."""
 
 
 def remedy(
     incoming: Incoming, target: Column, query: SourceQuery, source: Dialect, *, same: bool
 ) -> str:
-    """Return what mends a column that does not fit, as the end of a sentence.
+    """Return the remedy for a column that does not fit, as the end of a sentence.
 
     Parameters
     ----------
     same
-        Whether the target is a database of the source's kind, so that its types are known there.
+        Whether source and target are of the same dialect, so that both know the target's types.
     """
     read = next((column for column in query.columns if column.name == target.name), None)
     found = None if read is None else _selected(query.sql, target.name, source)
@@ -65,7 +65,7 @@ def _cast(written: str, type_name: str, source: Dialect) -> str:
 
 
 def _selected(sql: str, name: str, source: Dialect) -> exp.Expression | None:
-    """Return what a query selects under a name; None where it does not say so itself."""
+    """Return what a query selects under a name; None if that is not in its text."""
     try:
         tree = sqlglot.parse_one(sql, read=source.grammar)
     except (sqlglot.errors.SqlglotError, RecursionError, ValueError):

@@ -1,7 +1,7 @@
-"""Whether a function passes on a source's text that the target would read as another value. Pure.
+"""Detects texts of a source that a function passes on and a target reads as other values. Pure.
 
-A row type's text travels through a function as a text. Into a type of other fields it would go in
-silence; so it counts as a value of the source's type wherever it is found again.
+A value of a row type is a text in a function. A type of other fields would take it without an
+error; so the text counts as a value of the source's type wherever it is found again.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from mapper_dask.schema.shapes import ENUM
 def misread(
     series: pd.Series, target: Column | None, columns: Sequence[Column], given: pa.Table
 ) -> Incoming | None:
-    """Return the source's type of which a column has values that its target would misread.
+    """Return the source's type of a column's values that its target would misread.
 
-    None where it has none, or is of no type whose definition is compared.
+    None if it has none, or if definitions are not compared for its type.
 
     Parameters
     ----------
     series
-        What the function returned for the column.
+        The column that the function returned.
     columns, given
-        What the function was given.
+        The function's input.
     """
     if target is None or target.shape is None:
         return None
@@ -42,10 +42,10 @@ def misread(
 
 
 def _is_passed_on(values: set[str], column: Column, target: Column, given: pa.Table) -> bool:
-    """Return whether values are such as a source column has, under whichever name.
+    """Return whether values are those of a source column, under any name.
 
-    A label that an enum lacks is refused by the database: there, all of them must be the source's.
-    Where a column of that name has no values, nothing shows that the function makes others of them.
+    The database refuses a label that an enum lacks, so of an enum all must be the source's. If a
+    column of that name has no values, it is not known whether the function changes them.
     """
     if column.shape is None or not pa.types.is_string(given[column.name].type):
         return False

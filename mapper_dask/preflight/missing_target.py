@@ -1,4 +1,4 @@
-"""What to say where a target is not found: the catalogue is asked what bears its name."""
+"""The error of a target that is not found, with similar names from the catalogue."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mapper_dask.schema.nearby import MissingTarget, Near, candidates, why_missi
 
 
 def missing(given: ResolvedJob, session: Target, query: SourceQuery) -> TargetError:
-    """Return the error that says why a job's target is not found, and what to do."""
+    """Return the error of a job's target that is not found, with a remedy."""
     job, dialect = given.job, session.dialect
     kin = dialect_for(given.source).name == dialect.name
     columns = ", ".join(
@@ -30,13 +30,13 @@ def missing(given: ResolvedJob, session: Target, query: SourceQuery) -> TargetEr
         lambda name: dialect.folded(name, quoted=True),
     )
     found: list[Near] = []
-    with contextlib.suppress(DatabaseError), session.errors():  # the error is made without it, too
+    with contextlib.suppress(DatabaseError), session.errors():  # the error needs no similar names
         found = _found(session, wanted)
     return TargetError(why_missing(wanted, found), field="target_table")
 
 
 def _quoted(dialect: Dialect, name: str) -> str:
-    """Return a name as SQL writes it; as it is where no name of this database can be so."""
+    """Return a name as in SQL; unchanged if it is not a valid name in this database."""
     try:
         return dialect.quote(name)
     except ValueError:

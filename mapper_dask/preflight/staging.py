@@ -1,4 +1,4 @@
-"""Where rows wait that enter their table all at once, and how they are to enter it."""
+"""Decides how staged rows are published: their table, columns and key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mapper_dask.schema.unfit import DEFERRABLE, UnfitKey, no_key
 from mapper_dask.staging.refused import CHUNK_COLUMN, name_beside
 
 MOST_COLUMNS = 1000
-"""Columns that a table has at most in Oracle; PostgreSQL's has 1,600."""
+"""Greatest number of a table's columns in Oracle; PostgreSQL has 1,600."""
 
 
 def publication_for(
@@ -27,16 +27,16 @@ def publication_for(
     keys: Sequence[str],
     unfit: Callable[[], Sequence[UnfitKey]] = tuple,
 ) -> Publication | None:
-    """Return how a job's rows enter the target at the end; None where they are loaded directly.
+    """Return how a job's rows are published; None if they are loaded directly.
 
     Parameters
     ----------
     columns
-        What the rows bring; None where nobody knows.
+        Columns of the rows; None: not known.
     keys
-        Columns that tell a row of the source from the others.
+        Columns that identify a row of the source.
     unfit
-        Asks for the unique keys of the target by which no row can be found.
+        Returns the unique keys of the target by which no row can be found.
 
     Raises
     ------
@@ -70,9 +70,9 @@ def publication_for(
 
 
 def _chunk_column(table: TargetTable) -> str:
-    """Return the name of the column that tells a staged row's chunk; none where there is no room.
+    """Return the name of the column for a staged row's chunk; empty if the table is full.
 
-    A table may have so many columns and no more; then a row's own transaction has to tell it.
+    Then the chunk is known by the transaction that wrote the row.
     """
     names = [column.name for column in table.columns]
     return name_beside(CHUNK_COLUMN, names) if len(names) < MOST_COLUMNS else ""
@@ -85,14 +85,14 @@ def _key(
     quote: Callable[[str], str],
     unfit: Callable[[], Sequence[UnfitKey]],
 ) -> tuple[str, ...]:
-    """Return the columns by which rows of the target are found again; empty where none need be."""
+    """Return the columns by which rows of the target are found; empty if none need be."""
     if job.write_disposition == "append":
         return ()
     if job.write_disposition == "replace" and not table.referring:
         return ()
     key = job.merge_key or table.primary_key
     others = unfit()
-    # PostgreSQL takes each index over the columns for ON CONFLICT, and then none may be deferrable.
+    # PostgreSQL uses each index over the columns for ON CONFLICT, so none may be deferrable.
     deferred = any(set(k.names) == set(key) and k.reason == DEFERRABLE for k in others)
     if deferred or set(key) not in [set(unique) for unique in table.unique_keys]:
         if blocked := refusal(table.hazards, "append", by_key=False, staged=True):
@@ -108,7 +108,7 @@ def _key(
 
 
 def _found_for(job: MapperJob, table: TargetTable) -> str:
-    """Return why rows of the target must be found again."""
+    """Return why rows of the target must be found."""
     if job.write_disposition == "replace":
         names = ", ".join(table.referring)
         return f"the tables {names} refer to it, so rows that stay must be found"
@@ -126,5 +126,5 @@ def _newest_by(job: MapperJob, columns: Sequence[str]) -> str | None:
 
 
 def stored_form(publication: Publication) -> dict[str, Any]:
-    """Return what the ledger keeps of a publication: what does not follow from job and target."""
+    """Return the part of a publication that does not follow from job and target, for the ledger."""
     return {"schema": publication.schema, "columns": list(publication.columns)}

@@ -1,4 +1,4 @@
-"""What stands about the target, held against how the rows are to enter it."""
+"""Checks a target's triggers and rules against the way its rows are loaded."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from mapper_dask.schema.facts import Publication, TargetTable
 from mapper_dask.schema.hazards import notes, refusal
 
 
-def standing(
+def hazard_notes(
     job: MapperJob, target: ConnectionRef, table: TargetTable, publication: Publication | None
 ) -> tuple[str, ...]:
-    """Return what the plan says of triggers and the like on the target.
+    """Return the plan's notes on triggers and the like of the target.
 
     Raises
     ------
     TargetError
-        When rows could be lost or doubled there unseen, with what to do.
+        When rows could be lost or doubled unseen; with a remedy.
     """
     by_key = publication is not None and publication.by_key
     staged = publication is not None

@@ -1,4 +1,4 @@
-"""Asks the catalogue for the unique keys of a target by which its rows cannot be found."""
+"""Reads from the catalogue the unique keys of a target by which its rows cannot be found."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mapper_dask.schema.unfit import UnfitKey
 
 
 def unfit_keys(target: ConnectionRef, table: TargetTable) -> tuple[UnfitKey, ...]:
-    """Return them; none where the catalogue does not tell this login."""
+    """Return them; none if this login may not read them."""
     dialect = dialect_for(target, "target_conn")
 
     def held(name: Any) -> str:
@@ -42,6 +42,6 @@ def unfit_keys(target: ConnectionRef, table: TargetTable) -> tuple[UnfitKey, ...
 
 
 def _names(names: Any, held: Any) -> tuple[str, ...]:
-    """Return columns that came as an array, or as a text with commas; none for an expression."""
+    """Return columns of an array, or of a text with commas; none for an expression."""
     several = names.split(",") if isinstance(names, str) else names or ()
     return tuple(held(name) for name in several)

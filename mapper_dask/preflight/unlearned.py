@@ -1,4 +1,4 @@
-"""What a function failed for when it was run for its columns, as a refusal tells it. Pure."""
+"""The failure of a function when it was called to learn its columns, as a refusal. Pure."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ EMPTY = "let it take an empty frame"
 
 @dataclass(frozen=True, slots=True)
 class Unlearned:
-    """Why nobody knows which columns a function returns."""
+    """Why a function's columns are not known."""
 
     first: MapperError
-    """What it failed for on the first rows, or on none where there are none."""
+    """Its failure on the first rows, or on none if there are none."""
     rows: int
-    """How many rows these were."""
+    """Number of these rows."""
 
     def refusal(self, job: MapperJob) -> MapperError:
-        """Return the error that a job is refused with whose columns must be known.
+        """Return the error of a job that needs to know the columns.
 
-        It begins with the function's own failure, as a chunk would tell it, and the user's line;
-        the exception itself is its cause (see ``cause``).
+        It begins with the function's own failure, as in a chunk, and the user's line; the exception
+        itself is its cause (see ``cause``).
         """
         if isinstance(self.first, DatabaseError):
             return self.first
@@ -40,11 +40,11 @@ class Unlearned:
 
     @property
     def cause(self) -> BaseException | None:
-        """What the user's function raised; or the driver."""
+        """The exception of the user's function, or of the driver."""
         return self.first.__cause__
 
     def _head(self, field: str) -> str:
-        """Return the failure as it is told of a field: all of the exception's own text."""
+        """Return the failure with its field, and the exception's whole text."""
         text, raised = self.first.message, self.first.details.get("raised")
         if field != FUNCTION:
             return text
@@ -52,7 +52,7 @@ class Unlearned:
         return f"{FUNCTION}: {head}"
 
     def _remedy(self, job: MapperJob, field: str) -> str:
-        """Return what is to be done where the failure itself does not tell."""
+        """Return the remedy, if the failure itself has none."""
         if field != FUNCTION:
             return ""
         if not self.rows:

@@ -1,8 +1,8 @@
-"""Counts a run's rows once more: at the source, in the ledger, in the target; and repairs chunks.
+"""Counts a run's rows again in source, ledger and target, and clears chunks that differ.
 
-What is counted in the target is the rows in a chunk's range of keys. So it needs a plan by key, and
-rows that keep their keys. Whatever else stands in that range is told from the run's own rows by the
-transactions that wrote them, where rows tell those.
+In the target, the rows in a chunk's range of keys are counted. That needs a plan by key, and rows
+that keep their keys. Other rows in that range are distinguished from the run's own by the
+transactions that wrote them, if the database stores those with its rows.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ COMPARABLE = (
 """Families of keys that both databases order alike; texts depend on their collations."""
 
 SHOWN = 10
-"""Differing chunks that are printed; a frame of all of them is at hand."""
+"""Differing chunks that are printed; ``to_frame`` has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +52,27 @@ class ChunkCheck:
 
     chunk_id: int
     bounds: str
-    """Which rows it stands for, in words."""
+    """Its rows, in words."""
     committed: bool
-    """Whether the ledger holds it as committed."""
+    """Whether it is committed according to the ledger."""
     source_rows: int
-    """Rows in the source now, or in the run's snapshot while it lives."""
+    """Rows in the source now, or in the run's snapshot while that exists."""
     read_rows: int
-    """Rows the ledger says were read."""
+    """Rows read according to the ledger."""
     loaded_rows: int
-    """Rows the ledger says were loaded."""
+    """Rows loaded according to the ledger."""
     target_rows: int | None = None
-    """Rows in the chunk's range in the target; None where they cannot be told apart."""
+    """Rows in the chunk's range in the target; None if a range does not identify them."""
     own_rows: int | None = None
-    """Rows among those that can be the run's: what its transactions wrote, when that is all that
-    was loaded; else what no other run inserted. None where rows do not tell."""
+    """Those that can be the run's: the rows its transactions wrote, if these are all that were
+    loaded; else the rows that no other run inserted. None if that is not known."""
     source_sum: str | None = None
     """Sum of a digest of each row, in any order; None unless asked for."""
     target_sum: str | None = None
 
     @property
     def differs(self) -> bool:
-        """Whether anything does not add up."""
+        """Whether any of its numbers differ."""
         return (
             not self.committed
             or self.source_rows != self.read_rows
@@ -87,29 +87,29 @@ class ChunkCheck:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What counting again has shown."""
+    """The result of counting a run's rows again."""
 
     run_id: str
     checks: tuple[ChunkCheck, ...]
     """One a chunk, in the plan's order."""
     same_snapshot: bool
-    """Whether the source was counted in the very snapshot the run has read; else as it is now."""
+    """Whether the source was counted in the run's own snapshot; else as it is now."""
     target_rows: int
-    """Rows in the target, other runs' among them."""
+    """Rows in the target, with those of other runs."""
     repaired: tuple[int, ...] = ()
-    """Chunks that were loaded anew before this count."""
+    """Chunks that were loaded again before this count."""
     read_once: bool = False
-    """Whether the source was not counted: its query gives other rows to another statement, so what
-    the run's own reading has given, as the ledger has it, stands for it."""
+    """Whether the source was not counted: another statement may return other rows, so the numbers
+    of the run's one reading are taken from the ledger."""
 
     @property
     def differences(self) -> tuple[ChunkCheck, ...]:
-        """Chunks that do not add up."""
+        """Chunks that differ."""
         return tuple(check for check in self.checks if check.differs)
 
     @property
     def matches(self) -> bool:
-        """Whether every chunk adds up, and the target holds at least what was loaded."""
+        """Whether no chunk differs, and the target has at least the rows that were loaded."""
         return not self.differences and self.target_rows >= self._loaded
 
     @property
@@ -143,11 +143,11 @@ class Reconciliation:
             ("rows in the target", f"{self.target_rows:,}"),
             ("chunks that differ", f"{len(self.differences):,} of {len(self.checks):,}"),
         ]
-        lines += [("chunk", _told(check)) for check in self.differences[:SHOWN]]
+        lines += [("chunk", _line(check)) for check in self.differences[:SHOWN]]
         return lines + ([("repaired", ", ".join(map(str, self.repaired)))] if self.repaired else [])
 
 
-def _told(check: ChunkCheck) -> str:
+def _line(check: ChunkCheck) -> str:
     if not check.committed:
         return f"{check.chunk_id} {check.bounds}: not committed"
     target = "" if check.target_rows is None else f", {check.target_rows:,} in the target"
@@ -169,13 +169,13 @@ class Reconciler:
     source: ConnectionRef
     target: ConnectionRef
     query: SourceQuery
-    """What the chunks read."""
+    """The query of the chunks."""
     known: Sequence[tuple[Chunk, ChunkResult]]
     table: TargetTable
 
     @property
     def by_range(self) -> bool:
-        """Whether a chunk's rows can be told apart in the target."""
+        """Whether a chunk's range of keys identifies its rows in the target."""
         keys = [self.table.column(key.name) for key in self.query.keys]
         kinds = {ChunkKind.KEY_RANGE, ChunkKind.NULL_KEY, ChunkKind.WHOLE}
         return (
@@ -189,16 +189,16 @@ class Reconciler:
 
     @property
     def read_once(self) -> bool:
-        """Whether its chunks are files that one statement has filled."""
+        """Whether its chunks are files of one reading."""
         return any(in_file(chunk) for chunk, _ in self.known)
 
     def require(self, *, checksum: bool, repair: bool) -> None:
-        """Refuse what this run does not allow.
+        """Refuse an option that this run does not allow.
 
         Raises
         ------
         ConfigurationError
-            Says which, and why.
+            Names the option and the reason.
         """
         if (checksum or repair) and self.read_once:
             field = "checksum" if checksum else "repair"
@@ -282,12 +282,12 @@ class Reconciler:
         return replace(check, target_rows=count.rows, own_rows=own, target_sum=digest)
 
     def clear(self, checks: Sequence[ChunkCheck]) -> None:
-        """Take the rows of some chunks back from the target; a resumed run loads what is not there.
+        """Delete the rows of some chunks from the target, for a resumed run to load them again.
 
         Raises
         ------
         ConfigurationError
-            When rows there can't be shown to be the run's; nothing is changed.
+            When rows there cannot be proved to be the run's; nothing is changed.
         """
         wanted = {check.chunk_id for check in checks}
         chunks = [chunk for chunk, _ in self.known if chunk.chunk_id in wanted]
@@ -297,9 +297,9 @@ class Reconciler:
 def _source_digest(
     read: ReadTask, chunk: Chunk, *, checksum: bool
 ) -> tuple[int, str | None, Mapping[str, str], bool]:
-    """Return a chunk's rows and checksum in the source, and whether the snapshot was there.
+    """Return a chunk's rows and checksum in the source, and whether the snapshot still existed.
 
-    With the settings under which values are texts there, which the checksum is made of.
+    With the settings for values as texts, from which the checksum is computed.
     """
     try:
         with source_session(read, chunk) as session:
@@ -313,13 +313,13 @@ def _source_digest(
 
 
 def _ordered_alike(source: TypeFamily, target: TypeFamily) -> bool:
-    """Return whether bounds of one column's values mean the same in the other."""
+    """Return whether bounds select the same values in both columns."""
     widened = (source, target) == (TypeFamily.INTEGER, TypeFamily.DECIMAL)
     return source in COMPARABLE and (source is target or widened)
 
 
 def reconciler(job: ResolvedJob, stored: StoredRun) -> Reconciler:
-    """Return what counts a stored run, over its source and its target as they are now.
+    """Return the reconciler of a stored run, over its source and its target as they are now.
 
     Raises
     ------

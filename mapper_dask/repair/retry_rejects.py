@@ -1,14 +1,12 @@
-"""Rows that were set aside go to the target again, each once, through the function as it is now.
+"""Tries each rejected row again once, with the function as it is now.
 
-What stands in the reject table depends on who refused the row. Without a function, and where the
-function raised, it is the row of the source: it takes the whole way again. Where the conversion or
-the database refused it, it is what the function had returned: it goes to the target as it stands,
-and not through the function a second time. Where the function marked it, it is what the function
-returned beside the mark: only the row of the source can be judged again, and that is read by its
-key. A row that cannot be had exactly stays, and says why.
+The reject table holds what was refused. Without a function, or if the function raised, that is the
+source's row: it passes through the whole chunk again. If the conversion or the database refused it,
+it is what the function returned: it is loaded as it is, and does not pass the function again. If
+the function marked it, it is what the function returned beside the mark: the source's row is read
+by its key and judged again. A row that cannot be restored exactly stays rejected, with the reason.
 
-For each chunk all of it is one transaction: the rows that are loaded, the counts, and the removal
-of their rejects.
+One transaction for each chunk loads the rows, corrects the counts, and removes the rejects.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ from mapper_dask.chunk.bisect import taken
 from mapper_dask.chunk.drift import require_same_target
 from mapper_dask.chunk.extract import read_batches, source_session
 from mapper_dask.chunk.load import TargetSession, target_session
-from mapper_dask.chunk.rows import refused_by_target, through
+from mapper_dask.chunk.rows import process_batch, refused_by_target
 from mapper_dask.chunk.task import ChunkTask, LoadTask
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
@@ -55,22 +53,22 @@ Key = tuple[str, ...]
 
 @dataclass(slots=True)
 class _Again:
-    """The rejects of a chunk on their way."""
+    """The outcome of a chunk's rejects so far."""
 
     loaded: int = 0
     still: list[Reject] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class _WaitingRoom:
-    """Where the rows of a retry wait that enter the target by their key; else nothing."""
+class _Staging:
+    """The staging table of a retry that merges its rows; none if they are appended."""
 
     publication: Publication | None
     beside: bool
-    """Whether its table was made before the transaction, and goes after it."""
+    """Whether the table is created before the transaction, and dropped after it."""
 
     def begun(self, target: TargetSession, load: LoadTask) -> LoadTask:
-        """Return how rows are loaded."""
+        """Return the load task of the rows, after creating the table if that is needed."""
         if self.publication is None:
             return load
         if not self.beside:
@@ -78,7 +76,7 @@ class _WaitingRoom:
         return replace(load, table=replace(load.table, staging=self.publication.staging))
 
     def publish(self, target: TargetSession, again: _Again) -> None:
-        """Let the rows that wait enter the target; those it refuses are set aside again."""
+        """Publish the staged rows; those that the target refuses are rejected again."""
         if self.publication is None:
             return
         publish, keys = target.session.publish, self.publication.reject_keys
@@ -103,13 +101,13 @@ class Retrier:
     """Tries the rejects of a run's chunks again."""
 
     task: ChunkTask
-    """The run's work; its function is the one of now, its table takes rows directly."""
+    """The run's task, with the function as it is now, and a table that takes rows directly."""
     load: LoadTask
     publication: Publication | None = None
-    """How rows enter the target where they do by their key; None: they are appended."""
+    """How rows are merged; None: they are appended."""
 
     def run(self, known: Sequence[tuple[Chunk, ChunkResult]]) -> RetryResult:
-        """Return what became of the rejects of some chunks of the run."""
+        """Return the outcome of the rejects of some chunks of the run."""
         done = [
             self._retried(chunk, result)
             for chunk, result in known
@@ -124,40 +122,40 @@ class Retrier:
         raise AssertionError  # pragma: no cover - attempts return or raise
 
     def _attempt(self, chunk: Chunk, result: ChunkResult) -> RetriedChunk:
-        """Do all of it in one transaction, which holds the chunk against another retry."""
-        with self._waiting_room(chunk) as room, target_session(self.load, chunk.chunk_id) as target:
+        """Retry a chunk in one transaction, which locks the chunk against another retry."""
+        with self._staging(chunk) as staging, target_session(self.load, chunk.chunk_id) as target:
             require_ended(target, self.load.run_id, chunk.chunk_id)
             place = {"run_id": self.load.run_id, "chunk_id": chunk.chunk_id}
             if not target.ledger.store.run("ledger_claim", place):
                 raise lost(self.load.run_id, chunk.chunk_id)
             rejects = target.ledger.rejects_of(self.load.run_id, chunk.chunk_id)
-            load = room.begun(target, self.load)
+            load = staging.begun(target, self.load)
             again = self._again(target, load, chunk, result, rejects)
-            room.publish(target, again)
+            staging.publish(target, again)
             require_same_target(target, self.load.table)
             target.ledger.retried(self.load.run_id, chunk.chunk_id, again.loaded, again.still)
         return RetriedChunk(chunk.chunk_id, len(rejects), again.loaded, len(again.still))
 
     @contextlib.contextmanager
-    def _waiting_room(self, chunk: Chunk) -> Iterator[_WaitingRoom]:
-        """Lend the table where rows wait that enter by their key.
+    def _staging(self, chunk: Chunk) -> Iterator[_Staging]:
+        """Lend the staging table of a chunk's rows.
 
-        It is made in the retry's transaction, or beside it where DDL commits.
+        It is created in the retry's transaction, or in another one if DDL commits.
         """
         publication = self.publication
         beside = (
             publication is not None
             and not dialect_for(self.load.target).capabilities.transactional_ddl
         )
-        room = _WaitingRoom(publication, beside=beside)
+        staging = _Staging(publication, beside=beside)
         if publication is None or not beside:
-            yield room
+            yield staging
             return
         with target_session(self.load, chunk.chunk_id) as target:
             target.session.drop_table(publication.staging)
             target.session.create_staging(publication)
         try:
-            yield room
+            yield staging
         finally:
             with target_session(self.load, chunk.chunk_id) as target:
                 target.session.drop_table(publication.staging)
@@ -183,7 +181,7 @@ class Retrier:
     def _sorted(
         self, rejects: Sequence[Reject], chunk: Chunk, result: ChunkResult, again: _Again
     ) -> tuple[list[Reject], list[Reject], list[Reject]]:
-        """Return the rows of the source, those to be read by their key, those to load as stored."""
+        """Return rows of the source, rows to read again by key, and rows to load as stored."""
         whole: list[Reject] = []
         by_key: list[Reject] = []
         as_stored: list[Reject] = []
@@ -199,7 +197,7 @@ class Retrier:
         return whole, by_key, as_stored
 
     def _is_of_source(self, reject: Reject) -> bool:
-        """Return whether the stored row is certainly the one that was read."""
+        """Return whether the stored row is certainly one of the source."""
         read = {column.name for column in self.task.read.query.columns}
         if self.task.function is None:
             return reject.stage == "encode"
@@ -207,7 +205,7 @@ class Retrier:
         return reject.stage == "transform" and set(reject.row) == read and set(made or read) != read
 
     def _unfindable(self, reject: Reject, chunk: Chunk, result: ChunkResult) -> str:
-        """Return why the source's row of a marked one cannot be read again; empty when it can."""
+        """Return why the source's row of a marked one cannot be read again; empty if it can."""
         if in_file(chunk):
             return "its query is read once: another statement may give another row of its key"
         if reject.key is None or set(reject.key) != set(self.task.keys):
@@ -219,11 +217,11 @@ class Retrier:
     def _through(
         self, target: TargetSession, load: LoadTask, rows: pa.Table, again: _Again
     ) -> None:
-        """Let rows of the source take the whole way; those refused on it are set aside again."""
+        """Process rows of the source as a chunk does; those that are refused stay rejected."""
         if rows.num_rows == 0:
             return
         task = replace(self.task, load=load)
-        batch = through(task, rows, self._room(rows.num_rows))
+        batch = process_batch(task, rows, self._limit(rows.num_rows))
         again.still += batch.rejects
         self._load(target, load, batch.encoded.rows, again)
 
@@ -237,9 +235,9 @@ class Retrier:
         again.still += refused_by_target(self.task, rows, dict(done.refused))
         return dict(done.refused)
 
-    def _room(self, rows: int) -> int:
-        """Return the rows that may be set aside: all, and those a function makes of them."""
-        return max(rows, self.task.reject_limit) * ROOM
+    def _limit(self, rows: int) -> int:
+        """Return the rows that may be rejected: all, and those a function makes of them."""
+        return max(rows, self.task.reject_limit) * MADE_OF_ONE
 
     def _read_again(
         self,
@@ -249,7 +247,7 @@ class Retrier:
         rejects: Sequence[Reject],
         again: _Again,
     ) -> None:
-        """Let the function judge rows that it marked: as they stand at the source now."""
+        """Pass rows that the function marked through it again, as they are at the source now."""
         if not rejects:
             return
         by_key = Counter(self._key(reject) for reject in rejects)
@@ -276,11 +274,11 @@ class Retrier:
         sure: Mapping[Key, Reject],
         again: _Again,
     ) -> None:
-        """Let rows that were read again take the whole way, if the function keeps each one's key.
+        """Load rows that were read again, if the function keeps each one's key.
 
-        Where it makes other rows of them nobody knows which of those were loaded before.
+        If it makes other rows of them, some of those may have been loaded before.
         """
-        batch = through(replace(self.task, load=load), rows, self._room(rows.num_rows))
+        batch = process_batch(replace(self.task, load=load), rows, self._limit(rows.num_rows))
         made = [_key_of(row, self.task.keys) for row in batch.encoded.rows.to_pylist()]
         made += [self._key(reject) for reject in batch.rejects]
         if len(set(made)) == len(made) and set(made) <= set(sure):
@@ -305,7 +303,7 @@ class Retrier:
     def _load_as_stored(
         self, target: TargetSession, load: LoadTask, rejects: Sequence[Reject], again: _Again
     ) -> None:
-        """Load what the function had returned, as it stands."""
+        """Load rows as the function returned them."""
         groups: dict[tuple[str, ...], list[Reject]] = {}
         for reject in rejects:
             groups.setdefault(tuple(sorted(reject.row)), []).append(reject)
@@ -336,18 +334,18 @@ class Retrier:
         ]
 
 
-ROOM = 100
-"""Rows that a function may make of one, and have refused, in a retry."""
+MADE_OF_ONE = 100
+"""Rows that a function may make of one, and that may be refused, in a retry."""
 
 
 def _with(reject: Reject, why: str) -> Reject:
-    """Return a row that stays, with what stands against it now."""
+    """Return a row that stays rejected, with the new reason."""
     first = reject.reason.split(STAYS)[0]
     return replace(reject, reason=clean(f"{first}{STAYS}{why}"))
 
 
 STAYS = " — not tried again: "
-"""Stands between why a row was refused and why that could not be tried again."""
+"""Separates the reason of a reject from the reason why it could not be tried again."""
 
 
 def _keys_of(rows: pa.Table, keys: Sequence[str]) -> list[Key]:
@@ -368,14 +366,14 @@ def _written(value: Any) -> str:
 
 
 def require_ended(target: TargetSession, run_id: str, chunk_id: int) -> None:
-    """Refuse to touch a run that is under way; hold one that is not, until this transaction ends.
+    """Refuse a run that is under way; lock one that has ended, until this transaction ends.
 
     Raises
     ------
     ConfigurationError
         When it is running.
     LedgerLostError
-        When somebody removed it.
+        When it is not in the ledger any more.
     """
     values = {"run_id": run_id, "chunk_id": chunk_id}
     state = target.ledger.store.run("ledger_share_run", values)
@@ -390,7 +388,7 @@ def require_ended(target: TargetSession, run_id: str, chunk_id: int) -> None:
 
 
 def retry(job: ResolvedJob, stored: StoredRun, retry_policy: RetryPolicy) -> RetryResult:
-    """Try the rejects of a run that has ended again.
+    """Try the rejects of a run again, after it has ended.
 
     Parameters
     ----------
@@ -400,7 +398,7 @@ def retry(job: ResolvedJob, stored: StoredRun, retry_policy: RetryPolicy) -> Ret
     Raises
     ------
     ConfigurationError
-        When the run is under way, or a later one has written over its rows.
+        When the run is under way, or a later one has overwritten its rows.
     """
     mapper, source, target = job.job, job.source, job.loads_into
     known = RunLedger(target, stored.run_id).chunks()
@@ -427,7 +425,7 @@ def retry(job: ResolvedJob, stored: StoredRun, retry_policy: RetryPolicy) -> Ret
 
 
 def require_latest(target: ConnectionRef, stored: StoredRun) -> None:
-    """Refuse when a later run has replaced the rows of this one, or merged newer ones.
+    """Refuse a run if a later one has replaced its rows, or merged newer ones.
 
     Raises
     ------

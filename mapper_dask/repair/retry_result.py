@@ -1,4 +1,4 @@
-"""What became of rows that were tried again. Frozen."""
+"""The result of a retry of rejected rows. Frozen."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RetriedChunk:
-    """What became of the rejects of one chunk."""
+    """The retried rejects of one chunk."""
 
     chunk_id: int
     before: int
-    """Rows that stood in the reject table."""
+    """Rows that were in the reject table."""
     loaded: int
-    """Rows that entered the target."""
+    """Rows that were loaded."""
     rejected: int
-    """Rows that stand in the reject table now."""
+    """Rows that are in the reject table now."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryResult:
-    """What became of a run's rejects."""
+    """The retried rejects of a run."""
 
     run_id: str
     chunks: tuple[RetriedChunk, ...] = ()
-    """Those that had rejects, in the plan's order."""
+    """Chunks with rejects, in the plan's order."""
 
     @property
     def before(self) -> int:
@@ -33,7 +33,7 @@ class RetryResult:
 
     @property
     def loaded(self) -> int:
-        """Rows that entered the target."""
+        """Rows that were loaded."""
         return sum(chunk.loaded for chunk in self.chunks)
 
     @property

@@ -1,4 +1,4 @@
-"""Rows that were set aside as JSON, as Arrow columns again; exactly, or not at all. Pure."""
+"""Converts rejected rows from JSON back to Arrow columns; exactly, or not at all. Pure."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from mapper_dask.ledger.rejects import plain_value
 from mapper_dask.schema.facts import Column, TypeFamily
 
 REPLACED = "\ufffd"
-"""Stands in a stored text for a NUL; whether it did in the row as well, nobody knows any more."""
+"""Replaces a NUL in a stored text, so that a text with it may be another than the row's."""
 
 _TIMES = (TypeFamily.DATE, TypeFamily.TIME, TypeFamily.TIMESTAMP, TypeFamily.TIMESTAMP_TZ)
 
 
 class InexactError(ValueError):
-    """A stored value is not certainly the one that was set aside."""
+    """A stored value may differ from the row's."""
 
 
 def rows_as(
     columns: Sequence[Column], rows: Iterable[Mapping[str, Any]], *, loading: bool
 ) -> tuple[pa.Table, dict[int, str]]:
-    """Return stored rows as a table, and why those that are not in it do not come back exactly.
+    """Return stored rows as a table, and the reasons why others cannot be restored exactly.
 
     Parameters
     ----------
     columns
-        What the table has; each row has a value for each of them.
+        Columns of the table; each row has a value for each.
     rows
         As ``RunTables.rejects`` reads them: numbers are int or Decimal.
     loading
-        Whether the table is to be loaded as it is: then numbers with a point are texts, which the
-        database parses, whatever digits each has. Else each column has its own Arrow type.
+        Whether the table is loaded as it is: then decimals are texts, which the database parses
+        with all their digits. Else each column has its own Arrow type.
     """
     kept, refused = [], {}
     for place, row in enumerate(rows):
@@ -77,12 +77,12 @@ def _value(column: Column, stored: Any, *, loading: bool) -> Any:
 
 
 def _scalar(made: Any, column: Column) -> Any:
-    """Return a value as its column's Arrow type holds it.
+    """Return a value converted to its column's Arrow type.
 
     Raises
     ------
     InexactError
-        When it holds another one.
+        When that changes the value.
     """
     held = pa.array([made], column.arrow)[0].as_py()
     if not _same(plain_value(held), plain_value(made)):
@@ -146,7 +146,7 @@ def _time(column: Column, stored: Any) -> Any:
 
 
 def _bare(time: str) -> str:
-    """Return a time without what two spellings of one differ in."""
+    """Return a time without the parts in which two spellings of it may differ."""
     text = time.replace("T", " ").removesuffix("Z").removesuffix("+00:00")
     whole, point, digits = text.partition(".")
     day = whole.removesuffix(" 00:00:00") if not digits.strip("0") else whole

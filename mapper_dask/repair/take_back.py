@@ -1,9 +1,9 @@
-"""Takes chunks back from a target, by proof: only rows that are shown to be the run's are deleted.
+"""Deletes the rows of chunks from a target, but only rows that are proved to be the run's.
 
-Everybody may write into the same range of keys: another run, a person. A row of the run that
-somebody has changed since looks like one that somebody put there. Were its chunk loaded anew beside
-it, the row would stand there twice. So a chunk is taken back where all rows that were loaded are
-found, or where each row in its range is shown to be this run's or another's; else it is refused.
+Another run or a person may write into the same range of keys. A row of the run that somebody has
+changed looks like one that somebody has added; if its chunk were loaded again, the row would exist
+twice. So a chunk is deleted only if all rows that were loaded are found, or if each row in its
+range is proved to be this run's or another's; else that is refused.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from mapper_dask.parallel_models import Chunk, ChunkState
 from mapper_dask.retries import DEFAULT_LOCK_TIMEOUT
 from mapper_dask.schema.facts import Counted, SourceQuery, TableMark, TargetTable
 
-TOLD = 5
-"""Chunks that a refusal names."""
+SHOWN = 5
+"""Chunks that a refusal lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proofs:
-    """What a run's chunks can be told by in the target, at one moment."""
+    """The evidence that identifies a run's chunks in the target, at one moment."""
 
     target: Target
     table: TargetTable
     noted: StoredEvidence
     now: TableMark | None
     others: Sequence[int]
-    """Transactions that are shown to be other runs'."""
+    """Transactions that are proved to be other runs'."""
 
     @classmethod
     def of(cls, target: Target, table: TargetTable, run_id: str) -> Proofs:
-        """Return what is known now."""
+        """Return the evidence of now."""
         ledger = EvidenceTables(target)
         noted, now = ledger.of(run_id), target.evidence.mark(table.schema, table.name)
         others: list[int] = []
@@ -53,7 +53,7 @@ class Proofs:
         return next((c for c in self.noted.chunks if c.chunk_id == chunk.chunk_id), None)
 
     def numbers(self, chunk: Chunk) -> list[int] | None:
-        """Return the transactions that wrote a chunk's rows; None where they are not known."""
+        """Return the transactions that wrote a chunk's rows; None if they are not known."""
         load = self.load(chunk)
         if load is None or load.loads is None or self.now is None:
             return None
@@ -67,7 +67,7 @@ class Proofs:
 
 @dataclass(frozen=True, slots=True)
 class Repairer:
-    """Takes chunks of one run back, so that a resumed run loads exactly what is not there."""
+    """Deletes chunks of one run, so that a resumed run loads exactly the rows that are missing."""
 
     run_id: str
     target: ConnectionRef
@@ -75,12 +75,12 @@ class Repairer:
     query: SourceQuery
 
     def clear(self, chunks: Sequence[Chunk]) -> None:
-        """Delete the rows of some chunks, and let the ledger forget them: in one transaction.
+        """Delete the rows of some chunks, and mark these as not loaded, in one transaction.
 
         Raises
         ------
         ConfigurationError
-            When rows in a chunk's range can't be shown to be the run's, nor to be another's;
+            When rows in a chunk's range cannot be proved to be the run's, nor to be another's;
             nothing is changed.
         """
         with open_target(self.target, "target_conn") as target:
@@ -92,7 +92,7 @@ class Repairer:
             target.commit()
 
     def _require_no_triggers(self) -> None:
-        """Refuse where a trigger may keep, or put back, what is taken away."""
+        """Refuse a target with a trigger that may keep, or insert again, deleted rows."""
         if fired := self.table.hazards.fired_by(("DELETE",)):
             message = (
                 f"repair would delete rows of {self.table.quoted}, whose triggers may keep them or "
@@ -102,7 +102,7 @@ class Repairer:
             raise ConfigurationError(message, field="repair")
 
     def _held(self, target: Target, chunk: Chunk) -> bool:
-        """Hold a chunk until the end; return whether it is committed, and so has rows."""
+        """Lock a chunk until the end; return whether it is committed, and so has rows."""
         values = {"run_id": self.run_id, "chunk_id": chunk.chunk_id}
         return target.store.run("ledger_claim", values) == [(ChunkState.PROCESSED.value,)]
 
@@ -117,7 +117,7 @@ class Repairer:
             expected += count.own
         if refused:
             raise ConfigurationError(self._refusal(refused), field="repair", run_id=self.run_id)
-        # More than was counted: a trigger gave rows of the load other keys. They are the run's too.
+        # More than were counted: a trigger gave rows of the load other keys. They are the run's.
         if own and target.evidence.remove(self.table, own) < expected:
             message = f"somebody changed rows of {self.table.quoted} meanwhile; repair again"
             raise TargetError(message, field="repair", run_id=self.run_id)
@@ -126,7 +126,7 @@ class Repairer:
             target.store.run("ledger_unassign", values)
 
     def _unproved(self, proofs: Proofs, chunk: Chunk, count: Counted) -> str:
-        """Return what stands against taking a chunk back; empty where nothing does."""
+        """Return why a chunk's rows cannot be deleted; empty if they can."""
         load, strange = proofs.load(chunk), count.rows - count.own - count.others
         loaded = 0 if load is None else load.rows
         if proofs.numbers(chunk) is None:
@@ -135,7 +135,7 @@ class Repairer:
             return f"{strange:,} rows in its range, of which none tells by whom it was loaded"
         if count.own > loaded:
             return f"{count.own:,} rows seem to be its own, {loaded:,} were loaded"
-        # All of the run's rows are known then: what else is there are rows of others, and stays.
+        # All of the run's rows are found: the others in its range are not deleted.
         if not strange or count.own == loaded:
             return ""
         return (
@@ -144,10 +144,10 @@ class Repairer:
         )
 
     def _refusal(self, refused: Sequence[str]) -> str:
-        more = f" (and {len(refused) - TOLD} chunks more)" if len(refused) > TOLD else ""
+        more = f" (and {len(refused) - SHOWN} chunks more)" if len(refused) > SHOWN else ""
         return (
             f"repair of run {self.run_id!r} deletes only rows that are shown to be its own. Chunk "
-            f"{'; chunk '.join(refused[:TOLD])}{more}. Nothing is changed. Remove those rows from "
+            f"{'; chunk '.join(refused[:SHOWN])}{more}. Nothing is changed. Remove those rows from "
             f"{self.table.quoted} yourself where they are to be loaded anew, and repair again; or "
             "leave it as it is"
         )

@@ -1,4 +1,4 @@
-"""One run of this process: planned, checked and entered, or resumed; then its chunks are done."""
+"""Takes one run of this process from its job to its result: new, or resumed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from mapper_dask.dialects.snapshot import Keeper, keep_snapshot
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
-from mapper_dask.events.watch import Watch
+from mapper_dask.events.watch import RunWatch
 from mapper_dask.halting import Halt
 from mapper_dask.interrupts import attended
 from mapper_dask.ledger import stored_job as job_record
@@ -37,7 +37,7 @@ from mapper_dask.run.resumed import Resumed, replanned, require_chunks, require_
 from mapper_dask.run.run import Run
 from mapper_dask.run.run_ending import RunEnding
 from mapper_dask.run.staged_again import publication_again
-from mapper_dask.run.stopped import told_as_stopped
+from mapper_dask.run.stopped import raised_as_stopped
 from mapper_dask.spool.folder import remove_let_go
 from mapper_dask.tracebacks import judged, without_frames
 from mapper_dask.workers.clients import require_begun, require_waitable
@@ -46,18 +46,14 @@ from mapper_dask.workers.local_cluster import reporting
 
 
 class Coordinator:
-    """Takes one run from its job to its result.
+    """Plans, checks and enters a run, or resumes it; then its chunks are processed.
 
     Parameters
     ----------
-    options
-        How it is done.
-    job
-        What it moves.
     halt
         Stops it.
     plan
-        The plan whose chunks it does; None: it is planned.
+        The plan that is run; None: the job is planned.
     """
 
     def __init__(
@@ -65,23 +61,23 @@ class Coordinator:
     ) -> None:
         self._options, self._job, self._halt = options, job, halt
         self._saved = None if plan is None else saved(plan)
-        self._watch = Watch(options.progress, job)
+        self._watch = RunWatch(options.progress, job)
         self._inlet = once.Inlet(options.spool_parent, halt, self._watch.reading)
 
     def run(self) -> ParallelProcessingResult:
-        """Run the job, or resume it when its target's ledger knows its ``run_id``."""
+        """Run the job, or resume it if its target's ledger has its ``run_id``."""
         return self._attended(self._begin)
 
     def resume(self, stored: StoredRun) -> ParallelProcessingResult:
-        """Do the chunks of a stored plan that are not committed. It is never planned again."""
+        """Process the chunks of a stored plan that are not committed. It is never planned again."""
         return self._attended(lambda: self._resume(resolved(self._job), stored))
 
     def _attended(self, work: Callable[[], ParallelProcessingResult]) -> ParallelProcessingResult:
-        """Do some work on the run that its hooks are told of, and that Ctrl-C stops."""
+        """Work on the run, with its hooks called, until Ctrl-C stops it."""
         watch, job = self._watch, self._job
 
         def done() -> ParallelProcessingResult:
-            stopped = told_as_stopped(job.run_id, self._halt, lambda: watch.entering)
+            stopped = raised_as_stopped(job.run_id, self._halt, lambda: watch.entering)
             with watch, reporting(watch.preparing), stopped:
                 return work()
 
@@ -112,7 +108,7 @@ class Coordinator:
             require_picklable(job.job.transformation_logic)
 
     def _found(self, job: ResolvedJob) -> StoredRun | None:
-        """Return a job's run that the ledger knows by its name."""
+        """Return the run that the ledger has under the job's ``run_id``."""
         if job.target is None or not job.job.run_id:
             return None
         for attempt in self._attempts(job):
@@ -121,17 +117,17 @@ class Coordinator:
         raise AssertionError  # pragma: no cover - attempts return or raise
 
     def _attempts(self, job: ResolvedJob) -> Any:
-        """Return attempts at what comes before the first row: all of it waits for connections."""
+        """Return attempts at the steps before the first row, which all wait for connections."""
         tidy = self._options.workers.close_idle
         return self._options.budget.attempts(job.run_id, self._halt, tidy)
 
     def _in_budget(
         self, job: ResolvedJob, plans: Callable[[Keeper], once.Taken | None]
     ) -> ParallelProcessingResult:
-        """Plan a run and do it, within the connections it may hold.
+        """Plan and execute a run, within the connections it may hold.
 
-        What is planned while a server has no connection left is planned again when it has: nothing
-        is held while others are waited for, so that two runs never wait for each other.
+        If a server has no connection left meanwhile, the run is planned again when it has: a run
+        holds nothing while it waits for connections, so that two never wait for each other.
         """
         direct_path, consistent = job.job.direct_path, job.job.consistent
         for attempt in self._attempts(job):
@@ -160,7 +156,7 @@ class Coordinator:
                     keeper=keeper,
                     kept=kept,
                 ).result()
-        if result is None:  # another coordinator has entered it in the same moment
+        if result is None:  # another coordinator has entered it meanwhile
             return self._resume(job, stored_runs.found(job.loads_into, job.run_id))
         return result
 
@@ -183,7 +179,7 @@ class Coordinator:
         return self._in_budget(job, lambda keeper: self._planned_again(resumed, keeper))
 
     def _reported(self, resumed: Resumed) -> ParallelProcessingResult:
-        """Return the result of a run all of whose chunks are committed; it may yet be published."""
+        """Return the result of a run with all chunks committed; publish it if it is not yet."""
         stored, job = resumed.stored, resumed.job
         require_chunks(stored, resumed.chunks)
         self._options.require_wanted()
@@ -196,7 +192,7 @@ class Coordinator:
         return result
 
     def _planned_again(self, resumed: Resumed, keeper: Keeper) -> once.Taken | None:
-        """Return what is left to do of a stored run, over its source and its target as they are."""
+        """Return what is left of a stored run, planned over its source and target as they are."""
         job, stored = resumed.job, resumed.stored
         keeper.give_up_for(job.job.source_sql)
         plan = replanned(job.job, stored, keeper, resumed.chunks)
@@ -216,14 +212,14 @@ class Coordinator:
 
 
 def named(job: ResolvedJob) -> ResolvedJob:
-    """Return a job whose run has a name."""
+    """Return a job with a name for its run."""
     return job.evolve(run_id=job.job.run_id or uuid.uuid4().hex)
 
 
 def planned(
     job: ResolvedJob, keeper: Keeper, retry_policy: RetryPolicy, kept: SavedPlan | None = None
 ) -> Run:
-    """Return a new run, with its plan, or the one that was kept, after all that can be checked."""
+    """Return a new run with its plan, or a saved one, after all checks."""
     keeper.give_up_for(job.job.source_sql)
     if kept is None:
         plan = ChunkManager().plan_on(keeper.source, job.job, keeper.snapshot)
@@ -242,7 +238,7 @@ def begin(options: RunOptions, job: MapperJob, plan: Plan | None = None) -> RunH
 
     @without_frames
     def end() -> None:
-        # Not entered yet, it will see the flag; a job that cannot be used never is.
+        # A run that is not entered yet sees the halt itself; an invalid job is never entered.
         with contextlib.suppress(RunNotFoundError, ConfigurationError):
             _end(resolved(job))
 
@@ -258,7 +254,7 @@ def begin(options: RunOptions, job: MapperJob, plan: Plan | None = None) -> RunH
 
 
 def _end(job: ResolvedJob) -> None:
-    """Cancel a run that is named in its job."""
+    """Cancel the run of a job with a name."""
     if job.target is None:
         stored_runs.end_reading(job.source, job.run_id)
     else:

@@ -1,4 +1,4 @@
-"""Whether a run that stopped may go on: its target as it was, its source in a state that fits."""
+"""Checks that a resumed run's target is still the one it began with."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from mapper_dask.schema.facts import TargetTable, TypeFamily
 from mapper_dask.stored import Stored, is_text, of_ledger
 
 STORED = "target_columns"
-"""What a stored plan holds of its target: the table's place, and each column's type and place."""
+"""Field of a stored plan for its target: the table's place, and each column's type and place."""
 
 
 def target_as_stored(table: TargetTable) -> dict[str, Any]:
-    """Return a JSON-ready mapping by which a run that goes on knows its target again."""
+    """Return a JSON-ready mapping by which a resumed run recognizes its target."""
     places = {trait.name: trait.place for trait in table.definition if trait.kind == COLUMN}
     columns = [
         [column.name, column.type_name, column.family.value, places.get(column.name, "")]
@@ -28,14 +28,14 @@ def target_as_stored(table: TargetTable) -> dict[str, Any]:
 
 
 def require_same_target(prepared: Prepared, stored: StoredRun) -> Prepared:
-    """Refuse to go on into a target whose columns mean something else than when the run began.
+    """Refuse to resume a run if its target's columns have another meaning than at its begin.
 
-    One that was widened, as to mend a value that did not fit, is noted.
+    A column that was widened, as to fit a refused value, is only noted.
 
     Raises
     ------
     FingerprintError
-        Names the columns, how they were and how they are.
+        Names the columns with both types.
     """
     load = prepared.task.load
     if load is None:
@@ -46,7 +46,7 @@ def require_same_target(prepared: Prepared, stored: StoredRun) -> Prepared:
 
 
 def require_same_table(table: TargetTable, stored: StoredRun, *, staged: bool) -> list[str]:
-    """Refuse a table whose columns mean something else; return notes of what was widened.
+    """Refuse a table if its columns have another meaning; return notes of widened ones.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def require_same_table(table: TargetTable, stored: StoredRun, *, staged: bool) -
 
 
 def _changes(before: Stored, table: TargetTable, *, staged: bool) -> Iterable[tuple[str, bool]]:
-    """Yield what differs, and whether rows may go on into it."""
+    """Yield each difference, and whether rows may be loaded nevertheless."""
     places = {trait.name: trait.place for trait in table.definition if trait.kind == COLUMN}
     same_table = before.text("place") == _place(table)
     for name, type_name, family, place in _columns(before):

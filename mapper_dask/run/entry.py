@@ -1,4 +1,4 @@
-"""A run that stands in the ledger before its query is read: it can be cancelled, and resumed."""
+"""A run that is in the ledger before its query is read, so that it can be cancelled and resumed."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.spool.folder import SpoolFolder
 
 LOOK = 0.2
-"""Seconds after which it is looked whether a run was stopped here whose query is being read."""
+"""Seconds between two checks whether a run was stopped here while its query is read."""
 
 ASKED_EACH = 5
-"""Looks after which the ledger is asked whether it was cancelled elsewhere: each second."""
+"""Checks after which the ledger is queried for a cancel elsewhere: each second."""
 
 T = TypeVar("T")
 
@@ -32,8 +32,8 @@ T = TypeVar("T")
 class Entry:
     """A run's entry in the ledger until its first chunk begins; as a context, ends it on an error.
 
-    A new run that meets one is forgotten: mended, the job may go by the same name. One that stood
-    there before has failed. What was stopped, or whose program ends, is cancelled.
+    A new run with an error is removed, so that the corrected job may have the same name. A resumed
+    one has failed. A run that was stopped, or is left by its program, is cancelled.
     """
 
     ledger: RunLedger
@@ -41,9 +41,9 @@ class Entry:
     """Whether this process has entered it."""
     stop: threading.Event
     folder: SpoolFolder | None = None
-    """What holds its rows."""
+    """The folder of its rows."""
     begun: bool = False
-    """Whether its chunks are at work: they tell what becomes of it."""
+    """Whether its chunks have begun: then they decide its state."""
 
     def __enter__(self) -> Self:
         return self
@@ -57,7 +57,7 @@ class Entry:
         stopped_elsewhere = isinstance(error, RunStoppedError) and not self.stop.is_set()
         if error is None or self.begun or stopped_elsewhere:
             return
-        with contextlib.suppress(MapperError):  # what ended the run is what must be told
+        with contextlib.suppress(MapperError):  # the error that ended the run is raised
             if self.stop.is_set() or not isinstance(error, Exception):
                 self.ledger.stop(RunState.CANCELLED)
             elif not self.new:
@@ -67,12 +67,12 @@ class Entry:
 
 
 class Stopped:
-    """Whether the reading of a run's query is to end, here or in the ledger."""
+    """Whether the reading of a run's query must end, because of a stop here or in the ledger."""
 
     def __init__(self, run_id: str, ledger: RunLedger | None, stop: threading.Event) -> None:
         self.run_id, self._ledger, self._stop = run_id, ledger, stop
         self.halt = threading.Event()
-        """Is set as soon as it is."""
+        """Set as soon as it must."""
 
     def look(self) -> bool:
         """Return whether it was stopped here."""
@@ -81,7 +81,7 @@ class Stopped:
         return self.halt.is_set()
 
     def ask(self) -> bool:
-        """Return whether it was stopped anywhere; a ledger that cannot be asked stops nothing."""
+        """Return whether it was stopped anywhere; a ledger that does not answer stops nothing."""
         if not self.look() and self._ledger is not None:
             with contextlib.suppress(MapperError):
                 if self._ledger.state() is not RunState.RUNNING:
@@ -89,8 +89,8 @@ class Stopped:
         return self.halt.is_set()
 
     @contextlib.contextmanager
-    def told(self) -> Iterator[None]:
-        """Take what ends the statement for what it is, where that was done to stop the run."""
+    def as_stopped(self) -> Iterator[None]:
+        """Raise a statement's error as RunStoppedError if the run was stopped."""
         try:
             yield
         except RunStoppedError:
@@ -108,11 +108,11 @@ def stopped(run_id: str) -> RunStoppedError:
 
 
 def watched(work: Callable[[Stopped], T], source: ConnectionRef, found: Stopped) -> T:
-    """Return what reads a query, done in a thread of its own, and looked after by this one.
+    """Return the result of reading a query in another thread, while this one watches for a stop.
 
-    Where the run is stopped, the statement is ended, which may have no row for a long time: again
-    and again, since another attempt may have begun one meanwhile. So it is by Ctrl-C, which no
-    driver hears while it waits. By the clock: no row waits for the ledger's answer.
+    A stop ends the statement, which may return no row for long: again and again, since another
+    attempt may have begun one meanwhile. So does Ctrl-C, since no driver is interrupted while it
+    waits. The ledger is queried by time, so that no row waits for its answer.
     """
     context, done = contextvars.copy_context(), Future[T]()
     reader = threading.Thread(

@@ -1,4 +1,4 @@
-"""A planned run whose chunks are done: enter it, hand them out, report what became of them."""
+"""Executes a planned run: enters it, sends its chunks to workers, reports their results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from functools import partial
 from mapper_dask.dialects.snapshot import Keeper, kept_again
 from mapper_dask.errors import MapperError
 from mapper_dask.events.run_events import Counter, RunStarted
-from mapper_dask.events.watch import Watch
+from mapper_dask.events.watch import RunWatch
 from mapper_dask.halting import Halt
 from mapper_dask.interrupts import require_going
 from mapper_dask.ledger import report, stored_runs
@@ -31,24 +31,24 @@ from mapper_dask.workers.fitness import require_reachable
 from mapper_dask.workers.outcomes import OneRaised
 
 RESTARTS = 2
-"""How often a run is read again: a source that forgets three times keeps too little."""
+"""Restarts of a run after lost snapshots: a source that loses three keeps too little."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Execution:
-    """A planned run, and what it holds while its chunks are done."""
+    """A planned run, and what it holds while its chunks are processed."""
 
     options: RunOptions
     halt: Halt
-    watch: Watch
+    watch: RunWatch
     run: Run
     share: Share
     keeper: Keeper
     kept: contextlib.ExitStack
-    """What closes the keeper's session."""
+    """Closes the keeper's session."""
 
     def result(self) -> ParallelProcessingResult | None:
-        """Do the run; return None when another coordinator has entered it meanwhile."""
+        """Execute the run; return None if another coordinator has entered it meanwhile."""
         log_plan(self.run)
         planned = time.time()
         if self.keeper.snapshot is None or self.run.spool is not None:
@@ -70,7 +70,7 @@ class Execution:
                 elif len(results) < len(self.run.chunks):
                     self.run.stop(RunState.FAILED)
             except BaseException:
-                with contextlib.suppress(MapperError):  # what ended the run is what must be told
+                with contextlib.suppress(MapperError):  # the error that ended the run is raised
                     self.run.stop(RunState.CANCELLED)
                 raise
             seconds = time.perf_counter() - started
@@ -84,7 +84,7 @@ class Execution:
         return result
 
     def _entered(self, engine: Engine, note: str) -> bool:
-        """Enter the run, once its workers can do it; return False when it is another's by now."""
+        """Enter the run after its workers are checked; return False if another has entered it."""
         run = self.run.bounded(self.share, note)
         refs = [ref for ref in (run.job.source, run.job.target) if ref is not None]
         require_reachable(engine, refs, run.job.job.transformation_logic)
@@ -94,7 +94,7 @@ class Execution:
         return run.entry is not None or run.enter(self.keeper.snapshot)
 
     def _started(self, planned: float) -> RunStarted:
-        """Return what hooks are told when the run begins, whose planning ended at some time."""
+        """Return the event of the run's begin, with the time at which its planning ended."""
         run, load = self.run, self.run.prepared.task.load
         return RunStarted(
             run_id=run.run_id,
@@ -113,7 +113,7 @@ class Execution:
         )
 
     def _process_until_read(self, engine: Engine, started: float) -> tuple[list[ChunkResult], int]:
-        """Process the run's chunks, from the start again where their snapshot was lost."""
+        """Process the run's chunks, again from the start if their snapshot was lost."""
         for _ in range(RESTARTS):
             restarts = self.run.restarts
             results, rows = self._process(engine, started, restart=restarts)
@@ -133,8 +133,7 @@ class Execution:
     ) -> tuple[list[ChunkResult], int]:
         """Return the results of the chunks that ended, and the rows they read.
 
-        With ``restart`` a lost snapshot stops the run, and this returns when none of its chunks is
-        at work any more.
+        With ``restart`` a lost snapshot stops the run, and this returns when no chunk is running.
         """
         run, halt = self.run, self.halt
         results: list[ChunkResult] = []
@@ -142,7 +141,7 @@ class Execution:
         counter = Counter(run.run_id if run.job.target else None, run.chunks)
         ended = engine.results(run.prepared.task, run.chunks, partial(heed, run.ledger, halt))
         with contextlib.closing(ended), halt.breaks(engine.halt):
-            if halt.is_set():  # just before anything of this could be broken off
+            if halt.is_set():  # set before the engine could be halted
                 return results, 0
             for result in ended:
                 stopped = result.state is ChunkState.UNASSIGNED  # by somebody else

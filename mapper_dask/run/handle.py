@@ -1,4 +1,4 @@
-"""A run in the background: look at it, wait for it, cancel it."""
+"""A run in the background, to wait for or to cancel."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from mapper_dask.workers.main_guard import seen_from_here
 
 
 class RunHandle:
-    """A run that goes on while its caller does something else; made by ``ParallelProcessor.start``.
+    """A run in the background; made by ``ParallelProcessor.start``.
 
-    As a context manager it leaves nothing running behind: what has not ended at the end of the
-    ``with`` block is cancelled. In a coroutine it is awaited, ``result = await handle``, and
-    ``async with`` does the same without stopping the event loop.
+    As a context manager it cancels a run that has not ended at the end of the ``with`` block. In a
+    coroutine it is awaited, ``result = await handle``, and ``async with`` does the same without
+    blocking the event loop.
 
     Parameters
     ----------
     run_id
         Name of the run in its target's ledger.
     work
-        What moves the rows, until the :class:`~mapper_dask.halting.Halt` that it is given is set.
+        Moves the rows, until the :class:`~mapper_dask.halting.Halt` that it is given is set.
     end
-        What ends the run in its ledger, so that nothing of it commits any more.
+        Ends the run in its ledger, so that nothing of it commits any more.
     require_waitable
-        What raises where to wait would stop the event loop that the run needs.
+        Raises if waiting here would block the event loop that the run needs.
     """
 
     def __init__(
@@ -48,8 +48,8 @@ class RunHandle:
         self._require_waitable = require_waitable
         self._stop = Halt(current())
         self._future: Future[ParallelProcessingResult] = Future()
-        self._future.set_running_or_notify_cancel()  # who stops waiting for it does not end it
-        # In the caller's context: what it is a part of, a trace or a flow, goes on there.
+        self._future.set_running_or_notify_cancel()  # to stop waiting does not end it
+        # In the caller's context, so that the run is part of the caller's trace or flow.
         with seen_from_here():
             context = contextvars.copy_context()
         self._thread = threading.Thread(
@@ -78,11 +78,11 @@ class RunHandle:
         Raises
         ------
         TimeoutError
-            When it has not ended after so many seconds; it goes on.
+            When it has not ended after so many seconds; it is not stopped.
         RunFailedError
-            When chunks failed, unless the processor says ``on_failure="return"``.
+            When chunks failed, unless the processor has ``on_failure="return"``.
         MapperError
-            What else the run raised; or that to wait here would stop the event loop it needs.
+            Another error of the run; or that waiting here would block the event loop it needs.
         """
         if self.done():
             return self._future.result()
@@ -91,13 +91,13 @@ class RunHandle:
             return self._future.result(timeout)
 
     def __await__(self) -> Generator[Any, None, ParallelProcessingResult]:
-        """Wait for the run in a coroutine; to be cancelled there ends the waiting, not the run."""
+        """Wait for the run in a coroutine; to cancel the coroutine does not cancel the run."""
         return awaited_without_frames(asyncio.wrap_future(self._future)).__await__()
 
     def cancel(self) -> None:
-        """Stop the run: what is being loaded is broken off, and nothing commits once this returns.
+        """Stop the run: loads are broken off, and nothing commits once this returns.
 
-        The ledger then says CANCELLED; ``resume`` goes on where it stopped.
+        Its state in the ledger is then CANCELLED; ``resume`` finishes it.
         """
         if self.done():
             return

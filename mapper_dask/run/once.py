@@ -1,4 +1,4 @@
-"""A run whose query is read once: all of its rows are read before its first chunk begins."""
+"""Runs with a query that is read once: all of its rows are read before the first chunk begins."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mapper_dask.retries import attempts
 from mapper_dask.run.entry import Entry, Stopped, stopped, watched
 from mapper_dask.run.resumed import Resumed
 from mapper_dask.run.run import Run
-from mapper_dask.run.spooling import Few, Spool, Spooler, Tell, read_once
+from mapper_dask.run.spooling import Few, Report, Spool, Spooler, read_once
 from mapper_dask.spool.files import SETTING
 from mapper_dask.spool.folder import SpoolFolder, remove_let_go
 from mapper_dask.workers.engines import Engine
@@ -29,55 +29,55 @@ AGAIN = (
     "its query was read from the start: nothing is loaded of what it gave before, if that was all "
     "of it"
 )
-"""What is said of a run that was killed while its query was read."""
+"""Note on a run that was killed while its query was read."""
 
 ENDING = 5.0
-"""Seconds for which a run that ends before its first chunk waits for a connection to say so: it
-still holds others, for which somebody may wait. In vain, it stands there as one that was killed."""
+"""Seconds that a run which ends before its first chunk waits for a connection to record that: it
+still holds others that somebody may need. If it gets none, its entry is that of a killed run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inlet:
-    """How the rows of a query that is read once come in."""
+    """How the rows of a query that is read once are received."""
 
     parent: Path
-    """Where they wait."""
+    """Folder of their files."""
     stop: threading.Event
-    """Ends it."""
-    tell: Tell
+    """Ends the reading."""
+    report: Report
 
 
 Taken = tuple[Run, contextlib.ExitStack]
-"""A run whose query is read as far as it is to be before it begins, and what ends that."""
+"""A run after its query was read, if it is read once, and the stack that releases the rows."""
 
 
 def taken_in(run: Run, keeper: Keeper, inlet: Inlet, *, broken_off: bool = False) -> Taken | None:
-    """Return a run whose query has been read, if it is one that is read once; and what ends that.
+    """Read the query of a run that is read once; return the run, and what releases its rows.
 
-    Rows that are more than a chunk wait in files then, and its chunks are those; fewer are here.
-    Where few are expected and the source refuses them, the run's one chunk meets that itself, and
-    the ledger has it; so does one whose bytes are passed on undecoded.
+    More rows than a chunk are in files then, which are its chunks; fewer are in memory. If few are
+    expected and the source refuses them, the run's one chunk gets that error itself, and the
+    ledger records it. A run that passes bytes on undecoded is not read here, either.
 
-    It stands in the ledger meanwhile, so that everybody sees it, and can cancel it.
+    The run is in the ledger meanwhile, so that everybody sees it, and can cancel it.
 
     Parameters
     ----------
     broken_off
-        Whether its query was being read when it ended.
+        Whether the run ended before while its query was read.
 
     Returns
     -------
     Taken or None
-        None when another coordinator was quicker: what it has read is what counts.
+        None if another coordinator has entered its reading first.
 
     Raises
     ------
     RunStoppedError
         When the run was stopped meanwhile.
     ConfigurationError
-        When there is no room for the rows.
+        When the rows do not fit on the disk.
     DatabaseError
-        What the source answered.
+        When the source refuses the query.
     """
     if not run.plan.read_once or run.prepared.passes_bytes:
         return run, contextlib.ExitStack()
@@ -90,7 +90,7 @@ def taken_in(run: Run, keeper: Keeper, inlet: Inlet, *, broken_off: bool = False
     taken = _entered(run, run.ledger, keeper, inlet)
     if taken is None:
         if run.ledger.state() not in (RunState.RUNNING, RunState.RESTARTING, RunState.SUCCEEDED):
-            raise stopped(run.run_id)  # by somebody else, or forgotten
+            raise stopped(run.run_id)  # by somebody else, or discarded
         return None
     if broken_off and taken[0].spool is None:
         return taken[0].noting(AGAIN), taken[1]
@@ -98,7 +98,7 @@ def taken_in(run: Run, keeper: Keeper, inlet: Inlet, *, broken_off: bool = False
 
 
 def _entered(run: Run, ledger: RunLedger, keeper: Keeper, inlet: Inlet) -> Taken | None:
-    """Enter a run and read its query; return None when that is not the run's any more."""
+    """Enter a run and read its query; return None if another coordinator has the run by then."""
     if not run.enter(keeper.snapshot):
         return None
     with contextlib.ExitStack() as stack:
@@ -111,15 +111,15 @@ def _entered(run: Run, ledger: RunLedger, keeper: Keeper, inlet: Inlet) -> Taken
             if inlet.stop.is_set():
                 raise
             return None
-        if taken.spool is not None and not _stands(taken, run, ledger, entry):
+        if taken.spool is not None and not _enter_chunks(taken, run, ledger, entry):
             return None
         return taken, stack.pop_all()
 
 
-def _stands(taken: Run, run: Run, ledger: RunLedger, entry: Entry) -> bool:
+def _enter_chunks(taken: Run, run: Run, ledger: RunLedger, entry: Entry) -> bool:
     """Enter the chunks of a reading; return whether they are the run's."""
     spool = taken.spool
-    assert spool is not None  # noqa: S101 - it is asked of such a run
+    assert spool is not None  # noqa: S101 - checked by the caller
     note = "" if entry.new or run.note else AGAIN
     spool.keep = ledger.take_chunks(spool.snapshot, run.chunks, taken.chunks, note)
     entry.folder = spool.folder
@@ -127,7 +127,7 @@ def _stands(taken: Run, run: Run, ledger: RunLedger, entry: Entry) -> bool:
 
 
 def _read_into(run: Run, keeper: Keeper, inlet: Inlet, stack: contextlib.ExitStack) -> Run:
-    """Return a run over the rows that its query gives; with the stack they are let go of."""
+    """Read a run's query; return the run over its rows, which the stack releases."""
     try:
         taken = _read(run, inlet)
     except (RunStoppedError, ConfigurationError):
@@ -137,7 +137,7 @@ def _read_into(run: Run, keeper: Keeper, inlet: Inlet, stack: contextlib.ExitSta
             raise
         return run
     finally:
-        close_idle()  # what read it; workers may need the room
+        close_idle()  # of the reader; workers may need its connections
     if isinstance(taken, Few):
         held = BufferedChunk(taken.tables, taken.snapshot)
         stack.callback(hold(run.prepared.task.read, run.chunks[0], held))
@@ -151,11 +151,11 @@ def _read(run: Run, inlet: Inlet) -> Spool | Few:
     task, found = run.prepared.task, Stopped(run.run_id, run.ledger, inlet.stop)
     number = task.retries if run.plan.many_expected else 1
     size = run.plan.config.chunk_size
-    spooler = Spooler(inlet.parent, run.run_id, size, found.halt, inlet.tell)
+    spooler = Spooler(inlet.parent, run.run_id, size, found.halt, inlet.report)
 
     def read(found: Stopped) -> Spool | Few:
         for attempt in attempts(number, task.connection_wait):
-            with attempt, found.told():
+            with attempt, found.as_stopped():
                 return read_once(task.read, spooler)
         raise AssertionError  # pragma: no cover - attempts return or raise
 
@@ -168,25 +168,25 @@ def _read(run: Run, inlet: Inlet) -> Spool | Few:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """How a stored run goes on."""
+    """How a stored run is resumed."""
 
     plan: ChunkPlan
     spool: Spool | None = None
-    """The rows its query has given, where they still wait."""
+    """The files of its query's rows, if they still exist."""
     note: str = ""
-    """Why its query is read anew."""
+    """Why its query is read again; empty if it is not."""
 
 
 def found_again(plan: ChunkPlan, resumed: Resumed, keeper: Keeper, parent: Path) -> Again:
-    """Return how a stored run goes on: from the files that hold its rows, where it has any.
+    """Return how a stored run is resumed: from the files of its rows, if it has any.
 
-    Where they are not here, or not as they were written, its query is read anew: if it has loaded
-    nothing that cannot be thrown away.
+    If they are missing, or not as they were written, its query is read again, unless rows that it
+    has loaded cannot be dropped.
 
     Raises
     ------
     ConfigurationError
-        When some of its rows are in the target for good.
+        When some of its rows are loaded, and not staged.
     """
     if not plan.spooled:
         return Again(plan)
@@ -195,7 +195,7 @@ def found_again(plan: ChunkPlan, resumed: Resumed, keeper: Keeper, parent: Path)
     if folder is not None:
         keeper.snapshot = stored.snapshot
         return Again(plan, Spool(folder, resumed.left, stored.snapshot, keep=True))
-    resumed = resumed.halted()  # what its workers still have in hand is of that reading
+    resumed = resumed.halted()  # what its workers still process is of that reading
     if resumed.committed and stored.plan.publication is None:
         raise ConfigurationError(_refusal(resumed, parent), field="run_id", run_id=stored.run_id)
     again = plan.evolve(chunks=tuple(key_space.whole(plan.config.total_rows)))
@@ -223,9 +223,9 @@ def _note(staged: int, parent: Path) -> str:
 
 
 def shared(run: Run, engine: Engine) -> Run:
-    """Return a run whose chunks reach the workers: by a folder they all see, or with their tasks.
+    """Return a run with chunks that workers read from the folder if all see it, else get sent.
 
-    They are asked once a run.
+    Workers are asked once a run.
     """
     if run.spool is None:
         return run
@@ -234,14 +234,14 @@ def shared(run: Run, engine: Engine) -> Run:
 
 
 def put_away(spool: Spool) -> contextlib.ExitStack:
-    """Return what lets go of the files of a reading."""
+    """Return a stack that closes the files of a reading."""
     stack = contextlib.ExitStack()
     stack.callback(spool.put_away)
     return stack
 
 
 def done(run: Run, result: ParallelProcessingResult) -> None:
-    """Let go of the files of a run that has succeeded."""
+    """Let the files of a run that has succeeded be removed."""
     if run.spool is not None and result.succeeded:
         run.spool.keep = False
-        remove_let_go(run.spool.folder.path.parent, run.run_id)  # what killed ones have left
+        remove_let_go(run.spool.folder.path.parent, run.run_id)  # left by killed processes

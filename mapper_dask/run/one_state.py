@@ -1,9 +1,9 @@
-"""Chunks that only cover a query together in one state: ranges of row addresses, and windows.
+"""Resumes runs with chunks that cover a query in one state only: row addresses, and windows.
 
-A row that is updated stands at another address afterwards, so a chunk that is read in a later state
-may miss it, or meet it twice; windows shift with every row. So such a run goes on in the state it
-began in, while somebody still keeps that; where its rows wait in a staging table, it begins anew in
-another state; and else it is refused.
+An updated row has another address afterwards, so a chunk that is read in a later state may miss it,
+or have it twice; windows shift with every row. So such a run is resumed in the state in which it
+began, while a keeper holds that; else it restarts in another state if its rows are staged, and is
+refused if they are not.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from mapper_dask.run.resumed import Resumed
 
 
 def rest_of(plan: ChunkPlan, resumed: Resumed, keeper: Keeper) -> tuple[Sequence[Chunk], bool]:
-    """Return what is left of a stored run, in a state in which its chunks cover the query.
+    """Return the chunks left of a stored run, in a state in which all of them cover the query.
 
-    And whether that is all of it, because what it has staged is thrown away.
+    And whether these are all its chunks, because what it has staged is dropped.
 
-    ``keeper.snapshot`` is the run's own afterwards where that can still be read.
+    ``keeper.snapshot`` is the run's own afterwards, if that can still be read.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def rest_of(plan: ChunkPlan, resumed: Resumed, keeper: Keeper) -> tuple[Sequence
     if stored.snapshot is not None and _is_kept(stored, keeper, resumed.job.source):
         keeper.snapshot = stored.snapshot
         return resumed.left, False
-    resumed = resumed.halted()  # what its workers still have in hand is of that state
+    resumed = resumed.halted()  # what its workers still process is of that state
     committed = resumed.committed
     if not committed:
         return resumed.left, False
@@ -55,10 +55,10 @@ def rest_of(plan: ChunkPlan, resumed: Resumed, keeper: Keeper) -> tuple[Sequence
 def _is_kept(stored: StoredRun, keeper: Keeper, source: ConnectionRef) -> bool:
     """Return whether the state a run began in can still be read.
 
-    A snapshot's name is not enough: a server that was started again gives them out anew.
+    A snapshot's name is not enough: after a restart, a server assigns the same names again.
     """
     if not keeper.source.dialect.capabilities.kept_snapshots:
-        return True  # the server decides, and says so when a chunk is read
+        return True  # the server decides when a chunk is read
     name = f"{session_tag(stored.run_id)}:keeper"
     with keeper.source.errors():
         if not keeper.source.run("keepers", {"name": name}):

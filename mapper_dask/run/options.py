@@ -1,4 +1,4 @@
-"""What all runs of a processor have in common."""
+"""Options of all runs of a processor."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from mapper_dask.workers.engines import Workers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How runs are done: on which workers, within which limits, and who hears of them."""
+    """How runs are executed: their workers, limits and progress hooks."""
 
     workers: Workers
     retry_policy: RetryPolicy
     budget: Budget
-    """The connections a run may hold; jobs that run at a time may share one."""
+    """The connections a run may hold; jobs that run at the same time may share one."""
     spool_parent: Path
-    """Where the rows of a query wait that is read once."""
+    """Folder for the rows of queries that are read once."""
     progress: ProgressOptions
     on_failure: OnFailure
     """Whether a run that has failed is raised, or returned."""
     require_wanted: Callable[[], None] = lambda: None
-    """Raises when what a run is a part of was cancelled, which who did it could not see."""
+    """Raises if the flow of a run was cancelled before that run could be seen in its ledger."""

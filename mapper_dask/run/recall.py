@@ -1,4 +1,4 @@
-"""The job of a stored run again: as its user gives it, or as a trusted ledger has it."""
+"""The job of a stored run, as its user gives it, or as a trusted ledger has it."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from mapper_dask.resolved_job import ResolvedJob, resolved
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """What a caller gives of the job of a run that stands in a ledger."""
+    """A caller's arguments for the job of a stored run."""
 
     source_conn: Any = None
     transformation_logic: Transformation | None = None
     job: MapperJob | None = None
     """The job as it was begun; None: it is taken from the ledger."""
     trust_ledger: bool = False
-    """Whether it is taken from there whoever could have written it."""
+    """Whether it is taken from the ledger even if others can write that."""
     counts: bool = False
-    """Whether rows are only counted, so that no function is needed."""
+    """Whether rows are only counted, which needs no function."""
 
     def of(self, run_id: str, target_conn: Any) -> tuple[ResolvedJob, StoredRun]:
         """Return the job of a run, and the run.
@@ -78,10 +78,10 @@ class Recall:
 
 
 def source_named(target: ConnectionRef, run_id: str, given: Any) -> ConnectionRef | None:
-    """Return the source that is given, or that a ledger names for a run; None where neither is.
+    """Return the given source, or the one in the ledger's record of a run; None without either.
 
-    A ledger that others can write is not asked: who stops a run needs its source only to break off
-    reading at once.
+    It is not taken from a ledger that others can write: a cancel needs the source only to break
+    off reading at once.
     """
     if given is not None:
         return reference(given, "source_conn")
@@ -97,5 +97,5 @@ def source_named(target: ConnectionRef, run_id: str, given: Any) -> ConnectionRe
 
 
 def as_it_is(frame: pd.DataFrame) -> pd.DataFrame:
-    """Stand for a function that is not at hand, and not needed to count."""
+    """Replace a function that cannot be imported, and is not needed to count."""
     return frame

@@ -1,4 +1,4 @@
-"""A stored run that is resumed: what is left to do of it, and whether its plan still holds."""
+"""A stored run that is resumed: what is left of it, and whether its plan is still valid."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Resumed:
     stored: StoredRun
     ledger: RunLedger
     known: Sequence[tuple[Chunk, ChunkResult]]
-    """Its chunks, and what became of each."""
+    """Its chunks, each with its result."""
 
     @property
     def chunks(self) -> list[Chunk]:
@@ -47,11 +47,11 @@ class Resumed:
 
     @property
     def committed(self) -> int:
-        """How many are committed."""
+        """Number of its committed chunks."""
         return len(self.known) - len(self.left)
 
     def halted(self) -> Self:
-        """Return it as it is once nothing of what its workers still have in hand can commit."""
+        """Return its state after a stop, so that nothing its workers still process can commit."""
         if self.stored.state is not RunState.RUNNING:
             return self
         self.ledger.stop(RunState.FAILED)
@@ -68,7 +68,7 @@ def replanned(
     FingerprintError
         When the query has other columns now.
     LedgerError
-        When the stored chunks would leave rows out, read them twice, or cannot be read at all.
+        When the stored chunks would omit rows, read them twice, or cannot be read at all.
     """
     require_chunks(stored, chunks)
     manager = ChunkManager()
@@ -95,12 +95,12 @@ NUMBER_FORM = re.compile(r"[0-9]{1,30}")
 
 
 def require_snapshot(stored: StoredRun, source: Dialect) -> None:
-    """Refuse a stored snapshot that is none of the source's own form.
+    """Refuse a stored snapshot if its form is not that of the source's database.
 
     Raises
     ------
     LedgerError
-        When it is something else.
+        When it has another form.
     """
     form = KEPT_FORM if source.capabilities.kept_snapshots else NUMBER_FORM
     if stored.snapshot is not None and not form.fullmatch(stored.snapshot):
@@ -109,12 +109,12 @@ def require_snapshot(stored: StoredRun, source: Dialect) -> None:
 
 
 def require_chunks(stored: StoredRun, chunks: Sequence[Chunk]) -> None:
-    """Refuse stored chunks that are no plan: they overlap, leave a gap, or have other keys.
+    """Refuse stored chunks that overlap, leave a gap, or have other keys than the plan.
 
     Raises
     ------
     LedgerError
-        Says at which chunk.
+        Names the chunk.
     """
     with _of_ledger(stored):
         require_complete(chunks)
@@ -123,7 +123,7 @@ def require_chunks(stored: StoredRun, chunks: Sequence[Chunk]) -> None:
 
 @contextlib.contextmanager
 def _of_ledger(stored: StoredRun) -> Iterator[None]:
-    """Tell what is wrong with a plan as that of the ledger's."""
+    """Raise the error of a plan as one of the ledger's record."""
     try:
         yield
     except PlanError as error:
@@ -132,12 +132,12 @@ def _of_ledger(stored: StoredRun) -> Iterator[None]:
 
 
 def require_same_columns(prepared: Prepared, stored: StoredRun) -> None:
-    """Refuse to go on staging rows with other columns than those that wait already.
+    """Refuse to stage rows with other columns than those that are staged already.
 
     Raises
     ------
     FingerprintError
-        When the function, mended meanwhile, returns other columns.
+        When the function, changed meanwhile, returns other columns.
     """
     before, now = stored.plan.publication, prepared.publication
     if before is None or now is None or set(before.columns) == set(now.columns):

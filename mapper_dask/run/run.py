@@ -1,4 +1,4 @@
-"""One run under way: what it is, and its life in the target's ledger."""
+"""One run under way in this process, and its changes of state in the target's ledger."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ class Run:
     job: ResolvedJob
     prepared: Prepared
     chunks: Sequence[Chunk]
-    """Those still to be done."""
+    """Those still to be processed."""
     new: bool = True
     """Whether it is to be entered in the ledger; else it is resumed."""
     restart: bool = False
-    """Whether it is resumed by throwing away what it has staged: ``chunks`` are all of them."""
+    """Whether it is resumed without what it has staged: ``chunks`` are all of them."""
     spool: Spool | None = None
     """The files that hold its rows; None: they are read at the source."""
     note: str = ""
-    """Why its query was read anew, so that ``chunks`` are others than the ledger's."""
+    """Why its query was read again, so that ``chunks`` differ from the ledger's."""
     entry: Entry | None = None
-    """Its entry in the ledger, where it stands there already."""
+    """Its entry in the ledger, if it has been entered already."""
 
     @property
     def run_id(self) -> str:
@@ -62,7 +62,7 @@ class Run:
         return RunLedger(load.target, self.run_id, load.lock_timeout, task.connection_wait)
 
     def enter(self, snapshot: str | None) -> bool:
-        """Enter the run in the ledger, or resume it; return False when it is another's by now."""
+        """Enter the run in the ledger, or resume it; return False if another has done that."""
         return self._open(snapshot) if self.new else self._reopen(snapshot)
 
     def _open(self, snapshot: str | None) -> bool:
@@ -90,7 +90,7 @@ class Run:
         if self.note:
             ledger.stop(RunState.RESTARTING)
             log("run_restarted", logging.WARNING, run=self.run_id, note=self.note)
-            return ledger.read_anew(snapshot, self._staging, self.note, self.plan.chunks)
+            return ledger.restart_with_chunks(snapshot, self._staging, self.note, self.plan.chunks)
         if self.restart:
             ledger.stop(RunState.RESTARTING)
             note = f"what it had staged was of another state; all was read in state {snapshot}"
@@ -102,12 +102,12 @@ class Run:
         return None if self.prepared.publication is None else self.prepared.publication.staging
 
     def begins(self) -> None:
-        """Note that its chunks are at work: from now on they tell what becomes of it."""
+        """Note that its chunks begin: from now on they decide its state."""
         if self.entry is not None:
             self.entry.begun = True
 
     def _reading(self, **changes: Any) -> Run:
-        """Return the run with its chunks read otherwise."""
+        """Return the run with other options for reading its chunks."""
         task = self.prepared.task
         task = replace(task, read=replace(task.read, **changes))
         return replace(self, prepared=replace(self.prepared, task=task))
@@ -116,7 +116,7 @@ class Run:
         return replace(self, prepared=replace(self.prepared, plan=self.plan.evolve(**changes)))
 
     def over(self, spool: Spool) -> Run:
-        """Return a run that is yet to begin over the rows that its query has given."""
+        """Return a run that has not begun with the files of its query's rows as its chunks."""
         rows = sum(chunk.limit or 0 for chunk in spool.chunks)
         config = replace(self.plan.config, total_rows=rows, num_chunks=len(spool.chunks))
         run = self._planned(chunks=spool.chunks, config=config)
@@ -129,7 +129,7 @@ class Run:
         return replace(run, spool=spool)
 
     def shipped(self, *, seen: bool) -> Run:
-        """Return the run with its files sent to the workers, where those do not see them."""
+        """Return the run with its files sent to the workers, if those do not see them."""
         if self.spool is None or seen:
             return self
         note = "not every worker sees spool-folder, so each chunk's rows are sent with its task"
@@ -137,7 +137,7 @@ class Run:
         return self._reading(ships=True)
 
     def bounded(self, share: Share, note: str) -> Run:
-        """Return the run within the connections it may hold, and with a note of what it means."""
+        """Return the run within the connections it may hold, with a note on that."""
         if note:
             log("plan_note", logging.WARNING, run=self.run_id, note=note)
         run = self.noting(note) if note else self
@@ -145,33 +145,33 @@ class Run:
         return replace(run, prepared=replace(run.prepared, task=task))
 
     def noting(self, note: str) -> Run:
-        """Return the run with a sentence more in its report."""
+        """Return the run with another note in its report."""
         return self._planned(warnings=(*self.plan.warnings, note))
 
     def stop(self, state: RunState) -> None:
-        """Stop the run: what is being read and loaded is broken off, nothing commits any more."""
+        """Stop the run: reads and loads are broken off, and nothing commits any more."""
         if self.ledger is not None:
             self.ledger.stop(state)
         if not self.prepared.task.keep_connections:
-            close_idle()  # the next one may be the last that the budget holds
+            close_idle()  # the next connection may be the budget's last
         stored_runs.end_reading(self.job.source, self.run_id)
 
     @property
     def restarts(self) -> bool:
-        """Whether it begins anew when its snapshot is lost."""
+        """Whether it restarts when its snapshot is lost."""
         read = self.prepared.task.read
         staged = read.snapshot is not None and self.prepared.publication is not None
         return staged and read.needs_snapshot
 
     def restarted(self, snapshot: str | None) -> Run | None:
-        """Return the run over the source as it is now, with nothing staged; None when cancelled.
+        """Return the run over the source as it is now, with nothing staged; None if cancelled.
 
-        Call it on a run that was stopped as RESTARTING, when no chunk of it is at work any more.
+        Call it on a run that was stopped as RESTARTING, when none of its chunks is running.
 
         Parameters
         ----------
         snapshot
-            The state that is kept for it now.
+            The snapshot that is kept for it now.
         """
         before = self.prepared.task.read.snapshot
         note = f"the source had lost its state {before}; all was read anew in state {snapshot}"
@@ -181,21 +181,21 @@ class Run:
         return replace(self._reading(snapshot=snapshot), chunks=self.plan.chunks)
 
     def breaks_off(self, result: ChunkResult) -> bool:
-        """Return whether the run has to stop because of what became of a chunk."""
+        """Return whether the run has to stop because of a chunk's result."""
         if result.state is not ChunkState.PROCESSED_WITH_ERROR:
             return False
-        if self.ledger is not None and not result.worker:  # its worker died before it could note it
+        if self.ledger is not None and not result.worker:  # its worker died before it recorded that
             self.ledger.note_failure(result)
         return self.job.job.on_error == "abort" or result.stops_run
 
 
 def fits_one_chunk(run: Run) -> bool:
-    """Return whether a run is so small that workers would only make detours."""
+    """Return whether a run is too small for workers to make it faster."""
     return len(run.chunks) == 1 or run.plan.config.total_rows <= run.plan.config.chunk_size
 
 
 def log_plan(run: Run) -> None:
-    """Write to the log what a run sets out to do."""
+    """Log a run's plan."""
     config = run.plan.config
     log(
         "run_planned",

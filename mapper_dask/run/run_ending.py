@@ -1,4 +1,4 @@
-"""How a run is ended that was interrupted, and the line that tells how far it came."""
+"""Ends an interrupted run, and reports its progress in one line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mapper_dask.errors import MapperError
-from mapper_dask.events.watch import Watch
+from mapper_dask.events.watch import RunWatch
 from mapper_dask.ledger import stored_job as job_record
 from mapper_dask.ledger import stored_runs
 from mapper_dask.ledger.run_record import RunState
@@ -17,15 +17,15 @@ from mapper_dask.mapper_job import MapperJob
 from mapper_dask.resolved_job import resolved
 
 WAIT = 3.0
-"""Seconds for which a connection is waited for while others hold all of them."""
+"""Seconds to wait for a connection while others hold all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunEnding:
-    """One run of this process, as the ledger has it."""
+    """One run of this process."""
 
     job: MapperJob
-    watch: Watch
+    watch: RunWatch
 
     def _ledger(self, run_id: str | None) -> RunLedger | None:
         """Return the run in its ledger; None for a dry run, and before it has a name."""
@@ -34,7 +34,7 @@ class RunEnding:
         return RunLedger(resolved(self.job).loads_into, run_id, connection_wait=WAIT)
 
     def stop(self) -> None:
-        """Cancel the run, if it is this process that has it under way."""
+        """Cancel the run, if this process has entered it."""
         ledger = self._ledger(self.watch.run_id)
         if ledger is not None and self.watch.entering and ledger.is_known():
             ledger.stop(RunState.CANCELLED)
@@ -42,15 +42,15 @@ class RunEnding:
             threading.Thread(target=self._end_reading, daemon=True).start()
 
     def _end_reading(self) -> None:
-        """End the sessions that read; a source that does not answer keeps nobody."""
-        with contextlib.suppress(MapperError):  # what it reads goes nowhere any more
+        """End the sessions that read, in a thread, since the source may not answer."""
+        with contextlib.suppress(MapperError):  # what it still reads is not loaded
             stored_runs.end_reading(resolved(self.job).source, str(self.watch.run_id))
 
-    def told(self, command: Callable[[str], str] | None) -> str:
-        """Return one line: how far it came, and the command that resumes it."""
+    def report(self, command: Callable[[str], str] | None) -> str:
+        """Return one line: its progress, and the command that resumes it."""
         if self.job.target_conn is None:
             return "interrupted: a dry run loads nothing, so there is nothing to resume"
-        ledger = self._ledger(self.watch.run_id or self.job.run_id)  # it may be one that is known
+        ledger = self._ledger(self.watch.run_id or self.job.run_id)  # it may be an earlier run
         stored = None if ledger is None else ledger.find()
         if ledger is None or stored is None:
             return "interrupted before the run began: nothing was moved, nothing is to be resumed"
@@ -67,7 +67,7 @@ class RunEnding:
         return f"interrupted: {name} is {how}, {chunks}, {rows} {where}; resume it: {resume}"
 
     def _call(self, run_id: str) -> str:
-        """Return what a program calls to resume the run, without a secret."""
+        """Return the call that resumes the run, without secrets."""
         job = resolved(self.job)
         target = job.loads_into.portable
         given = [repr(run_id), "target_conn=" + (repr(target) if target else "…")]

@@ -1,9 +1,9 @@
-"""One statement reads a query; its rows go to local files as they come, a file a chunk.
+"""Reads a query with one statement, and writes its rows to local files as they come, one a chunk.
 
-Of a query that is read once every chunk must be of that one reading. So its rows wait here, where
-all workers take them from, and from where a run that was killed goes on. Files on the coordinator's
-machine, and not a table at the source: that needs no right there, writes nothing into a database
-that is only to be read (a standby among them), and its rows are Arrow already.
+All chunks of a query that is read once must be of one reading. Workers read them from these files,
+and so does a run that is resumed after it was killed. They are files on the coordinator's machine
+and not a table at the source: that needs no right there, writes nothing into a database that is
+only to be read (such as a standby), and keeps the rows as Arrow.
 """
 
 from __future__ import annotations
@@ -34,28 +34,28 @@ from mapper_dask.spool.files import SETTING, file_name
 from mapper_dask.spool.folder import SpoolFolder, remove, unused
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What a system says when no more can be written."""
+"""Error numbers of a disk, a quota or a file that is full."""
 
-TOLD_EACH = 2.0
-"""Seconds between two words on how far the reading has come."""
+REPORTED_EACH = 2.0
+"""Seconds between two reports of the reading's progress."""
 
-Tell = Callable[[int, int], None]
-"""Is told rows and bytes that are here so far."""
+Report = Callable[[int, int], None]
+"""Gets the rows and bytes that were read so far."""
 
 
 @dataclass(slots=True)
 class Spool:
-    """What one reading has left."""
+    """The files of one reading."""
 
     folder: SpoolFolder
     chunks: tuple[Chunk, ...]
     snapshot: str | None
     """The state it has read; None: what was committed then."""
     keep: bool = False
-    """Whether it stays when this process has done with it: somebody may go on with its run."""
+    """Whether it stays after this process, so that its run can be resumed."""
 
     def put_away(self) -> None:
-        """Let go of it, or remove it."""
+        """Close it if it is kept, else remove it."""
         if self.keep:
             self.folder.close()
         else:
@@ -64,7 +64,7 @@ class Spool:
 
 @dataclass(frozen=True, slots=True)
 class Few:
-    """The rows of a reading that fit one chunk: they are here, and nothing was written down."""
+    """The rows of a reading that fit one chunk, in memory."""
 
     tables: list[pa.Table]
     snapshot: str | None
@@ -104,10 +104,10 @@ class _Open:
 
 @dataclass(slots=True)
 class Spooler:
-    """Takes the rows of one statement and writes them down, a file a chunk.
+    """Writes the rows of one statement to files, one a chunk.
 
-    A chunk has ``size`` rows, fewer where those would be too many bytes for a function to see at a
-    time, or where a column comes as another type from there on.
+    A chunk has ``size`` rows, or fewer if those would be too many bytes for one call of a function,
+    or if a column has another type in the rows after them.
     """
 
     parent: Path
@@ -115,16 +115,16 @@ class Spooler:
     size: int
     """Rows wanted a chunk."""
     stop: threading.Event
-    tell: Tell
+    report: Report
     folder: SpoolFolder | None = None
     chunks: list[Chunk] = field(default_factory=list)
     rows: int = 0
     bytes: int = 0
     _open: _Open | None = None
-    _told: float = field(default_factory=time.monotonic)
+    _reported: float = field(default_factory=time.monotonic)
 
     def begin(self) -> None:
-        """Let go of what was added: all of it comes anew, as another reading."""
+        """Drop the rows that were added: another reading begins."""
         self.remove()
         left = unused(self.parent)
         remove(left)
@@ -134,7 +134,7 @@ class Spooler:
         self.chunks, self.rows, self.bytes = [], 0, 0
 
     def remove(self) -> None:
-        """Remove all that was written."""
+        """Remove all files."""
         if self._open is not None:
             self._open.file.close()
             self._open = None
@@ -143,14 +143,14 @@ class Spooler:
             self.folder = None
 
     def add(self, rows: pa.Table) -> None:
-        """Write rows down.
+        """Write rows.
 
         Raises
         ------
         RunStoppedError
             When the run was stopped.
         ConfigurationError
-            When there is no room for them.
+            When they do not fit on the disk.
         """
         if self.stop.is_set():
             raise stopped(self.run_id)
@@ -159,12 +159,12 @@ class Spooler:
                 self._write(piece)
         except OSError as error:
             raise self._full(error) from None
-        if time.monotonic() - self._told > TOLD_EACH:
-            self._told = time.monotonic()
-            self.tell(self.rows, self.bytes)
+        if time.monotonic() - self._reported > REPORTED_EACH:
+            self._reported = time.monotonic()
+            self.report(self.rows, self.bytes)
 
     def _write(self, piece: pa.Table) -> None:
-        """Write a piece that fits one chunk, into the one that is open as far as there is room."""
+        """Write a piece of at most one chunk to the open file, and the rest to a new one."""
         if self._open is not None and not self._takes(self._open, piece):
             self._end()
         into = self._open or self._next(piece.schema)
@@ -213,12 +213,12 @@ class Spooler:
         )
 
     def finish(self, snapshot: str | None) -> Spool:
-        """Say that all rows are there; return them.
+        """Complete the reading and return its files.
 
         Raises
         ------
         ConfigurationError
-            When there is no room for the last of them.
+            When the last rows do not fit on the disk.
         """
         assert self.folder is not None  # noqa: S101 - it has begun
         try:
@@ -250,12 +250,12 @@ class Spooler:
 
 @dataclass(slots=True)
 class Intake:
-    """Takes the rows of one statement: holds them while they fit one chunk, else writes them down.
+    """Takes the rows of one statement: in memory while they fit one chunk, else in files.
 
     Parameters
     ----------
     schema
-        Of the rows where there are none.
+        Of the result without rows.
     """
 
     spooler: Spooler
@@ -265,7 +265,7 @@ class Intake:
     _bytes: int = 0
 
     def begin(self) -> None:
-        """Let go of what was added: all of it comes anew."""
+        """Drop the rows that were added: another reading begins."""
         self.spooler.remove()
         self._tables, self._rows, self._bytes = [], 0, 0
 
@@ -277,7 +277,7 @@ class Intake:
         RunStoppedError
             When the run was stopped.
         ConfigurationError
-            When there is no room for them.
+            When they do not fit on the disk.
         """
         if self.spooler.folder is not None:
             self.spooler.add(rows)
@@ -299,7 +299,7 @@ class Intake:
         Raises
         ------
         ConfigurationError
-            When there is no room for the last of them.
+            When the last rows do not fit on the disk.
         """
         if self.spooler.folder is not None:
             return self.spooler.finish(snapshot)
@@ -307,12 +307,12 @@ class Intake:
 
 
 def read_once(task: ReadTask, spooler: Spooler) -> Spool | Few:
-    """Return the rows of a query, read by one statement in its snapshot while that lives.
+    """Return the rows of a query, read by one statement in its snapshot while that exists.
 
     Raises
     ------
     MapperError
-        What the source answered, or that the run was stopped; nothing is left then.
+        When the source refuses the query, or the run was stopped; no file is left then.
     """
     schema = pa.schema([(column.name, column.arrow) for column in task.query.columns])
     intake = Intake(spooler, schema)

@@ -1,4 +1,4 @@
-"""How the rows of a stored run, which wait in a staging table, enter their target as it is now."""
+"""How the staged rows of a stored run are published in their target as it is now."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from mapper_dask.stored import of_ledger
 
 
 def publication_again(job: ResolvedJob, stored: StoredRun) -> Publication | None:
-    """Return how the rows that a stored run has staged enter its job's target as it is now.
+    """Return how the staged rows of a stored run are published in its target as it is now.
 
     Raises
     ------
     TargetError
-        When the target is gone, or its keys are not what the job needs.
+        When the target is gone, or has not the keys that the job needs.
     LedgerError
-        When what is stored does not fit the target.
+        When the stored record does not fit the target.
     FingerprintError
-        When the target's columns mean something else than when the run began.
+        When the target's columns have another meaning than when the run began.
     """
     waiting = stored.plan.publication
     if waiting is None:

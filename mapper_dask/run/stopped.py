@@ -1,7 +1,7 @@
-"""A run that is stopped while it is planned, or by somebody else: what its coordinator sees of it.
+"""How a coordinator notices that its run was stopped while it is planned, or by somebody else.
 
-What stops a run breaks off what it waits for. Where that is a database, the run would fail with
-what the database says of it; and where nobody works on a chunk, nobody would hear of it at all.
+A stop breaks off what the run waits for. If that is a database, the run would fail with the
+database's error; and if no chunk is running, nothing would notice the stop at all.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from mapper_dask.ledger.runs import RunLedger
 
 
 @contextlib.contextmanager
-def told_as_stopped(name: str | None, halt: Halt, begun: Callable[[], bool]) -> Iterator[None]:
-    """Let what a database says of a run that is broken off be told as that it was stopped.
+def raised_as_stopped(name: str | None, halt: Halt, begun: Callable[[], bool]) -> Iterator[None]:
+    """Raise a database's error as RunStoppedError once a run was stopped.
 
     Parameters
     ----------
     name
-        The run's; None where it has none yet.
+        The run's; None if it has none yet.
     begun
-        Whether it may stand in its ledger.
+        Returns whether it may be in its ledger.
 
     Raises
     ------
     RunStoppedError
-        In place of a database's error, once the halt is set.
+        In place of a database's error, if the halt is set.
     """
     try:
         yield
@@ -45,7 +45,7 @@ def told_as_stopped(name: str | None, halt: Halt, begun: Callable[[], bool]) -> 
 
 
 def heed(ledger: RunLedger | None, halt: Halt) -> None:
-    """Halt a run here that somebody has cancelled elsewhere.
+    """Halt a run if somebody has cancelled it elsewhere.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def heed(ledger: RunLedger | None, halt: Halt) -> None:
     try:
         state = ledger.state()
     except MapperError:
-        return  # what is at work meets the same, and tells of it; or it is asked again
+        return  # running chunks meet and report the same error; or the next check succeeds
     if state is None:
         raise lost(ledger.run_id)
     if state is RunState.CANCELLED:

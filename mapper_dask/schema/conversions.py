@@ -160,7 +160,7 @@ def unlike(incoming: Incoming, target: Column) -> Difference | None:
 
 
 def lossy(incoming: Incoming, target: Column, note: str) -> Conversion:
-    """Return a conversion that loses what a note says."""
+    """Return a lossy conversion with a note on what is lost."""
     return Conversion(
         target.name, Exactness.LOSSY, f"{incoming.shown} → {target.type_name}: {note}"
     )

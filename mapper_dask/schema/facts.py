@@ -231,7 +231,7 @@ class Publication:
     staging_name: str
     """As the database holds it, unquoted: it follows from the run's name."""
     columns: tuple[str, ...]
-    """Columns the rows bring."""
+    """Columns that are loaded."""
     defaulted: tuple[str, ...] = ()
     """Columns they do not bring; a replaced row gets their defaults again."""
     key: tuple[str, ...] = ()

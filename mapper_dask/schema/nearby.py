@@ -75,7 +75,7 @@ def candidates(name: str) -> list[str]:
 
 
 def why_missing(wanted: MissingTarget, found: Sequence[Near]) -> str:
-    """Return the sentence that says why a target is not found, and the one thing to do."""
+    """Return the message why a target is not found, with one remedy."""
     tables = [thing for thing in found if thing.kind == TABLE]
     for reason in (_another_kind(wanted, found), _elsewhere(wanted, tables),
                    _in_parts(wanted, found), _in_other_letters(wanted, tables),
@@ -99,7 +99,7 @@ def _same(one: str | None, other: str | None) -> bool:
 
 
 def _another_kind(wanted: MissingTarget, found: Sequence[Near]) -> str:
-    """Say what bears the name, where that is no table; a new one cannot be called so, either."""
+    """Return what has the name, where it is no table: then a table cannot have it, either."""
     for thing in found:
         if thing.name is None or thing.kind == TABLE or wanted.spelled(thing.name) != wanted.name:
             continue
@@ -124,7 +124,7 @@ def _free(name: str, found: Sequence[Near]) -> str:
 
 
 def _elsewhere(wanted: MissingTarget, tables: Sequence[Near]) -> str:
-    """Say in which schema there is a table of this very name."""
+    """Return the schema that has a table of exactly this name."""
     places = [t.schema for t in tables if wanted.spelled(str(t.name)) == wanted.name]
     if not places:
         return ""
@@ -138,7 +138,7 @@ def _elsewhere(wanted: MissingTarget, tables: Sequence[Near]) -> str:
 
 
 def _in_parts(wanted: MissingTarget, found: Sequence[Near]) -> str:
-    """Say how to give what was written as SQL writes it: with a schema, or in quotes."""
+    """Return how to pass a name that was written as in SQL, with a schema or quotes."""
     parts = parts_of(wanted.name)
     if not parts or parts == [wanted.name]:
         return ""
@@ -166,7 +166,7 @@ def _in_parts(wanted: MissingTarget, found: Sequence[Near]) -> str:
 
 
 def _in_other_letters(wanted: MissingTarget, tables: Sequence[Near]) -> str:
-    """Say how a table is written whose name differs in upper and lower case only."""
+    """Return the table whose name differs in upper and lower case only."""
     for thing in _alike(tables, wanted.name):
         if wanted.schema is None or _same(thing.schema, wanted.schema):
             with_schema = not thing.reachable or wanted.schema is not None
@@ -182,7 +182,7 @@ def _alike(found: Sequence[Near], name: str) -> Iterator[Near]:
 
 
 def _no_schema(wanted: MissingTarget, found: Sequence[Near]) -> str:
-    """Say that there is no such schema."""
+    """Return that there is no such schema."""
     schemas = [thing.schema for thing in found if thing.kind == SCHEMA]
     known = [wanted.spelled(schema) for schema in schemas]
     if wanted.schema is None or wanted.schema in (*known, *schemas):

@@ -10,7 +10,7 @@ from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.connections.reference import reference
 from mapper_dask.errors import ConfigurationError, RowsGoneError
 from mapper_dask.ledger import stored_runs
-from mapper_dask.ledger.evidence import Standing, still_there
+from mapper_dask.ledger.evidence import RowsState, still_there
 from tests.contract.sides import Side
 
 KINDS = {"id": "integer", "v": "money"}
@@ -53,7 +53,7 @@ def test_a_run_whose_table_was_truncated_is_not_claimed(
     again = run(source, target, tables, run_id=first.run_id, **options)
     assert again.succeeded
     found = stored_runs.found(reference(target.url), first.run_id)
-    assert still_there(reference(target.url), found).standing is Standing.UNTOUCHED
+    assert still_there(reference(target.url), found).state is RowsState.UNTOUCHED
     target.execute(f"TRUNCATE TABLE {tables[1]}")
 
     with pytest.raises(RowsGoneError, match="40 rows were loaded, 0 are there"):

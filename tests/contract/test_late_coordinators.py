@@ -13,7 +13,7 @@ import pytest
 from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.connections.reference import reference
 from mapper_dask.ledger import stored_runs
-from mapper_dask.ledger.evidence import Standing, still_there
+from mapper_dask.ledger.evidence import RowsState, still_there
 from mapper_dask.ledger.evidence_tables import EvidenceTables
 from mapper_dask.ledger.runs import RunLedger
 from tests.contract.sides import Side
@@ -91,4 +91,4 @@ def test_rows_that_are_published_meanwhile_are_not_taken_for_gone(
 
     monkeypatch.setattr(EvidenceTables, "of", read)
 
-    assert still_there(reference(target.url), found).standing is Standing.UNTOUCHED
+    assert still_there(reference(target.url), found).state is RowsState.UNTOUCHED

@@ -145,7 +145,7 @@ def _enter(ledger: FlowLedger, name: str, opening: int) -> None:
 
     def enter(tables: FlowTables) -> None:
         tables.open(ledger.run_id, name, None, None)
-        tables.go_on(ledger.run_id, ["j"])
+        tables.resume(ledger.run_id, ["j"])
         tables.begin_job(ledger.run_id, "j", f"{ledger.run_id}.j")
         tables.open_window(ledger.run_id, "j", (None, str(opening)), opening)
         tables.end_job(ledger.run_id, "j", state=JobState.SUCCEEDED)

@@ -409,7 +409,7 @@ def test_how_far_the_reading_has_come_is_shown(
     databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ):
     stage(databases)
-    monkeypatch.setattr(spooling, "TOLD_EACH", 0.0)
+    monkeypatch.setattr(spooling, "REPORTED_EACH", 0.0)
 
     processor(tmp_path, enable_parallel=False, progress=True).run(moved(databases))
 

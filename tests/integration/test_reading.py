@@ -72,7 +72,7 @@ def test_every_chunk_but_the_first_is_read_while_the_one_before_is_loaded(moved,
 
 
 def test_nothing_is_read_ahead_without_room(moved, begun, monkeypatch):
-    monkeypatch.setattr(reading, "ROOM", 10**15)
+    monkeypatch.setattr(reading, "TIMES_FREE", 10**15)
 
     move(moved).raise_for_status()
 

@@ -13,7 +13,7 @@ from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.connections.reference import reference
 from mapper_dask.errors import RowsGoneError, TargetError
 from mapper_dask.ledger import stored_runs
-from mapper_dask.ledger.evidence import Standing, Verdict, still_there
+from mapper_dask.ledger.evidence import RowsState, Verdict, still_there
 from tests.database import Database, Databases
 
 ROWS = 1_000
@@ -98,7 +98,7 @@ def test_a_finished_run_is_not_claimed_when_its_rows_are_gone(shop: Databases, w
         with pytest.raises(RowsGoneError, match=r"run 'kept' is not claimed.*1,000 rows") as raised:
             ask(shop)
         assert "new run_id" in str(raised.value)
-    assert look(shop).standing is Standing.GONE
+    assert look(shop).state is RowsState.GONE
 
 
 @pytest.mark.parametrize("what", GONE)
@@ -139,7 +139,7 @@ def test_upkeep_is_passed_over_in_silence(shop: Databases, what: str) -> None:
     function = half_done(shop)
     told(shop, KEPT[what])
 
-    assert look(shop).standing in (Standing.PROVED, Standing.UNTOUCHED)
+    assert look(shop).state in (RowsState.PROVED, RowsState.UNTOUCHED)
     result = resume(shop, function).raise_for_status()
     assert not [note for note in result.warnings if "can be this run's" in note]
     told(shop, KEPT[what])
@@ -161,7 +161,7 @@ def test_as_many_rows_that_tell_nothing_go_on_with_a_note(shop: Databases, what:
     function = half_done(shop)
     told(shop, REWRITTEN[what])
 
-    assert look(shop).standing is Standing.PLAUSIBLE
+    assert look(shop).state is RowsState.PLAUSIBLE
     result = resume(shop, function).raise_for_status()
     assert [note for note in result.warnings if "no row tells by whom it was loaded" in note]
     assert bag(shop.target) == bag(shop.source)
@@ -198,9 +198,9 @@ def test_a_truncated_run_is_repaired_whole(shop: Databases) -> None:
 @pytest.mark.parametrize("disposition", ["replace", "merge", "append"])
 def test_published_rows_are_looked_for_too(shop: Databases, disposition: str) -> None:
     run(shop, write_disposition=disposition, atomic=disposition == "append").raise_for_status()
-    assert look(shop).standing is Standing.UNTOUCHED
+    assert look(shop).state is RowsState.UNTOUCHED
     shop.target.execute("VACUUM FULL t")
-    assert look(shop).standing is Standing.PROVED
+    assert look(shop).state is RowsState.PROVED
     assert resume(shop).succeeded
     shop.target.execute("TRUNCATE t")
     with pytest.raises(RowsGoneError, match="1,000 rows were loaded"):
@@ -213,7 +213,7 @@ def test_rows_that_wait_are_looked_for_where_they_wait(shop: Databases, disposit
     function = half_done(shop, **options)
     shop.target.execute("TRUNCATE t")  # they are not there yet
     [(staging,)] = shop.target.fetch("SELECT staging FROM mapper_dask_run")
-    assert look(shop).standing is Standing.UNTOUCHED
+    assert look(shop).state is RowsState.UNTOUCHED
     shop.target.execute(f"TRUNCATE {staging}")
 
     with pytest.raises(RowsGoneError, match=r"\d rows were loaded, 0 are there"):
@@ -229,7 +229,7 @@ def test_partitions_are_looked_at_one_by_one(shop: Databases) -> None:
     )
     run(shop).raise_for_status()
     shop.target.execute("CREATE TABLE later PARTITION OF t FOR VALUES FROM (5000) TO (6000)")
-    assert look(shop).standing is Standing.PROVED
+    assert look(shop).state is RowsState.PROVED
     assert run(shop).succeeded
     shop.target.execute("TRUNCATE low")
 

@@ -26,7 +26,7 @@ from mapper_dask.chunk.encode import encode_frame, encode_table
 from mapper_dask.chunk.transform import apply, in_expected_order, to_frame
 from mapper_dask.dialects.postgresql import wire
 from mapper_dask.dialects.postgresql.decode import Decoder
-from mapper_dask.dialects.postgresql.spool import Filling, Spool
+from mapper_dask.dialects.postgresql.spool import CopySpool, Filling
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.schema.batches import regrouped
 from mapper_dask.schema.facts import Column, TargetTable
@@ -425,7 +425,7 @@ def test_columns_of_every_type_side_by_side_keep_their_places(kinds, backend):
 def test_blocks_and_groups_of_any_size_keep_every_row(rows, at_most, size):
     columns = [column(name, "text", "text", "S", native=True) for name in ("a", "b")]
     lines, typed = write_text(rows), [True, True]
-    with Spool(Decoder(columns, typed).schema) as spool:
+    with CopySpool(Decoder(columns, typed).schema) as spool:
         into = Filling(columns, typed, spool)
         for start in range(0, len(lines), size):
             into.write(lines[start : start + size])

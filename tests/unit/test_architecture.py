@@ -77,9 +77,6 @@ AT_THE_TOP = ("embedded.py", "demo.py")
 TWINS = ("dialects/oracle/", "dialects/postgresql/")
 """What does the same for one database and another may have one name."""
 
-NAMED_TWICE = {"Aside", "Reading", "Spool", "Watch"}
-"""Classes that still share a name with another."""
-
 LONGEST_MODULE, LONGEST_FUNCTION = 450, 60
 LARGEST_PART, LONGEST_RUN = 0.25, 2_500
 """A folder's share of the library's lines; lines of ``run/``, which is one run and no more."""
@@ -185,7 +182,7 @@ def test_no_two_classes_have_one_name():
                 homes[node.name].append(name_of(path))
 
     twice = {name for name, files in homes.items() if len(files) > 1 and not are_twins(files)}
-    assert twice == NAMED_TWICE
+    assert twice == set()
 
 
 def test_only_what_runs_and_the_frames_import_dask():

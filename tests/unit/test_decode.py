@@ -209,7 +209,7 @@ def spooled(data: bytes, *types: str, size: int) -> tuple[list[tuple], list[int]
     """Return the rows of what a COPY writes in pieces of some size, and the refused columns."""
     columns = pgs(*types)
     typed = [column.typed for column in columns]
-    with spool.Spool(Decoder(columns, typed).schema) as held:
+    with spool.CopySpool(Decoder(columns, typed).schema) as held:
         into = spool.Filling(columns, typed, held)
         for start in range(0, len(data), size):
             into.write(data[start : start + size])
@@ -261,7 +261,7 @@ def test_every_column_a_value_does_not_fit_is_found_in_one_reading(size):
 
 def test_no_rows_are_a_table_with_the_columns():
     columns = pgs("integer", "text")
-    with spool.Spool(Decoder(columns, [True, False]).schema) as held:
+    with spool.CopySpool(Decoder(columns, [True, False]).schema) as held:
         (table,) = held.tables()
 
     assert table.num_rows == 0

@@ -22,7 +22,7 @@ class Ending:
     def stop(self) -> None:
         self.stopped += 1
 
-    def told(self, command: object) -> str:
+    def report(self, command: object) -> str:
         del command
         return "interrupted"
 

@@ -16,7 +16,7 @@ from mapper_dask.errors import ConfigurationError
 from mapper_dask.events.displays.plain import LineDisplay
 from mapper_dask.events.displays.terminal import Bar, Display
 from mapper_dask.events.run_events import Counter
-from mapper_dask.events.watch import Watch, require_progress
+from mapper_dask.events.watch import RunWatch, require_progress
 from mapper_dask.ledger.run_record import RunState
 from mapper_dask.log import FlowPlace
 from mapper_dask.mapper_job import MapperJob
@@ -262,7 +262,7 @@ class Everything:
 
 
 def watched(progress, count: int = 3) -> None:
-    with Watch(progress, JOB) as watch:
+    with RunWatch(progress, JOB) as watch:
         start = started(count)
         watch.started(start)
         for event in events(count):
@@ -316,7 +316,7 @@ def test_what_ends_the_program_passes_a_hook():
 
 def test_a_run_that_an_error_breaks_off_is_ended_once():
     hook = Everything()
-    with pytest.raises(OSError), Watch(hook, JOB) as watch:  # noqa: PT011, PT012
+    with pytest.raises(OSError), RunWatch(hook, JOB) as watch:  # noqa: PT011, PT012
         watch.started(started())
         raise OSError
 
@@ -330,7 +330,7 @@ def test_a_run_that_is_refused_is_told_as_that(caplog):
             told.append(refused)
 
     told = []
-    with pytest.raises(ConfigurationError), Watch(Refusals(), JOB):
+    with pytest.raises(ConfigurationError), RunWatch(Refusals(), JOB):
         raise ConfigurationError("no", field="chunk_size")  # noqa: EM101
 
     assert [(r.run_id, r.error) for r in told] == [("r", "ConfigurationError")]

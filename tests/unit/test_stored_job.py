@@ -90,7 +90,7 @@ def test_the_marks_of_a_saved_plan_are_those_of_earlier_versions():
 
 @pytest.mark.parametrize(("record", "fingerprint", "moves"), [row[1:] for row in STORED])
 def test_a_record_of_an_earlier_version_is_read_as_the_job_it_was(record, fingerprint, moves):
-    stored = plan_of("r", json.dumps(plan(record)))["job"]
+    stored = plan_of("r", json.dumps(plan(record))).job
     function = clean if record["transformation_logic"] else None
     made = stored_job.restored(
         stored, run_id="r", target_conn=URL, source_conn=None, transformation_logic=function

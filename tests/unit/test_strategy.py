@@ -10,7 +10,7 @@ import pytest
 from mapper_dask.dialects.postgresql.types import column
 from mapper_dask.errors import ConfigurationError, PlanError
 from mapper_dask.parallel_models import ChunkingStrategy
-from mapper_dask.plan.cost import Burden
+from mapper_dask.plan.cost import PlanCost
 from mapper_dask.plan.query import analyse
 from mapper_dask.plan.sample import places
 from mapper_dask.plan.strategy import choose, costs, detect_key, warnings, without_ranges
@@ -130,22 +130,22 @@ def test_window_functions_are_warned_of_where_the_database_tells_no_cost():
 # -- what chunks cost ------------------------------------------------------------------------------
 
 
-def burden(chunks: int, share: float, *, cost: float = 10_000, moving: float = 0) -> Burden:
-    return Burden(chunks, share, Estimate(1_000_000, cost, moving=moving))
+def plan_cost(chunks: int, share: float, *, cost: float = 10_000, moving: float = 0) -> PlanCost:
+    return PlanCost(chunks, share, Estimate(1_000_000, cost, moving=moving))
 
 
 @pytest.mark.parametrize(
     ("what", "too_much", "notable"),
     [
-        (burden(100, 0.01), False, False),  # ranges of an index
-        (burden(100, 0.04), True, True),
-        (burden(100, 0.04, moving=100_000), False, False),  # moving the rows costs more
-        (burden(100, 1.0, moving=100_000), True, True),
-        (burden(5, 1.0), True, True),
-        (burden(5, 1.0, moving=30_000), False, True),  # a window in five chunks
-        (burden(2, 1.0), False, False),
-        (burden(100, 1.0, cost=5), False, False),  # a tiny table
-        (Burden(100, 1.0, Estimate(10)), False, False),  # the database does not tell
+        (plan_cost(100, 0.01), False, False),  # ranges of an index
+        (plan_cost(100, 0.04), True, True),
+        (plan_cost(100, 0.04, moving=100_000), False, False),  # moving the rows costs more
+        (plan_cost(100, 1.0, moving=100_000), True, True),
+        (plan_cost(5, 1.0), True, True),
+        (plan_cost(5, 1.0, moving=30_000), False, True),  # a window in five chunks
+        (plan_cost(2, 1.0), False, False),
+        (plan_cost(100, 1.0, cost=5), False, False),  # a tiny table
+        (PlanCost(100, 1.0, Estimate(10)), False, False),  # the database does not tell
     ],
 )
 def test_reading_once_is_weighed_against_computing_again(what, too_much, notable):
@@ -156,7 +156,7 @@ def test_cost_of_cutting_stays_a_multiple_of_reading_once_however_large_the_tabl
     """Ranges that each cost the whole are given up before they are quadratic."""
     for rows in (10**5, 10**6, 10**7, 10**8):
         chunks, cost, moving = rows // 50_000, rows * 0.03, rows * 1.0
-        unindexed = Burden(chunks, 1.0, Estimate(rows, cost, moving=moving))
+        unindexed = PlanCost(chunks, 1.0, Estimate(rows, cost, moving=moving))
         cut = unindexed.times * cost + moving
         assert unindexed.is_too_much or cut <= 2 * (cost + moving)
 
@@ -176,11 +176,11 @@ def test_costs_are_told_with_their_cause_and_a_remedy(sql, relation, said):
     seen = surveyed(sql, relation)
     choice = choose(seen, strategy=KEY, keys=(), consistent=True)
 
-    [note] = costs(seen, choice, burden(20, 0.97))
+    [note] = costs(seen, choice, plan_cost(20, 0.97))
     assert note.startswith("each of the 20 chunks costs about 97% of the whole query, 19 times")
     assert said in note
-    assert costs(seen, choice, burden(20, 0.05)) == []
-    [unasked] = costs(seen, choice, burden(20, 0.97), asked=False)
+    assert costs(seen, choice, plan_cost(20, 0.05)) == []
+    [unasked] = costs(seen, choice, plan_cost(20, 0.97), asked=False)
     assert said in unasked
     assert "leave" not in unasked, "they are out"
 
@@ -189,14 +189,14 @@ def test_addresses_that_each_cost_a_scan_are_told():
     seen = surveyed("SELECT * FROM t", table())
     choice = choose(seen, strategy=ROWID, keys=(), consistent=True)
 
-    assert "each finds all of the query's rows" in costs(seen, choice, burden(20, 1.0))[0]
+    assert "each finds all of the query's rows" in costs(seen, choice, plan_cost(20, 1.0))[0]
 
 
 def test_query_that_is_dear_to_cut_is_read_by_address_or_once():
     plain, joined = surveyed("SELECT * FROM t", table()), surveyed("SELECT * FROM t, u", None)
 
-    assert without_ranges(plain, ["a"], burden(20, 0.9)).strategy is ROWID
-    once = without_ranges(joined, ["a"], burden(20, 0.9))
+    assert without_ranges(plain, ["a"], plan_cost(20, 0.9)).strategy is ROWID
+    once = without_ranges(joined, ["a"], plan_cost(20, 0.9))
     assert once.strategy is None
     assert "each of the 20 chunks costs about 90% of the whole query" in once.reason
 

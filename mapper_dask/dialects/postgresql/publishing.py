@@ -13,7 +13,7 @@ import psycopg2
 
 from mapper_dask.dialects.postgresql import faults, staging, watching
 from mapper_dask.dialects.postgresql.keys import Key, key_of
-from mapper_dask.dialects.postgresql.watching import Watch
+from mapper_dask.dialects.postgresql.watching import LoadWatch
 from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.facts import Publication
 from mapper_dask.schema.hazards import statements_of
@@ -23,7 +23,7 @@ from mapper_dask.staging.publishing import Publishing, require_able
 @dataclass(frozen=True, slots=True)
 class _Publishing(Publishing):
     key: Key
-    watch: Watch | None
+    watch: LoadWatch | None
     """Looks after the target, where it has triggers."""
 
     def go(self, loaded: int) -> int:
@@ -87,7 +87,7 @@ class _Publishing(Publishing):
         if now.counting:
             self.require(now.since(self.watch.before).inserted, expected, "were inserted")
 
-    def _require_none_deleted(self, watch: Watch) -> None:
+    def _require_none_deleted(self, watch: LoadWatch) -> None:
         now = watching.touched(watch.conn, watch.quoted)
         done = now.since(watch.before)
         watching.require_untouched(done, watch.quoted, self.blame())
@@ -116,7 +116,7 @@ def publish(conn: Driver, publication: Publication, loaded: int) -> int:
         watch = None
         if hazards.fired_by(events):
             before = watching.touched(conn, publication.target)
-            watch = Watch(conn, publication.target, hazards, before)
+            watch = LoadWatch(conn, publication.target, hazards, before)
         key = key_of(conn, publication.target, publication.key if publication.by_key else ())
         try:
             return _Publishing(cursor, publication, hazards, key, watch).go(loaded)

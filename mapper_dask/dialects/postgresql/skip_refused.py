@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mapper_dask.dialects.postgresql import faults, named_queries, transfer, watching
-from mapper_dask.dialects.postgresql.watching import Watch
+from mapper_dask.dialects.postgresql.watching import LoadWatch
 from mapper_dask.dialects.session import Driver
 from mapper_dask.errors import RejectLimitError
 from mapper_dask.schema.facts import Loaded, TargetTable
@@ -47,7 +47,7 @@ class _Loading:
     most: int
     exact: bool
     """Whether the line that COPY names is the row's number."""
-    watch: Watch | Unwatched
+    watch: LoadWatch | Unwatched
     """Looks after what was loaded, where triggers might take it away again."""
     refused: dict[int, str] = field(default_factory=dict)
     unplaced: list[int] = field(default_factory=list)

@@ -20,7 +20,7 @@ IN_MEMORY = 64 << 20
 """Bytes of a chunk's rows kept in memory."""
 
 
-class Spool:
+class CopySpool:
     """Rows of one schema, in order."""
 
     def __init__(self, schema: pa.Schema) -> None:

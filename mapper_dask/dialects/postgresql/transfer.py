@@ -11,7 +11,7 @@ from mapper_dask.dialects.postgresql import copying, faults, session, wire
 from mapper_dask.dialects.postgresql.decode import Decoder
 from mapper_dask.dialects.postgresql.pipe import Pipe
 from mapper_dask.dialects.postgresql.queries import quote
-from mapper_dask.dialects.postgresql.spool import Filling, Spool
+from mapper_dask.dialects.postgresql.spool import CopySpool, Filling
 from mapper_dask.dialects.session import Driver
 from mapper_dask.errors import EncodeError, LoadCountError
 from mapper_dask.schema.batches import Most, regrouped
@@ -39,7 +39,7 @@ def read(
     typed = [column.typed for column in columns]
     session.read_exactly(conn, columns)
     while True:
-        with Spool(Decoder(columns, typed).schema) as spool:
+        with CopySpool(Decoder(columns, typed).schema) as spool:
             expected, refused = _spooled(conn, sql, columns, typed, spool)
             if not refused:
                 tables = regrouped(spool.tables(), most.rows, most.bytes)
@@ -51,7 +51,7 @@ def read(
 
 
 def _spooled(
-    conn: Driver, sql: str, columns: Sequence[Column], typed: Sequence[bool], spool: Spool
+    conn: Driver, sql: str, columns: Sequence[Column], typed: Sequence[bool], spool: CopySpool
 ) -> tuple[int, list[int]]:
     """Fill a spool; return the rows the database counted, and the columns it is no use for."""
     filling = Filling(columns, typed, spool)

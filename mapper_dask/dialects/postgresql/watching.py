@@ -105,7 +105,7 @@ class Touched:
 
 
 @dataclass(slots=True)
-class Watch:
+class LoadWatch:
     """Looks after rows from a moment of a transaction on."""
 
     conn: Driver
@@ -192,7 +192,9 @@ def touched(conn: Driver, quoted: str, first: str = "") -> Touched:
         return Touched(*cursor.fetchone())
 
 
-def watch(conn: Driver, table: TargetTable, *, subtransactions: bool = False) -> Watch | Unwatched:
+def watch(
+    conn: Driver, table: TargetTable, *, subtransactions: bool = False
+) -> LoadWatch | Unwatched:
     """Return a watch over the rows that are loaded from now on.
 
     It costs nothing where no trigger fires: what waits in a staging table has none.
@@ -200,7 +202,7 @@ def watch(conn: Driver, table: TargetTable, *, subtransactions: bool = False) ->
     if table.staging is not None or not is_watched(table.hazards):
         return Unwatched()
     before = touched(conn, table.quoted)
-    return Watch(conn, table.quoted, table.hazards, before, subtransactions)
+    return LoadWatch(conn, table.quoted, table.hazards, before, subtransactions)
 
 
 def is_watched(known: Hazards) -> bool:
