@@ -42,13 +42,7 @@ def is_missing_time(value: Any) -> bool:
 
 
 def written(value: Any) -> str:
-    """Return a time, or anything else, as a text that a database reads.
-
-    Raises
-    ------
-    ValueError
-        When it is finer than the microseconds a database keeps.
-    """
+    """Return a value as a database reads it; raise ValueError for a time below microseconds."""
     if isinstance(value, pd.Timestamp) and value.nanosecond:
         raise ValueError(FINER)
     if isinstance(value, pd.Timedelta) and value.nanoseconds:
@@ -79,13 +73,7 @@ def leaves(value: Any) -> Iterator[Any]:
 
 
 def require_elements(values: Any, type_name: str) -> None:
-    """Refuse times that an array of dates, times or timestamps would store as others.
-
-    Raises
-    ------
-    ValueError
-        Says what would be lost.
-    """
+    """Raise ValueError for times that an array of dates, times or timestamps would change."""
     found = _ELEMENTS.match(type_name)
     if found is None:
         return

@@ -13,13 +13,7 @@ T = TypeVar("T")
 
 
 def with_known_options(cls: type[T]) -> type[T]:
-    """Return a class that suggests the right name for a misspelt keyword argument.
-
-    Raises
-    ------
-    UnknownOptionError
-        When it is called with an unknown keyword argument; a ``TypeError``, too.
-    """
+    """Make a class raise UnknownOptionError, with the likely name, for an unknown argument."""
     plain: Any = cls.__init__
     known = [name for name in inspect.signature(plain).parameters if name != "self"]
 

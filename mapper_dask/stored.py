@@ -112,13 +112,7 @@ def of_ledger(run_id: str, values: Mapping[str, Any], path: str = "") -> Stored:
 
 
 def parsed(run_id: str, name: str, text: object) -> Any:
-    """Return what a JSON field of a run's entry holds.
-
-    Raises
-    ------
-    LedgerError
-        When it is no JSON.
-    """
+    """Return what a JSON field of a run's entry holds; raise LedgerError where it is no JSON."""
     try:
         return json.loads(str(text))
     except (ValueError, RecursionError):

@@ -34,13 +34,7 @@ class NotTextError(ValueError):
 
 
 def decoded(raw: bytes) -> str:
-    """Return the text that some bytes are, without a byte order mark.
-
-    Raises
-    ------
-    NotTextError
-        When they are not UTF-8.
-    """
+    """Return the text of UTF-8 bytes, without a byte order mark; raise NotTextError for others."""
     for mark, name in _OTHER_MARKS:
         if raw.startswith(mark):
             message = f"is {name}, not UTF-8: save it as UTF-8 (iconv -f {name} -t UTF-8)"

@@ -302,7 +302,7 @@ class ChunkProcessor:
                 continue
             most = self.task.reject_limit - len(attempt.rejects)
             table, sent = with_chunk(self._load.table, encoded.rows, attempt.chunk.chunk_id)
-            done = target.session.load_apart(table, sent, most)
+            done = target.session.load_skipping_refused(table, sent, most)
             attempt.loaded += done.rows
             attempt.rejects += refused_by_target(self.task, encoded.rows, dict(done.refused))
 

@@ -1,1 +1,1 @@
-"""From what a user calls a connection to an engine, on whichever process needs it."""
+"""Connections: references to databases, their secrets, engines and pools."""

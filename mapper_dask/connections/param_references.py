@@ -1,8 +1,8 @@
-"""Values of a query that are kept as references: ``env:NAME``, looked up where the query is sent.
+"""Values of a query kept as references, ``env:NAME``, and looked up where the query is sent.
 
-A query with such a value has a literal in its place that names the reference and is none of the
-user's. So the plan, the ledger, a task, the log and an error hold the name. The value is put there
-when a session is about to read, in the process that reads, and taken out again of what is kept.
+A query holds a placeholder, a literal that names the reference, in place of such a value. So the
+plan, the ledger, a task, the log and an error hold the name only. The process that reads puts the
+value in just before it reads, and takes it out again of whatever is kept.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a user calls a connection, as a reference that holds no secret.
+"""References to connections, which hold no secret.
 
 A worker never receives a password. What travels is a :class:`ConnectionRef`: a URL without
 secrets, the name of an environment variable or of a profile, or the name of a *vault entry*, which

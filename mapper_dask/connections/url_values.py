@@ -1,4 +1,4 @@
-"""What in a URL may be a secret, judged by what its parts hold. Light: no library parses for it.
+"""Finds the parts of a URL that may be secrets. Light: imports no parser.
 
 A name says little: libpq takes a whole connection string, or another URL, as the name of a
 database; ``options`` sets anything; Oracle takes ``user/password@place``. So a part that could be
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import unquote, unquote_plus
 
 SECRET_NAMES = re.compile(r"pass|secret|token|pwd|credential", re.IGNORECASE)
-"""Parameters that carry a secret: sslpassword, wallet_password, access_token and their kin."""
+"""Parameters that carry a secret: sslpassword, wallet_password, access_token and the like."""
 
 OPEN_NAMES = frozenset({
     "host", "hostaddr", "port", "dbname", "database", "user", "service", "service_name", "sid",

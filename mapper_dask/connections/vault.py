@@ -1,9 +1,8 @@
 """Keeps a password for the workers of the same user and host, until the process ends.
 
-On Linux it is a file without a name, in memory, that others reach through the process itself: by
-its descriptor in ``/proc``. However the process ends, nothing is left of it, and nothing is to be
-cleaned. Elsewhere it is a file in a private directory; a shell waits for the end of the process to
-remove it.
+On Linux, an entry is an unnamed file in memory, which others read by the process's descriptor in
+``/proc``. However the process ends, it is gone, without any cleaning. Elsewhere it is a file in a
+private directory, which a shell removes when the process ends.
 """
 
 from __future__ import annotations
@@ -48,13 +47,7 @@ def entry(text: str) -> str:
 
 
 def text(name: str) -> str:
-    """Return what an entry holds.
-
-    Raises
-    ------
-    OSError
-        When it cannot be read here, or not any more.
-    """
+    """Return what an entry holds; raise OSError where it cannot be read, or not any more."""
     if name in _known:
         return _known[name]
     found = IN_MEMORY.fullmatch(name)
@@ -105,7 +98,7 @@ def _in_memory(text: str) -> str | None:
         os.fchmod(descriptor, 0o600)
         os.write(descriptor, text.encode())
         if Path(place).read_text(encoding="utf-8") == text:
-            return f"{place}/{token}"
+            return f"{place}/{token}"  # left open: the entry lives as long as its descriptor
     except OSError:
         pass  # no /proc here
     os.close(descriptor)

@@ -1,4 +1,4 @@
-"""What every database must be able to say and do."""
+"""What the library asks of every kind of database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mapper_dask.schema.facts import Capabilities, Column, SourceQuery
 Role_co = TypeVar("Role_co", covariant=True)
 
 Opens = Callable[["Dialect", Driver, sa.URL | None], Role_co]
-"""Makes a session of a role of an open connection."""
+"""Makes a session of some role from an open connection."""
 
 
 def _only_read(dialect: Dialect, conn: Driver, url: sa.URL | None) -> NoReturn:
@@ -31,7 +31,7 @@ def _only_read(dialect: Dialect, conn: Driver, url: sa.URL | None) -> NoReturn:
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """What a kind of database can be opened as; one that can only be read is a source alone."""
+    """The roles of a kind of database; one that can only be read is a source alone."""
 
     source: Opens[Source]
     target: Opens[Target] = _only_read
@@ -39,7 +39,7 @@ class Roles:
 
 
 class Dialect(Protocol):
-    """What the library asks of a kind of database that needs no connection."""
+    """The part of a kind of database that needs no connection."""
 
     name: str
     grammar: str
@@ -71,7 +71,7 @@ class Dialect(Protocol):
         ...
 
     def connect_args(self) -> ConnectArgs:
-        """Return what every connection is opened with: timeouts, keepalives."""
+        """Return the arguments of every connection: timeouts, keepalives."""
         ...
 
     def errors(self, url: sa.URL | None = None, *, prefix: int = 0) -> AbstractContextManager[None]:

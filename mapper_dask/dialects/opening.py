@@ -1,4 +1,4 @@
-"""The one door to a database: what a reference leads to, opened in a role and closed again.
+"""Opens the database of a reference in a role, and closes it again.
 
 A session commits nothing by itself: its caller decides when.
 """

@@ -69,7 +69,7 @@ class Source(Session, Protocol):
         ...
 
     def write_as(self, writes: Mapping[str, str]) -> None:
-        """Let a session in which nothing of a user's runs write values as another one does."""
+        """Make a session that runs nothing of a user's write values as another one does."""
         ...
 
     def describe_query(self, sql: str) -> tuple[Column, ...]:

@@ -85,7 +85,7 @@ class Target(Session, Protocol):
 
     @property
     def staged_rows(self) -> StagedRows:
-        """What it does with rows that wait, where the target refuses some."""
+        """What it does with staged rows, where the target refuses some."""
         ...
 
     def begin_load(self, application: str, lock_timeout: float) -> None:
@@ -115,7 +115,7 @@ class Target(Session, Protocol):
         ...
 
     def holdings(self) -> Holdings:
-        """Return how it is asked what a target holds."""
+        """Return the queries over what a target holds."""
         ...
 
     def create_staging(self, publication: Publication) -> None:
@@ -131,7 +131,7 @@ class Target(Session, Protocol):
         ...
 
     def publish(self, publication: Publication, loaded: int) -> int:
-        """Let the staged rows enter the target; return how many did.
+        """Publish the staged rows into the target; return how many it took.
 
         As many as are ``loaded``, or as there are keys among them where the newest is taken; and
         the table then holds them, or it raises.
@@ -143,10 +143,10 @@ class Target(Session, Protocol):
         ...
 
     def watch(self, table: TargetTable) -> Watch:
-        """Return what looks after rows that ``load`` and its like put in from now on."""
+        """Return a watch over the rows that ``load`` and its variants insert from now on."""
         ...
 
-    def load_apart(self, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
+    def load_skipping_refused(self, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
         """Load Arrow rows but for those the database refuses; raise at more than ``most``."""
         ...
 
@@ -155,11 +155,11 @@ class Target(Session, Protocol):
         ...
 
     def load_from(self, table: TargetTable, aside: Aside) -> Loaded:
-        """Let rows that were loaded aside enter their table, in the caller's transaction."""
+        """Insert rows that were loaded aside into their table, in the caller's transaction."""
         ...
 
     def drop_asides(self, prefix: str) -> None:
-        """Drop what attempts that were killed have left of their direct path loads."""
+        """Drop the tables of direct path loads that killed attempts have left."""
         ...
 
     def relay(

@@ -1,4 +1,4 @@
-"""What an incremental job asks of a source and of its target."""
+"""The queries of an incremental job to a source and to its target."""
 
 from __future__ import annotations
 

@@ -230,7 +230,7 @@ class Retrier:
     ) -> dict[int, str]:
         if rows.num_rows == 0:
             return {}
-        done = target.session.load_apart(load.table, rows, rows.num_rows)
+        done = target.session.load_skipping_refused(load.table, rows, rows.num_rows)
         again.loaded += done.rows
         again.still += refused_by_target(self.task, rows, dict(done.refused))
         return dict(done.refused)
@@ -326,7 +326,7 @@ class Retrier:
         rows, inexact = rows_as(columns, [reject.row for reject in group], loading=True)
         again.still += [_with(group[place], why) for place, why in inexact.items()]
         kept = [reject for place, reject in enumerate(group) if place not in inexact]
-        done = target.session.load_apart(load.table, rows, max(1, rows.num_rows))
+        done = target.session.load_skipping_refused(load.table, rows, max(1, rows.num_rows))
         again.loaded += done.rows
         again.still += [
             replace(kept[place], stage="load", reason=clean(why))

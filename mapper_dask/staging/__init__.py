@@ -1,1 +1,1 @@
-"""Staged rows on their way into a target, as far as no database is asked. Pure."""
+"""What staging needs of no database in particular: bisection, counts, refusals."""

@@ -1,7 +1,7 @@
-"""Finds the staged rows that a target refuses, piece by piece. Opens no connection.
+"""Finds the staged rows that a target refuses, by bisection. Opens no connection.
 
-A piece is some blocks of the staging table; one that is refused is halved down to a block, and the
-rows of that down to the single one. Pieces grow while they are taken.
+A piece is some blocks of the staging table. A refused piece is halved down to one block, and that
+block's rows down to a single row. Pieces grow while they are taken.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ once others are in."""
 
 
 MOST_PIECES = 500
-"""Pieces within blocks that are taken before they enter in one: a server holds each one's lock."""
+"""Pieces within blocks that are taken before they are joined: a server holds a lock for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,11 @@ Piece = Blocks | Sequence[str]
 
 
 @dataclass(slots=True)
-class Sifting:
-    """Lets staged rows enter a target but for those it refuses."""
+class Bisection:
+    """Inserts staged rows into a target, but for those it refuses."""
 
     attempt: Callable[[Piece], str | None]
-    """Lets the rows of a piece enter, or none of them; returns why not."""
+    """Inserts the rows of a piece, or none of them; returns why not."""
     rows_of: Callable[[int], Sequence[str]]
     """Returns the places of a block's rows."""
     most: int
@@ -76,7 +76,7 @@ class Sifting:
             elif size > 1:
                 size = max(1, min(size, blocks - place) // 2)
             else:
-                self._sift(self.rows_of(place), why)
+                self._bisect(self.rows_of(place), why)
                 place += 1
                 self._tidy(place)
         while self.together and self.refused and self._again():
@@ -90,11 +90,11 @@ class Sifting:
         self.before_again(places)
         why = self.attempt(places)
         if why is not None:
-            self._sift(places, why)
+            self._bisect(places, why)
         return len(self.refused) < len(places)
 
-    def _sift(self, places: Sequence[str], why: str) -> None:
-        """Find the rows for which some were refused together."""
+    def _bisect(self, places: Sequence[str], why: str) -> None:
+        """Find which rows of a refused piece are refused."""
         if len(places) == 1:
             self.refused[places[0]] = why
             self._require(max(self.most, MOST_WAITING) if self.together else self.most)
@@ -103,12 +103,12 @@ class Sifting:
         for part in (places[:half], places[half:]):
             again = self.attempt(part)
             if again is not None:
-                self._sift(part, again)
+                self._bisect(part, again)
             else:
                 self.taken += 1
 
     def _tidy(self, end: int) -> None:
-        """Let what was taken in many pieces enter in one."""
+        """Insert again in one piece what was taken in many."""
         if self.reinsert is not None and self.taken > MOST_PIECES:
             self.reinsert(end, list(self.refused))
             self.taken = 0

@@ -1,4 +1,4 @@
-"""What the databases have in common where staged rows enter a target: counts, and what refuses."""
+"""Counts and refusals that all databases have in common when they publish staged rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mapper_dask.schema.hazards import Hazards, blame, refusal, statements_of
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
-    """One publication on its way, in a transaction of the caller's."""
+    """One publication, in a transaction of the caller's."""
 
     cursor: Any
     publication: Publication
@@ -52,7 +52,7 @@ class Publishing:
             raise PublishError(message)
 
     def blame(self, *events: str) -> str:
-        """Return what may have done it, as the end of a sentence."""
+        """Return what may be the cause, as the end of a sentence."""
         publication = self.publication
         used = statements_of(publication.disposition, by_key=publication.by_key)
         return blame(self.hazards, events or used)
@@ -66,6 +66,6 @@ def require_able(publication: Publication, hazards: Hazards) -> None:
 
 
 def of_some(publication: Publication, where: str) -> Publication:
-    """Return the publication of some of the rows that wait; of each key there is one."""
+    """Return the publication of some of the staged rows; each key has one of them."""
     rows = f"(SELECT * FROM {publication.staging} WHERE {where})"
     return replace(publication, staging=rows, newest_by=None)

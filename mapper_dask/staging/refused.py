@@ -1,4 +1,4 @@
-"""What is asked of rows that wait in a staging table, where the target may refuse some of them."""
+"""Queries over staged rows, where the target may refuse some of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CHUNK_COLUMN = "mapper_dask_chunk"
 
 @dataclass(frozen=True, slots=True)
 class StagedRow:
-    """A row that waits."""
+    """A staged row."""
 
     place: str
     """Its address in the staging table."""
@@ -26,7 +26,7 @@ class StagedRow:
 
 
 class StagedRows(Protocol):
-    """What a database does with rows that wait. The caller commits."""
+    """What a database does with staged rows. The caller commits."""
 
     def refused(self, publication: Publication, most: int) -> dict[str, str]:
         """Return the places of the rows that the target refuses, and why; nothing has entered it.

@@ -1,7 +1,7 @@
-"""What Oracle's own functions are known to answer: the same in each statement, or not shown. Pure.
+"""Which of Oracle's own functions are known to give the same in each statement. Pure.
 
-It is a list of what is known to repeat, in every session that has the same settings. What is not in
-it is asked of the dictionary, and a doubt where that does not know it.
+The lists hold functions that repeat in all sessions of the same settings. Any other is looked up in
+the dictionary, and is a doubt where that does not know it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ REPEATABLE = frozenset(
     LISTAGG XMLAGG COLLECT JSON_ARRAYAGG JSON_OBJECTAGG
     """.split()  # noqa: SIM905 - a list of names reads best so
 )
-"""Functions that go by their arguments and the session's settings; and those that fold rows or look
-at others, whose orders are judged apart (``doubts``, ``added``)."""
+"""Functions of their arguments and the session's settings; and those that fold rows or look at
+others, whose orders ``doubts`` and ``added`` judge."""
 
 OF_PACKAGES = frozenset(
     {
@@ -44,7 +44,7 @@ OF_PACKAGES = frozenset(
         *("SYS.UTL_ENCODE.BASE64_ENCODE", "SYS.UTL_ENCODE.BASE64_DECODE"),
     }
 )
-"""The same of packages of SYS's."""
+"""The same for functions of SYS's packages."""
 
 RESERVED = frozenset(
     """
@@ -53,7 +53,7 @@ RESERVED = frozenset(
     UNION UNIQUE VALUES VARCHAR VARCHAR2 WHERE WITH
     """.split()  # noqa: SIM905
 )
-"""Words before a bracket that nobody can call a function by without quotes."""
+"""Words before a bracket that cannot name a function without quotes."""
 
 CLOCKS = frozenset({"CURRENT_TIMESTAMP", "LOCALTIMESTAMP"})
 """Words before a bracket that ask for the time; ``doubts`` finds them in the text."""
@@ -78,7 +78,7 @@ SAME_CONTEXT = frozenset(
     SESSION_USERID
     """.split()  # noqa: SIM905
 )
-"""What ``SYS_CONTEXT('USERENV', …)`` answers alike in all sessions of one login."""
+"""Parameters of ``SYS_CONTEXT('USERENV', …)`` with the same value in all sessions of one login."""
 
 CHANGING = frozenset(
     {
@@ -87,7 +87,7 @@ CHANGING = frozenset(
         *("VERSIONS_XID", "VERSIONS_OPERATION"),
     }
 )
-"""Values without a bracket that no statement is sure to have in common with another."""
+"""Values without a bracket that may differ between two statements."""
 
 OF_THE_LANGUAGE = REPEATABLE | RESERVED | CLOCKS
-"""What before a bracket needs no look at the dictionary: it comes before all that users make."""
+"""Words before a bracket that are not looked up: they take precedence over users' functions."""

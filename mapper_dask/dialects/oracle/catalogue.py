@@ -24,7 +24,7 @@ from mapper_dask.schema.facts import FunctionFact, Histogram, KeyMark, Relation,
 from mapper_dask.schema.hazards import AFTER, BEFORE, INSTEAD, Hazards, Trigger
 
 UNKNOWN_BLOCKS = 10_000
-"""Blocks of a table without statistics: only the fineness with which it can be cut."""
+"""Blocks assumed of a table without statistics: they decide only how finely it can be cut."""
 
 VOLATILE = frozenset({"sys_guid", "uuid", "ora_invoking_user", "userenv", "nextval", "currval"})
 
@@ -118,7 +118,7 @@ def target_table(conn: Driver, schema: str | None, table: str) -> TargetTable | 
 
 
 def hazards(conn: Driver, place: dict[str, str]) -> Hazards:
-    """Return what may keep rows out of a table or take them away, as far as the login sees it."""
+    """Return what may keep rows out of a table or remove them, as far as the login sees it."""
     facts = session.run(conn, "target_hazards", place)
     return Hazards(
         view=any(fact == "view" for fact, *_ in facts),

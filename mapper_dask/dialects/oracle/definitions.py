@@ -1,8 +1,8 @@
-"""What the dictionary says of a table that receives rows, when planned and ever after.
+"""How the dictionary defines a table that receives rows, when planned and later.
 
 DDL commits in Oracle and waits for no reader; but a load holds its table's lock to the end, so what
-is found under it has held since the first row. Of a source nothing is asked: a query as of an SCN
-is refused by the database once its table was altered (ORA-01466).
+is found under it has held since the first row. A source needs no such check: the database refuses a
+query as of an SCN once its table was altered (ORA-01466).
 
 The dictionary renumbers columns when one is dropped: the last column, dropped and added again with
 its type, looks as it did before.

@@ -1,4 +1,4 @@
-"""Oracle as the library sees it: the session, the plan, and what the files beside say."""
+"""The dialect of Oracle: its roles, and what it does without a connection."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Oracle:
     )
 
     def connect_args(self) -> ConnectArgs:
-        """Return what every connection is opened with."""
+        """Return the arguments of every connection."""
         return session.CONNECT
 
     errors = staticmethod(faults.translated)

@@ -56,7 +56,7 @@ def load_aside(conn: Driver, table: TargetTable, rows: pa.Table, name: str) -> A
 
 
 def load_from(conn: Driver, table: TargetTable, aside: Aside) -> Loaded:
-    """Let rows that were loaded aside enter a table, in the caller's transaction.
+    """Insert rows that were loaded aside into a table, in the caller's transaction.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Which characters a database of Oracle can hold in its texts, by its character set.
 
-What it cannot hold it does not refuse: it keeps another character in its place.
+It does not refuse a character it cannot hold: it stores another one in its place.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CODECS = {
     "EE8MSWIN1250": "cp1250", "CL8MSWIN1251": "cp1251", "WE8MSWIN1252": "cp1252",
     "EL8MSWIN1253": "cp1253", "TR8MSWIN1254": "cp1254", "BLT8MSWIN1257": "cp1257",
 }  # fmt: skip
-"""Sets that Python knows; of all others ASCII alone is relied on."""
+"""Character sets that Python knows; of any other, only ASCII is relied on."""
 
 
 def fitting(characters: str | None) -> Fitting:

@@ -1,4 +1,4 @@
-"""The driver's errors as this library's: what may pass, what was waited for, what is gone."""
+"""Translates the driver's errors, each judged transient or not: here and nowhere else."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from mapper_dask.connections.param_references import masked
 from mapper_dask.errors import DatabaseError, SnapshotLostError
 
 LOCK_CODES = frozenset({"ORA-00054", "ORA-30006", "DPY-4024"})
-"""A lock was waited for in vain. The driver's call timeout is one too: only a load that waits for
+"""A wait for a lock timed out. The driver's call timeout counts as one: only a load that waits for
 another session's row takes so long."""
 
 SNAPSHOT_CODES = frozenset({"ORA-01555", "ORA-08180", "ORA-08181", "ORA-01466", "ORA-22924"})
-"""The state of the SCN is gone, or the table was altered since: it never comes back."""
+"""The state of the SCN is gone for good, or the table was altered since."""
 
 SNAPSHOT_REMEDY = (
     "the source no longer knows the state the run began in: let an administrator raise "
@@ -45,13 +45,13 @@ SICK_CODES = frozenset(
 read only: what has nothing to do with a row, even where it was met at one."""
 
 OF_STATEMENT = frozenset({"ORA-00942", "ORA-00904", "ORA-01031"})
-"""What a statement refers to: a row's fault only where a trigger has met it."""
+"""Errors about a statement's objects: a row causes one only by way of a trigger."""
 
 IN_TRIGGER = "ORA-04088"
 """Ends the message of an error that a trigger raised."""
 
 REFUSED_ROWS = "refused_rows"
-"""Attribute of an error that was met where staged rows entered their target: it may be a row's."""
+"""Attribute of an error met while staged rows were published: a row may have caused it."""
 
 CANCELLED = "ORA-01013"
 MISSING_TABLE = "ORA-00942"

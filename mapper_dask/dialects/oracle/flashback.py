@@ -1,7 +1,7 @@
 """Puts ``AS OF SCN`` behind every table of a query. Pure: works on the text, opens no connection.
 
-Only the clause is added: the places are found by the parser, the text around them stays the
-user's own, and the result is parsed again and must be the same query but for the clauses.
+Only the clause is added: the parser finds the places, the user's text around them stays, and the
+result is parsed again and must be the same query but for the clauses.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sqlglot import exp
 GRAMMAR = "oracle"
 
 DICTIONARY = ("ALL_", "USER_", "DBA_", "CDB_", "V$", "GV$", "V_$", "GV_$", "SESSION_")
-"""Beginnings of the names of views over the server's present state."""
+"""Prefixes of the names of views over the server's present state."""
 
 _BEHIND_A_NAME = frozenset({"PARTITION", "SUBPARTITION", "SAMPLE"})
 """Words that may come between a table's name and the clause."""

@@ -1,7 +1,7 @@
-"""Whether rows that are folded into one give the same in any order. Pure: judges a text by types.
+"""Whether rows folded into one give the same result in any order. Pure: judges a text by types.
 
-Oracle rounds a NUMBER to 40 digits and a BINARY_DOUBLE to 53 bits, so what is added to what first
-may decide the last digit; values with a fixed number of decimals are added without rounding. And in
+Oracle rounds a NUMBER to 40 digits and a BINARY_DOUBLE to 53 bits, so the order of additions may
+decide the last digit; values with a fixed number of decimals are added without rounding. And in
 a session that compares texts by a language, two that are equal may be written otherwise.
 """
 
@@ -28,7 +28,7 @@ _ROUNDING = (exp.Round, exp.Trunc, exp.Floor, exp.Ceil)
 _COUNTING = (exp.Count, exp.Length, exp.Sign, exp.Extract, exp.Null)
 _PLAIN = (exp.Column, exp.Identifier, exp.Literal, exp.Div, *_CARRYING, *_ROUNDING)
 _SHOWN = 80
-"""Characters of an expression that a sentence holds."""
+"""Most characters of an expression that a message shows."""
 
 _NOT_SHOWN = (
     "in it is not shown to be the same in any order of its rows: cast what is added to a NUMBER "

@@ -10,7 +10,7 @@ from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.facts import Column, Holding, TargetTable
 
 COMPARABLE = frozenset({"number", "date", "timestamp", "timestamptz"})
-"""Kinds of keys whose greatest value is asked for."""
+"""Kinds of keys with a greatest value that can be compared."""
 
 
 class OracleHoldings:

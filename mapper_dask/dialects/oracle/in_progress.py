@@ -1,7 +1,7 @@
 """Which transactions of an Oracle source may still commit rows below a column's greatest value.
 
-``V$TRANSACTION`` holds every transaction that has written. One that has not can write nothing with
-a number or a time it has not got yet, as ``SYSDATE`` and ``NEXTVAL`` are of their statement.
+``V$TRANSACTION`` holds every transaction that has written. Any other still has to get its number or
+time: ``SYSDATE`` and ``NEXTVAL`` belong to the statement that writes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.facts import CommitOrder, Transaction
 
 HIDDEN = ("ORA-00942", "ORA-01031")
-"""What is answered to a login that may not look."""
+"""Errors for a login that lacks the right."""
 
 BLIND = (
     "this login may not read V$TRANSACTION and V$SESSION, which show transactions in progress: "
@@ -46,7 +46,7 @@ def commit_order(conn: Driver) -> CommitOrder:
 def in_progress(conn: Driver) -> tuple[Transaction, ...]:
     """Return the transactions that may commit late; none where they are hidden."""
     return tuple(
-        Transaction(str(key), _whose(sid, user, start))
+        Transaction(str(key), _owner(sid, user, start))
         for key, sid, user, start in _rows(conn) or ()
     )
 
@@ -60,6 +60,6 @@ def _rows(conn: Driver) -> list[tuple[Any, ...]] | None:
         return None
 
 
-def _whose(sid: Any, user: str | None, start: str | None) -> str:
-    who = "a transaction without a session" if sid is None else f"session {int(sid)}"
-    return f"{who}{f' of {user}' if user else ''}{f', begun {start}' if start else ''}"
+def _owner(sid: Any, user: str | None, start: str | None) -> str:
+    where = "a transaction without a session" if sid is None else f"session {int(sid)}"
+    return f"{where}{f' of {user}' if user else ''}{f', begun {start}' if start else ''}"

@@ -16,9 +16,9 @@ LARGEST, SMALLEST = 125, -130
 DIGITS_OF_A_FLOAT = 17
 """Digits that identify a double."""
 LONGEST = 4000
-"""Bytes of a text literal, where MAX_STRING_SIZE is as it is delivered."""
+"""Most bytes of a text literal with the default MAX_STRING_SIZE."""
 LONGEST_RAW = 2000
-"""Bytes of a RAW there."""
+"""Most bytes of a RAW with the same."""
 
 
 @functools.singledispatch

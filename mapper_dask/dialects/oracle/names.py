@@ -14,7 +14,7 @@ RESERVED = RESERVED_WORDS | {
     *("ONLINE", "PRIVILEGES", "ROW", "ROWID", "ROWNUM", "ROWS", "SESSION", "SUCCESSFUL"),
     *("SYSDATE", "VALIDATE", "WHENEVER"),
 }
-"""Words that name nothing without quotes; those that SQLAlchemy leaves out among them."""
+"""Words that need quotes as names, including those that SQLAlchemy leaves out."""
 
 _PLAIN = re.compile(r"[A-Z][A-Z0-9_$#]*")
 

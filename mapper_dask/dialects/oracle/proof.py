@@ -1,8 +1,8 @@
 """Asks Oracle whether a query gives the same rows in each statement that reads it.
 
 Its plans do not show it: no row of PLAN_TABLE holds what is picked by an order, or which functions
-are called. So the dictionary is asked what the query's names are, views are looked into by their
-texts, level by level, and all they rely on must be known to hold the same rows each time.
+are called. So the query's names are looked up in the dictionary, the texts of views are read level
+by level, and all they rely on must be known to hold the same rows each time.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from mapper_dask.dialects.oracle.texts import Name, Reading
 from mapper_dask.dialects.session import Driver
 
 MOST_LEVELS = 32
-"""Views within views that are looked into."""
+"""Levels of views within views that are looked into."""
 
 _KEPT = frozenset({"TABLE", "MATERIALIZED VIEW"})
 _RELATIONS = _KEPT | {"VIEW"}
 _JUDGED_BY_TEXT = frozenset({"FUNCTION", "PACKAGE", "TYPE", "NON-EXISTENT", "XML SCHEMA"})
-"""What a view may rely on, and is asked for by the name by which its text calls it."""
+"""Kinds that a view may rely on, and that are judged by the names in its text."""
 
 _ONE_ROW = {("SYS", "DUAL"), (reached.PUBLIC, "DUAL")}
 
@@ -33,7 +33,7 @@ _KINDS = {
     "external": "{} is an external table, whose rows lie in files outside of the database",
     "": "{} is a table of a kind that nothing is known of",
 }
-"""What is said of a table by its kind; nothing of one that holds its rows."""
+"""The doubt about each kind of table; none about one that holds its rows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""Staged rows enter the target, and it is proved that the target then holds them.
+"""Publishes staged rows, and proves that the target then holds them.
 
-Each statement's count is held against what it must be, and before the commit the table is asked
-what it holds. Where it has triggers, its rows are counted before and after, under a lock that does
+Each statement's count is compared with the expected one, and before the commit the table's rows are
+counted. Where it has triggers, its rows are counted before and after, under a lock that does
 not block readers: no session can find out what its transaction has done to a table.
 """
 
@@ -25,7 +25,7 @@ class _Publishing(Publishing):
     """Whether the target's rows are counted before and after: something may take some."""
 
     def go(self, loaded: int) -> int:
-        """Let the rows enter; return how many did."""
+        """Publish the rows; return how many the target took."""
         publication = self.publication
         expected = loaded
         if publication.newest_by:
@@ -75,7 +75,7 @@ class _Publishing(Publishing):
 
 
 def publish(conn: Driver, publication: Publication, loaded: int, place: dict[str, str]) -> int:
-    """Let the staged rows enter the target; return how many did. The caller commits.
+    """Publish the staged rows into the target; return how many it took. The caller commits.
 
     Parameters
     ----------

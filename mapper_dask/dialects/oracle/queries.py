@@ -19,10 +19,10 @@ SELECT_ALL = "SELECT * FROM (\n"
 TAIL = "\n) q"
 
 ROW_LIMITING = 12
-"""Version of the server since which OFFSET … FETCH is known; before, rows are numbered."""
+"""First version of the server with OFFSET … FETCH; before, rows are numbered."""
 
 PLACE = "mapper_dask place"
-"""Name of the numbers of rows, where no column of the user's has it."""
+"""Alias of the row number, where no column of the user's has that name."""
 
 _DATE = "'SYYYY-MM-DD HH24:MI:SS'"
 _TIMESTAMP = "'SYYYY-MM-DD HH24:MI:SS.FF9'"
@@ -55,7 +55,7 @@ _FROM_TEXT = {
     "raw": "HEXTORAW({0})",
     "text": "{0}",
 }
-"""And back."""
+"""A key of each kind from its text."""
 
 
 def literal(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Asks Oracle's dictionary what names mean: all names of a query in one look."""
+"""Looks names up in Oracle's dictionary: all names of a query in one statement."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from mapper_dask.dialects.oracle.texts import Chain, Name
 from mapper_dask.dialects.session import Driver
 
 MOST_NAMES = 900
-"""Names in a list; a statement takes a thousand."""
+"""Most names in one list; a statement takes a thousand."""
 
 HERE = "SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA')"
 PUBLIC = "PUBLIC"
 NOTHING = ("-", "-")
-"""Owner and name of nothing there is."""
+"""Owner and name that no object has."""
 
 Held = tuple[str, str]
-"""Owner and name of something of the dictionary's."""
+"""Owner and name of an object, as the dictionary has them."""
 
 _Written = tuple[str, dict[str, str | None]]
-"""A list of SQL's, and the values in it."""
+"""A list as SQL writes it, and its bound values."""
 
 
 @dataclass(frozen=True, slots=True)

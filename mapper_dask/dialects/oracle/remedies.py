@@ -1,7 +1,7 @@
-"""What to do about what Oracle refuses of a query: its dictionary is asked, once it has refused.
+"""Remedies for queries that Oracle refuses, found in its dictionary after the refusal.
 
-The dictionary shows what the login may see, and no more. So of a table that is there and may not be
-read it shows nothing, and neither does Oracle: it answers that there is none.
+The dictionary shows only what the login may see. So it hides a table that may not be read, and
+Oracle itself reports such a table as missing.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ KNOWN = {
     "ORA-01858": DATES,
     "ORA-01861": DATES,
 }
-"""What to do about a code, whatever the query."""
+"""What to do about a code, in any query."""
 
 
 OF_VALUES = frozenset(
     {"ORA-01427", "ORA-01476", "ORA-01722", "ORA-01830", "ORA-01858", "ORA-01861"}
 )
-"""Those that a query may be refused for at any of its rows."""
+"""Codes with which a query may be refused at any of its rows."""
 
 DUPLICATE = "ORA-00001"
 
 DENIED = frozenset({"ORA-00942", "ORA-01031"})
-"""Of a table that may not be read Oracle says as a rule that it is not there."""
+"""Oracle mostly reports a table that may not be read as missing."""
 
 
 def advice(code: str) -> str:

@@ -26,10 +26,10 @@ IDENTIFIER_BYTES = 64
 """Length of the name under which an administrator sees a session."""
 
 LEAST_WAIT = 1
-"""Seconds: the shortest wait for a lock that can be asked for, but for none."""
+"""Seconds: the shortest wait for a lock that Oracle takes, except none."""
 
 BATCH_SECONDS = 600.0
-"""A message of a load takes so long at most, beside its wait for a lock."""
+"""Most seconds that a message of a load takes, beside its wait for a lock."""
 
 STATE_NUMBERS = (
     "SELECT SYS.DBMS_FLASHBACK.GET_SYSTEM_CHANGE_NUMBER FROM SYS.DUAL",
@@ -221,5 +221,5 @@ def writes(conn: Driver) -> Mapping[str, str]:
 
 
 def write_as(conn: Driver, writes: Mapping[str, str]) -> None:
-    """Let a session write values as another one does."""
+    """Make a session write values as another one does."""
     settings.be(conn, tuple(writes.items()))

@@ -26,7 +26,7 @@ NAMES = (
 """Settings on which a query's meaning depends. Language and territory, first, change others."""
 
 CHARACTERS = "NLS_CHARACTERSET"
-"""What the database holds in its texts; no session changes it."""
+"""The database's character set; no session changes it."""
 
 COMPARING = ("NLS_SORT", "NLS_COMP")
 BINARY = "BINARY"
@@ -57,7 +57,7 @@ def characters(conn: Driver) -> str | None:
 
 
 def be(conn: Driver, like: Settings = ()) -> None:
-    """Let a known session have its own settings, or those of the session that planned."""
+    """Give a known session its own settings, or those of the session that planned."""
     wanted = {**_own[conn], **{name: value for name, value in like if name in _own[conn]}}
     if wanted != _now[conn]:
         _alter(conn, wanted)
@@ -92,7 +92,7 @@ def point(conn: Driver) -> str:
 
 @contextlib.contextmanager
 def by_bytes(conn: Driver) -> Iterator[None]:
-    """Let a session compare texts by their bytes for a while; most do."""
+    """Make a session compare texts by bytes within the context; most do anyway."""
     if not sorts_by_language(conn):
         yield
         return
@@ -111,4 +111,4 @@ def language_of(conn: Driver) -> str:
 
 
 NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)(E[+-]?\d+)?", re.IGNORECASE)
-"""A number as SQL writes it, whatever a session's decimal point is."""
+"""A number as SQL writes it, with any decimal point of a session."""

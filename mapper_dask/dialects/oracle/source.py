@@ -1,4 +1,4 @@
-"""Oracle as a source: how it reads queries, and what it says of them."""
+"""Oracle as a source: it reads queries, and describes them for a plan."""
 
 from __future__ import annotations
 

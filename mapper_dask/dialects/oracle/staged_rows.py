@@ -1,7 +1,7 @@
-"""Staged rows that the target refuses: found in a rehearsal of the publication that is undone.
+"""Finds the staged rows that the target refuses, by a rehearsal of the publication, then undone.
 
-The rehearsal lets each row enter by its address, as array DML that continues after errors. What it
-finds is taken out of the staging table; then the others are published by one statement, as ever.
+The rehearsal inserts each row by its address, as array DML that continues after errors. The refused
+rows are removed from the staging table; then one statement publishes the others, as always.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class _Rehearsal(Publishing):
         return refused
 
     def _begin(self) -> None:
-        """Do what comes before the rows enter, and see that the statement itself is taken."""
+        """Do what comes before the rows, and check that the statement itself is accepted."""
         publication = self.publication
         if publication.newest_by:
             self.refuse_ties(self.count(staging.tied(publication)))
@@ -66,7 +66,7 @@ class _Rehearsal(Publishing):
         self.cursor.execute(staging.enter(of_some(publication, "1 = 0")))
 
     def _tried(self, parts: Iterator[Sequence[str]], most: int) -> dict[str, str]:
-        """Let rows enter, each or not; return those that are refused."""
+        """Try to insert each row; return those that are refused."""
         sql = staging.enter(of_some(self.publication, "ROWID = CHARTOROWID(:1)"))
         refused: dict[str, str] = {}
         for places in parts:
@@ -84,7 +84,7 @@ class _Rehearsal(Publishing):
         self.cursor.executemany(sql, [(place,) for place in refused])
 
     def _every(self) -> Generator[Sequence[str]]:
-        """Yield the addresses of the rows that wait, many at a time."""
+        """Yield the addresses of the staged rows, many at a time."""
         with self.cursor.connection.cursor() as cursor:
             cursor.arraysize = transfer.SENT_ROWS
             cursor.execute(f"SELECT ROWIDTOCHAR(ROWID) FROM {self.publication.staging}")
@@ -98,7 +98,7 @@ class _Rehearsal(Publishing):
 
 @dataclass(frozen=True, slots=True)
 class OracleStagedRows:
-    """What Oracle does with rows that wait."""
+    """What Oracle does with staged rows."""
 
     conn: Driver
 

@@ -1,7 +1,7 @@
-"""A table where rows wait, and how all of them enter the target at once. Builds SQL; runs it.
+"""The staging table, and the SQL that publishes all its rows at once. Builds SQL, and runs it.
 
-DDL commits in Oracle. So the staging table is made before anything refers to it and dropped after
-everything else is said; what happens between is one transaction of DML.
+DDL commits in Oracle. So the staging table is made before anything refers to it, and dropped after
+all else is done; what happens between is one transaction of DML.
 """
 
 from __future__ import annotations
@@ -84,15 +84,15 @@ def lock(publication: Publication) -> str:
 
 
 def delete(publication: Publication) -> str:
-    """Return what removes the rows a replacement does not keep: all, or the vanished.
+    """Return the statement that removes the rows a replacement does not keep: all, or the vanished.
 
-    Where others refer to them, a row that is there again afterwards must not go in between.
+    Where others refer to the rows, one that is staged again must not be deleted first.
     """
     return f"DELETE FROM {publication.target}{_vanished(publication)}"
 
 
 def delete_key_of(publication: Publication, where: str) -> str:
-    """Return what deletes the row that has the key of a staged one which meets a condition."""
+    """Return the statement that deletes the row with the key of the staged row of a condition."""
     keys = _list(publication.key)
     return (
         f"DELETE FROM {publication.target} WHERE ({keys}) = "
@@ -101,12 +101,12 @@ def delete_key_of(publication: Publication, where: str) -> str:
 
 
 def enter(publication: Publication) -> str:
-    """Return what lets the staged rows enter, or change the rows that have their keys."""
+    """Return the statement that inserts the staged rows, or changes rows that have their keys."""
     return _merge(publication) if publication.by_key else _insert(publication)
 
 
 def changes(publication: Publication) -> list[str]:
-    """Return what is set in a row whose key is there; nothing where rows are all key."""
+    """Return the assignments for a row whose key is there; none where rows are all key."""
     brought = [f"t.{quote(c)} = s.{quote(c)}" for c in publication.columns
                if c not in publication.key]  # fmt: skip
     if publication.disposition == "replace":
@@ -115,13 +115,13 @@ def changes(publication: Publication) -> list[str]:
 
 
 def distinct_keys(publication: Publication) -> str:
-    """Return what counts the keys that wait."""
+    """Return the query that counts the staged keys."""
     keys = _list(publication.key, "x")
     return f"SELECT COUNT(*) FROM (SELECT DISTINCT {keys} FROM {publication.staging} x)"
 
 
 def absent(publication: Publication) -> str:
-    """Return what counts the keys that wait and are not in the target."""
+    """Return the query that counts the staged keys that are not in the target."""
     same = " AND ".join(f"t.{quote(k)} = s.{quote(k)}" for k in publication.key)
     keys = _list(publication.key, "x")
     return (
@@ -138,7 +138,7 @@ def _insert(publication: Publication) -> str:
 
 
 def _merge(publication: Publication) -> str:
-    """Return what becomes of a row: its columns change where its key is there, else it enters."""
+    """Return the MERGE that changes a row whose key is there, and inserts any other."""
     same = " AND ".join(f"t.{quote(k)} = s.{quote(k)}" for k in publication.key)
     brought = changes(publication)
     update = f"WHEN MATCHED THEN UPDATE SET {', '.join(brought)} " if brought else ""
@@ -174,7 +174,7 @@ def _vanished(publication: Publication) -> str:
 
 
 def drop_superseded(publication: Publication) -> str:
-    """Return what removes the rows that wait and have a newer one of their key."""
+    """Return the statement that removes staged rows that have a newer one of their key."""
     keys, newest = _list(publication.key, "x"), quote(str(publication.newest_by))
     place = place_of(publication.columns)
     placed = (
@@ -188,7 +188,7 @@ def drop_superseded(publication: Publication) -> str:
 
 
 def tied(publication: Publication) -> str:
-    """Return what counts the keys that have two rows with the greatest value, equally new."""
+    """Return the query that counts the keys that have two newest rows."""
     keys, place = _list(publication.key, "x"), place_of(publication.columns)
     return (
         f"SELECT COUNT(*) FROM (SELECT {keys} FROM ({_placed(publication, 'RANK')}) x "

@@ -30,7 +30,7 @@ class OracleTarget(OracleSession):
     """A session that loads and publishes."""
 
     load = on_connection(transfer.load)
-    load_apart = on_connection(transfer.load_apart)
+    load_skipping_refused = on_connection(transfer.load_skipping_refused)
     load_aside = on_connection(direct_path.load_aside)
     load_from = on_connection(direct_path.load_from)
     drop_asides = on_connection(direct_path.drop_all)
@@ -46,7 +46,7 @@ class OracleTarget(OracleSession):
 
     @property
     def staged_rows(self) -> OracleStagedRows:
-        """What it does with rows that wait, where the target refuses some."""
+        """What it does with staged rows, where the target refuses some."""
         return OracleStagedRows(self.conn)
 
     def missing_grants(self, needs: Needs) -> list[str]:
@@ -80,7 +80,7 @@ class OracleTarget(OracleSession):
             cursor.execute(f"DELETE FROM {quoted}")
 
     def publish(self, publication: Publication, loaded: int) -> int:
-        """Let the staged rows enter the target; return how many there were."""
+        """Publish the staged rows into the target; return how many it took."""
         self.conn.call_timeout = 0  # one statement moves them all
         with settings.by_bytes(self.conn):  # two keys that a language takes for one are two rows
             return publishing.publish(self.conn, publication, loaded, names.held_place(publication))

@@ -1,6 +1,6 @@
-"""What a query's text names: tables, functions, columns. Pure: the dictionary says what they are.
+"""Finds the names in a query's text: tables, functions, columns. Pure: looks nothing up.
 
-It reads a user's query and those of views alike. What it does not understand, it says so of.
+It reads a user's query and those of views alike, and reports a text it does not understand.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NOT_UNDERSTOOD = "its text is not understood"
 _CLOSED = re.compile(
     r"\s+WITH\s+(?:READ\s+ONLY|CHECK\s+OPTION)(?:\s+CONSTRAINT\s+\S+)?\s*\Z", re.IGNORECASE
 )
-"""What ends the text of a view that takes no rows, or only some."""
+"""The end of a view's text that restricts which rows it takes."""
 
 _ROW_SOURCES = (exp.JSONTable, exp.XMLTable)
 _QUOTED = (TokenType.STRING, TokenType.RAW_STRING, TokenType.NATIONAL_STRING, TokenType.IDENTIFIER)

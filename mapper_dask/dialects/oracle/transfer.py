@@ -1,4 +1,4 @@
-"""Rows in and out as Arrow: the only place where they cross a connection to Oracle."""
+"""Reads and loads rows as Arrow: the only place where rows cross a connection to Oracle."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ IMMEDIATE = "SET CONSTRAINTS ALL IMMEDIATE"
 """Makes deferred constraints refuse rows at once: at the commit, none is named."""
 
 
-def load_apart(conn: Driver, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
+def load_skipping_refused(conn: Driver, table: TargetTable, rows: pa.Table, most: int) -> Loaded:
     """Insert Arrow rows but for those the database refuses; nothing is deferred to the commit.
 
     Raises
@@ -142,7 +142,7 @@ def load_apart(conn: Driver, table: TargetTable, rows: pa.Table, most: int) -> L
     with conn.cursor() as cursor:
         cursor.execute(IMMEDIATE)
         for piece in pieces(sent, SENT_ROWS, BATCH_BYTES):
-            count += _send(cursor, sql, piece, apart=True)
+            count += _send(cursor, sql, piece, batch_errors=True)
             for error in cursor.getbatcherrors():
                 refused[start + error.offset] = reason(error)
             if len(refused) > most:
@@ -227,11 +227,11 @@ def _bindable(  # noqa: PLR0911 - one line for each kind
     return array
 
 
-def _send(cursor: Any, sql: str, rows: pa.Table, *, apart: bool = False) -> int:
+def _send(cursor: Any, sql: str, rows: pa.Table, *, batch_errors: bool = False) -> int:
     if not rows.num_rows:
         return 0
     try:
-        cursor.executemany(sql, rows.combine_chunks(), batcherrors=apart)
+        cursor.executemany(sql, rows.combine_chunks(), batcherrors=batch_errors)
     except oracledb.Error as error:
         code = faults.code_of(error)
         if code.startswith(("DPY-3", "DPY-403", "DPY-4003")):

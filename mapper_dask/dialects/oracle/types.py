@@ -15,13 +15,13 @@ from mapper_dask.schema.facts import Column, TypeFamily
 _F = TypeFamily
 
 LARGEST_INTEGER = 18
-"""Digits that fit a 64-bit integer for certain."""
+"""Most digits that always fit a 64-bit integer."""
 
 LARGEST_DECIMAL = 38
 """Digits an Arrow decimal128 holds; Oracle's own NUMBER keeps as many."""
 
 NO_SCALE = -127
-"""What the driver calls the scale of a number that has none."""
+"""The driver's value for the scale of a number without one."""
 
 MICROSECONDS, NANOSECONDS = 6, 9
 """Fractional digits of a second in Arrow's units."""
@@ -67,13 +67,7 @@ class _Described:
 
 
 def column_of_result(info: Any) -> Column:
-    """Return a result column as the driver describes it.
-
-    Raises
-    ------
-    PlanError
-        When its type cannot be read.
-    """
+    """Return a result column as the driver describes it; raise PlanError for an unknown type."""
     kind = str(info.type_code.name).removeprefix("DB_TYPE_")
     kind = _RESULT_NAMES.get(kind, kind)
     unknown = kind == "NUMBER" and not info.precision  # a bare NUMBER, or an expression
@@ -98,13 +92,7 @@ def column_of_table(
     has_default: bool,
     generated: bool,
 ) -> Column:
-    """Return a table's column as the dictionary describes it.
-
-    Raises
-    ------
-    PlanError
-        When its type cannot be written.
-    """
+    """Return a table's column as the dictionary has it; raise PlanError for an unknown type."""
     kind = re.sub(r"\(\d+\)", "", data_type)
     if kind == "NUMBER" and precision is None and scale is not None:
         precision = LARGEST_DECIMAL  # INTEGER
@@ -263,7 +251,7 @@ def ddl_type(column: Column) -> str:
 
 
 LARGEST_TEXT = 1000
-"""Characters that fit 4,000 bytes whatever they are."""
+"""Most characters that always fit 4,000 bytes."""
 
 _HOLDING = {
     _F.BOOLEAN: "NUMBER(1)",

@@ -1,7 +1,7 @@
 """How Oracle reads, lowers and compares the values of a column that grows.
 
-All of it is done by the database and comes back as its text: no value passes a float, a clock or a
-rounding of ours.
+The database computes all values and returns them as text: none passes a float, a clock or a
+rounding of this library.
 """
 
 from __future__ import annotations

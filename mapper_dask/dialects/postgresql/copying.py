@@ -1,8 +1,8 @@
 """COPY block by block through libpq, by compiled code where it is installed.
 
-psycopg2 calls back for each row. A connection of its own lends its pointer (``pgconn_ptr``), and
-libpq's functions are found in the library that psycopg2 uses, whichever that is. Only where they
-are not found, or no transaction has begun, psycopg2 copies.
+psycopg2's own COPY calls back for each row. Here its connection lends its pointer (``pgconn_ptr``),
+and libpq's functions are those of the library that psycopg2 uses. psycopg2 copies itself only where
+they are not found, or no transaction has begun.
 """
 
 from __future__ import annotations

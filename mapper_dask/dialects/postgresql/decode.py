@@ -1,7 +1,7 @@
 """The text format of COPY, to Arrow. Pure: opens no connection.
 
-Of COPY's formats a server writes this one with the least work, and its lines can be cut anywhere
-between two of them: a line break within a value is written as an escape.
+It is the format of COPY that a server writes with the least work, and it can be cut between any two
+lines: a line break within a value is written as an escape.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mapper_dask.dialects.postgresql.lines import Lines
 from mapper_dask.schema.facts import Column, TypeFamily
 
 BYTE_ORDER_MARK = "\ufeff".encode()
-"""What Arrow takes away from the beginning of a file; to the database it is a value's own."""
+"""Arrow removes it from the beginning of a file; to the database it is part of a value."""
 
 ESCAPES = (
     ("\\\\", "\0"),
@@ -38,11 +38,11 @@ SPANS = {
     "interval": (r"^(-[0-9]+) ([0-9])", r"\1 -\2"),
     "interval[]": ('"(-[0-9]+) ([0-9])', r'"\1 -\2'),
 }
-"""What is replaced in texts of spans of time: a day's sign that is of the hours too, in the style
-sql_standard and in no other. Each field with its own sign is read alike in all of them."""
+"""Replacements in texts of intervals. Only in the style sql_standard, a day's sign applies to the
+hours too; with a sign for each field, all styles read the same."""
 
 _NUMBERED = re.compile(rb"\\(?:([0-7]{3})|\\)")
-"""In the text of bytes: one that is written as a number, or a backslash."""
+"""In the text of a bytea: a byte written as a number, or a backslash."""
 
 _REFUSED = re.compile(r"(?:In CSV column #|^Column )(\d+)")
 

@@ -1,4 +1,4 @@
-"""What the catalogue says of tables and types that a run relies on, when planned and ever after."""
+"""How the catalogue defines the tables and types that a run relies on, when planned and later."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mapper_dask.schema.definition import COLUMN, HOOK, TABLE, Definition, Relie
 from mapper_dask.schema.facts import Column, Needs
 
 NOTED, NOTHING_NOTED = "mapper_dask.read", "mapper_dask.nothing"
-"""Settings of a session: the first is what a read has left for the statement after it."""
+"""Settings of a session: in the first, a read leaves what it has read for the next statement."""
 
 FOREIGN = "f"
 

@@ -1,4 +1,4 @@
-"""PostgreSQL as the library sees it: the catalogue, the session, and what the files beside say."""
+"""The dialect of PostgreSQL: its roles, and what it does without a connection."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PostgreSQL:
     )
 
     def connect_args(self) -> ConnectArgs:
-        """Return what every connection is opened with."""
+        """Return the arguments of every connection."""
         return session.CONNECT
 
     errors = staticmethod(faults.translated)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|[()]|\bAND\b")
-"""Of ``pg_get_constraintdef``: what may hide a bracket or an AND, and those."""
+"""Tokens in ``pg_get_constraintdef``: what may hide a bracket or an AND, and those."""
 
 _NOT_NULL = re.compile(r"VALUE IS NOT NULL|NOT \(+VALUE IS NULL\)+")
 

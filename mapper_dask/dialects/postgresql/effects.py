@@ -1,4 +1,4 @@
-"""What a function that a query calls may do beside answering. Pure: judges what was found."""
+"""Side effects of the functions that a query calls. Pure: judges what was found."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HARMLESS = frozenset(
         *("bernoulli", "system"),
     }
 )
-"""Volatile functions that only answer: of chance, of the clock, of what the server is at."""
+"""Volatile functions without side effects: random values, clocks, the server's state."""
 
 REPEATING = frozenset(
     {
@@ -46,8 +46,8 @@ REPEATING = frozenset(
         *("array_cat", "array_remove", "array_replace", "cardinality", "unnest", "money"),
     }
 )
-"""STABLE functions that answer by their arguments and the session's settings alone; others of that
-kind ask for the time, the session, the server, or what a sequence is at."""
+"""STABLE functions of their arguments and the session's settings alone; others depend on the time,
+the session, the server, or a sequence's state."""
 
 ANSWERING = ("pg_stat_get_", "has_")
 

@@ -19,7 +19,7 @@ CODECS = {
     "WIN1258": "cp1258", "EUC_CN": "gb2312", "EUC_JP": "euc_jp",
 }  # fmt: skip
 """Encodings whose characters Python knows as the server does: each was compared with the server's
-own conversion, and a test does it again. Of all others ASCII alone is relied on."""
+own conversion, as a test does again. Of any other, only ASCII is relied on."""
 
 UNLIKE = {"EUC_JP": frozenset("\xa2\xa3\xa5\xa6\xac\u2016\u203e\u2212\u301c")}
 """Characters that Python's codec has, and that the server's conversion lacks or does not give back:

@@ -3,8 +3,8 @@
 Each row carries the number of the transaction that wrote it (``xmin``): its lowest 32 bits. VACUUM
 FREEZE, VACUUM FULL and CLUSTER keep it; an UPDATE, a rewrite by ALTER TABLE and a restored dump
 give another. So it identifies a load's rows until the number comes round, which takes 2**32
-transactions; half of that is trusted. What is counted here is never hidden by row
-security: a policy that would hide rows is an error instead.
+transactions; half of that is trusted. Row security never hides what is counted here: a policy that
+would hide rows is an error instead.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from mapper_dask.parallel_models import Chunk
 from mapper_dask.schema.facts import Column, Counted, TableMark, TargetTable
 
 LAP = 1 << 31
-"""Transactions after which a number is no evidence any more."""
+"""Transactions after which a number no longer identifies one."""
 
 XID = (1 << 32) - 1
 """The part of a transaction's number that a row carries."""
 
 STORED = {"r", "p", "m"}
-"""Kinds of relations whose rows are here, and numbered; not views, not foreign tables."""
+"""Kinds of relations that store numbered rows here; not views, not foreign tables."""
 
 _SEEN = "SET LOCAL row_security = off; "
 
@@ -114,7 +114,7 @@ def _count(conn: Driver, sql: str, values: dict[str, Any] | None = None) -> tupl
 
 
 def _counts() -> str:
-    """Return what counts rows of q."""
+    """Return the select list that counts rows of q."""
     parts = [f"pg_catalog.count(*) FILTER (WHERE {_any(name)})" for name in ("own", "others")]
     return f"SELECT pg_catalog.count(*), {', '.join(parts)}"
 

@@ -1,4 +1,4 @@
-"""psycopg2's errors as this library's, each judged transient or not: here and nowhere else."""
+"""Translates psycopg2's errors, each judged transient or not: here and nowhere else."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OF_NO_ENCODING = (
     "query, as in convert_from(convert(convert_to(the_column, 'SQL_ASCII'), 'LATIN1', 'UTF8'), "
     "'SQL_ASCII')"
 )
-"""What is to be done about bytes that are sent as they are, and are no UTF-8."""
+"""What to do about bytes that an SQL_ASCII database sends as they are, and that are not UTF-8."""
 
 UNSAID = "no message from the libpq"
 """What psycopg2 says, as a plain DatabaseError, of a link that broke in the midst of a COPY."""
@@ -50,13 +50,13 @@ DENIED, NO_RIGHT = "42501", "permission denied for "
 """How PostgreSQL says that a right is missing: on a sequence, it meets that at the first row."""
 
 REFUSED_ROWS = "refused_rows"
-"""Attribute of an error that was met where staged rows entered their target: it may be a row's."""
+"""Attribute of an error met while staged rows were published: a row may have caused it."""
 
 OF_SOURCE = "of_source"
 """Attribute of an error that a relay met at its source, while it loaded into its target."""
 
 POSITION = "statement_position"
-"""Attribute of an error that was made here: what the driver keeps in its ``diag``."""
+"""Attribute of an error made here, for what the driver keeps in its ``diag``."""
 
 _PLACE_IN_CONTEXT = re.compile(r"^COPY [^\n]*?line \d+(?:, column [^:\n]+)?", re.MULTILINE)
 

@@ -1,7 +1,7 @@
-"""Which GRANTs a query needs that was refused for want of rights, as statements to be run.
+"""The GRANTs that a query lacks which was refused for missing rights, as statements to be run.
 
-PostgreSQL names one thing, without its schema. So the catalogue is asked where each name of the
-query leads, what views read of that and as whom, and what of all this the role may not read.
+PostgreSQL names one object, without its schema. So the catalogue is asked where each name of the
+query leads, what views read and as which role, and which of all this the role may not read.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which transactions of a PostgreSQL source may still commit rows below a column's greatest value.
 
-A row is seen when its transaction commits, not when it gets its number or its time. So after the
-greatest value was read, those are looked for that have not ended: what begins later gets a higher
-number from the same sequence, and a later time from the same clock.
+A row is seen when its transaction commits, not when it gets its number or its time. So once the
+greatest value is read, the transactions in progress are looked for. One that begins later gets a
+higher number from the same sequence, and a later time from the same clock.
 
 - A column that a sequence feeds: a writer locks the table, or the sequence, before it gets a
   number, and keeps that lock until it ends. Every role may see which session holds a lock.
@@ -160,14 +160,14 @@ def in_progress(
     least = _least(conn, column, rows, high) if order.by_start else {}
     return tuple(
         Transaction(
-            key, _whose(pid, user, start), least.get(key, (None, True))[0], prepared=pid is None
+            key, _owner(pid, user, start), least.get(key, (None, True))[0], prepared=pid is None
         )
         for key, pid, user, start in rows
         if least.get(key, (None, True))[1]
     )
 
 
-def _whose(pid: int | None, user: str | None, start: str | None) -> str:
+def _owner(pid: int | None, user: str | None, start: str | None) -> str:
     if pid is None:
         return f"a prepared transaction{f' of {user}' if user else ''} (pg_prepared_xacts)"
     begun = f", begun {start}" if start else ""

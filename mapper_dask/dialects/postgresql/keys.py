@@ -1,4 +1,4 @@
-"""How the columns of a unique key are compared, whatever the search path holds."""
+"""How the columns of a unique key are compared, independently of the search path."""
 
 from __future__ import annotations
 
@@ -46,13 +46,7 @@ class Key:
 
 
 def key_of(conn: Driver, quoted: str, names: Sequence[str]) -> Key:
-    """Return how a unique key of a table compares its columns.
-
-    Raises
-    ------
-    PublishError
-        When the table has no such key any more.
-    """
+    """Return how a table's unique key compares its columns; raise PublishError if it is gone."""
     if not names:
         return Key()
     found = named_queries.run(conn, "key_equality", {"table": quoted, "key": list(names)})

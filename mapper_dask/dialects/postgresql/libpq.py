@@ -1,4 +1,4 @@
-"""libpq's functions in the driver's own library, and COPY spoken with them, without a compiler.
+"""Calls libpq's functions in the driver's own library, for COPY without compiled code.
 
 psycopg2's own COPY reads on after a session has ended, and raises a second error while it raises
 the first: the interpreter prints that one to stderr, with the row that the server had reached.
@@ -118,7 +118,7 @@ def copy_in(conn: Driver, statement: bytes, source: Any, block: int) -> int | Re
     pq, address = library(), conn.pgconn_ptr
     if (refused := _begin(pq, address, statement, COPY_IN)) is not None:
         return refused
-    why: bytes | None = b"the rows ended early"
+    why: bytes | None = b"the rows ended early"  # with a reason, the server discards the rows
     try:
         while data := source.read(block):
             if pq.PQputCopyData(address, data, len(data)) != 1:

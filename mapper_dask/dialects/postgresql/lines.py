@@ -1,4 +1,4 @@
-"""The quick way from lines of a text COPY to Arrow, where it was compiled and knows the values.
+"""The compiled, fast reader of text COPY lines into Arrow, for the values that it knows.
 
 It is optional: without a compiler at installation Arrow reads every block, with the same result.
 """
@@ -17,7 +17,7 @@ except ImportError:  # there was no compiler
     _lines = None  # type: ignore[assignment]
 
 compiled: Any = _lines
-"""The compiled reader; None without one."""
+"""The compiled module; None where it was not built."""
 
 KINDS: dict[pa.DataType, str] = {
     pa.int16(): "h",

@@ -99,7 +99,7 @@ def _(value: str) -> str:
 
 
 def quoting(conn: Driver) -> Callable[[str], str]:
-    """Return what quotes a text for a connection, as the driver does."""
+    """Return a function that quotes a text for a connection, as the driver does."""
 
     def literal(text: str) -> str:
         with conn.cursor() as cursor:

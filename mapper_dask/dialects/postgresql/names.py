@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql.base import RESERVED_WORDS
 from mapper_dask.dialects.postgresql.queries import quote
 
 RESERVED = RESERVED_WORDS | {"collation", "concurrently", "lateral", "system_user", "tablesample"}
-"""Words that name nothing without quotes; those that SQLAlchemy leaves out among them."""
+"""Words that need quotes as names, including those that SQLAlchemy leaves out."""
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 

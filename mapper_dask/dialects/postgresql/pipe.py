@@ -1,4 +1,4 @@
-"""Rows on their way from one COPY into another, while both run."""
+"""A pipe from one COPY into another, while both run."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Pipe:
             self._cancel()
 
     def _cancel(self) -> None:
-        """Break off the writer's query, and return when it has ended."""
+        """Cancel the writer's query, and return when it has ended."""
         breaker = Breaker(self._conn)
         try:
             while self._thread.is_alive():
@@ -85,13 +85,7 @@ class Pipe:
             raise self._error
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes, none at the end.
-
-        Raises
-        ------
-        Exception
-            What the writer raised.
-        """
+        """Return the next bytes, none at the end; raise what the writer raised."""
         data = self._source.read(size)
         if len(data) < size:
             self._thread.join()

@@ -29,7 +29,7 @@ CLOCK = re.compile(
 )
 """Words that mean the transaction's time; a plan writes them in capitals."""
 _COMPARING = re.compile(r"\b(?:CASE|NULLIF|DISTINCT FROM)\b")
-"""What goes by an operator that a plan does not write."""
+"""Expressions that use an operator which a plan does not write."""
 SYMBOLS = re.compile(r"[-+*/<>=~!@#%^&|`?]+")
 _OVER = re.compile(r"\s*(?:FILTER \(.*?\)\s*)?OVER\b")
 

@@ -1,4 +1,4 @@
-"""Passes on the rows of one COPY as they are decoded, neither held in memory nor stored."""
+"""Passes on the rows of one COPY as they are decoded, without collecting them."""
 
 from __future__ import annotations
 

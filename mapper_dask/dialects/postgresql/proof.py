@@ -46,7 +46,7 @@ _ADDED = frozenset({"smallint", "integer", "bigint", "numeric", "money", "interv
 
 
 class Catalogue(Protocol):
-    """What is asked of the source."""
+    """The methods of the source that are used here."""
 
     @property
     def conn(self) -> Driver:
@@ -120,7 +120,7 @@ def _facts(catalogue: Catalogue, sql: str, plan: Node, functions: Sequence[Funct
 def _asking(
     catalogue: Catalogue, read: dict[str, tuple[str, str]]
 ) -> Callable[[str], ColumnFact | None]:
-    """Return what asks the database for the type of an expression over the tables of a plan."""
+    """Return a function that asks for the type of an expression over the tables of a plan."""
     sources = ", ".join(
         f"{'.'.join(map(queries.quote, place))} AS {queries.quote(alias)}"
         for alias, place in read.items()

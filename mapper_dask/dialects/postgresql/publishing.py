@@ -1,8 +1,8 @@
-"""Staged rows enter the target, and it is proved that the target then holds them.
+"""Publishes staged rows, and proves that the target then holds them.
 
-Nothing that a statement says is trusted alone: a trigger may drop a row or remove it afterwards, a
-rule may swallow a statement. So each count is held against what it must be, and at the end, before
-the commit, the table is asked what it holds. Any difference leaves it as it was.
+No statement's count is trusted alone: a trigger may drop a row or remove it afterwards, a rule may
+swallow a statement. So each count is compared with the expected one, and before the commit the
+table's rows are counted. Any difference leaves the target as it was.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _Publishing(Publishing):
     """Looks after the target, where it has triggers."""
 
     def go(self, loaded: int) -> int:
-        """Let the rows enter; return how many did."""
+        """Publish the rows; return how many the target took."""
         publication = self.publication
         expected = loaded
         if publication.newest_by:
@@ -94,7 +94,7 @@ class _Publishing(Publishing):
 
 
 def publish(conn: Driver, publication: Publication, loaded: int) -> int:
-    """Let the staged rows enter the target; return how many did. The caller commits.
+    """Publish the staged rows into the target; return how many it took. The caller commits.
 
     Parameters
     ----------

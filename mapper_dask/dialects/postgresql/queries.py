@@ -30,7 +30,7 @@ SIGNS = ("<", "<=", "=", ">=", ">")
 """Comparisons in the order of their strategies in an ordered index."""
 
 BUILT_IN = tuple(f"OPERATOR(pg_catalog.{sign})" for sign in SIGNS)
-"""Those of every type of PostgreSQL's own that has an order."""
+"""The same for PostgreSQL's own types that have an order."""
 
 LAST_TIME = "294276-12-31 23:59:59.999999"
 """Of PostgreSQL. ``timestamp(0)`` rounds it to a later one, which it keeps, shows, and refuses to

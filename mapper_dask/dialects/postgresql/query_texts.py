@@ -1,8 +1,8 @@
-"""What a query's own text names, where its plan does not show all of it. Pure.
+"""Finds the names in a query's own text, where its plan does not show all of them. Pure.
 
 EXPLAIN leaves out the rows of a VALUES list, what a LIMIT counts to and the bounds of a window's
 frame. There the text decides, and what looks like a call is one: a comment that names a function
-is a doubt too much, which is cheaper than a doubt too few.
+causes a needless doubt, which is cheaper than a missed one.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def days(sql: str, *, unclear: bool) -> frozenset[str]:
 
 
 def _strings(sql: str) -> Iterator[str]:
-    """Yield what the strings of a text hold."""
+    """Yield the contents of the strings in a text."""
     for match in _LITERAL.finditer(sql):
         if match["dollar"] is not None:
             yield match["dollar"]

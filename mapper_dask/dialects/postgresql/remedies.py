@@ -1,4 +1,4 @@
-"""What to do about what PostgreSQL refuses of a query: then its catalogue is asked."""
+"""Remedies for queries that PostgreSQL refuses, found in its catalogue after the refusal."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ KNOWN = {
     "42846": "cast it by way of text, as in …::text::…",
     "42P18": "cast it, as in …::text",
 }
-"""What to do about an SQLSTATE, whatever the query."""
+"""What to do about an SQLSTATE, in any query."""
 
 OF_VALUES = frozenset({"21000", "22007", "22008", "22012", "22P02"})
-"""Those that a query may be refused for at any of its rows."""
+"""SQLSTATEs with which a query may be refused at any of its rows."""
 
 DUPLICATE = "23505"
 

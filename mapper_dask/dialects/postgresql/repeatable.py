@@ -1,9 +1,9 @@
 """Whether a plan gives the same rows each time it is made and run. Pure: judges what was found.
 
-A query that is read in several statements must show each of them the same rows. What only passes
-rows on does so. What picks some of them, or adds them up, does so only where no order is left to
-chance: a LIMIT over ties, DISTINCT ON, row_number(), a sum of floats. Nothing is taken for
-repeatable that is not shown to be: a step of an unknown kind is a doubt.
+A query that is read in several statements must show each of them the same rows. A step that only
+passes rows on does so. A step that picks rows or adds them up does so only where their order is
+determined: not a LIMIT over ties, DISTINCT ON, row_number() or a sum of floats. A step of an
+unknown kind is a doubt.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PASSING = frozenset(
 ORDERLESS = frozenset(
     {"count", "bool_and", "bool_or", "every", "bit_and", "bit_or", "bit_xor", "regr_count"}
 )
-"""Aggregates that give the same of the same values in any order."""
+"""Aggregates with the same result in any order of the values."""
 
 EXACT = frozenset(
     {
@@ -48,10 +48,10 @@ EXACT = frozenset(
         *("variance", "var_pop", "var_samp"),
     }
 )
-"""Aggregates that do so of numbers that are added without rounding."""
+"""Aggregates with the same result in any order of numbers that are added without rounding."""
 
 GATHERING = frozenset({"array_agg", "string_agg", "json_agg", "jsonb_agg", "xmlagg"})
-"""Aggregates that put values in a row, and so do it where they are ordered by the values."""
+"""Aggregates that list values: with the same result where they are ordered by these values."""
 
 _WRITTEN_OUT = frozenset({"JSON_ARRAYAGG", "JSON_OBJECTAGG"})
 """Aggregates that a plan shows by their syntax, not by a function's name."""
@@ -119,7 +119,7 @@ class Facts:
         return (next(iter(self.tables)), found[1]) if len(self.tables) == 1 else None
 
     def plain(self, key: str) -> object:
-        """Return what is sorted by, as it can be compared: a column, or the expression's text."""
+        """Return a sort key in comparable form: a column, or the expression's text."""
         written = _SUFFIX.sub("", key)
         if len(self.tables) == 1:  # some places of its plan name the table, others do not
             written = without_alias(written, next(iter(self.tables)))

@@ -1,4 +1,4 @@
-"""The quick way from Arrow to rows of a binary COPY, where it was compiled and knows the types.
+"""The compiled, fast writer of Arrow into binary COPY rows, for the types that it knows.
 
 It is optional: without a compiler at installation pgpq writes them, the same bytes.
 """
@@ -16,7 +16,7 @@ except ImportError:  # there was no compiler
     _rows = None  # type: ignore[assignment]
 
 compiled: Any = _rows
-"""What writes the rows; None without it."""
+"""The compiled module; None where it was not built."""
 
 KINDS: dict[pa.DataType, str] = {
     pa.bool_(): "b",

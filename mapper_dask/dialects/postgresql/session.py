@@ -1,10 +1,9 @@
 """A user's session: its settings decide what a query means; values stay exact in spite of them.
 
-Which date ``'01/02/03'`` is, which day a moment belongs to, and what a trigger sees, is decided by
-the settings that the login's role, its database and its URL give a session. So a setting is left as
-it is wherever the wire can do with it: times are read with the offset of the session's zone, bytes
-in either form, spans of time in any style. A setting that only the wire needs otherwise is changed
-for the transaction, and a plan names it.
+The settings that a session gets from the login's role, its database and its URL decide which date
+``'01/02/03'`` is, which day a moment belongs to, and what a trigger sees. So a setting is kept if
+rows can be read exactly with it: times with the offset of the session's zone, bytes in either form,
+intervals in any style. Any other setting is changed for the transaction, and a plan names it.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.facts import Column, Settings
 
 ENCODING = "UTF8"
-"""What texts are sent and read in. It goes into the connection: a role, a database, a URL and the
-environment have no say, and the server reads the first statement rightly already."""
+"""The encoding of all texts. It is a parameter of the connection, so no role, database, URL or
+environment changes it, and it holds from the first statement."""
 
 KEEPALIVE = {
     "keepalives_idle": 30,
@@ -66,7 +65,7 @@ ALWAYS_SHORTEST = 120_000
 """Since this version any ``extra_float_digits`` above 0 gives the digits that a float needs."""
 
 INVALID_VALUE = "22023"
-"""What a server answers that does not know a setting's value."""
+"""SQLSTATE of a server that does not know a setting's value."""
 
 _OWN = (
     "SELECT s.name, s.setting, s.reset_val FROM pg_catalog.pg_settings s WHERE s.name "
@@ -147,12 +146,12 @@ def type_name(conn: Driver, name: str) -> str:
 
 
 def prepare(conn: Driver) -> None:
-    """End what a connection was doing, and know its own settings before others begin."""
+    """End a connection's transaction, and read its own settings before any is changed."""
     conn.rollback()
     if conn.info.parameter_status("client_encoding") != ENCODING:  # a pooler may have passed it by
         conn.set_client_encoding(ENCODING)
     own(conn)
-    conn.rollback()
+    conn.rollback()  # asking for them has begun a transaction
 
 
 def settings(conn: Driver) -> str:
@@ -201,13 +200,13 @@ def require_carried(cursor: Any, conn: Driver, wanted: Settings) -> None:
 
 
 def read_exactly(conn: Driver, columns: Sequence[Column]) -> None:
-    """Let spans of time within values of types that users made be read alike everywhere."""
+    """Make intervals within values of users' types be written alike in every session."""
     if _hides_spans(own(conn), columns):
         _say(conn, "SET LOCAL intervalstyle = 'postgres'")
 
 
 def load_exactly(conn: Driver, columns: Sequence[Column]) -> None:
-    """Let texts be taken for what they say, where a column's type reads them by a setting."""
+    """Make texts be read exactly, where a column's type reads them by a setting."""
     needed = dict(_needed_to_load(own(conn), columns))
     if needed:
         _say(conn, "; ".join(needed))
@@ -307,7 +306,7 @@ def writes(conn: Driver) -> Mapping[str, str]:
 
 
 def write_as(conn: Driver, wanted: Mapping[str, str]) -> None:
-    """Let a transaction in which no text of a user's runs write values as another session does."""
+    """Make a transaction that runs no user's text write values as another session does."""
     now = writes(conn)
     for name, value in wanted.items():
         if name in WRITES and now.get(name) != value:
@@ -315,7 +314,7 @@ def write_as(conn: Driver, wanted: Mapping[str, str]) -> None:
 
 
 def _try_to_set(conn: Driver, name: str, value: str) -> None:
-    """Set what one server may know and another not, such as the name of a locale."""
+    """Set a value that this server may not know, such as the name of a locale."""
     with conn.cursor() as cursor:
         cursor.execute("SAVEPOINT mapper_dask_setting")
         try:

@@ -2,13 +2,13 @@
 
 COPY stops at the first row it refuses and names its line. So a piece is sent again without that
 row, until it passes: one COPY for each refused row, and one more. Where the line cannot be trusted
-(a value holds a line break, which COPY counts too) the rows before it have to pass first, and where
-there is none, as for a foreign key, the piece is halved. Pieces are about as long as to hold a few
+(a value holds a line break, which COPY counts too), the rows before it have to pass first. Where no
+line is named, as for a foreign key, the piece is halved. Pieces are as long as to hold a few
 refused rows.
 
-What a row is refused for is nobody's list: a fault is a row's where COPY names its line, or where
-COPY takes no rows at all but not this one. A row that was refused without a line is tried once more
-when the others are in: it may refer to one of them.
+No list says which errors rows cause: a row is at fault where COPY names its line, or where a COPY
+of no rows passes. A row that was refused without a line is tried once more when the others are in:
+it may refer to one of them.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class _Loading:
                 place, size = place + size, size * 2
                 continue
             before = len(self.refused)
-            done = self._apart(place, size, error)
+            done = self._narrow(place, size, error)
             found = len(self.refused) - before
             place, size = place + done, max(SMALLEST, WANTED * done // max(found, 1))
         self._try_unplaced()
@@ -87,8 +87,8 @@ class _Loading:
             if len(self.refused) == before:
                 return
 
-    def _apart(self, place: int, size: int, error: psycopg2.Error) -> int:
-        """Deal with the beginning of a piece that was refused; return how many rows that was."""
+    def _narrow(self, place: int, size: int, error: psycopg2.Error) -> int:
+        """Find refused rows at the beginning of a refused piece; return how many rows are done."""
         line = self._line(error)
         if size == 1:
             self._refuse(place, error)
@@ -96,14 +96,14 @@ class _Loading:
         if line is None or line > size:
             return self._halved(place, size)
         if self.exact:
-            return self._sifted(place, min(size, max(SMALLEST, WANTED * line)), line, error)
+            return self._resent(place, min(size, max(SMALLEST, WANTED * line)), line, error)
         if line == 1 or self._attempt(self.rows.slice(place, line - 1)) is None:
             self._refuse(place + line - 1, error)
             return line
         return self._halved(place, size)
 
-    def _sifted(self, place: int, size: int, line: int, error: psycopg2.Error) -> int:
-        """Send a piece again without each row it was refused for, until it passes."""
+    def _resent(self, place: int, size: int, line: int, error: psycopg2.Error) -> int:
+        """Send a piece again without each refused row, until it passes; return its rows."""
         kept, piece = list(range(place, place + size)), self.rows.slice(place, size)
         again: psycopg2.Error | None = error
         while again is not None:
@@ -127,7 +127,7 @@ class _Loading:
     def _halved(self, place: int, size: int) -> int:
         half = size // 2
         again = self._attempt(self.rows.slice(place, half))
-        return half if again is None else self._apart(place, half, again)
+        return half if again is None else self._narrow(place, half, again)
 
     def _attempt(self, rows: pa.Table) -> psycopg2.Error | None:
         """Load some rows, or none of them; return why they were refused."""
@@ -144,9 +144,9 @@ class _Loading:
         return None
 
     def _require_of_row(self, error: psycopg2.Error) -> None:
-        """Raise what is no row's fault: no line is named, and no row at all is refused as well.
+        """Raise an error that no row caused: it names no line, and sending no rows fails as well.
 
-        So are a missing right, and what a trigger for each statement raises.
+        Such are a missing right, and the error of a trigger for each statement.
         """
         if self.takes_none or self._line(error) is not None:
             return
@@ -161,7 +161,7 @@ class _Loading:
         return faults.copied_line(error, self.table.into_name)
 
     def _undone(self) -> None:
-        """Take a piece back. The counters keep what it did, so they are read again."""
+        """Undo a piece. The counters keep what it did, so they are read again."""
         back = f"ROLLBACK TO SAVEPOINT {SAVEPOINT}"
         if isinstance(self.watch, Unwatched):
             self._say(back)
@@ -169,7 +169,7 @@ class _Loading:
             self.watch.again(f"{back};")
 
     def _kept(self, count: int) -> None:
-        """Let a piece be; see that all of it is there."""
+        """Keep a piece; check that all of it is there."""
         on = f"RELEASE SAVEPOINT {SAVEPOINT}; SAVEPOINT {SAVEPOINT}"
         if isinstance(self.watch, Unwatched):
             self._say(on)

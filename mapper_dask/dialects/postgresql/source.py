@@ -1,4 +1,4 @@
-"""PostgreSQL as a source: how it reads queries, and what it says of them."""
+"""PostgreSQL as a source: it reads queries, and describes them for a plan."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from mapper_dask.schema.facts import (
 )
 
 READ_LOCK_TIMEOUT = 30.0
-"""Seconds a reading session waits for a lock, such as a rewrite of its table, before it says so."""
+"""Seconds a reading session waits for a lock, such as that of a rewrite, before it fails."""
 
 
 class PostgreSQLSource(PostgreSQLSession):
@@ -72,7 +72,7 @@ class PostgreSQLSource(PostgreSQLSession):
         session.prepare(self.conn)
         with self.conn.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            if snapshot is not None:
+            if snapshot is not None:  # before any query: after one, the server refuses it
                 cursor.execute("SET TRANSACTION SNAPSHOT %s", (snapshot,))
             cursor.execute(f"{session.settings(self.conn)}; {statement.mark(self.conn)}")
             session.require_carried(cursor, self.conn, like)

@@ -1,7 +1,7 @@
-"""The rows of one COPY on their way to Arrow: decoded as they come, held until they are taken.
+"""Holds the rows of one COPY, decoded as they arrive, until they are taken.
 
-Rows that are few stay in memory; many, such as those of a single heavy key, wait in a temporary
-file and go through the function in pieces, so that memory stays bounded.
+A few rows stay in memory. Many, such as those of a single heavy key, are stored in a temporary file
+and go through the function in pieces, so that memory stays bounded.
 """
 
 from __future__ import annotations

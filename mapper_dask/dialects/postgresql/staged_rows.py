@@ -1,8 +1,8 @@
-"""Staged rows that the target refuses: found in a rehearsal of the publication that is undone.
+"""Finds the staged rows that the target refuses, by a rehearsal of the publication, then undone.
 
-The rehearsal lets rows enter piece by piece, between savepoints, as the publication does all at
-once. What it finds is taken out of the staging table; then the others are published by one
-statement, proved as ever, outside of any savepoint, so that they bear this transaction's number.
+The rehearsal inserts rows piece by piece, between savepoints. The refused rows are removed from the
+staging table; then one statement publishes the others, proved as always. It runs outside of any
+savepoint, so that the rows carry this transaction's number.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mapper_dask.dialects.postgresql.watching import hazards
 from mapper_dask.dialects.session import Driver
 from mapper_dask.schema.batches import Most
 from mapper_dask.schema.facts import Column, Publication, TargetTable, TypeFamily
-from mapper_dask.staging.bisect import Blocks, Piece, Sifting
+from mapper_dask.staging.bisect import Bisection, Blocks, Piece
 from mapper_dask.staging.publishing import Publishing, of_some, require_able
 from mapper_dask.staging.refused import StagedRow
 
@@ -48,7 +48,7 @@ class _Rehearsal(Publishing):
     key: Key
 
     def begin(self) -> None:
-        """Do what comes before the rows enter, and see that the statement itself is taken."""
+        """Do what comes before the rows, and check that the statement itself is accepted."""
         publication = self.publication
         if publication.newest_by:
             self.refuse_ties(self.count(staging.tied(publication)))
@@ -58,13 +58,7 @@ class _Rehearsal(Publishing):
         self.cursor.execute(self._entering(NONE))
 
     def attempt(self, piece: Piece) -> str | None:
-        """Let some rows enter, or none; return why not.
-
-        Raises
-        ------
-        psycopg2.Error
-            What is no row's fault.
-        """
+        """Insert some rows, or none; return why not. Errors that no row causes are raised."""
         try:
             entering = self._entering(_where(piece))
             self.cursor.execute(f"SAVEPOINT {PIECE}; {entering}; RELEASE SAVEPOINT {PIECE}")
@@ -99,7 +93,7 @@ class _Rehearsal(Publishing):
         self.cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
     def _entering(self, where: str) -> str:
-        """Return what lets some rows enter."""
+        """Return the statements that insert some rows."""
         part = of_some(self.publication, where)
         respelled = [staging.respell(part, self.key)] if self.key.written_otherwise else []
         return "; ".join([*respelled, staging.insert(part)])
@@ -151,7 +145,7 @@ def _where(piece: Piece) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PostgreSQLStagedRows:
-    """What PostgreSQL does with rows that wait."""
+    """What PostgreSQL does with staged rows."""
 
     conn: Driver
     target_table: Callable[[str | None, str], TargetTable | None]
@@ -169,7 +163,7 @@ class PostgreSQLStagedRows:
             )
             rehearsal = _Rehearsal(cursor, publication, known, key)
             rehearsal.begin()
-            found = Sifting(
+            found = Bisection(
                 rehearsal.attempt,
                 rehearsal.rows_of,
                 most,

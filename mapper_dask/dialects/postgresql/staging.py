@@ -1,11 +1,11 @@
-"""A table where rows wait, and how all of them enter the target at once. Builds SQL; runs it.
+"""The staging table, and the SQL that publishes all its rows at once. Builds SQL, and runs it.
 
-The target is emptied by DELETE and filled by INSERT. A swap of tables or a TRUNCATE is quicker,
-but neither keeps to snapshots: a reader whose transaction began before would find no rows at all.
-It also leaves every index, constraint, grant, view and foreign key where it is.
+The target is emptied by DELETE and filled by INSERT, which keeps every index, constraint, grant,
+view and foreign key. A swap of tables or a TRUNCATE is faster, but neither keeps to snapshots: a
+reader whose transaction began before would find no rows at all.
 
-What a statement says it did is held against what it should have done, and in the end, within the
-transaction, against what the table then holds: see ``publishing``.
+``publishing`` compares the counts of these statements, and the rows of the table, with what they
+must be.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def lock(publication: Publication) -> str:
 
 
 def delete(publication: Publication, key: Key) -> str:
-    """Return what removes the rows a replacement does not keep.
+    """Return the statement that removes the rows a replacement does not keep.
 
     Those are all, or where others refer to them, the vanished: deleting a row that is there again
     afterwards would take the rows that refer to it along.
@@ -65,10 +65,10 @@ def delete(publication: Publication, key: Key) -> str:
 
 
 def respell(publication: Publication, key: Key) -> str:
-    """Return what writes the keys of rows that stay as the new rows write them.
+    """Return the statement that writes the keys of rows that stay as the new rows write them.
 
-    A statement of its own: only rows whose keys are equal but written otherwise are touched. Set
-    along with the other columns, a key would be locked for every row, and so would its children.
+    It is separate, to touch only rows whose keys are equal but written otherwise. Set along with
+    the other columns, a key would be locked for every row, and so would its children.
     """
     names = key.written_otherwise
     spelled = ", ".join(f"{quote(name)} = s.{quote(name)}" for name in names)
@@ -81,7 +81,7 @@ def respell(publication: Publication, key: Key) -> str:
 
 
 def insert(publication: Publication) -> str:
-    """Return what lets the staged rows enter, or change the rows that have their keys.
+    """Return the statement that inserts the staged rows, or changes rows that have their keys.
 
     ON CONFLICT brings a table ``excluded``; under an alias, the target may be called that as well.
     """
@@ -93,7 +93,7 @@ def insert(publication: Publication) -> str:
 
 
 def distinct_keys(publication: Publication) -> str:
-    """Return what counts the keys that wait."""
+    """Return the query that counts the staged keys."""
     return (
         f"SELECT pg_catalog.count(*) FROM (SELECT DISTINCT {_list(publication.key)} "
         f"FROM {publication.staging}) AS s"
@@ -101,7 +101,7 @@ def distinct_keys(publication: Publication) -> str:
 
 
 def absent(publication: Publication, key: Key) -> str:
-    """Return what counts the keys that wait and are not in the target."""
+    """Return the query that counts the staged keys that are not in the target."""
     return (
         f"SELECT pg_catalog.count(*) FROM {publication.staging} AS s WHERE NOT EXISTS "
         f"(SELECT FROM {publication.target} AS t WHERE {key.same('t', 's')})"
@@ -109,9 +109,9 @@ def absent(publication: Publication, key: Key) -> str:
 
 
 def drop_superseded(publication: Publication) -> str:
-    """Return what removes the rows that wait and have a newer one of their key.
+    """Return the statement that removes staged rows that have a newer one of their key.
 
-    That one is not called anything: a key's column of the same name would be meant by it.
+    The inner ctid has no alias: in ORDER BY, it would come before a key's column of that name.
     """
     keys, newest = _list(publication.key), quote(str(publication.newest_by))
     return (
@@ -122,7 +122,7 @@ def drop_superseded(publication: Publication) -> str:
 
 
 def tied(publication: Publication) -> str:
-    """Return what counts the keys that have two rows with the greatest value, equally new."""
+    """Return the query that counts the keys that have two newest rows."""
     keys, newest = _list(publication.key), quote(str(publication.newest_by))
     place = quote(free("place", publication.columns))
     return (
@@ -144,7 +144,7 @@ def _source(publication: Publication) -> str:
 
 
 def changes(publication: Publication) -> list[str]:
-    """Return what is set in a row whose key is there; nothing where rows are all key."""
+    """Return the assignments for a row whose key is there; none where rows are all key."""
     brought = [f"{quote(c)} = EXCLUDED.{quote(c)}" for c in publication.columns
                if c not in publication.key]  # fmt: skip
     if publication.disposition == "replace":
@@ -153,7 +153,7 @@ def changes(publication: Publication) -> list[str]:
 
 
 def _on_conflict(publication: Publication) -> str:
-    """Return what becomes of a row whose key is there: its columns change, its children stay."""
+    """Return the clause that changes a row whose key is there; its children stay."""
     brought = changes(publication)
     action = f"DO UPDATE SET {', '.join(brought)}" if brought else "DO NOTHING"
     return f"ON CONFLICT ({_list(publication.key)}) {action}"

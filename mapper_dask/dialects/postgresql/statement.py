@@ -1,11 +1,10 @@
 """Sends SQL that holds a user's text to PostgreSQL: one statement a message, or none.
 
 The text is wrapped into our SQL. If it closed the bracket and began another statement, that would
-run, and a COMMIT would leave the transaction that can't write. No lexer but the
-server's knows where a string ends. So the server decides: in its extended protocol a message holds
-one statement, whatever it says. psycopg2 speaks the simple one only, and lends its connection's
-pointer; where libpq can't be reached by it, the server is asked what the text is, handed over as a
-value, before it is sent as a statement.
+run, and a COMMIT would leave the transaction that can't write. Only the server's own lexer knows
+where a string ends. So the server decides: in its extended protocol, a message holds only one
+statement. psycopg2 uses the simple protocol only, but lends its connection's pointer to libpq.
+Where libpq can't be reached, the server first parses the text, passed as a value.
 """
 
 from __future__ import annotations
@@ -88,13 +87,7 @@ def rows(conn: Driver, query: str, *, head: str = "") -> list[tuple[Any, ...]]:
 
 
 def described(conn: Driver, query: str) -> list[Described]:
-    """Return the columns of a query, which is run as it is: let it ask for no rows.
-
-    Raises
-    ------
-    psycopg2.Error
-        As ``rows``.
-    """
+    """Return the columns of a query, which must ask for no rows; raise as ``rows`` does."""
     if not is_direct(conn):
         require_one(conn, query)
         return _by_cursor(conn, query, lambda cursor: [_described(d) for d in cursor.description])
@@ -128,7 +121,7 @@ def require_whole(conn: Driver, text: str) -> None:
 
 
 def require_one(conn: Driver, query: str) -> None:
-    """Refuse what holds more than one statement, before it is sent in a way that would run them.
+    """Refuse SQL of more than one statement, before it is sent in a way that would run them all.
 
     Where a query in brackets is one statement, its text has no semicolon that the
     server would see; so nothing that is made of it by putting it in brackets holds two.
@@ -155,13 +148,7 @@ def is_direct(conn: Driver) -> bool:
 
 
 def encoded(text: str) -> bytes:
-    """Return a statement's bytes.
-
-    Raises
-    ------
-    psycopg2.ProgrammingError
-        When it holds a NUL: what is behind one would be cut off.
-    """
+    """Return a statement's bytes; raise for a NUL, at which libpq would cut it off."""
     if "\0" in text:
         message = "a statement cannot hold a NUL character"
         raise psycopg2.ProgrammingError(message)
@@ -201,13 +188,7 @@ def prove(conn: Driver, found: str | None, read_only: str) -> None:
 
 
 def prove_by_asking(conn: Driver) -> None:
-    """Ask for what ``prove`` needs, and prove it: behind what was not sent as a single statement.
-
-    Raises
-    ------
-    DatabaseError
-        As ``prove``.
-    """
+    """Ask for what ``prove`` needs, and prove it: after SQL not sent as a single statement."""
     if conn in _marks:
         with conn.cursor() as cursor:
             cursor.execute(
@@ -234,7 +215,7 @@ def _executed(conn: Driver, statement: str) -> Iterator[tuple[Any, Any]]:
 
 
 def _prepared(conn: Driver, statement: str) -> None:
-    """Let the server parse a statement under no name: the next one takes its place."""
+    """Let the server parse an unnamed statement, which the next one replaces."""
     pq = libpq.library()
     result = pq.PQprepare(conn.pgconn_ptr, b"", encoded(statement), 0, None)
     try:
@@ -244,7 +225,7 @@ def _prepared(conn: Driver, statement: str) -> None:
 
 
 def _require(pq: Any, conn: Driver, result: Any, wanted: Sequence[int]) -> None:
-    """Raise what the database refused; and when the transaction did not outlive the statement."""
+    """Raise the database's error, or an error where the statement ended the transaction."""
     if result is None or pq.PQresultStatus(result) not in wanted:
         raise _refusal(pq, conn, result)
     if conn.info.transaction_status != psycopg2.extensions.TRANSACTION_STATUS_INTRANS:

@@ -30,7 +30,7 @@ class PostgreSQLSession(Session):
         session.prepare(self.conn)
         with self.conn.cursor() as cursor:
             mode = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; "
-            # in one message
+            # One message, for each costs a round trip.
             cursor.execute(f"{mode}{session.settings(self.conn)}; {named_queries.DURABLE}")
             session.fence(cursor, application, lock_timeout)
 

@@ -34,7 +34,7 @@ class PostgreSQLTarget(PostgreSQLSession):
     create_staging = on_connection(staging.create)
     publish = on_connection(publishing.publish)
     load = on_connection(transfer.load)
-    load_apart = on_connection(skip_refused.load)
+    load_skipping_refused = on_connection(skip_refused.load)
     watch = on_connection(watching.watch)
     holdings = on_connection(PostgreSQLHoldings)
     target_definition = on_connection(definitions.of_target)
@@ -47,7 +47,7 @@ class PostgreSQLTarget(PostgreSQLSession):
 
     @property
     def staged_rows(self) -> PostgreSQLStagedRows:
-        """What it does with rows that wait, where the target refuses some."""
+        """What it does with staged rows, where the target refuses some."""
         return PostgreSQLStagedRows(self.conn, self.target_table)
 
     def changed_to_load(self, columns: Sequence[Column]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ LARGEST_DECIMAL = 38
 """Digits an Arrow decimal128 holds; a longer numeric travels as text."""
 
 FIRST_MADE = 16384
-"""Number of the first type, or of anything, that the database's makers have not made."""
+"""First object id that is not reserved for PostgreSQL itself: FirstNormalObjectId."""
 
 _FIXED: dict[str, tuple[TypeFamily, pa.DataType]] = {
     "smallint": (TypeFamily.INTEGER, pa.int16()),

@@ -13,7 +13,7 @@ from mapper_dask.dialects.postgresql import named_queries
 from mapper_dask.dialects.session import Driver
 
 _WORDS = re.compile(r"\s*([A-Za-z]+(?: (?:TABLE|MATERIALIZED VIEW|INDEX|VIEW)\b)?)", re.IGNORECASE)
-"""What a statement begins with: not what it is about, which may be anything."""
+"""The first words of a statement: the rest may hold values."""
 
 
 def waits_for_keeper(conn: Driver, keeper: str) -> str:

@@ -38,7 +38,7 @@ XID_COUNT = 2**32
 
 
 def hazards(conn: Driver, table: str | int) -> Hazards:
-    """Return what may keep rows out of a table or take them away.
+    """Return what may keep rows out of a table or remove them.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def _once(triggers: Iterable[Trigger]) -> tuple[Trigger, ...]:
 
 
 MOST_ROUNDS = 50
-"""Times that what is deferred may defer more."""
+"""Most rounds in which deferred triggers may defer others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Touched:
     """Whether the server counts (``track_counts``)."""
 
     def since(self, before: Touched) -> Touched:
-        """Return what was done after an earlier moment of the transaction."""
+        """Return the rows touched since an earlier moment of the transaction."""
         return Touched(
             self.inserted - before.inserted,
             self.updated - before.updated,
@@ -120,13 +120,7 @@ class LoadWatch:
         self.before = touched(self.conn, self.quoted, first)
 
     def require(self, loaded: int, first: str = "") -> None:
-        """Let what is deferred happen now, and see that the rows are there still.
-
-        Raises
-        ------
-        LoadCountError
-            When rows were taken away again, or that cannot be found out.
-        """
+        """Run what is deferred; raise LoadCountError unless the rows are shown to be there."""
         settle(self.conn)
         now = touched(self.conn, self.quoted, first)
         done = now.since(self.before)
@@ -171,7 +165,7 @@ class LoadWatch:
 
 
 def settle(conn: Driver) -> None:
-    """Let what is deferred happen, until nothing more does: a trigger may defer another again.
+    """Run what is deferred until nothing is left: a trigger may defer another again.
 
     Raises
     ------
@@ -201,7 +195,7 @@ def touched(conn: Driver, quoted: str, first: str = "") -> Touched:
 def watch(
     conn: Driver, table: TargetTable, *, subtransactions: bool = False
 ) -> LoadWatch | Unwatched:
-    """Return what looks after the rows that are loaded from now on.
+    """Return a watch over the rows that are loaded from now on.
 
     It costs nothing where no trigger fires: what waits in a staging table has none.
     """
@@ -218,13 +212,7 @@ def is_watched(known: Hazards) -> bool:
 
 
 def require_untouched(done: Touched, quoted: str, why: str) -> None:
-    """Refuse a publication during which triggers deleted rows of the target.
-
-    Raises
-    ------
-    PublishError
-        Names the triggers.
-    """
+    """Refuse a publication during which triggers deleted rows of the target; name them."""
     if done.counting and done.deleted:
         message = (
             f"{done.deleted} rows of {quoted} were deleted while rows entered it, which no "

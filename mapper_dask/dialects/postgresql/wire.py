@@ -21,20 +21,9 @@ and to be taken from memory the process has already: the C library asks the syst
 
 BINARY_TYPES = frozenset(
     {
-        "smallint",
-        "integer",
-        "bigint",
-        "real",
-        "double precision",
-        "boolean",
-        "text",
-        "character varying",
-        "bpchar",
-        "bytea",
-        "date",
-        "time without time zone",
-        "timestamp without time zone",
-        "timestamp with time zone",
+        *("smallint", "integer", "bigint", "real", "double precision", "boolean", "text", "bytea"),
+        *("character varying", "bpchar", "date", "time without time zone"),
+        *("timestamp without time zone", "timestamp with time zone"),
     }
 )
 """Target types whose binary form is what the encoder writes for their own Arrow type."""
@@ -74,13 +63,7 @@ class Stream:
         self._error: Exception | None = None
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next piece, which may be longer than asked; all that is left without a size.
-
-        Raises
-        ------
-        Exception
-            What making it raised.
-        """
+        """Return the next piece, of any length, or without a size all; raise what making it did."""
         try:
             if size < 0:
                 return b"".join(self._pieces)

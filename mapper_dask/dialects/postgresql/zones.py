@@ -1,8 +1,8 @@
-"""Moments as a session writes them, with the offset of its zone, as moments in UTC. Pure.
+"""Converts timestamps with the offset of a session's zone into UTC. Pure.
 
-An offset has seconds where a zone had its own local time (``+00:19:32``, in Amsterdam until 1937),
-a year may have more than four digits, and may be one before Christ. Such times are rare, and take
-the slow way.
+An offset has seconds where a zone had its own local time (``+00:19:32``, in Amsterdam until 1937);
+a year may have more than four digits, or be before Christ. Such times are rare, and take the slow
+way.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def in_utc(texts: pa.Array) -> pa.Array:
 
 
 def moments(texts: pa.Array, arrow: pa.DataType) -> pa.Array:
-    """Return moments of their texts.
+    """Return timestamps of their texts.
 
     Raises
     ------

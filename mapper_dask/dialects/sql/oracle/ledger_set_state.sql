@@ -2,7 +2,7 @@
 -- being loaded; a chunk that comes later waits in turn, and then sees the new state.
 SELECT chunk_id FROM mapper_dask_chunk WHERE run_id = :run_id FOR UPDATE {wait}
 /
--- Only a running run ends: what was cancelled stays so when its coordinator comes to its end. And one
+-- Only a running run ends: what was cancelled stays so when its coordinator ends. And one
 -- that succeeded is not let run again by a coordinator that comes late, unless a chunk is to be redone.
 UPDATE mapper_dask_run
 SET state = :state,

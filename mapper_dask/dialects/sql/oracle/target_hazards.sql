@@ -1,4 +1,4 @@
--- What may keep rows out of a table or take them away: one row a fact. A login sees the triggers of
+-- What may keep rows out of a table or remove them: one row a fact. A login sees the triggers of
 -- its own tables, of others only with CREATE ANY TRIGGER.
 SELECT 'trigger' AS fact, t.trigger_name AS name, t.trigger_type AS kind, t.triggering_event AS events
 FROM SYS.ALL_TRIGGERS t

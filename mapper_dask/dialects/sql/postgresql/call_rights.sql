@@ -1,5 +1,5 @@
--- Functions of some names that a login may not call: as a GRANT names them, whose schema they are in,
--- whether that may be used, and how many arguments they take at least and at most (NULL: any number).
+-- Functions of some names that a login may not call: as a GRANT names them, their schema, whether that
+-- may be used, and how many arguments they take at least and at most (NULL: any number).
 SELECT n.nspname::pg_catalog.text, p.proname::pg_catalog.text,
        pg_catalog.pg_function_is_visible(p.oid),
        pg_catalog.quote_ident(n.nspname),

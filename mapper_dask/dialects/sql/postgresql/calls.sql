@@ -29,7 +29,7 @@ WITH opened AS (
     SELECT p.oid AS id, true AS named, false AS unseen
     FROM pg_catalog.pg_proc p WHERE p.proname OPERATOR(pg_catalog.=) ANY (%(names)s::pg_catalog.name[])
     UNION ALL
-    SELECT o.oprcode::pg_catalog.oid, false, false  -- of operators that somebody made
+    SELECT o.oprcode::pg_catalog.oid, false, false  -- of users' operators
     FROM pg_catalog.pg_operator o
     WHERE o.oprname OPERATOR(pg_catalog.=) ANY (%(names)s::pg_catalog.name[])
       AND o.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
@@ -61,9 +61,9 @@ WITH opened AS (
 SELECT j.proname::pg_catalog.text,
        pg_catalog.bool_or(j.named AND (j.folds OR j.proretset)),
        pg_catalog.bool_or(j.provolatile OPERATOR(pg_catalog.=) 'v'),
-       pg_catalog.bool_and(j.trusted),  -- the database's own, or in C by whom its administrator trusts
+       pg_catalog.bool_and(j.trusted),  -- the database's own, or in C: its administrator trusts those
        pg_catalog.bool_or(j.prosecdef),
-       -- somebody's own that reads what it likes, or adds rows up as it likes
+       -- a user's, that may read any table or fold rows in any way
        pg_catalog.bool_or(NOT j.native
            AND (j.folds OR j.provolatile OPERATOR(pg_catalog.<>) 'i')),
        pg_catalog.bool_or(j.native AND (j.named OR j.unseen) AND j.provolatile OPERATOR(pg_catalog.=) 's'),

@@ -1,5 +1,5 @@
--- The functions that a name leads to, by its schema or the search path; of those called so, what they
--- take.
+-- The functions that a name leads to, by its schema or the search path; of those of that very name, their
+-- arguments.
 SELECT p.proname::pg_catalog.text,
        CASE WHEN p.proname::pg_catalog.text OPERATOR(pg_catalog.=) %(name)s::pg_catalog.text
             THEN pg_catalog.pg_get_function_identity_arguments(p.oid) END

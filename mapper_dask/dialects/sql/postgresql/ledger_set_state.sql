@@ -1,5 +1,5 @@
 -- Move a run to another state; waits for the chunks that are being loaded, which hold a share lock.
--- Only a running run ends: what was cancelled stays so when its coordinator comes to its end. And one
+-- Only a running run ends: what was cancelled stays so when its coordinator ends. And one
 -- that succeeded is not let run again by a coordinator that comes late, unless a chunk is to be redone.
 UPDATE mapper_dask_run
 SET state = %(state)s,

@@ -1,6 +1,6 @@
--- What a query may read that is called like what it names: where, called what, whether its name alone
--- leads there, whether its schema may be used, whether it may be read; by whom, and both names as SQL
--- writes them.
+-- Relations with a name like one in a query: schema, name, whether the name alone leads there, whether
+-- the schema may be used, whether the relation may be read; the role, and both names as SQL writes
+-- them.
 SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text,
        pg_catalog.pg_table_is_visible(c.oid),
        pg_catalog.has_schema_privilege(n.oid, 'USAGE'),

@@ -1,5 +1,5 @@
 -- Why a query gives other rows in another statement, though no function of its text does: it reads
--- what no snapshot holds, or casts by a function that somebody made. At most one row.
+-- what no snapshot holds, or casts by a user's function. At most one row.
 SELECT 'it reads the sequence ' OPERATOR(pg_catalog.||) pg_catalog.quote_ident(c.relname::pg_catalog.text)
     OPERATOR(pg_catalog.||) ', which is in no snapshot'
 FROM pg_catalog.pg_locks l

@@ -1,5 +1,5 @@
--- What a login lacks to read what a query names, and what its views read: each table, as whom it is
--- read, and which of its columns that role may not read. A name without a schema leads where the
+-- The rights a login lacks to read a query's tables, and those of its views: each table, the role that
+-- reads it, and which of its columns that role may not read. A name without a schema leads where the
 -- search path does, and only where that is nowhere, to a schema of it that may not be used.
 WITH RECURSIVE path AS (
     SELECT n.oid, e.place

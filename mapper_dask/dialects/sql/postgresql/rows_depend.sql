@@ -1,5 +1,5 @@
--- Whether a table may take a row only once others are in it: it refers to itself, or something is
--- checked as late as one likes.
+-- Whether a table may take a row only once others are in it: it refers to itself, or has a
+-- constraint that can be deferred.
 SELECT EXISTS (
     SELECT FROM pg_catalog.pg_constraint c
     WHERE c.conrelid OPERATOR(pg_catalog.=) %(table)s::pg_catalog.regclass::pg_catalog.oid

@@ -1,4 +1,4 @@
--- What may keep rows out of a table or take them away: one row a fact. Besides the table its
+-- What may keep rows out of a table or remove them: one row a fact. Besides the table its
 -- partitions are looked at, and what a view shows.
 WITH RECURSIVE family(id, kind) AS (
     SELECT c.oid, c.relkind

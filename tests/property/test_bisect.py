@@ -1,4 +1,4 @@
-"""Whatever rows a target refuses, sifting finds those and no others, and stops at the limit."""
+"""Whatever rows a target refuses, bisection finds those and no others, and stops at the limit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mapper_dask.errors import RejectLimitError
-from mapper_dask.staging.bisect import Blocks, Piece, Sifting
+from mapper_dask.staging.bisect import Bisection, Blocks, Piece
 
 BLOCK = 5
 
@@ -38,16 +38,16 @@ class Target:
     def rows_of(self, block: int) -> list[str]:
         return [str(i) for i in range(block * BLOCK, min((block + 1) * BLOCK, self.rows))]
 
-    def sifted(self, most: int, *, together: bool = False) -> set[int]:
-        sifting = Sifting(self.attempt, self.rows_of, most, most, together)
-        return {int(place) for place in sifting.go(-(-self.rows // BLOCK))}
+    def bisected(self, most: int, *, together: bool = False) -> set[int]:
+        bisection = Bisection(self.attempt, self.rows_of, most, most, together)
+        return {int(place) for place in bisection.go(-(-self.rows // BLOCK))}
 
 
 @given(st.integers(1, 2_000), st.sets(st.integers(0, 1_999), max_size=40))
 def test_every_bad_row_is_found_and_every_other_enters(rows: int, bad: set[int]) -> None:
     bad = {i for i in bad if i < rows}
     target = Target(rows, bad)
-    assert target.sifted(len(bad)) == bad
+    assert target.bisected(len(bad)) == bad
     assert target.held == set(range(rows)) - bad
 
 
@@ -57,7 +57,7 @@ def test_one_more_than_may_be_ends_it(rows: int, bad: set[int]) -> None:
     if not bad:
         return
     with pytest.raises(RejectLimitError, match=f"{len(bad) - 1} that reject_limit"):
-        Target(rows, bad).sifted(len(bad) - 1)
+        Target(rows, bad).bisected(len(bad) - 1)
 
 
 @given(
@@ -76,5 +76,5 @@ def test_rows_that_need_others_enter_with_them(
         if parents[i] in refused:
             refused.add(i)
     target = Target(rows, bad, parents)
-    assert target.sifted(len(refused), together=True) == refused
+    assert target.bisected(len(refused), together=True) == refused
     assert target.held == set(range(rows)) - refused
