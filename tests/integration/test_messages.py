@@ -1,10 +1,8 @@
 """Mistakes that people make, what they are told, and that doing as they are told works.
 
-``messages/*.md`` has each mistake with its whole message, to be read by a person. Each is made here,
-and then mended by nothing but what the message says.
+``messages/*.md`` has each mistake with its whole message, to be read by a person. Each is made
+here, and then mended by nothing but what the message says.
 """
-
-# ruff: noqa: E501 - a table's definition reads better on one line
 
 from __future__ import annotations
 

@@ -320,7 +320,8 @@ RULES = {
 )
 def test_a_rule_is_refused(shop: Databases, rule: str, way: str) -> None:
     fill(shop.target, way)
-    make(shop.target, (f"CREATE RULE swallow AS ON {RULES[rule][0]}".replace("ON " + rule.split(maxsplit=1)[0], f"ON {rule.split(maxsplit=1)[0]} TO d", 1),))  # noqa: E501 # fmt: skip
+    event, _, action = RULES[rule][0].partition(" ")
+    make(shop.target, (f"CREATE RULE swallow AS ON {event} TO d {action}",))
     with pytest.raises(TargetError, match=r"rules.*swallow \(ON .*DISABLE RULE"):
         move(shop, way)
     assert names(shop.target) == {"old": OLD}
