@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessor
+from mapper_dask import ParallelProcessor
 from mapper_dask.errors import MapperError, TargetError
 from mapper_dask.ledger.rejects import reject
+from tests.builders import move
 from tests.database import Databases
 
 
@@ -145,15 +146,6 @@ def made(databases: Databases, pair: Pair, *, value: str | None = None) -> None:
     databases.source.execute(f"CREATE TABLE s (id int PRIMARY KEY, v {pair.column})")
     databases.target.execute(f"CREATE TABLE d (id int, v {pair.column.removeprefix('o.')})")
     databases.source.execute("INSERT INTO s VALUES (1, NULL), (2, %s)", value or pair.value)
-
-
-def move(databases: Databases, **options: Any) -> Any:
-    usual = {
-        "source_conn": databases.source.url, "source_sql": "SELECT * FROM s",
-        "target_conn": databases.target.url, "target_table": "d",
-    }  # fmt: skip
-    processor = ParallelProcessor(enable_parallel=False, progress=False)
-    return processor.run(MapperJob(**{**usual, **options}))
 
 
 def count(databases: Databases) -> int:

@@ -12,6 +12,7 @@ import pytest
 from mapper_dask import MapperJob, ParallelProcessingResult, ParallelProcessor, read_sql_query
 from mapper_dask.errors import SourceChangedError
 from mapper_dask.events.run_events import RunEvent
+from tests.builders import job_of
 from tests.database import Databases
 
 ROWS, SIZE, AFTER = 2_000, 200, 3
@@ -30,11 +31,7 @@ def move(databases: Databases, alter: str, **options: Any) -> ParallelProcessing
             done.append(event.done)
             databases.source.execute(alter)
 
-    job = MapperJob(
-        source_conn=databases.source.url, key_column="id",
-        target_conn=databases.target.url, target_table="d", chunk_size=SIZE,
-        **{"source_sql": "SELECT * FROM s", "run_id": "r", **options},
-    )  # fmt: skip
+    job = job_of(databases, key_column="id", chunk_size=SIZE, **{"run_id": "r", **options})
     processor = ParallelProcessor(enable_parallel=False, progress=between)
     result = processor.run(job)
     assert done, "the source was never altered"

@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessingResult, ParallelProcessor
+from mapper_dask import ParallelProcessingResult, ParallelProcessor
 from mapper_dask.errors import FingerprintError
 from mapper_dask.events.run_events import RunEvent
+from tests.builders import job_of
 from tests.database import Databases
 
 ROWS, SIZE = 2_000, 200
@@ -131,11 +132,7 @@ def move(
             else:
                 databases.target.execute(alter)
 
-    job = MapperJob(
-        source_conn=databases.source.url, source_sql="SELECT * FROM s", key_column="id",
-        target_conn=databases.target.url, target_table="d", chunk_size=SIZE,
-        **{"run_id": "r", **options},
-    )  # fmt: skip
+    job = job_of(databases, key_column="id", chunk_size=SIZE, **{"run_id": "r", **options})
     result = ParallelProcessor(**(processor or {"enable_parallel": False}), progress=between).run(
         job
     )
@@ -268,10 +265,7 @@ def stopped(databases: Databases, kind: str, **options: Any) -> None:
     """Leave a run behind that has committed some chunks."""
     prepared(databases, Attack(kind, "g", "", ""))
     databases.target.execute(f"ALTER TABLE d ADD CHECK (id <= {AFTER * SIZE})")
-    job = MapperJob(
-        source_conn=databases.source.url, source_sql="SELECT * FROM s", key_column="id",
-        target_conn=databases.target.url, target_table="d", chunk_size=SIZE, run_id="r", **options,
-    )  # fmt: skip
+    job = job_of(databases, key_column="id", chunk_size=SIZE, run_id="r", **options)
     assert not ParallelProcessor(enable_parallel=False).run(job).succeeded
     assert booked(databases) == AFTER * SIZE
     databases.target.execute("ALTER TABLE d DROP CONSTRAINT d_id_check")
@@ -293,11 +287,7 @@ def test_a_run_that_is_only_to_be_published_does_not_go_into_another_column(
 ) -> None:
     prepared(databases, ATTACKS["float to bigint"])
     databases.target.execute(REFUSE)
-    job = MapperJob(
-        source_conn=databases.source.url, source_sql="SELECT * FROM s", key_column="id",
-        target_conn=databases.target.url, target_table="d", chunk_size=SIZE, run_id="r",
-        atomic=True,
-    )  # fmt: skip
+    job = job_of(databases, key_column="id", chunk_size=SIZE, run_id="r", atomic=True)
     result = ParallelProcessor(enable_parallel=False).run(job)
     assert "not today" in refusal(result)
     assert booked(databases) == ROWS
