@@ -12,10 +12,11 @@ import pytest
 import sqlalchemy as sa
 from distributed import Client
 
-from mapper_dask import MapperJob, ParallelProcessor
+from mapper_dask import ParallelProcessor
 from mapper_dask.errors import (
     RunFailedError,
 )
+from tests.builders import job_of
 from tests.database import Database, Databases, Server, fresh_databases
 from tests.integration.processor.shop import (
     count,
@@ -104,14 +105,9 @@ def test_plan_shows_how_rows_pass(
     databases: Databases, columns: str, function: Any, shown: str
 ) -> None:
     query(databases.target, f"CREATE TABLE t ({columns})")
-    job = MapperJob(
-        source_conn=databases.source.url,
-        source_sql="SELECT 1 AS id, '1'::text AS v",
-        transformation_logic=function,
-        target_conn=databases.target.url,
-        target_schema="public",
-        target_table="t",
-    )
+    sql = "SELECT 1 AS id, '1'::text AS v"
+    target = {"target_schema": "public", "target_table": "t"}
+    job = job_of(databases, source_sql=sql, transformation_logic=function, **target)
     plan, _ = ParallelProcessor(progress=False).prepare(job)
     assert plan.transport == shown
     assert shown in str(plan)
