@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mapper_dask import MapperJob, ParallelProcessor
+from mapper_dask import ParallelProcessor
+from tests.builders import job_between
 from tests.contract.sides import Side
 
 KINDS = {"id": "integer", "v": "money"}
@@ -21,10 +22,8 @@ def test_what_a_run_has_left_is_told_however_the_next_is_cut(source: Side, targe
     source.insert(there, KINDS, [(n, n) for n in range(40)])
 
     def told(**options: Any) -> list[str]:
-        job = MapperJob(
-            source_conn=source.url, source_sql=f"SELECT * FROM {there}", target_conn=target.url,
-            target_table=here, **{"key_column": "id", "chunk_size": 10, **options},
-        )  # fmt: skip
+        usual = {"key_column": "id", "chunk_size": 10}
+        job = job_between(source, there, target, here, **{**usual, **options})
         processor = ParallelProcessor(enable_parallel=False, progress=False, on_failure="return")
         return [note for note in processor.run(job).warnings if "twice" in note]
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessor
+from mapper_dask import ParallelProcessor
 from mapper_dask.chunk import load as chunk_load
 from mapper_dask.errors import ConfigurationError, TargetError
+from tests.builders import job_between
 from tests.contract import sides
 
 ROOT = Path(__file__).parents[2]
@@ -73,15 +74,8 @@ def oracle(oracle_url):
 
 
 def job(source, filled, target, here, **options):
-    return MapperJob(
-        source_conn=source.url,
-        source_sql=f"SELECT * FROM {filled}",
-        target_conn=target.url,
-        target_table=here,
-        key_column="id",
-        direct_path=True,
-        **{"chunk_size": 50, **options},
-    )
+    usual = {"key_column": "id", "direct_path": True, "chunk_size": 50}
+    return job_between(source, filled, target, here, **{**usual, **options})
 
 
 def run(*args, **options):

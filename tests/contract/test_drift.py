@@ -6,6 +6,7 @@ import pytest
 
 from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.errors import FingerprintError, PlanError
+from tests.builders import job_between
 
 KINDS = {"id": "key", "v": "integer"}
 ROWS = [(n, n * 10) for n in range(1, 601)]
@@ -24,13 +25,8 @@ def altered(source, target, kind, **options):
             target.execute(f"ALTER TABLE {here} DROP COLUMN v")
             target.execute(f"ALTER TABLE {here} ADD v {target.types[kind]}")
 
-    job = MapperJob(
-        source_conn=source.url,
-        source_sql=f"SELECT * FROM {there}",
-        target_conn=target.url,
-        target_table=here,
-        **{"key_column": "id", "chunk_size": SIZE, "run_id": here, **options},
-    )
+    usual = {"key_column": "id", "chunk_size": SIZE, "run_id": here}
+    job = job_between(source, there, target, here, **{**usual, **options})
     processor = ParallelProcessor(enable_parallel=False, progress=between)
     return here, job, processor.run(job)
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessor
+from mapper_dask import ParallelProcessor
 from mapper_dask.connections.reference import reference
 from mapper_dask.errors import ConfigurationError, RowsGoneError
 from mapper_dask.ledger import stored_runs
 from mapper_dask.ledger.evidence import RowsState, still_there
+from tests.builders import job_between, run_here
 from tests.contract.sides import Side
 
 KINDS = {"id": "integer", "v": "money"}
@@ -27,11 +28,8 @@ def tables(source: Side, target: Side) -> tuple[str, str]:
 
 def run(source: Side, target: Side, tables: tuple[str, str], **options: Any) -> Any:
     there, here = tables
-    job = MapperJob(
-        source_conn=source.url, source_sql=f"SELECT * FROM {there}", target_conn=target.url,
-        target_table=here, **{"key_column": "id", "chunk_size": 10, **options},
-    )  # fmt: skip
-    return ParallelProcessor(enable_parallel=False, progress=False).run(job)
+    usual = {"key_column": "id", "chunk_size": 10}
+    return run_here(job_between(source, there, target, here, **{**usual, **options}))
 
 
 def reconcile(source: Side, target: Side, run_id: str, **options: Any) -> Any:

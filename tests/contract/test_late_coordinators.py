@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.connections.reference import reference
 from mapper_dask.ledger import stored_runs
 from mapper_dask.ledger.evidence import RowsState, still_there
 from mapper_dask.ledger.evidence_tables import EvidenceTables
 from mapper_dask.ledger.runs import RunLedger
+from tests.builders import job_between, run_here
 from tests.contract.sides import Side
 
 KINDS = {"id": "integer"}
@@ -46,12 +46,11 @@ def half_done(source: Side, target: Side, request: pytest.FixtureRequest) -> Hal
         return frame
 
     def go() -> Any:
-        job = MapperJob(
-            source_conn=source.url, source_sql=f"SELECT * FROM {there}", target_conn=target.url,
-            target_table=here, transformation_logic=passed, key_column="id", chunk_size=10,
-            run_id=run_id, **request.param,
+        job = job_between(
+            source, there, target, here, transformation_logic=passed, key_column="id",
+            chunk_size=10, run_id=run_id, **request.param,
         )  # fmt: skip
-        return ParallelProcessor(enable_parallel=False, progress=False).run(job)
+        return run_here(job)
 
     assert not go().succeeded
     spoiled.clear()

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessor, reject
+from mapper_dask import ParallelProcessor, reject
 from mapper_dask.connections.reference import reference
 from mapper_dask.errors import MapperError
 from mapper_dask.ledger.run_record import RunState
 from mapper_dask.ledger.runs import RunLedger
+from tests.builders import job_between, run_here
 
 ROOT = Path(__file__).parents[2]
 KINDS = {"id": "integer NOT NULL", "v": "money"}
@@ -22,15 +23,8 @@ ROWS = [(Decimal(n), Decimal(n)) for n in range(1, 1001)]
 
 
 def run(source, there, target, here, function=None, **options):
-    job = MapperJob(
-        source_conn=source.url,
-        source_sql=f"SELECT * FROM {there}",
-        target_conn=target.url,
-        target_table=here,
-        transformation_logic=function,
-        **{"key_column": "id", "chunk_size": 100, **options},
-    )
-    return ParallelProcessor(enable_parallel=False, progress=False).run(job)
+    usual = {"transformation_logic": function, "key_column": "id", "chunk_size": 100}
+    return run_here(job_between(source, there, target, here, **{**usual, **options}))
 
 
 @pytest.fixture
@@ -178,15 +172,10 @@ def test_a_killed_coordinator_is_finished_by_resume(source, filled, target, tmp_
 
 def test_workers_in_processes_load_every_row_once(source, filled, target):
     here = target.table(KINDS)
-    job = MapperJob(
-        source_conn=source.url,
-        source_sql=f"SELECT * FROM {filled}",
-        target_conn=target.url,
-        target_table=here,
-        key_column="id",
-        chunk_size=100,
+    job = job_between(
+        source, filled, target, here, key_column="id", chunk_size=100,
         transformation_logic=lambda frame: frame,
-    )
+    )  # fmt: skip
     ParallelProcessor(max_workers=2, progress=False).run(job).raise_for_status()
     assert target.rows(here, KINDS) == Counter(ROWS)
 

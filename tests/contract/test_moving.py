@@ -10,6 +10,7 @@ import pytest
 
 from mapper_dask import ChunkManager, MapperJob, ParallelProcessor
 from mapper_dask.errors import MapperError
+from tests.builders import job_between
 
 KINDS = {
     "id": "key",
@@ -54,11 +55,11 @@ def moved(pair, count=1500, function=None, **options):
     names = (source.table(KINDS), target.table(KINDS))
     source.insert(names[0], KINDS, [row(n) for n in range(count)])
     result = ParallelProcessor(enable_parallel=False, chunk_size=200, progress=False).run(
-        MapperJob(
-            source_conn=source.url,
-            source_sql=f"SELECT * FROM {names[0]}",
-            target_conn=target.url,
-            target_table=names[1],
+        job_between(
+            source,
+            names[0],
+            target,
+            names[1],
             transformation_logic=function,
             chunk_size=200,
             **options,

@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessor, Reconciliation
+from mapper_dask import ParallelProcessor, Reconciliation
 from mapper_dask.errors import ConfigurationError
+from tests.builders import job_between, run_here
 from tests.contract.sides import Side
 
 NAMES = [
@@ -37,14 +38,7 @@ def of_kinds(names: Sequence[str]) -> dict[str, str]:
 
 
 def run(source: Side, target: Side, there: str, here: str, **options: Any) -> Any:
-    options.setdefault("source_sql", f"SELECT * FROM {there}")
-    processor = ParallelProcessor(enable_parallel=False, progress=False)
-    result = processor.run(
-        MapperJob(
-            source_conn=source.url, target_conn=target.url, target_table=here, chunk_size=10,
-            **options,
-        )
-    )  # fmt: skip
+    result = run_here(job_between(source, there, target, here, chunk_size=10, **options))
     result.raise_for_status()
     return result
 

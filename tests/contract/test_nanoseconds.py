@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessor
+from tests.builders import job_between, run_here
 from tests.contract import sides
 
 FORMAT = "'SYYYY-MM-DD HH24:MI:SS.FF9'"
@@ -49,17 +49,8 @@ def shown(side, table):
 
 
 def move(source, there, target, here, function=None, **options):
-    job = MapperJob(
-        source_conn=source.url,
-        source_sql=f"SELECT * FROM {there}",
-        target_conn=target.url,
-        target_table=here,
-        transformation_logic=function,
-        key_column="x",
-        chunk_size=2,
-        **options,
-    )
-    result = ParallelProcessor(enable_parallel=False, progress=False).run(job)
+    usual = {"transformation_logic": function, "key_column": "x", "chunk_size": 2}
+    result = run_here(job_between(source, there, target, here, **usual, **options))
     result.raise_for_status()
     return result
 

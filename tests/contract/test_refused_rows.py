@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessor
+from mapper_dask import ParallelProcessor
+from tests.builders import job_between, run_here
 from tests.contract.sides import Side
 
 ROWS, BAD = 200, 20
@@ -58,12 +59,12 @@ def fill(source: Side, target: Side, tables: tuple[str, str, str], way: str) -> 
 
 
 def move(source: Side, target: Side, tables: tuple[str, str, str], way: str, **options: Any) -> Any:
-    job = MapperJob(**{
-        "source_conn": source.url, "source_sql": f"SELECT id, v, age FROM {tables[0]}",
-        "target_conn": target.url, "target_table": tables[1], "key_column": "id",
-        "chunk_size": 60, "reject_limit": BAD, **WAYS[way], **options,
-    })  # fmt: skip
-    return ParallelProcessor(enable_parallel=False, progress=False).run(job)
+    there, here, _ = tables
+    usual = {
+        "source_sql": f"SELECT id, v, age FROM {there}", "key_column": "id", "chunk_size": 60,
+        "reject_limit": BAD, **WAYS[way], **options,
+    }  # fmt: skip
+    return run_here(job_between(source, there, target, here, **usual))
 
 
 def expected(way: str) -> dict[int, int]:

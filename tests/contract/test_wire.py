@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mapper_dask import ChunkManager, MapperJob, ParallelProcessor
+from mapper_dask import ChunkManager, ParallelProcessor
+from tests.builders import job_between
 
 COLUMNS = {"id": "key", "v": "text"}
 
@@ -17,13 +18,8 @@ def job_of(pair, function=None, **changes):
     source, target = pair
     name = source.table(COLUMNS)
     source.insert(name, COLUMNS, [(number, "a") for number in range(3)])
-    asked = MapperJob(
-        source_conn=source.url,
-        source_sql=f"SELECT * FROM {name}",
-        transformation_logic=function,
-        target_conn=target.url,
-        target_table=target.table(COLUMNS),
-    )
+    here = target.table(COLUMNS)
+    asked = job_between(source, name, target, here, transformation_logic=function)
     return asked.evolve(**changes)
 
 

@@ -15,6 +15,7 @@ import pytest
 from mapper_dask import ChunkManager, MapperJob, ParallelProcessingResult, ParallelProcessor
 from mapper_dask.errors import ConfigurationError, PlanError
 from mapper_dask.events.run_events import RunEvent
+from tests.builders import job_of
 from tests.database import Databases
 
 ROWS, SIZE, AFTER = 17_000, 1_000, 3
@@ -45,10 +46,7 @@ def stage(databases: Databases) -> None:
 
 
 def job(databases: Databases, **options: Any) -> MapperJob:
-    return MapperJob(
-        source_conn=databases.source.url, target_conn=databases.target.url, target_table="d",
-        **{"source_sql": "SELECT * FROM s", "chunk_size": SIZE, "run_id": RUN, **options},
-    )  # fmt: skip
+    return job_of(databases, **{"chunk_size": SIZE, "run_id": RUN, **options})
 
 
 def attacked(databases: Databases, **options: Any) -> ParallelProcessingResult:

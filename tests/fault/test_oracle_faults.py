@@ -12,10 +12,11 @@ from decimal import Decimal
 import pytest
 from distributed import Client, LocalCluster
 
-from mapper_dask import MapperJob, ParallelProcessor, retries
+from mapper_dask import ParallelProcessor, retries
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.dialects.oracle import session, transfer
 from mapper_dask.errors import MapperError
+from tests.builders import job_between
 from tests.contract import sides
 from tests.long_form import seeds
 
@@ -42,14 +43,8 @@ def tables(standin):
 
 def move(tables, lock_timeout=30.0, client=None, **options):
     source, there, target, here = tables
-    job = MapperJob(
-        source_conn=source.url,
-        source_sql=f"SELECT * FROM {there}",
-        target_conn=target.url,
-        target_table=here,
-        key_column="id",
-        **{"chunk_size": 100, **options},
-    )
+    usual = {"key_column": "id", "chunk_size": 100}
+    job = job_between(source, there, target, here, **{**usual, **options})
     processor = ParallelProcessor(
         enable_parallel=client is not None,
         client=client,

@@ -13,9 +13,10 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 
-from mapper_dask import MapperJob, ParallelProcessor
+from mapper_dask import ParallelProcessor
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.errors import RunStoppedError
+from tests.builders import job_between
 from tests.contract import sides
 from tests.database import Database, Databases
 from tests.fault.joining import guarded
@@ -90,11 +91,8 @@ def test_a_run_that_is_planned_on_oracle_is_broken_off(
         cursor = holder.cursor()
         cursor.execute(f'LOCK TABLE "{owner}"."{name.upper()}" IN ACCESS EXCLUSIVE MODE')
         run = ParallelProcessor(enable_parallel=False).start(
-            MapperJob(
-                source_conn=oracle.url, source_sql=f"SELECT * FROM {name}",
-                target_conn=databases.target.url, target_table=name,
-            )
-        )  # fmt: skip
+            job_between(oracle, name, databases.target, name)
+        )
         waited, behind = guarded(), Database(standin.postgres.replace(*DRIVER))
         while behind.fetch(BLOCKED) == [(0,)]:
             assert not waited()

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from mapper_dask import MapperJob, ParallelProcessor
+from mapper_dask import ParallelProcessor
 from mapper_dask.connections.pool import dispose_engines
+from tests.builders import job_between
 from tests.contract import sides
 from tests.contract.sides import Side
 from tests.long_form import seeds
@@ -125,10 +126,9 @@ def loaded_total(both: tuple[Side, Side], seed: int, *, consistent: bool) -> int
         writer.act()
         return frame
 
-    work = MapperJob(
-        source_conn=source.url, source_sql=f"SELECT * FROM {there}",
-        transformation_logic=watching, target_conn=target.url, target_table=here,
-        key_column="id", chunk_size=CHUNK_SIZE, consistent=consistent,
+    work = job_between(
+        source, there, target, here, transformation_logic=watching, key_column="id",
+        chunk_size=CHUNK_SIZE, consistent=consistent,
     )  # fmt: skip
     writer.start()
     try:

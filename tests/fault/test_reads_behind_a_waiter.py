@@ -14,9 +14,10 @@ import pandas as pd
 import psycopg2
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessor
+from mapper_dask import ParallelProcessor
 from mapper_dask.dialects.postgresql import source
 from mapper_dask.naming import session_tag
+from tests.builders import job_of, make_shop
 from tests.database import Database, Databases
 from tests.sessions import source_of
 
@@ -41,13 +42,9 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def shop(databases: Databases) -> Databases:
-    databases.source.execute(
-        f"CREATE TABLE s AS SELECT g AS id, 'x' AS v FROM generate_series(1, {ROWS}) g"
-    )
-    databases.source.execute("ALTER TABLE s ADD PRIMARY KEY (id)")
+    make_shop(databases, ROWS, "'x' AS v", target="d (id int PRIMARY KEY, v text)")
     databases.source.execute("CREATE MATERIALIZED VIEW m AS SELECT id, v FROM s")
     databases.source.execute("CREATE UNIQUE INDEX ON m (id)")
-    databases.target.execute("CREATE TABLE d (id int PRIMARY KEY, v text)")
     return databases
 
 
@@ -90,11 +87,7 @@ def unchanged(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def run(shop: Databases, seen: Callable[[Any], None], **options: Any) -> Any:
-    job = MapperJob(
-        **{"source_conn": shop.source.url, "source_sql": "SELECT * FROM s",
-           "target_conn": shop.target.url, "target_table": "d", "chunk_size": 100,
-           "key_column": "id", "run_id": RUN, **options},
-    )  # fmt: skip
+    job = job_of(shop, **{"chunk_size": 100, "key_column": "id", "run_id": RUN, **options})
     return ParallelProcessor(enable_parallel=False, progress=seen).run(job)
 
 

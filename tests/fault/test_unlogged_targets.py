@@ -12,14 +12,18 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 
-from mapper_dask import MapperJob, ParallelProcessor
+from mapper_dask import ParallelProcessor
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.embedded import EmbeddedPostgres
 from mapper_dask.errors import RowsGoneError
+from tests import builders
 from tests.database import Database, Databases
 
 ROWS = 10_000
 RUN = "unlogged"
+MOVED: dict[str, Any] = {
+    "source_sql": "SELECT * FROM t", "target_table": "t", "key_column": "k", "chunk_size": 1_000,
+}  # fmt: skip
 WARNED = "is unlogged: a crash of the server empties it"
 
 
@@ -43,12 +47,7 @@ def stage(server: EmbeddedPostgres, persistence: str) -> Databases:
 
 
 def run(databases: Databases, run_id: str = RUN, **options: Any) -> Any:
-    job = MapperJob(
-        source_conn=databases.source.url, source_sql="SELECT * FROM t", key_column="k",
-        chunk_size=1_000, target_conn=databases.target.url, target_table="t", run_id=run_id,
-        **options,
-    )  # fmt: skip
-    return ParallelProcessor(enable_parallel=False).run(job)
+    return builders.move(databases, run_id=run_id, **MOVED, **options)
 
 
 def held(databases: Databases) -> int:
@@ -152,11 +151,7 @@ def test_a_server_that_crashed_in_mid_run_makes_no_success(
         if event.done == 4:
             crash(private_server)
 
-    job = MapperJob(
-        source_conn=databases.source.url, source_sql="SELECT * FROM t", key_column="k",
-        chunk_size=1_000, target_conn=databases.target.url, target_table="t", run_id=RUN,
-        consistent=False,
-    )  # fmt: skip
+    job = builders.job_of(databases, run_id=RUN, **MOVED, consistent=False)
     result = ParallelProcessor(enable_parallel=False, progress=fall).run(job)
 
     assert 0 < held(databases) < ROWS

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessor
+from mapper_dask import ParallelProcessor
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.events.run_events import RunEvent
+from tests.builders import job_of, make_shop
 from tests.database import Databases
 
 ROWS = 30
@@ -17,11 +18,7 @@ TRIGGER = "RETURNS trigger LANGUAGE plpgsql AS"
 
 @pytest.fixture
 def shop(databases: Databases) -> Databases:
-    databases.source.execute(
-        f"CREATE TABLE s AS SELECT g AS id, 'v' || g AS v FROM generate_series(1, {ROWS}) g"
-    )
-    databases.source.execute("ALTER TABLE s ADD PRIMARY KEY (id)")
-    return databases
+    return make_shop(databases, ROWS, "'v' || g AS v")
 
 
 def as_it_came(frame: Any) -> Any:
@@ -29,13 +26,8 @@ def as_it_came(frame: Any) -> Any:
 
 
 def move(shop: Databases, progress: Any = None, **options: Any) -> Any:
-    chosen = {
-        "source_conn": shop.source.url, "source_sql": "SELECT * FROM s", "chunk_size": 10,
-        "target_conn": shop.target.url, "target_table": "t", **options,
-    }  # fmt: skip
-    return ParallelProcessor(enable_parallel=False, progress=progress or False).run(
-        MapperJob(**chosen)
-    )
+    processor = ParallelProcessor(enable_parallel=False, progress=progress or False)
+    return processor.run(job_of(shop, **{"chunk_size": 10, "target_table": "t", **options}))
 
 
 def held(shop: Databases) -> int:

@@ -16,6 +16,7 @@ from mapper_dask import (
     MapperJob,
     ParallelProcessor,
 )
+from tests.builders import job_of, make_shop
 from tests.database import Databases
 
 ROWS = 30
@@ -23,17 +24,7 @@ ROWS = 30
 
 @pytest.fixture
 def shop(databases: Databases) -> Databases:
-    databases.source.execute(f"CREATE TABLE s AS SELECT g AS id FROM generate_series(1, {ROWS}) g")
-    databases.source.execute("ALTER TABLE s ADD PRIMARY KEY (id)")
-    databases.target.execute("CREATE TABLE d (id int)")
-    return databases
-
-
-def job(shop: Databases, **options: Any) -> MapperJob:
-    return MapperJob(
-        **{"source_conn": shop.source.url, "source_sql": "SELECT * FROM s",
-           "target_conn": shop.target.url, "target_table": "d", **options},
-    )  # fmt: skip
+    return make_shop(databases, ROWS, target="d (id int)")
 
 
 def notes(made: MapperJob) -> list[str]:
@@ -42,23 +33,23 @@ def notes(made: MapperJob) -> list[str]:
 
 
 def test_the_plan_says_what_a_second_run_does(shop: Databases) -> None:
-    assert "again" in str(ChunkManager().plan(job(shop)))
+    assert "again" in str(ChunkManager().plan(job_of(shop)))
     for other in (
         {"run_id": "r"},
         {"write_disposition": "replace"},
         {"write_disposition": "merge", "primary_key": ["id"]},
         {"target_conn": None, "target_table": None},
     ):
-        assert "second run" not in str(ChunkManager().plan(job(shop, **other))), other
+        assert "second run" not in str(ChunkManager().plan(job_of(shop, **other))), other
 
 
 @pytest.mark.parametrize("options", [{}, {"atomic": True}], ids=["append", "atomic"])
 def test_the_second_append_warns(
     shop: Databases, caplog: pytest.LogCaptureFixture, options: dict[str, Any]
 ) -> None:
-    assert notes(job(shop, run_id="first", **options)) == []
+    assert notes(job_of(shop, run_id="first", **options)) == []
     with caplog.at_level(logging.WARNING, logger="mapper_dask"):
-        [note] = notes(job(shop, **options))
+        [note] = notes(job_of(shop, **options))
 
     assert note.startswith('run \'first\' has appended the same query to "public"."d"')
     assert "run_id" in note
@@ -81,20 +72,20 @@ def test_no_other_run_is_warned_of(shop: Databases, other: dict[str, Any]) -> No
     shop.target.execute("CREATE TABLE e (id int)")
     if "primary_key" in other:
         shop.target.execute("ALTER TABLE d ADD PRIMARY KEY (id)")
-    notes(job(shop, run_id="first"))
+    notes(job_of(shop, run_id="first"))
 
-    assert notes(job(shop, **other)) == []
+    assert notes(job_of(shop, **other)) == []
 
 
 def test_a_failed_run_of_no_rows_and_an_emptied_table_are_no_reason(shop: Databases) -> None:
     def bad(_frame: Any) -> Any:
         raise ValueError
 
-    failing = job(shop, transformation_logic=bad)
+    failing = job_of(shop, transformation_logic=bad)
     ParallelProcessor(enable_parallel=False, on_failure="return").run(failing)
-    assert notes(job(shop)) == []
+    assert notes(job_of(shop)) == []
     shop.target.execute("TRUNCATE d")
-    assert notes(job(shop)) == []
+    assert notes(job_of(shop)) == []
 
 
 def late(frame: Any) -> Any:
@@ -104,7 +95,7 @@ def late(frame: Any) -> Any:
 
 
 def test_a_run_that_has_not_ended_well_and_left_rows_is_to_be_finished(shop: Databases) -> None:
-    failing = job(shop, transformation_logic=late, chunk_size=10, run_id="half")
+    failing = job_of(shop, transformation_logic=late, chunk_size=10, run_id="half")
     ParallelProcessor(enable_parallel=False, on_failure="return").run(failing)
     [(left,)] = shop.target.fetch("SELECT sum(rows_loaded) FROM mapper_dask_chunk")
     assert left == 20
@@ -114,7 +105,7 @@ def test_a_run_that_has_not_ended_well_and_left_rows_is_to_be_finished(shop: Dat
         ("FAILED", {}),
     ):
         shop.target.execute(f"UPDATE mapper_dask_run SET state = '{state}' WHERE run_id = 'half'")
-        [note] = notes(job(shop, **again))
+        [note] = notes(job_of(shop, **again))
 
         assert "with 20 rows of its committed chunks" in note
         assert state in note
@@ -123,14 +114,14 @@ def test_a_run_that_has_not_ended_well_and_left_rows_is_to_be_finished(shop: Dat
 
 
 def test_a_run_that_failed_before_its_rows_were_published_has_left_none(shop: Databases) -> None:
-    failing = job(shop, transformation_logic=late, chunk_size=10, atomic=True)
+    failing = job_of(shop, transformation_logic=late, chunk_size=10, atomic=True)
     ParallelProcessor(enable_parallel=False, on_failure="return").run(failing)
 
-    assert notes(job(shop)) == []
+    assert notes(job_of(shop)) == []
 
 
 def test_the_same_rows_are_known_however_they_are_cut(shop: Databases) -> None:
-    notes(job(shop, run_id="first"))
+    notes(job_of(shop, run_id="first"))
     shop.source.execute(f"DELETE FROM s WHERE id = {ROWS}")
     for other in (
         {"chunk_size": 7},
@@ -139,7 +130,7 @@ def test_the_same_rows_are_known_however_they_are_cut(shop: Databases) -> None:
         {"target_schema": "public"},
         {"atomic": True},
     ):
-        [note] = notes(job(shop, **other))
+        [note] = notes(job_of(shop, **other))
         assert note.startswith("run 'first' has appended the same query"), other
         shop.target.execute("DELETE FROM mapper_dask_run WHERE run_id <> 'first'")
 
@@ -154,29 +145,29 @@ def test_a_query_of_a_variable_or_of_the_time_is_another_each_time(
         ("WITH w AS (SELECT localtimestamp AS t) SELECT s.id FROM s, w", None),
     ):
         monkeypatch.setenv("LOWEST", "3")
-        assert notes(job(shop, source_sql=sql, params=params)) == []
+        assert notes(job_of(shop, source_sql=sql, params=params)) == []
         monkeypatch.setenv("LOWEST", "4")
-        assert notes(job(shop, source_sql=sql, params=params)) == [], sql
+        assert notes(job_of(shop, source_sql=sql, params=params)) == [], sql
 
 
 def test_a_value_that_is_written_is_the_same_query_again(shop: Databases) -> None:
     sql = "SELECT * FROM s WHERE id > :low"
-    assert notes(job(shop, source_sql=sql, params={"low": 3})) == []
-    assert notes(job(shop, source_sql=sql, params={"low": 4})) == []
-    assert len(notes(job(shop, source_sql=sql, params={"low": 4}))) == 1
+    assert notes(job_of(shop, source_sql=sql, params={"low": 3})) == []
+    assert notes(job_of(shop, source_sql=sql, params={"low": 4})) == []
+    assert len(notes(job_of(shop, source_sql=sql, params={"low": 4}))) == 1
 
 
 def test_a_table_that_was_truncated_and_filled_again_is_said_to_be(shop: Databases) -> None:
-    notes(job(shop, run_id="first"))
+    notes(job_of(shop, run_id="first"))
     shop.target.execute(f"TRUNCATE d; INSERT INTO d SELECT g FROM generate_series(1, {ROWS}) g")
 
-    [note] = notes(job(shop))
+    [note] = notes(job_of(shop))
     assert "was truncated, rewritten, restored or recreated since it was loaded" in note
     assert "that are there still" in note
 
 
 def test_an_incremental_job_is_not_warned_of(shop: Databases) -> None:
-    one = FlowJob(name="j", job=job(shop), incremental=Incremental(column="id"), parallel=False)
+    one = FlowJob(name="j", job=job_of(shop), incremental=Incremental(column="id"), parallel=False)
     for first in (0, ROWS):
         shop.source.execute("INSERT INTO s SELECT g + 100 + %s FROM generate_series(1, 5) g", first)
         [done] = ExecutionEngine().run(Flow(name="f", jobs=(one,))).raise_for_status().jobs
@@ -203,13 +194,13 @@ def test_a_query_that_reads_its_target_is_told(shop: Databases, sql: str, reads:
     shop.source.execute("CREATE VIEW twice_through AS SELECT id FROM through")
     here = {"source_sql": sql, "target_conn": shop.source.url, "target_schema": "public"}
 
-    told = notes(job(shop, **here))
+    told = notes(job_of(shop, **here))
     assert bool(told) is reads
     assert all(note.startswith('the query reads "public"."d"') for note in told)
-    assert notes(job(shop, **here, write_disposition="replace")) == []
+    assert notes(job_of(shop, **here, write_disposition="replace")) == []
 
 
 def test_a_table_of_the_same_name_elsewhere_is_another(shop: Databases) -> None:
     shop.source.execute("CREATE TABLE d (id int)")
 
-    assert notes(job(shop, source_sql="SELECT * FROM d")) == []
+    assert notes(job_of(shop, source_sql="SELECT * FROM d")) == []

@@ -11,6 +11,7 @@ import pytest
 
 from mapper_dask import ExecutionEngine, Flow, FlowJob, MapperJob, ParallelProcessor
 from mapper_dask.workers import startable
+from tests.builders import job_of, make_shop
 from tests.database import Databases
 from tests.fault.apart import APART, MAY_MOUNT, WHY_NOT
 from tests.scripts import ROOT
@@ -37,15 +38,8 @@ def demo(home: Path, *before: str) -> subprocess.CompletedProcess[str]:
 
 
 def flights(databases: Databases) -> MapperJob:
-    databases.source.execute(
-        "CREATE TABLE s AS SELECT g AS id FROM generate_series(1, 1000) g;"
-        " ALTER TABLE s ADD PRIMARY KEY (id)"
-    )
-    databases.target.execute("CREATE TABLE t (id int)")
-    return MapperJob(
-        source_conn=databases.source.url, source_sql="SELECT * FROM s",
-        target_conn=databases.target.url, target_table="t", chunk_size=100,
-    )  # fmt: skip
+    make_shop(databases, 1000, target="t (id int)")
+    return job_of(databases, target_table="t", chunk_size=100)
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 """Two databases have types of one name: they are one type only where their definitions are."""
-# ruff: noqa: E501 - a definition reads better on one line
 
 from __future__ import annotations
 
@@ -8,9 +7,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessor
+from mapper_dask import ParallelProcessor
 from mapper_dask.errors import MapperError, TargetError
 from mapper_dask.ledger.rejects import reject
+from tests.builders import move
 from tests.database import Databases
 
 
@@ -24,45 +24,106 @@ class Pair(NamedTuple):
 
 
 CHANGED = {
-    "fields swap": Pair("CREATE TYPE x AS (lat float8, lon float8)", "CREATE TYPE x AS (lon float8, lat float8)", "(48.1,11.5)"),
-    "a field of another name": Pair("CREATE TYPE x AS (net int, vat int)", "CREATE TYPE x AS (gross int, vat int)", "(1,2)"),
+    "fields swap": Pair(
+        "CREATE TYPE x AS (lat float8, lon float8)", "CREATE TYPE x AS (lon float8, lat float8)",
+        "(48.1,11.5)"),
+    "a field of another name": Pair(
+        "CREATE TYPE x AS (net int, vat int)", "CREATE TYPE x AS (gross int, vat int)", "(1,2)"),
     "a field more": Pair("CREATE TYPE x AS (a int)", "CREATE TYPE x AS (a int, b int)", "(1)"),
-    "numbers are rounded": Pair("CREATE TYPE x AS (n numeric(10,4))", "CREATE TYPE x AS (n numeric(10,1))", "(1.2345)"),
-    "times are rounded": Pair("CREATE TYPE x AS (at timestamp)", "CREATE TYPE x AS (at timestamp(0))", '("2024-01-01 00:00:00.7")'),
-    "a time is cut": Pair("CREATE TYPE x AS (at timestamp)", "CREATE TYPE x AS (at date)", '("2024-01-01 10:00:00")'),
-    "a zone is dropped": Pair("CREATE TYPE x AS (at timestamptz)", "CREATE TYPE x AS (at timestamp)", '("2024-01-01 10:00:00+00")'),
-    "a number is a time": Pair("CREATE TYPE x AS (v float8)", "CREATE TYPE x AS (v interval)", "(1.5)"),
-    "floats are shortened": Pair("CREATE TYPE x AS (v float8)", "CREATE TYPE x AS (v real)", "(0.1234567890123)"),
-    "within an array": Pair("CREATE TYPE x AS (a int, b int)", "CREATE TYPE x AS (b int, a int)", '{"(1,2)"}', "x[]"),
-    "an array within": Pair("CREATE TYPE x AS (v numeric(9,3)[])", "CREATE TYPE x AS (v numeric(9,1)[])", '("{1.234}")'),
-    "a nested row": Pair("CREATE TYPE p AS (a int, b int); CREATE TYPE x AS (p p, n int)", "CREATE TYPE p AS (b int, a int); CREATE TYPE x AS (p p, n int)", '("(1,2)",3)'),
-    "an array of nested rows": Pair("CREATE TYPE p AS (a int, b int); CREATE TYPE x AS (p p[])", "CREATE TYPE p AS (b int, a int); CREATE TYPE x AS (p p[])", '("{""(1,2)""}")'),
-    "a domain within": Pair("CREATE DOMAIN dm AS numeric(9,4); CREATE TYPE x AS (v dm)", "CREATE DOMAIN dm AS numeric(9,1); CREATE TYPE x AS (v dm)", "(1.2345)"),
-    "domains over domains": Pair(("CREATE DOMAIN e AS numeric(9,4); CREATE DOMAIN dm AS e; CREATE TYPE x " "AS (v dm)"), ("CREATE DOMAIN e AS numeric(9,1); CREATE DOMAIN dm AS e; CREATE TYPE x " "AS (v dm)"), "(1.2345)"),
-    "an array of a domain": Pair("CREATE DOMAIN dm AS numeric(9,4)", "CREATE DOMAIN dm AS numeric(9,1)", "{1.2345}", "dm[]"),
-    "a domain over a row": Pair("CREATE TYPE p AS (a int, b int); CREATE DOMAIN x AS p", "CREATE TYPE p AS (b int, a int); CREATE DOMAIN x AS p", "(1,2)"),
-    "a range of rounded numbers": Pair("CREATE DOMAIN dm AS numeric(9,4); CREATE TYPE x AS RANGE (subtype = dm)", "CREATE DOMAIN dm AS numeric(9,1); CREATE TYPE x AS RANGE (subtype = dm)", "[1.2345,2)"),
-    "a range of other times": Pair("CREATE TYPE x AS RANGE (subtype = timestamptz)", "CREATE TYPE x AS RANGE (subtype = timestamp)", '["2024-01-01 00:00:00+00",)'),
-    "a range in another order": Pair('CREATE TYPE x AS RANGE (subtype = text, collation = "C")', 'CREATE TYPE x AS RANGE (subtype = text, collation = "POSIX")', "[a,b)"),
-    "a multirange": Pair("CREATE TYPE x AS RANGE (subtype = float8, multirange_type_name = m)", "CREATE TYPE x AS RANGE (subtype = float4, multirange_type_name = m)", "{[0.123456789012,1)}", "m"),
-    "a row, which is a range there": Pair("CREATE TYPE x AS (a int, b int)", "CREATE DOMAIN x AS int4range", "(1,5)"),
-    "a point, which is a row there": Pair("CREATE DOMAIN x AS point", "CREATE TYPE x AS (y float8, x float8)", "(1,2)"),
-    "an enum with a label less": Pair("CREATE TYPE x AS ENUM ('a', 'b')", "CREATE TYPE x AS ENUM ('a')", "a"),
-    "an enum within": Pair("CREATE TYPE e AS ENUM ('a', 'b'); CREATE TYPE x AS (e e)", "CREATE TYPE e AS ENUM ('b'); CREATE TYPE x AS (e e)", "(b)"),
-    "a table's row": Pair("CREATE TABLE p (a int, b int)", "CREATE TABLE p (b int, a int)", "(1,2)", "p"),
+    "numbers are rounded": Pair(
+        "CREATE TYPE x AS (n numeric(10,4))", "CREATE TYPE x AS (n numeric(10,1))", "(1.2345)"),
+    "times are rounded": Pair(
+        "CREATE TYPE x AS (at timestamp)", "CREATE TYPE x AS (at timestamp(0))",
+        '("2024-01-01 00:00:00.7")'),
+    "a time is cut": Pair(
+        "CREATE TYPE x AS (at timestamp)", "CREATE TYPE x AS (at date)", '("2024-01-01 10:00:00")'),
+    "a zone is dropped": Pair(
+        "CREATE TYPE x AS (at timestamptz)", "CREATE TYPE x AS (at timestamp)",
+        '("2024-01-01 10:00:00+00")'),
+    "a number is a time": Pair(
+        "CREATE TYPE x AS (v float8)", "CREATE TYPE x AS (v interval)", "(1.5)"),
+    "floats are shortened": Pair(
+        "CREATE TYPE x AS (v float8)", "CREATE TYPE x AS (v real)", "(0.1234567890123)"),
+    "within an array": Pair(
+        "CREATE TYPE x AS (a int, b int)", "CREATE TYPE x AS (b int, a int)", '{"(1,2)"}', "x[]"),
+    "an array within": Pair(
+        "CREATE TYPE x AS (v numeric(9,3)[])", "CREATE TYPE x AS (v numeric(9,1)[])",
+        '("{1.234}")'),
+    "a nested row": Pair(
+        "CREATE TYPE p AS (a int, b int); CREATE TYPE x AS (p p, n int)",
+        "CREATE TYPE p AS (b int, a int); CREATE TYPE x AS (p p, n int)", '("(1,2)",3)'),
+    "an array of nested rows": Pair(
+        "CREATE TYPE p AS (a int, b int); CREATE TYPE x AS (p p[])",
+        "CREATE TYPE p AS (b int, a int); CREATE TYPE x AS (p p[])", '("{""(1,2)""}")'),
+    "a domain within": Pair(
+        "CREATE DOMAIN dm AS numeric(9,4); CREATE TYPE x AS (v dm)",
+        "CREATE DOMAIN dm AS numeric(9,1); CREATE TYPE x AS (v dm)", "(1.2345)"),
+    "domains over domains": Pair(
+        "CREATE DOMAIN e AS numeric(9,4); CREATE DOMAIN dm AS e; CREATE TYPE x AS (v dm)",
+        "CREATE DOMAIN e AS numeric(9,1); CREATE DOMAIN dm AS e; CREATE TYPE x AS (v dm)",
+        "(1.2345)"),
+    "an array of a domain": Pair(
+        "CREATE DOMAIN dm AS numeric(9,4)", "CREATE DOMAIN dm AS numeric(9,1)", "{1.2345}", "dm[]"),
+    "a domain over a row": Pair(
+        "CREATE TYPE p AS (a int, b int); CREATE DOMAIN x AS p",
+        "CREATE TYPE p AS (b int, a int); CREATE DOMAIN x AS p", "(1,2)"),
+    "a range of rounded numbers": Pair(
+        "CREATE DOMAIN dm AS numeric(9,4); CREATE TYPE x AS RANGE (subtype = dm)",
+        "CREATE DOMAIN dm AS numeric(9,1); CREATE TYPE x AS RANGE (subtype = dm)", "[1.2345,2)"),
+    "a range of other times": Pair(
+        "CREATE TYPE x AS RANGE (subtype = timestamptz)",
+        "CREATE TYPE x AS RANGE (subtype = timestamp)", '["2024-01-01 00:00:00+00",)'),
+    "a range in another order": Pair(
+        'CREATE TYPE x AS RANGE (subtype = text, collation = "C")',
+        'CREATE TYPE x AS RANGE (subtype = text, collation = "POSIX")', "[a,b)"),
+    "a multirange": Pair(
+        "CREATE TYPE x AS RANGE (subtype = float8, multirange_type_name = m)",
+        "CREATE TYPE x AS RANGE (subtype = float4, multirange_type_name = m)",
+        "{[0.123456789012,1)}", "m"),
+    "a row, which is a range there": Pair(
+        "CREATE TYPE x AS (a int, b int)", "CREATE DOMAIN x AS int4range", "(1,5)"),
+    "a point, which is a row there": Pair(
+        "CREATE DOMAIN x AS point", "CREATE TYPE x AS (y float8, x float8)", "(1,2)"),
+    "an enum with a label less": Pair(
+        "CREATE TYPE x AS ENUM ('a', 'b')", "CREATE TYPE x AS ENUM ('a')", "a"),
+    "an enum within": Pair(
+        "CREATE TYPE e AS ENUM ('a', 'b'); CREATE TYPE x AS (e e)",
+        "CREATE TYPE e AS ENUM ('b'); CREATE TYPE x AS (e e)", "(b)"),
+    "a table's row": Pair(
+        "CREATE TABLE p (a int, b int)", "CREATE TABLE p (b int, a int)", "(1,2)", "p"),
 }  # fmt: skip
 
 SAME = {
-    "a row": Pair("CREATE TYPE x AS (lat float8, lon float8)", "CREATE TYPE x AS (lat float8, lon float8)", "(48.1,11.5)"),
-    "a row that had a field more": Pair("CREATE TYPE x AS (a int, b int); ALTER TYPE x DROP ATTRIBUTE a", "CREATE TYPE x AS (b int)", "(7)"),
-    "room for more": Pair("CREATE TYPE x AS (n numeric(9,2), t varchar(9), i int)", "CREATE TYPE x AS (n numeric(12,4), t text, i bigint)", '(1.25,"a b",3)'),
-    "no limit": Pair("CREATE TYPE x AS (n numeric(9,2), at timestamp(3))", "CREATE TYPE x AS (n numeric, at timestamp)", '(1.25,"2024-01-01 00:00:00.123")'),
-    "rows in rows in arrays": Pair("CREATE TYPE p AS (a int, b text); CREATE TYPE x AS (p p[], n int)", "CREATE TYPE p AS (a int, b text); CREATE TYPE x AS (p p[], n int)", '{"(\\"{\\"\\"(1,u)\\"\\"}\\",3)"}', "x[]"),
-    "a domain of other checks": Pair("CREATE DOMAIN dm AS int CHECK (VALUE > 0); CREATE TYPE x AS (v dm)", "CREATE DOMAIN dm AS int CHECK (VALUE < 99); CREATE TYPE x AS (v dm)", "(5)"),
-    "a range": Pair("CREATE TYPE x AS RANGE (subtype = float8, subtype_diff = float8mi)", "CREATE TYPE x AS RANGE (subtype = float8)", "[1.5,2.5)"),
-    "an enum with a label more": Pair("CREATE TYPE x AS ENUM ('a', 'b')", "CREATE TYPE x AS ENUM ('0', 'a', 'b', 'c')", "b"),
-    "in another schema": Pair("CREATE SCHEMA o; CREATE TYPE o.x AS (a int, b int)", "CREATE TYPE x AS (a int, b int)", "(1,2)", "o.x"),
-    "a multirange": Pair("CREATE TYPE x AS RANGE (subtype = float8, multirange_type_name = m)", "CREATE TYPE x AS RANGE (subtype = float8, multirange_type_name = m)", "{[1,2)}", "m"),
+    "a row": Pair(
+        "CREATE TYPE x AS (lat float8, lon float8)", "CREATE TYPE x AS (lat float8, lon float8)",
+        "(48.1,11.5)"),
+    "a row that had a field more": Pair(
+        "CREATE TYPE x AS (a int, b int); ALTER TYPE x DROP ATTRIBUTE a",
+        "CREATE TYPE x AS (b int)", "(7)"),
+    "room for more": Pair(
+        "CREATE TYPE x AS (n numeric(9,2), t varchar(9), i int)",
+        "CREATE TYPE x AS (n numeric(12,4), t text, i bigint)", '(1.25,"a b",3)'),
+    "no limit": Pair(
+        "CREATE TYPE x AS (n numeric(9,2), at timestamp(3))",
+        "CREATE TYPE x AS (n numeric, at timestamp)", '(1.25,"2024-01-01 00:00:00.123")'),
+    "rows in rows in arrays": Pair(
+        "CREATE TYPE p AS (a int, b text); CREATE TYPE x AS (p p[], n int)",
+        "CREATE TYPE p AS (a int, b text); CREATE TYPE x AS (p p[], n int)",
+        '{"(\\"{\\"\\"(1,u)\\"\\"}\\",3)"}', "x[]"),
+    "a domain of other checks": Pair(
+        "CREATE DOMAIN dm AS int CHECK (VALUE > 0); CREATE TYPE x AS (v dm)",
+        "CREATE DOMAIN dm AS int CHECK (VALUE < 99); CREATE TYPE x AS (v dm)", "(5)"),
+    "a range": Pair(
+        "CREATE TYPE x AS RANGE (subtype = float8, subtype_diff = float8mi)",
+        "CREATE TYPE x AS RANGE (subtype = float8)", "[1.5,2.5)"),
+    "an enum with a label more": Pair(
+        "CREATE TYPE x AS ENUM ('a', 'b')", "CREATE TYPE x AS ENUM ('0', 'a', 'b', 'c')", "b"),
+    "in another schema": Pair(
+        "CREATE SCHEMA o; CREATE TYPE o.x AS (a int, b int)", "CREATE TYPE x AS (a int, b int)",
+        "(1,2)", "o.x"),
+    "a multirange": Pair(
+        "CREATE TYPE x AS RANGE (subtype = float8, multirange_type_name = m)",
+        "CREATE TYPE x AS RANGE (subtype = float8, multirange_type_name = m)", "{[1,2)}", "m"),
 }  # fmt: skip
 
 
@@ -85,15 +146,6 @@ def made(databases: Databases, pair: Pair, *, value: str | None = None) -> None:
     databases.source.execute(f"CREATE TABLE s (id int PRIMARY KEY, v {pair.column})")
     databases.target.execute(f"CREATE TABLE d (id int, v {pair.column.removeprefix('o.')})")
     databases.source.execute("INSERT INTO s VALUES (1, NULL), (2, %s)", value or pair.value)
-
-
-def move(databases: Databases, **options: Any) -> Any:
-    usual = {
-        "source_conn": databases.source.url, "source_sql": "SELECT * FROM s",
-        "target_conn": databases.target.url, "target_table": "d",
-    }  # fmt: skip
-    processor = ParallelProcessor(enable_parallel=False, progress=False)
-    return processor.run(MapperJob(**{**usual, **options}))
 
 
 def count(databases: Databases) -> int:
@@ -186,7 +238,8 @@ def turned(frame: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.mark.parametrize(
     ("function", "sql"),
-    [(renamed, "SELECT id, v AS u FROM s"), (marked, "SELECT * FROM s"), (unchanged, "SELECT * FROM s WHERE v IS NULL")],
+    [(renamed, "SELECT id, v AS u FROM s"), (marked, "SELECT * FROM s"),
+     (unchanged, "SELECT * FROM s WHERE v IS NULL")],
 )  # fmt: skip
 def test_a_function_that_passes_the_text_on_is_found_out(
     databases: Databases, function: Any, sql: str

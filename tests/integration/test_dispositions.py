@@ -10,8 +10,9 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 
-from mapper_dask import MapperJob, ParallelProcessingResult, ParallelProcessor
+from mapper_dask import ParallelProcessingResult, ParallelProcessor
 from mapper_dask.errors import ConfigurationError, FingerprintError, TargetError
+from tests.builders import job_of, make_shop
 from tests.database import Database, Databases
 
 ROWS = 2_000
@@ -21,10 +22,7 @@ CREATE = "CREATE TABLE d (id int PRIMARY KEY, name text NOT NULL, v int DEFAULT 
 @pytest.fixture
 def shop(databases: Databases) -> Databases:
     """2,000 rows ``new`` to move; as many rows ``old`` are there, half of them with their keys."""
-    databases.source.execute(
-        f"CREATE TABLE s AS SELECT g AS id, 'new' AS name, g AS v FROM generate_series(1, {ROWS}) g"
-    )
-    databases.source.execute("ALTER TABLE s ADD PRIMARY KEY (id)")
+    make_shop(databases, ROWS, "'new' AS name, g AS v")
     databases.target.execute(CREATE)
     databases.target.execute(
         "INSERT INTO d SELECT g, 'old', -g FROM generate_series(%s + 1, %s) g",
@@ -37,11 +35,7 @@ def shop(databases: Databases) -> Databases:
 def move(databases: Databases, *, sql: str = "SELECT * FROM s", **options: Any) -> Any:
     parallel = options.pop("parallel", False)
     processor = ParallelProcessor(enable_parallel=parallel, max_workers=2)
-    job = MapperJob(
-        source_conn=databases.source.url, source_sql=sql, target_conn=databases.target.url,
-        target_table="d", **{"chunk_size": 300, **options},
-    )  # fmt: skip
-    return processor.run(job)
+    return processor.run(job_of(databases, source_sql=sql, **{"chunk_size": 300, **options}))
 
 
 def names(target: Database) -> dict[str, int]:

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.errors import TargetError
+from tests import builders
 from tests.database import Databases
 
 REFUSING = {
@@ -50,12 +50,8 @@ def made(databases: Databases, domain: str, extra: str = "") -> None:
 
 
 def move(databases: Databases, **options: Any) -> Any:
-    usual = {
-        "source_conn": databases.source.url, "source_sql": "SELECT id FROM s", "key_column": "id",
-        "target_conn": databases.target.url, "target_table": "d",
-    }  # fmt: skip
-    processor = ParallelProcessor(enable_parallel=False, progress=False)
-    return processor.run(MapperJob(**{**usual, **options}))
+    usual = {"source_sql": "SELECT id FROM s", "key_column": "id"}
+    return builders.move(databases, **{**usual, **options})
 
 
 @pytest.mark.parametrize("kind", REFUSING)

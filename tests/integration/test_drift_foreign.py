@@ -1,5 +1,4 @@
-"""Rows that are elsewhere: no snapshot holds them, so nothing is claimed, and they are read once."""
-# ruff: noqa: E501 - a statement reads better on one line
+"""Rows held elsewhere: no snapshot has them, so nothing is claimed, and they are read once."""
 
 from __future__ import annotations
 

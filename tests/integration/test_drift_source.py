@@ -1,5 +1,4 @@
-"""The source is altered while it is read: the run is refused, or the snapshot holds it as it was."""
-# ruff: noqa: E501 - a statement reads better on one line
+"""The source is altered while it is read: the run is refused, or reads it as it was."""
 
 from __future__ import annotations
 
@@ -13,6 +12,7 @@ import pytest
 from mapper_dask import MapperJob, ParallelProcessingResult, ParallelProcessor, read_sql_query
 from mapper_dask.errors import SourceChangedError
 from mapper_dask.events.run_events import RunEvent
+from tests.builders import job_of
 from tests.database import Databases
 
 ROWS, SIZE, AFTER = 2_000, 200, 3
@@ -31,11 +31,7 @@ def move(databases: Databases, alter: str, **options: Any) -> ParallelProcessing
             done.append(event.done)
             databases.source.execute(alter)
 
-    job = MapperJob(
-        source_conn=databases.source.url, key_column="id",
-        target_conn=databases.target.url, target_table="d", chunk_size=SIZE,
-        **{"source_sql": "SELECT * FROM s", "run_id": "r", **options},
-    )  # fmt: skip
+    job = job_of(databases, key_column="id", chunk_size=SIZE, **{"run_id": "r", **options})
     processor = ParallelProcessor(enable_parallel=False, progress=between)
     result = processor.run(job)
     assert done, "the source was never altered"
@@ -53,10 +49,12 @@ def loaded(databases: Databases) -> int:
 
 
 SETUP = f"""
-CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE DOMAIN part AS integer; CREATE TYPE pair AS (a int, b int);
+CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE DOMAIN part AS integer;
+CREATE TYPE pair AS (a int, b int);
 CREATE TABLE s (id int PRIMARY KEY, v bigint, m mood, p part, x pair);
 INSERT INTO s SELECT g, g, 'ok', g, (g, -g)::pair FROM generate_series(1, {ROWS}) g; ANALYZE s;
-CREATE TABLE other (LIKE s); INSERT INTO other SELECT g + 5000, g, 'ok', g, (g, -g)::pair FROM generate_series(1, {ROWS}) g;
+CREATE TABLE other (LIKE s);
+INSERT INTO other SELECT g + 5000, g, 'ok', g, (g, -g)::pair FROM generate_series(1, {ROWS}) g;
 CREATE VIEW seen AS SELECT * FROM s;
 CREATE TABLE r (LIKE s) PARTITION BY RANGE (id);
 CREATE TABLE r1 PARTITION OF r FOR VALUES FROM (0) TO (1500);
@@ -81,12 +79,24 @@ def both(databases: Databases) -> Databases:
 
 
 UNDER_A_SNAPSHOT = {
-    "enum renamed": ("s", ("ALTER TYPE mood RENAME VALUE 'sad' TO 'x'; " "ALTER TYPE mood RENAME VALUE 'ok' TO 'sad'; " "ALTER TYPE mood RENAME VALUE 'x' TO 'ok'"), "type mood was enum of 'sad', 'ok'"),
-    "domain": ("s", "ALTER DOMAIN part ADD CHECK (value > -9)", "type part was domain over integer"),
-    "composite": ("s", ("ALTER TYPE pair RENAME ATTRIBUTE a TO x; " "ALTER TYPE pair RENAME ATTRIBUTE b TO a; " "ALTER TYPE pair RENAME ATTRIBUTE x TO b"), "type pair was row of a integer, b integer"),
-    "partition attached": ("r", "ALTER TABLE r ATTACH PARTITION other FOR VALUES FROM (5000) TO (9000)", "the set of partitions of public.r was 2, now it is 3"),
-    "a child of a plain table": ("s", "ALTER TABLE other INHERIT s", "the set of partitions of public.s is new"),
-    "a table before it in the search path": ("s", "CREATE SCHEMA postgres; CREATE TABLE postgres.s (LIKE public.s)", "table postgres.s is new"),
+    "enum renamed": (
+        "s",
+        ("ALTER TYPE mood RENAME VALUE 'sad' TO 'x'; ALTER TYPE mood RENAME VALUE 'ok' TO 'sad'; "
+         "ALTER TYPE mood RENAME VALUE 'x' TO 'ok'"), "type mood was enum of 'sad', 'ok'"),
+    "domain": (
+        "s", "ALTER DOMAIN part ADD CHECK (value > -9)", "type part was domain over integer"),
+    "composite": (
+        "s",
+        ("ALTER TYPE pair RENAME ATTRIBUTE a TO x; ALTER TYPE pair RENAME ATTRIBUTE b TO a; "
+         "ALTER TYPE pair RENAME ATTRIBUTE x TO b"), "type pair was row of a integer, b integer"),
+    "partition attached": (
+        "r", "ALTER TABLE r ATTACH PARTITION other FOR VALUES FROM (5000) TO (9000)",
+        "the set of partitions of public.r was 2, now it is 3"),
+    "a child of a plain table": (
+        "s", "ALTER TABLE other INHERIT s", "the set of partitions of public.s is new"),
+    "a table before it in the search path": (
+        "s", "CREATE SCHEMA postgres; CREATE TABLE postgres.s (LIKE public.s)",
+        "table postgres.s is new"),
 }  # fmt: skip
 """What may be altered although a session keeps a snapshot, and holds a lock on each table."""
 
@@ -103,12 +113,27 @@ def test_a_source_altered_beside_its_snapshot_is_refused(
 
 
 WITHOUT = {
-    "column": ("s", "DROP VIEW seen; ALTER TABLE s ALTER v TYPE float8", "'v' of public.s was bigint, now it is double precision"),
-    "renamed crosswise": ("s", ("ALTER TABLE s RENAME v TO x1; ALTER TABLE s RENAME p TO v; " "ALTER TABLE s RENAME x1 TO p"), "of public.s was bigint"),
-    "another table": ("s", "DROP VIEW seen; ALTER TABLE s RENAME TO was; ALTER TABLE other RENAME TO s", "table public.s is another one"),
-    "view": ("seen", "CREATE OR REPLACE VIEW seen AS SELECT id, -v AS v, m, p, x FROM s", "the query of view public.seen was altered"),
-    "partition detached": ("r", "ALTER TABLE r DETACH PARTITION r2", "the set of partitions of public.r was 2, now it is 1"),
-    "partition of another one": ("r", ("ALTER TABLE r DETACH PARTITION r2; ALTER TABLE r ATTACH PARTITION r2 FOR " "VALUES FROM (1500) TO (6000)"), "partitions of public.r was altered"),
+    "column": (
+        "s", "DROP VIEW seen; ALTER TABLE s ALTER v TYPE float8",
+        "'v' of public.s was bigint, now it is double precision"),
+    "renamed crosswise": (
+        "s",
+        "ALTER TABLE s RENAME v TO x1; ALTER TABLE s RENAME p TO v; ALTER TABLE s RENAME x1 TO p",
+        "of public.s was bigint"),
+    "another table": (
+        "s", "DROP VIEW seen; ALTER TABLE s RENAME TO was; ALTER TABLE other RENAME TO s",
+        "table public.s is another one"),
+    "view": (
+        "seen", "CREATE OR REPLACE VIEW seen AS SELECT id, -v AS v, m, p, x FROM s",
+        "the query of view public.seen was altered"),
+    "partition detached": (
+        "r", "ALTER TABLE r DETACH PARTITION r2",
+        "the set of partitions of public.r was 2, now it is 1"),
+    "partition of another one": (
+        "r",
+        ("ALTER TABLE r DETACH PARTITION r2; "
+         "ALTER TABLE r ATTACH PARTITION r2 FOR VALUES FROM (1500) TO (6000)"),
+        "partitions of public.r was altered"),
 }  # fmt: skip
 
 

@@ -1,5 +1,4 @@
 """The target is altered while its rows are on their way: the run is refused, no value is wrong."""
-# ruff: noqa: E501 - a statement reads better on one line
 
 from __future__ import annotations
 
@@ -10,9 +9,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessingResult, ParallelProcessor
+from mapper_dask import ParallelProcessingResult, ParallelProcessor
 from mapper_dask.errors import FingerprintError
 from mapper_dask.events.run_events import RunEvent
+from tests.builders import job_of
 from tests.database import Databases
 
 ROWS, SIZE = 2_000, 200
@@ -43,23 +43,64 @@ TYPES = (
 )
 
 ATTACKS = {
-    "float to bigint": Attack("float8", "g + 0.5", "ALTER TABLE d ALTER v TYPE bigint", "'v' of public.d was double precision, now it is bigint"),
-    "bigint to float": Attack("bigint", "g", "ALTER TABLE d ALTER v TYPE float8", "'v' of public.d was bigint, now it is double precision"),
-    "bigint to time": Attack("bigint", "g", "ALTER TABLE d ALTER v TYPE timestamp USING to_timestamp(v)", "'v' of public.d was bigint, now it is timestamp"),
-    "date to int": Attack("date", "date '2024-01-01' + g", "ALTER TABLE d ALTER v TYPE int USING v - date '2000-01-01'", "'v' of public.d was date, now it is integer"),
-    "time zone": Attack("timestamp", "timestamp '2024-01-01' + g * interval '1 s'", "ALTER TABLE d ALTER v TYPE timestamptz", "'v' of public.d was timestamp"),
-    "length": Attack("varchar(20)", "g::text", "ALTER TABLE d ALTER v TYPE varchar(30)", "'v' of public.d was character varying(20)"),
-    "dropped and added": Attack("bigint", "g", "ALTER TABLE d DROP v; ALTER TABLE d ADD v bigint", "'v' of public.d is another one"),
-    "renamed crosswise": Attack("int", "g", ("ALTER TABLE d RENAME v TO x; ALTER TABLE d RENAME id TO v; " "ALTER TABLE d RENAME x TO id"), "of public.d is another one"),
-    "another table": Attack("bigint", "g", "DROP TABLE d; CREATE TABLE d (id int, v bigint)", "table public.d is another one"),
-    "swapped tables": Attack("bigint", "g", "ALTER TABLE d RENAME TO old; CREATE TABLE d (id int, v bigint)", "table public.d is another one"),
-    "enum renamed": Attack("mood", "CASE WHEN g %% 2 = 0 THEN 'sad' ELSE 'ok' END::mood", ("ALTER TYPE mood RENAME VALUE 'sad' TO 'x'; " "ALTER TYPE mood RENAME VALUE 'ok' TO 'sad'; " "ALTER TYPE mood RENAME VALUE 'x' TO 'ok'"), "type mood was enum of 'sad', 'ok'"),
-    "enum widened": Attack("mood", "'ok'::mood", "ALTER TYPE mood ADD VALUE 'new'", "type mood was enum"),
-    "domain": Attack("part", "g", "ALTER DOMAIN part ADD CHECK (value > -5)", "type part was domain over integer"),
-    "composite": Attack("pair", "(g, -g)::pair", ("ALTER TYPE pair RENAME ATTRIBUTE a TO x; " "ALTER TYPE pair RENAME ATTRIBUTE b TO a; " "ALTER TYPE pair RENAME ATTRIBUTE x TO b"), "type pair was row of a integer, b integer"),
-    "array of enum": Attack("mood[]", "ARRAY['ok']::mood[]", ("ALTER TYPE mood RENAME VALUE 'ok' TO 'x'; " "ALTER TYPE mood RENAME VALUE 'sad' TO 'ok'"), "type mood was enum"),
-    "trigger": Attack("bigint", "g", ("CREATE FUNCTION steal() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE " "FROM d WHERE id = new.id; RETURN NULL; END'; CREATE TRIGGER steal AFTER " "INSERT ON d FOR EACH ROW EXECUTE FUNCTION steal()"), "trigger steal of public.d is new"),
-    "rule": Attack("bigint", "g", "CREATE RULE none AS ON INSERT TO d DO INSTEAD NOTHING", "rule none of public.d is new"),
+    "float to bigint": Attack(
+        "float8", "g + 0.5", "ALTER TABLE d ALTER v TYPE bigint",
+        "'v' of public.d was double precision, now it is bigint"),
+    "bigint to float": Attack(
+        "bigint", "g", "ALTER TABLE d ALTER v TYPE float8",
+        "'v' of public.d was bigint, now it is double precision"),
+    "bigint to time": Attack(
+        "bigint", "g", "ALTER TABLE d ALTER v TYPE timestamp USING to_timestamp(v)",
+        "'v' of public.d was bigint, now it is timestamp"),
+    "date to int": Attack(
+        "date", "date '2024-01-01' + g",
+        "ALTER TABLE d ALTER v TYPE int USING v - date '2000-01-01'",
+        "'v' of public.d was date, now it is integer"),
+    "time zone": Attack(
+        "timestamp", "timestamp '2024-01-01' + g * interval '1 s'",
+        "ALTER TABLE d ALTER v TYPE timestamptz", "'v' of public.d was timestamp"),
+    "length": Attack(
+        "varchar(20)", "g::text", "ALTER TABLE d ALTER v TYPE varchar(30)",
+        "'v' of public.d was character varying(20)"),
+    "dropped and added": Attack(
+        "bigint", "g", "ALTER TABLE d DROP v; ALTER TABLE d ADD v bigint",
+        "'v' of public.d is another one"),
+    "renamed crosswise": Attack(
+        "int", "g",
+        "ALTER TABLE d RENAME v TO x; ALTER TABLE d RENAME id TO v; ALTER TABLE d RENAME x TO id",
+        "of public.d is another one"),
+    "another table": Attack(
+        "bigint", "g", "DROP TABLE d; CREATE TABLE d (id int, v bigint)",
+        "table public.d is another one"),
+    "swapped tables": Attack(
+        "bigint", "g", "ALTER TABLE d RENAME TO old; CREATE TABLE d (id int, v bigint)",
+        "table public.d is another one"),
+    "enum renamed": Attack(
+        "mood", "CASE WHEN g %% 2 = 0 THEN 'sad' ELSE 'ok' END::mood",
+        ("ALTER TYPE mood RENAME VALUE 'sad' TO 'x'; ALTER TYPE mood RENAME VALUE 'ok' TO 'sad'; "
+         "ALTER TYPE mood RENAME VALUE 'x' TO 'ok'"), "type mood was enum of 'sad', 'ok'"),
+    "enum widened": Attack(
+        "mood", "'ok'::mood", "ALTER TYPE mood ADD VALUE 'new'", "type mood was enum"),
+    "domain": Attack(
+        "part", "g", "ALTER DOMAIN part ADD CHECK (value > -5)",
+        "type part was domain over integer"),
+    "composite": Attack(
+        "pair", "(g, -g)::pair",
+        ("ALTER TYPE pair RENAME ATTRIBUTE a TO x; ALTER TYPE pair RENAME ATTRIBUTE b TO a; "
+         "ALTER TYPE pair RENAME ATTRIBUTE x TO b"), "type pair was row of a integer, b integer"),
+    "array of enum": Attack(
+        "mood[]", "ARRAY['ok']::mood[]",
+        "ALTER TYPE mood RENAME VALUE 'ok' TO 'x'; ALTER TYPE mood RENAME VALUE 'sad' TO 'ok'",
+        "type mood was enum"),
+    "trigger": Attack(
+        "bigint", "g",
+        ("CREATE FUNCTION steal() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM d "
+         "WHERE id = new.id; RETURN NULL; END'; "
+         "CREATE TRIGGER steal AFTER INSERT ON d FOR EACH ROW EXECUTE FUNCTION steal()"),
+        "trigger steal of public.d is new"),
+    "rule": Attack(
+        "bigint", "g", "CREATE RULE none AS ON INSERT TO d DO INSTEAD NOTHING",
+        "rule none of public.d is new"),
 }  # fmt: skip
 
 
@@ -91,11 +132,7 @@ def move(
             else:
                 databases.target.execute(alter)
 
-    job = MapperJob(
-        source_conn=databases.source.url, source_sql="SELECT * FROM s", key_column="id",
-        target_conn=databases.target.url, target_table="d", chunk_size=SIZE,
-        **{"run_id": "r", **options},
-    )  # fmt: skip
+    job = job_of(databases, key_column="id", chunk_size=SIZE, **{"run_id": "r", **options})
     result = ParallelProcessor(**(processor or {"enable_parallel": False}), progress=between).run(
         job
     )
@@ -175,7 +212,7 @@ def test_a_partition_that_comes_or_goes_is_refused(databases: Databases, alter: 
     assert databases.target.fetch("SELECT count(*) FROM d") == [(AFTER * SIZE,)]
 
 
-# -- staged ------------------------------------------------------------------------------------------
+# -- staged ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -221,17 +258,14 @@ def test_an_altered_staging_table_is_refused(databases: Databases) -> None:
     assert databases.target.fetch("SELECT count(*) FROM d") == [(0,)]
 
 
-# -- resumed -----------------------------------------------------------------------------------------
+# -- resumed ---------------------------------------------------------------------------------------
 
 
 def stopped(databases: Databases, kind: str, **options: Any) -> None:
     """Leave a run behind that has committed some chunks."""
     prepared(databases, Attack(kind, "g", "", ""))
     databases.target.execute(f"ALTER TABLE d ADD CHECK (id <= {AFTER * SIZE})")
-    job = MapperJob(
-        source_conn=databases.source.url, source_sql="SELECT * FROM s", key_column="id",
-        target_conn=databases.target.url, target_table="d", chunk_size=SIZE, run_id="r", **options,
-    )  # fmt: skip
+    job = job_of(databases, key_column="id", chunk_size=SIZE, run_id="r", **options)
     assert not ParallelProcessor(enable_parallel=False).run(job).succeeded
     assert booked(databases) == AFTER * SIZE
     databases.target.execute("ALTER TABLE d DROP CONSTRAINT d_id_check")
@@ -253,11 +287,7 @@ def test_a_run_that_is_only_to_be_published_does_not_go_into_another_column(
 ) -> None:
     prepared(databases, ATTACKS["float to bigint"])
     databases.target.execute(REFUSE)
-    job = MapperJob(
-        source_conn=databases.source.url, source_sql="SELECT * FROM s", key_column="id",
-        target_conn=databases.target.url, target_table="d", chunk_size=SIZE, run_id="r",
-        atomic=True,
-    )  # fmt: skip
+    job = job_of(databases, key_column="id", chunk_size=SIZE, run_id="r", atomic=True)
     result = ParallelProcessor(enable_parallel=False).run(job)
     assert "not today" in refusal(result)
     assert booked(databases) == ROWS
@@ -273,9 +303,12 @@ def test_a_run_that_is_only_to_be_published_does_not_go_into_another_column(
 @pytest.mark.parametrize(
     ("alter", "says"),
     [
-        ("ALTER TABLE d ALTER v TYPE float8", "column 'v' was bigint when the run began, now it is double precision"),
-        ("ALTER TABLE d ALTER v TYPE text", "column 'v' was bigint when the run began, now it is text"),
-        ("ALTER TABLE d DROP v; ALTER TABLE d ADD v bigint", "column 'v' is another one of that name"),
+        ("ALTER TABLE d ALTER v TYPE float8",
+         "column 'v' was bigint when the run began, now it is double precision"),
+        ("ALTER TABLE d ALTER v TYPE text",
+         "column 'v' was bigint when the run began, now it is text"),
+        ("ALTER TABLE d DROP v; ALTER TABLE d ADD v bigint",
+         "column 'v' is another one of that name"),
     ],
 )  # fmt: skip
 def test_a_run_does_not_go_on_into_another_column(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessor
+from mapper_dask import ParallelProcessor
+from tests.builders import job_of, move
 from tests.database import Databases
 
 SEEN = (
@@ -30,10 +31,7 @@ def test_what_a_role_was_given_does_not_lose_rows(
         databases.target.execute(statement)
     name = databases.target.url.split("/")[3].split("?")[0]
     databases.target.execute(f"ALTER DATABASE {name} SET synchronous_commit = {given}")
-    job = MapperJob(
-        source_conn=databases.source.url, source_sql="SELECT * FROM s", key_column="id",
-        target_conn=databases.target.url, target_table="d", write_disposition=disposition,
-    )  # fmt: skip
+    job = job_of(databases, key_column="id", write_disposition=disposition)
     processor = ParallelProcessor(enable_parallel=False, progress=False)
     processor.run(job.evolve(source_sql="SELECT * FROM s WHERE false")).raise_for_status()
     for table in ("d", "mapper_dask_run", "mapper_dask_chunk"):
@@ -50,9 +48,5 @@ def test_a_server_that_does_not_sync_is_named_in_the_plan(databases: Databases) 
         pytest.skip("this server syncs")
     databases.source.execute("CREATE TABLE s AS SELECT 1 AS id")
     databases.target.execute("CREATE TABLE d (id int)")
-    job = MapperJob(
-        source_conn=databases.source.url, source_sql="SELECT * FROM s", key_column="id",
-        target_conn=databases.target.url, target_table="d",
-    )  # fmt: skip
-    result = ParallelProcessor(enable_parallel=False, progress=False).run(job)
+    result = move(databases, key_column="id")
     assert any("fsync = off" in note for note in result.warnings)

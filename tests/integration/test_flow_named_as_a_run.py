@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from mapper_dask import ExecutionEngine, Flow, FlowJob, MapperJob, ParallelProcessor
+from mapper_dask import ExecutionEngine, Flow, FlowJob, ParallelProcessor
 from mapper_dask.cli import main
 from mapper_dask.connections.reference import reference
 from mapper_dask.errors import RunNotFoundError
 from mapper_dask.ledger.unknown_runs import unknown
+from tests.builders import job_of
 from tests.database import Databases
 
 
@@ -18,16 +19,7 @@ from tests.database import Databases
 def shop(databases: Databases) -> Databases:
     databases.source.execute("CREATE TABLE s AS SELECT g AS id FROM generate_series(1, 9) g")
     databases.target.execute("CREATE TABLE a (id int); CREATE TABLE b (id int CHECK (id > 9))")
-    jobs = [
-        FlowJob(
-            name=table,
-            job=MapperJob(
-                source_conn=databases.source.url, source_sql="SELECT * FROM s",
-                target_conn=databases.target.url, target_table=table,
-            ),
-        )
-        for table in "ab"
-    ]  # fmt: skip
+    jobs = [FlowJob(name=table, job=job_of(databases, target_table=table)) for table in "ab"]
     ExecutionEngine(1, progress=False).run(Flow(name="nightly", run_id="g1", jobs=jobs))
     return databases
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from mapper_dask import MapperError, MapperJob, ParallelProcessor
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.dialects.postgresql import named_queries
+from tests.builders import job_of, make_shop
 from tests.database import Databases
 
 ROWS = 20
@@ -38,11 +39,11 @@ class Poor:
 
     def job(self, **options: Any) -> MapperJob:
         url = sa.make_url(self.databases.target.url).set(username=self.role, password=PASSWORD)
-        return MapperJob(
-            **{"source_conn": self.databases.source.url, "source_sql": "SELECT id FROM s",
-               "target_conn": url.render_as_string(hide_password=False), "chunk_size": 10,
-               "target_schema": "Mart", "target_table": "d", **options},
-        )  # fmt: skip
+        usual = {
+            "source_sql": "SELECT id FROM s", "target_schema": "Mart", "chunk_size": 10,
+            "target_conn": url.render_as_string(hide_password=False),
+        }  # fmt: skip
+        return job_of(self.databases, **{**usual, **options})
 
     def run(self, **options: Any) -> Any:
         processor = ParallelProcessor(enable_parallel=False, on_failure="raise")
@@ -64,8 +65,7 @@ def granted(poor: Poor, error: MapperError) -> list[str]:
 def poor(databases: Databases, request: pytest.FixtureRequest) -> Iterator[Poor]:
     role = f"Poor {uuid.uuid4().hex[:8]}"
     admin = databases.target
-    databases.source.execute(f"CREATE TABLE s AS SELECT g AS id FROM generate_series(1, {ROWS}) g")
-    databases.source.execute("ALTER TABLE s ADD PRIMARY KEY (id)")
+    make_shop(databases, ROWS)
     admin.execute('CREATE SCHEMA "Mart"')
     admin.execute('CREATE TABLE "Mart".d (id int PRIMARY KEY, n serial, t text)')
     admin.execute("CREATE SCHEMA home")

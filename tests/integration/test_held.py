@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from mapper_dask import ExecutionEngine, Flow, FlowJob, Incremental, MapperJob
+from mapper_dask import ExecutionEngine, Flow, FlowJob, Incremental
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.connections.reference import reference
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
 from mapper_dask.flow import FlowJobResult, FlowResult
 from mapper_dask.ledger import cleanup as housekeeping
 from mapper_dask.ledger import incremental_evidence as held
+from tests.builders import job_of
 from tests.database import Databases
 
 OLD, NEW = 1_000, 200
@@ -36,9 +37,8 @@ def grow(databases: Databases, first: int, last: int) -> None:
 
 
 def flow(databases: Databases, disposition: str = "append", **options: Any) -> Flow:
-    moved = MapperJob(
-        source_conn=databases.source.url, source_sql="SELECT * FROM s", target_table="a",
-        target_conn=databases.target.url, write_disposition=disposition,
+    moved = job_of(
+        databases, target_table="a", write_disposition=disposition,
         transformation_logic=options.pop("function", None),
     )  # fmt: skip
     wanted = Incremental(**{"column": "t", **options})

@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from mapper_dask import MapperJob, ParallelProcessingResult, ParallelProcessor
+from mapper_dask import ParallelProcessingResult, ParallelProcessor
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.errors import TargetError
 from mapper_dask.ledger import cleanup as housekeeping
 from mapper_dask.ledger.flow_tables import FlowTables
 from mapper_dask.ledger.flows import FlowLedger
+from tests.builders import job_between, make_shop, run_here
 from tests.contract import sides
 from tests.contract.sides import Side
 from tests.database import Databases
@@ -38,13 +39,13 @@ def target(
 
 @pytest.fixture
 def table(databases: Databases, target: Side) -> str:
-    databases.source.execute(
-        "CREATE TABLE s AS SELECT g AS id, (g * 1.25)::numeric(12,2) AS amount, "
+    make_shop(
+        databases,
+        ROWS,
+        "(g * 1.25)::numeric(12,2) AS amount, "
         "CASE WHEN g IN (10, 40) THEN -1 ELSE g END::bigint AS stock, 'n' || g AS note, "
-        "timestamp '2024-01-01 00:00:00.5' + g * interval '1 s' AS at "
-        f"FROM generate_series(1, {ROWS}) g"
+        "timestamp '2024-01-01 00:00:00.5' + g * interval '1 s' AS at",
     )
-    databases.source.execute("ALTER TABLE s ADD PRIMARY KEY (id)")
     return target.table(KINDS, "PRIMARY KEY (id)", "CHECK (stock >= 0)")
 
 
@@ -62,12 +63,11 @@ def as_it_came(frame: pd.DataFrame) -> pd.DataFrame:
 def moved(
     databases: Databases, target: Side, table: str, run_id: str, **options: object
 ) -> ParallelProcessingResult:
-    job = MapperJob(
-        source_conn=databases.source.url, source_sql="SELECT * FROM s", target_conn=target.url,
-        target_table=table, chunk_size=20, reject_limit=50, run_id=run_id,
-        transformation_logic=refused_at_fives, **options,  # type: ignore[arg-type]
+    job = job_between(
+        databases.source, "s", target, table, chunk_size=20, reject_limit=50, run_id=run_id,
+        transformation_logic=refused_at_fives, **options,
     )  # fmt: skip
-    return ParallelProcessor(enable_parallel=False).run(job).raise_for_status()
+    return run_here(job).raise_for_status()
 
 
 def ledger_of(target: Side) -> ConnectionRef:

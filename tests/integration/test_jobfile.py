@@ -21,6 +21,7 @@ from mapper_dask.dialects.postgresql.literals import literal
 from mapper_dask.errors import ConfigurationError, FingerprintError
 from mapper_dask.flows.execution_engine import ExecutionEngine
 from mapper_dask.plan.params import bound
+from tests.builders import job_of
 from tests.contract import sides
 
 EXAMPLES = Path(__file__).parents[1] / "unit" / "examples"
@@ -135,15 +136,10 @@ def test_params_choose_rows_in_both_databases(side, where, params, ids):
 def test_a_plan_and_a_run_see_the_bound_query(databases):
     databases.source.execute("CREATE TABLE t AS SELECT g AS id FROM generate_series(1, 1000) g")
     databases.target.execute("CREATE TABLE t (id int8)")
-    job = MapperJob(
-        source_conn=databases.source.url,
-        source_sql="SELECT id FROM t WHERE id > :low",
-        params={"low": 900},
-        target_conn=databases.target.url,
-        target_table="t",
-        chunk_size=30,
-        run_id="bound",
-    )
+    job = job_of(
+        databases, source_sql="SELECT id FROM t WHERE id > :low", params={"low": 900},
+        target_table="t", chunk_size=30, run_id="bound",
+    )  # fmt: skip
     processor = ParallelProcessor(enable_parallel=False)
 
     assert "WHERE id > 900" in str(ChunkManager().plan(job))

@@ -16,12 +16,13 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 
-from mapper_dask import ExecutionEngine, Flow, FlowJob, Incremental, MapperJob
+from mapper_dask import ExecutionEngine, Flow, FlowJob, Incremental
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.flow import FlowJobResult, JobState
 from mapper_dask.flows import late_commits, watermarks
 from mapper_dask.ledger.flow_tables import job_run_id
 from mapper_dask.ledger.flows import FlowLedger
+from tests.builders import job_of
 from tests.database import Database, Databases
 
 TABLE = """
@@ -57,10 +58,9 @@ def session(database: Database, zone: str = "UTC") -> Iterator[Any]:
 
 def flow(databases: Databases, disposition: str = "append", **incremental: Any) -> Flow:
     sql = incremental.pop("sql", "SELECT * FROM s")
-    moved = MapperJob(
-        source_conn=databases.source.url, source_sql=sql, target_conn=databases.target.url,
-        target_table="a", write_disposition=disposition, key_column="id",
-    )  # fmt: skip
+    moved = job_of(
+        databases, source_sql=sql, target_table="a", write_disposition=disposition, key_column="id"
+    )
     wanted = Incremental(**{"column": "id", "commit_wait": 0, **incremental})
     return Flow(name="growing", jobs=(FlowJob(name="a", job=moved, incremental=wanted),))
 

@@ -14,6 +14,8 @@ from mapper_dask.chunk import chunk_processor
 from mapper_dask.errors import LedgerLostError, MapperError, RunNotFoundError
 from mapper_dask.repair import retry_rejects
 from mapper_dask.run import execution
+from tests import builders
+from tests.builders import make_shop
 from tests.database import Databases
 
 LOSSES = {
@@ -26,17 +28,13 @@ LOSSES = {
 
 @pytest.fixture
 def shop(databases: Databases) -> Databases:
-    databases.source.execute("CREATE TABLE s AS SELECT g AS id FROM generate_series(1, 400) g")
-    databases.source.execute("ALTER TABLE s ADD PRIMARY KEY (id)")
-    databases.target.execute("CREATE TABLE d (id int PRIMARY KEY)")
-    return databases
+    return make_shop(databases, 400, target="d (id int PRIMARY KEY)")
 
 
 def job_of(shop: Databases, **changes: Any) -> MapperJob:
-    return MapperJob(
-        source_conn=shop.source.url, source_sql="SELECT id FROM s", target_conn=shop.target.url,
-        target_table="d", run_id="r", **{"chunk_size": 100, **changes},
-    )  # fmt: skip
+    return builders.job_of(
+        shop, source_sql="SELECT id FROM s", run_id="r", **{"chunk_size": 100, **changes}
+    )
 
 
 def rows(shop: Databases) -> int:

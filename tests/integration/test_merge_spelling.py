@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessor
+from tests import builders
 from tests.database import Databases
 
 CITEXT = (
@@ -90,13 +90,8 @@ def prepared(databases: Databases, kind: str) -> tuple[str, str]:
 
 
 def move(databases: Databases, **options: Any) -> Any:
-    usual = {
-        "source_conn": databases.source.url, "source_sql": "SELECT * FROM t",
-        "target_conn": databases.target.url, "target_table": "t", "key_column": "n",
-    }  # fmt: skip
-    return ParallelProcessor(enable_parallel=False, progress=False).run(
-        MapperJob(**{**usual, **options})
-    )
+    usual = {"source_sql": "SELECT * FROM t", "target_table": "t", "key_column": "n"}
+    return builders.move(databases, **{**usual, **options})
 
 
 @pytest.mark.parametrize("way", WAYS)

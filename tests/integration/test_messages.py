@@ -1,10 +1,8 @@
 """Mistakes that people make, what they are told, and that doing as they are told works.
 
-``messages/*.md`` has each mistake with its whole message, to be read by a person. Each is made here,
-and then mended by nothing but what the message says.
+``messages/*.md`` has each mistake with its whole message, to be read by a person. Each is made
+here, and then mended by nothing but what the message says.
 """
-
-# ruff: noqa: E501 - a table's definition reads better on one line
 
 from __future__ import annotations
 
@@ -19,6 +17,7 @@ import sqlalchemy as sa
 
 from mapper_dask import MapperError, MapperJob, ParallelProcessor
 from mapper_dask.connections.pool import dispose_engines
+from tests.builders import job_of
 from tests.contract import sides
 from tests.contract.sides import Side
 from tests.database import Database, Databases, Server, fresh_databases
@@ -470,12 +469,7 @@ def test_a_table_with_a_deferrable_key_is_loaded_in_every_other_way(
 
 def test_an_unlogged_table_is_loaded_and_the_plan_says_what_a_crash_does(shop: Databases) -> None:
     shop.target.execute("CREATE UNLOGGED TABLE x (id int, n text)")
-    job = MapperJob(
-        source_conn=shop.source.url,
-        source_sql="SELECT id, n FROM things",
-        target_conn=shop.target.url,
-        target_table="x",
-    )
+    job = job_of(shop, source_sql="SELECT id, n FROM things", target_table="x")
     said = "is unlogged: a crash of the server empties it"
     result = ParallelProcessor(enable_parallel=False).run(job).raise_for_status()
     assert any(said in note for note in result.warnings)

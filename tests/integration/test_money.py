@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.embedded import embedded_postgres
 from mapper_dask.errors import TargetError
+from tests import builders
 from tests.database import TEST_SETTINGS, Databases, fresh_databases
 
 LOCALES = {"ja_JP": "no decimals", "de_DE": "a comma", "en_GB": "another sign", "en_US": "dollars"}
@@ -79,13 +79,7 @@ def made(databases: Databases) -> None:
 
 
 def move(databases: Databases, sql: str, **options: Any) -> Any:
-    processor = ParallelProcessor(enable_parallel=False, progress=False)
-    return processor.run(
-        MapperJob(
-            source_conn=databases.source.url, source_sql=sql, target_conn=databases.target.url,
-            target_table="m", **options,
-        )
-    )  # fmt: skip
+    return builders.move(databases, source_sql=sql, target_table="m", **options)
 
 
 @pytest.mark.parametrize("locale", ["ja_JP.UTF-8", "de_DE.UTF-8", "en_GB.UTF-8"])

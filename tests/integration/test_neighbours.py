@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessingResult, ParallelProcessor
+from mapper_dask import ParallelProcessingResult
+from tests import builders
 from tests.database import Databases, Server, fresh_databases
 from tests.integration.fidelity.tables import connected
 
@@ -56,11 +57,8 @@ def table(databases: Databases, kind: str, usual: list[str], odd: str, target: s
 
 
 def move(databases: Databases, where: str = "true", **options: Any) -> ParallelProcessingResult:
-    job = MapperJob(**{
-        "source_conn": databases.source.url, "source_sql": f"SELECT * FROM s WHERE {where}",
-        "target_conn": databases.target.url, "target_table": "d", "key_column": "id", **options,
-    })  # fmt: skip
-    return ParallelProcessor(enable_parallel=False).run(job)
+    sql = f"SELECT * FROM s WHERE {where}"
+    return builders.move(databases, source_sql=sql, key_column="id", **options)
 
 
 def held(databases: Databases) -> dict[int, str | None]:

@@ -8,10 +8,11 @@ from collections import Counter
 import oracledb
 import pytest
 
-from mapper_dask import ChunkManager, MapperJob, ParallelProcessor
+from mapper_dask import ChunkManager, MapperJob
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.dialects.oracle import catalogue, explain, session
 from mapper_dask.plan import sample
+from tests.builders import job_between, run_here
 from tests.contract import sides
 from tests.oracle import standin_on
 
@@ -58,14 +59,8 @@ def asked(monkeypatch):
 
 def moved(side, filled, **options):
     here = side.table(KINDS)
-    job = MapperJob(
-        source_conn=side.url,
-        source_sql=f"SELECT * FROM {filled}",
-        target_conn=side.url,
-        target_table=here,
-        **{"chunk_size": 300, **options},
-    )
-    result = ParallelProcessor(enable_parallel=False, progress=False).run(job)
+    job = job_between(side, filled, side, here, **{"chunk_size": 300, **options})
+    result = run_here(job)
     result.raise_for_status()
     assert side.rows(here, KINDS) == Counter(ROWS)
     return result

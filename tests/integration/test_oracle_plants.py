@@ -18,6 +18,7 @@ from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.connections.pool import dispose_engines
 from mapper_dask.connections.reference import reference
 from mapper_dask.ledger import cleanup as housekeeping
+from tests.builders import job_between
 from tests.contract import sides
 from tests.contract.sides import Side
 from tests.database import Server
@@ -55,13 +56,7 @@ def side(postgres_server: Server, request: pytest.FixtureRequest) -> Iterator[Si
 
 
 def job(side: Side, here: str, **options: Any) -> MapperJob:
-    return MapperJob(
-        source_conn=side.url,
-        source_sql=f"SELECT * FROM {side.made[0]}",
-        target_conn=side.url,
-        target_table=here,
-        **{"chunk_size": 300, **options},
-    )
+    return job_between(side, side.made[0], side, here, **{"chunk_size": 300, **options})
 
 
 def test_there_is_a_plant_for_every_view() -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.dialects.oracle import session
 from mapper_dask.errors import TargetError
+from tests.builders import job_between, run_here
 from tests.contract import sides
 from tests.contract.sides import Side
 from tests.database import Database, Databases
@@ -78,13 +78,9 @@ class Shop:
         self.make(f'CREATE TRIGGER "THIEF" {when} EXECUTE FUNCTION ora.steal()')
 
     def move(self, there: str, way: str | None = None, **options: Any) -> Any:
-        usual = {
-            "source_conn": self.source.url, "source_sql": f"SELECT * FROM {there}",
-            "target_conn": self.target.url, "target_table": self.table, "key_column": "id",
-            "chunk_size": 150,
-        }  # fmt: skip
-        job = MapperJob(**{**usual, **(WAYS[way] if way else {}), **options})
-        return ParallelProcessor(enable_parallel=False, progress=False).run(job)
+        usual = {"key_column": "id", "chunk_size": 150, **(WAYS[way] if way else {})}
+        job = job_between(self.source, there, self.target, self.table, **{**usual, **options})
+        return run_here(job)
 
     def held(self) -> tuple[int, int]:
         """Return the old rows and the new ones that the target holds."""

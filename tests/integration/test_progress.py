@@ -21,6 +21,7 @@ from mapper_dask.errors import ConfigurationError
 from mapper_dask.ledger.run_record import RunState
 from mapper_dask.log import flow_job
 from mapper_dask.parallel_result import ParallelProcessingResult
+from tests.builders import job_of
 from tests.database import Databases
 from tests.machine import no_terminal
 
@@ -40,14 +41,8 @@ def shop(databases: Databases) -> Databases:
 
 
 def job(shop: Databases, **options) -> MapperJob:
-    given = {
-        "source_conn": shop.source.url,
-        "source_sql": "SELECT * FROM shop",
-        "target_conn": shop.target.url,
-        "target_table": "sold",
-        "chunk_size": SIZE,
-    }
-    return MapperJob(**{**given, **options})
+    usual = {"source_sql": "SELECT * FROM shop", "target_table": "sold", "chunk_size": SIZE}
+    return job_of(shop, **{**usual, **options})
 
 
 def run(shop: Databases, progress=None, **options) -> ParallelProcessingResult:

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from mapper_dask import MapperJob, ParallelProcessor
 from mapper_dask.errors import TargetError
+from tests import builders
 from tests.database import Database, Databases, Server, fresh_databases
 
 ROWS = 1_000
@@ -113,12 +113,7 @@ CASES = [
 def pair(postgres_server: Server) -> Iterator[Databases]:
     """Two databases for all of this file: hundreds of small runs."""
     with fresh_databases(postgres_server) as fresh:
-        fresh.source.execute(
-            "CREATE TABLE s AS SELECT g AS id, 'new' AS name, g AS v "
-            f"FROM generate_series(1, {ROWS}) g"
-        )
-        fresh.source.execute("ALTER TABLE s ADD PRIMARY KEY (id)")
-        yield fresh
+        yield builders.make_shop(fresh, ROWS, "'new' AS name, g AS v")
 
 
 @pytest.fixture
@@ -142,13 +137,8 @@ def fill(target: Database, way: str) -> None:
 
 
 def move(databases: Databases, way: str = "append", **options: Any) -> Any:
-    usual = {
-        "source_conn": databases.source.url, "source_sql": "SELECT * FROM s",
-        "target_conn": databases.target.url, "target_table": "d", "chunk_size": 300,
-        "key_column": "id",
-    }  # fmt: skip
-    job = MapperJob(**{**usual, **WAYS[way], **options})
-    return ParallelProcessor(enable_parallel=False, progress=False).run(job)
+    usual = {"chunk_size": 300, "key_column": "id"}
+    return builders.move(databases, **{**usual, **WAYS[way], **options})
 
 
 def under(target: Database, options: str) -> str:
@@ -320,7 +310,8 @@ RULES = {
 )
 def test_a_rule_is_refused(shop: Databases, rule: str, way: str) -> None:
     fill(shop.target, way)
-    make(shop.target, (f"CREATE RULE swallow AS ON {RULES[rule][0]}".replace("ON " + rule.split(maxsplit=1)[0], f"ON {rule.split(maxsplit=1)[0]} TO d", 1),))  # noqa: E501 # fmt: skip
+    event, _, action = RULES[rule][0].partition(" ")
+    make(shop.target, (f"CREATE RULE swallow AS ON {event} TO d {action}",))
     with pytest.raises(TargetError, match=r"rules.*swallow \(ON .*DISABLE RULE"):
         move(shop, way)
     assert names(shop.target) == {"old": OLD}
@@ -537,11 +528,7 @@ def test_a_trigger_that_drops_rows_is_named_by_the_chunk_that_misses_them(
             "%", "%%"
         )
     )
-    job = MapperJob(
-        source_conn=databases.source.url, source_sql="SELECT * FROM s", target_table="d",
-        target_conn=databases.target.url, transformation_logic=function,
-    )  # fmt: skip
-    result = ParallelProcessor(enable_parallel=False).run(job)
+    result = builders.move(databases, transformation_logic=function)
     assert "45 arrived" in str(result.errors)
     assert "fussy" in str(result.errors)
     assert databases.target.fetch("SELECT count(*) FROM d") == [(0,)]

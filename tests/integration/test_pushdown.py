@@ -1,5 +1,4 @@
-"""What a query costs in chunks, asked of a real planner: cut where ranges are cheap, else read once."""
-# ruff: noqa: E501 - a query reads better on one line
+"""What a query costs in chunks, by a real planner: cut where ranges are cheap, else read once."""
 
 from __future__ import annotations
 
@@ -28,7 +27,8 @@ SALES, BUYERS, SIZE = 200_000, 40_000, 5_000
 TABLES = f"""
 CREATE TABLE sale AS
   SELECT i AS id, abs(hashint4(i)) %% {BUYERS} AS buyer, i %% 50 AS shop, i * 0.25 AS price,
-         'note ' || i AS note, abs(hashint8(i + 1::int8)) AS mixed, power(i / {SALES}.0, 9) AS skewed
+         'note ' || i AS note, abs(hashint8(i + 1::int8)) AS mixed,
+         power(i / {SALES}.0, 9) AS skewed
   FROM generate_series(1, {SALES}) i;
 ALTER TABLE sale ADD PRIMARY KEY (id);
 CREATE INDEX ON sale (buyer);
@@ -66,7 +66,9 @@ CUT = {
 }
 
 ONCE = {
-    "GROUP BY a key without an index": "SELECT note, count(*) AS n FROM sale GROUP BY note ORDER BY note",
+    "GROUP BY a key without an index": (
+        "SELECT note, count(*) AS n FROM sale GROUP BY note ORDER BY note"
+    ),
     "a window over all rows": "SELECT id, rank() OVER (ORDER BY price) AS r FROM sale ORDER BY id",
     "a join, by a key of the inner table without an index": (
         "SELECT s.id, b.code FROM sale s JOIN buyer b ON b.id = s.buyer ORDER BY b.code"
@@ -126,7 +128,7 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return ran
 
 
-# -- cut, or read once --------------------------------------------------------------------------------
+# -- cut, or read once -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("case", CUT)
@@ -212,7 +214,7 @@ def test_rows_that_are_read_once_arrive_once(source: Database, postgres_server: 
         dispose_engines()
 
 
-# -- what planning costs ------------------------------------------------------------------------------
+# -- what planning costs ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("case", ["a window over all rows", "a CTE that is kept"])
@@ -279,7 +281,7 @@ def test_chunk_of_a_key_goes_by_its_index(source: Database, key: str) -> None:
     assert "Seq Scan" not in str(found)
 
 
-# -- chunks by bytes ----------------------------------------------------------------------------------
+# -- chunks by bytes -------------------------------------------------------------------------------
 
 
 def test_auto_counts_the_columns_that_are_read(source: Database) -> None:

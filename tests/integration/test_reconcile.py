@@ -7,12 +7,17 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessor, Reconciliation
+from mapper_dask import ParallelProcessor, Reconciliation
 from mapper_dask.errors import ConfigurationError, RunNotFoundError
+from tests.builders import job_of
 from tests.database import Databases
 
 ROWS = 5_000
 RUN = "counted"
+COUNTED = {
+    "source_sql": "SELECT * FROM t", "target_table": "t", "run_id": RUN,
+    "key_column": "k", "chunk_size": 500,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -29,11 +34,7 @@ def shop(databases: Databases) -> Databases:
 
 
 def move(shop: Databases, function: Any = None, **options: Any) -> None:
-    job = MapperJob(
-        source_conn=shop.source.url, source_sql="SELECT * FROM t", transformation_logic=function,
-        target_conn=shop.target.url, target_table="t", run_id=RUN,
-        **{"key_column": "k", "chunk_size": 500, **options},
-    )  # fmt: skip
+    job = job_of(shop, transformation_logic=function, **{**COUNTED, **options})
     ParallelProcessor(enable_parallel=False).run(job).raise_for_status()
 
 
@@ -147,11 +148,7 @@ def test_the_runs_snapshot_is_counted_while_it_lives(shop: Databases) -> None:
             shop.source.execute("INSERT INTO t VALUES (1, 1, 'late')")
             seen.append(count(shop))
 
-    job = MapperJob(
-        source_conn=shop.source.url, source_sql="SELECT * FROM t", key_column="k", chunk_size=500,
-        target_conn=shop.target.url, target_table="t", run_id=RUN,
-    )  # fmt: skip
-    ParallelProcessor(enable_parallel=False, progress=look).run(job)
+    ParallelProcessor(enable_parallel=False, progress=look).run(job_of(shop, **COUNTED))
     assert seen[0].same_snapshot
     assert [c.chunk_id for c in seen[0].differences] == list(range(2, len(seen[0].checks)))
     assert [c.chunk_id for c in count(shop).differences] == [0], "now it is one"

@@ -11,6 +11,7 @@ import pytest
 from mapper_dask import ExecutionEngine, Flow, FlowJob, Incremental, MapperJob, ParallelProcessor
 from mapper_dask.errors import MapperError
 from mapper_dask.flow import JobState
+from tests.builders import job_of, make_shop
 from tests.database import Databases
 
 ROWS = 300
@@ -18,20 +19,14 @@ ROWS = 300
 
 @pytest.fixture
 def shop(databases: Databases) -> Databases:
-    databases.source.execute(
-        f"CREATE TABLE s AS SELECT g AS id, 'x' AS v FROM generate_series(1, {ROWS}) g"
-    )
-    databases.source.execute("ALTER TABLE s ADD PRIMARY KEY (id)")
+    make_shop(databases, ROWS, "'x' AS v")
     for table in ("a", "b", "other"):
         databases.target.execute(f"CREATE TABLE {table} (id int PRIMARY KEY, v text)")
     return databases
 
 
 def moved(shop: Databases, table: str, **options: Any) -> MapperJob:
-    return MapperJob(
-        **{"source_conn": shop.source.url, "source_sql": "SELECT * FROM s",
-           "target_conn": shop.target.url, "target_table": table, "chunk_size": 100, **options},
-    )  # fmt: skip
+    return job_of(shop, **{"target_table": table, "chunk_size": 100, **options})
 
 
 def flow(shop: Databases, **options: Any) -> Flow:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from mapper_dask import MapperJob, ParallelProcessingResult, ParallelProcessor
+from mapper_dask import ParallelProcessingResult, ParallelProcessor
+from tests.builders import job_of
 from tests.database import Databases
 
 ROWS, BAD = 400, 40
@@ -30,10 +31,7 @@ def same(frame: Any) -> Any:
 
 
 def move(databases: Databases, **options: Any) -> ParallelProcessingResult:
-    job = MapperJob(**{
-        "source_conn": databases.source.url, "source_sql": "SELECT * FROM s", "chunk_size": 100,
-        "target_conn": databases.target.url, "target_table": "d", "reject_limit": BAD, **options,
-    })  # fmt: skip
+    job = job_of(databases, **{"chunk_size": 100, "reject_limit": BAD, **options})
     return ParallelProcessor(enable_parallel=False, retries=2).run(job)
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from mapper_dask import MapperJob, ParallelProcessingResult, ParallelProcessor, reject
+from tests.builders import job_of, make_shop
 from tests.database import Databases
 
 ROWS = 10_000
@@ -20,17 +21,14 @@ MARKED, RAISING, UNFIT, BROKEN = 11, 22, 33, 44
 @pytest.fixture
 def shop(databases: Databases) -> Databases:
     """10,000 rows, and a target that is choosy."""
-    databases.source.execute(
-        f"CREATE TABLE s AS SELECT g AS id, g::text AS code, g * 1.5 AS price, "
-        f"CASE g % 100 WHEN {BROKEN} THEN -1 ELSE g END AS stock, g % 100 AS last "
-        f"FROM generate_series(1, {ROWS}) g".replace("%", "%%")
+    return make_shop(
+        databases,
+        ROWS,
+        "g::text AS code, g * 1.5 AS price, "
+        f"CASE g %% 100 WHEN {BROKEN} THEN -1 ELSE g END AS stock, g %% 100 AS last",
+        target="d (id int PRIMARY KEY, code int, price numeric, "
+        "stock int CHECK (stock >= 0), last int)",
     )
-    databases.source.execute("ALTER TABLE s ADD PRIMARY KEY (id)")
-    databases.target.execute(
-        "CREATE TABLE d (id int PRIMARY KEY, code int, price numeric, "
-        "stock int CHECK (stock >= 0), last int)"
-    )
-    return databases
 
 
 def mark(frame: pd.DataFrame) -> pd.DataFrame:
@@ -52,12 +50,8 @@ def as_it_is(frame: pd.DataFrame) -> pd.DataFrame:
 
 def move(databases: Databases, function: Any = None, **options: Any) -> ParallelProcessingResult:
     parallel = options.pop("parallel", False)
-    source_sql = options.pop("sql", "SELECT * FROM s")
-    job = MapperJob(
-        source_conn=databases.source.url, source_sql=source_sql, transformation_logic=function,
-        target_conn=databases.target.url, target_table="d", chunk_size=CHUNK,
-        **{"reject_limit": ROWS, **options},
-    )  # fmt: skip
+    usual = {"source_sql": options.pop("sql", "SELECT * FROM s"), "reject_limit": ROWS}
+    job = job_of(databases, transformation_logic=function, chunk_size=CHUNK, **{**usual, **options})
     return ParallelProcessor(enable_parallel=parallel, max_workers=2).run(job)
 
 

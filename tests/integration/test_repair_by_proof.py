@@ -11,12 +11,16 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 
-from mapper_dask import MapperJob, ParallelProcessor, Reconciliation
+from mapper_dask import ParallelProcessor, Reconciliation
 from mapper_dask.errors import ConfigurationError, LedgerError
+from tests.builders import job_of
 from tests.database import Database, Databases
 
 ROWS = 1_000
 FIRST, SECOND, THIRD = "first", "second", "third"
+MOVED: dict[str, Any] = {
+    "source_sql": "SELECT * FROM t", "target_table": "t", "key_column": "k", "chunk_size": 250,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -33,11 +37,7 @@ def shop(databases: Databases) -> Databases:
 
 
 def move(shop: Databases, run_id: str = FIRST, **options: Any) -> None:
-    job = MapperJob(
-        source_conn=shop.source.url, source_sql="SELECT * FROM t",
-        target_conn=shop.target.url, target_table="t", run_id=run_id,
-        **{"key_column": "k", "chunk_size": 250, **options},
-    )  # fmt: skip
+    job = job_of(shop, run_id=run_id, **{**MOVED, **options})
     ParallelProcessor(enable_parallel=False).run(job).raise_for_status()
 
 
@@ -338,10 +338,7 @@ def test_what_others_can_write_into_the_ledger_deletes_nobody_s_rows(
         "WHERE f.run_id = %s AND s.run_id = %s AND f.chunk_id = s.chunk_id", FIRST, SECOND,
     )  # fmt: skip
     before = bag(shop.target)
-    job = MapperJob(
-        source_conn=shop.source.url, source_sql="SELECT * FROM t", target_conn=shop.target.url,
-        target_table="t", key_column="k", chunk_size=250,
-    )  # fmt: skip
+    job = job_of(shop, **MOVED)
     with pytest.raises(LedgerError, match=f"(?s)loaded_by.*{login} .UPDATE on mapper_dask_chunk"):
         count(shop, repair=True, job=job)
     assert bag(shop.target) == before

@@ -9,12 +9,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessingResult, ParallelProcessor, reject
+from mapper_dask import ParallelProcessingResult, ParallelProcessor, reject
 from mapper_dask.chunk.load import TargetSession, target_session
 from mapper_dask.chunk.task import LoadTask
 from mapper_dask.errors import ConfigurationError, DatabaseError
 from mapper_dask.repair import retry_rejects
 from mapper_dask.repair.retry_rejects import RetryResult
+from tests import builders
 from tests.database import Databases
 
 ROWS = 400
@@ -24,19 +25,16 @@ MARKED, RAISING, UNFIT, BROKEN = 11, 22, 33, 44
 
 @pytest.fixture
 def shop(databases: Databases) -> Databases:
-    databases.source.execute(
-        "CREATE TABLE s AS SELECT g AS id, g::text AS code, g * 1.25 AS price, "
-        "g::float8 / 3 AS f, "
+    return builders.make_shop(
+        databases,
+        ROWS,
+        "g::text AS code, g * 1.25 AS price, g::float8 / 3 AS f, "
         f"CASE g %% 100 WHEN {BROKEN} THEN -1 ELSE g END AS stock, g %% 100 AS last, "
-        f"timestamptz '2024-01-01 00:00:00.000001Z' + g * interval '1 s' AS at, "
-        f"decode(lpad(to_hex(g), 4, '0'), 'hex') AS raw FROM generate_series(1, {ROWS}) g"
+        "timestamptz '2024-01-01 00:00:00.000001Z' + g * interval '1 s' AS at, "
+        "decode(lpad(to_hex(g), 4, '0'), 'hex') AS raw",
+        target="d (id int PRIMARY KEY, code int, price numeric, f float8, "
+        "stock int CHECK (stock >= 0), last int, at timestamptz, raw bytea)",
     )
-    databases.source.execute("ALTER TABLE s ADD PRIMARY KEY (id)")
-    databases.target.execute(
-        "CREATE TABLE d (id int PRIMARY KEY, code int, price numeric, f float8, "
-        "stock int CHECK (stock >= 0), last int, at timestamptz, raw bytea)"
-    )
-    return databases
 
 
 class Clean:
@@ -62,14 +60,8 @@ FIRST, MENDED = Clean(mended=False), Clean(mended=True)
 
 
 def move(shop: Databases, function: Any, **options: Any) -> ParallelProcessingResult:
-    job = MapperJob(
-        source_conn=shop.source.url,
-        target_conn=shop.target.url,
-        transformation_logic=function,
-        **{"source_sql": "SELECT * FROM s", "target_table": "d", "chunk_size": 100,
-           "reject_limit": ROWS, "run_id": "r", **options},
-    )  # fmt: skip
-    return ParallelProcessor(enable_parallel=False).run(job)
+    usual = {"chunk_size": 100, "reject_limit": ROWS, "run_id": "r"}
+    return builders.move(shop, transformation_logic=function, **{**usual, **options})
 
 
 def again(shop: Databases, function: Any = None) -> RetryResult:

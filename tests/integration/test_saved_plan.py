@@ -13,6 +13,7 @@ import pytest
 from mapper_dask import ChunkManager, MapperJob, ParallelProcessor
 from mapper_dask.errors import ConfigurationError, FingerprintError, LedgerError, PlanError
 from mapper_dask.plan.saved_plan import SavedPlan
+from tests import builders
 from tests.database import Databases
 
 
@@ -22,18 +23,11 @@ def doubled(frame: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture
 def tables(databases: Databases) -> Databases:
-    databases.source.execute(
-        "CREATE TABLE s AS SELECT g AS id, g AS v FROM generate_series(1, 500) g"
-    )
-    databases.source.execute("ALTER TABLE s ADD PRIMARY KEY (id)")
-    databases.target.execute("CREATE TABLE d (id int, v int)")
-    return databases
+    return builders.make_shop(databases, 500, "g AS v", target="d (id int, v int)")
 
 
 def job_of(tables: Databases, **changes: Any) -> MapperJob:
-    values = {"source_sql": "SELECT * FROM s", "chunk_size": 100, **changes}
-    return MapperJob(source_conn=tables.source.url, target_conn=tables.target.url,
-                     target_table="d", transformation_logic=doubled, **values)  # fmt: skip
+    return builders.job_of(tables, transformation_logic=doubled, **{"chunk_size": 100, **changes})
 
 
 def processor() -> ParallelProcessor:

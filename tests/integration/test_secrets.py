@@ -15,6 +15,7 @@ from distributed import Client
 from mapper_dask import ChunkManager, MapperError, MapperJob, ParallelProcessor, read_sql_query
 from mapper_dask.connections.masking import secrets_of
 from mapper_dask.connections.reference import reference
+from tests.builders import job_of
 from tests.database import Databases
 
 PASSWORD = "s3cret/§%40 @:x"
@@ -26,12 +27,11 @@ def job(databases: Databases) -> MapperJob:
         "CREATE TABLE s AS SELECT g AS id, 'x' AS t FROM generate_series(1, 400) g"
     )
     databases.target.execute("CREATE TABLE d (id int, t text)")
-    return MapperJob(
+    return job_of(
+        databases,
         source_conn=with_password(databases.source.url),
-        source_sql="SELECT * FROM s",
-        key_column="id",
         target_conn=with_password(databases.target.url),
-        target_table="d",
+        key_column="id",
         chunk_size=50,
         transformation_logic=lambda frame: frame,
     )

@@ -28,6 +28,7 @@ from mapper_dask.dialects.postgresql import copying, libpq, statement
 from mapper_dask.dialects.postgresql.dialect import PostgreSQL
 from mapper_dask.errors import DatabaseError, PlanError
 from mapper_dask.parallel_models import ChunkKind
+from tests.builders import job_of
 from tests.database import Database, Databases
 from tests.sessions import source_of
 
@@ -119,14 +120,8 @@ def test_the_driver_itself_sends_nothing_of_the_users_text(
     ParallelProcessor(enable_parallel=False).reconcile(
         result.run_id, target_conn=shop.target.url, source_conn=shop.source.url, checksum=True
     )
-    job = MapperJob(
-        source_conn=shop.source.url,
-        source_sql=sql,
-        target_conn=shop.target.url,
-        target_table="shop",
-        primary_key="id",
-        write_disposition="merge",
-    )
+    merged = {"primary_key": "id", "write_disposition": "merge"}
+    job = job_of(shop, source_sql=sql, target_table="shop", **merged)
     flow = Flow(name="f", jobs=(FlowJob(name="a", job=job, incremental=Incremental(column="at")),))
     ExecutionEngine(1, progress=False).run(flow).raise_for_status()
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from mapper_dask import MapperJob, ParallelProcessingResult, ParallelProcessor
+from mapper_dask import ParallelProcessingResult, ParallelProcessor
+from tests.builders import job_of
 from tests.database import Database, Databases
 
 ROWS, CHUNK, BAD = 600, 150, 60
@@ -52,11 +53,8 @@ def fill(shop: Databases, way: str) -> None:
 
 
 def move(shop: Databases, way: str, **options: Any) -> ParallelProcessingResult:
-    job = MapperJob(**{
-        "source_conn": shop.source.url, "source_sql": "SELECT * FROM s", "key_column": "id",
-        "target_conn": shop.target.url, "target_table": "d", "chunk_size": CHUNK,
-        "reject_limit": BAD, **WAYS[way], **options,
-    })  # fmt: skip
+    usual = {"key_column": "id", "chunk_size": CHUNK, "reject_limit": BAD}
+    job = job_of(shop, **{**usual, **WAYS[way], **options})
     return ParallelProcessor(enable_parallel=False, retries=2).run(job)
 
 

@@ -14,6 +14,7 @@ from mapper_dask.connections.reference import reference
 from mapper_dask.errors import RowsGoneError, TargetError
 from mapper_dask.ledger import stored_runs
 from mapper_dask.ledger.evidence import RowsState, Verdict, still_there
+from tests.builders import job_of
 from tests.database import Database, Databases
 
 ROWS = 1_000
@@ -41,10 +42,8 @@ class Fails:
 
 
 def job(shop: Databases, run_id: str = RUN, **options: Any) -> MapperJob:
-    return MapperJob(
-        source_conn=shop.source.url, source_sql="SELECT * FROM t", target_conn=shop.target.url,
-        target_table="t", run_id=run_id, **{"key_column": "k", "chunk_size": 250, **options},
-    )  # fmt: skip
+    usual = {"target_table": "t", "key_column": "k", "chunk_size": 250}
+    return job_of(shop, source_sql="SELECT * FROM t", run_id=run_id, **{**usual, **options})
 
 
 def run(shop: Databases, run_id: str = RUN, **options: Any) -> Any:

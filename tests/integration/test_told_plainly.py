@@ -21,6 +21,7 @@ from distributed import Client, LocalCluster
 from mapper_dask import ExecutionEngine, Flow, FlowJob, MapperJob, ParallelProcessor
 from mapper_dask.errors import ConfigurationError, RunFailedError, TargetError
 from mapper_dask.mapping.transform import Transform
+from tests.builders import job_of, make_shop
 from tests.database import Databases
 from tests.scripts import ROOT
 
@@ -44,12 +45,8 @@ INSIDE = (
 
 @pytest.fixture
 def shop(databases: Databases) -> Databases:
-    databases.source.execute(
-        f"CREATE TABLE s AS SELECT g AS id, 'secret ' || g AS v FROM generate_series(1, {ROWS}) g"
-    )
-    databases.source.execute("ALTER TABLE s ADD PRIMARY KEY (id)")
-    databases.target.execute("CREATE TABLE d (id int PRIMARY KEY, v text)")
-    return databases
+    columns = "'secret ' || g AS v"
+    return make_shop(databases, ROWS, columns, target="d (id int PRIMARY KEY, v text)")
 
 
 @pytest.fixture(autouse=True)
@@ -60,11 +57,7 @@ def _raising() -> Iterator[None]:
 
 
 def job(shop: Databases, function: Any, **options: Any) -> MapperJob:
-    return MapperJob(
-        **{"source_conn": shop.source.url, "source_sql": "SELECT * FROM s",
-           "target_conn": shop.target.url, "target_table": "d", "chunk_size": 100,
-           "transformation_logic": function, **options},
-    )  # fmt: skip
+    return job_of(shop, **{"chunk_size": 100, "transformation_logic": function, **options})
 
 
 def loaded(shop: Databases) -> int:

@@ -11,6 +11,7 @@ import pytest
 from mapper_dask import MapperJob, ParallelProcessor, reject
 from mapper_dask.errors import ConfigurationError, DatabaseError, TargetError
 from mapper_dask.mapping.transform import Transform
+from tests.builders import job_of, make_shop
 from tests.database import Databases
 
 ADVICE = "let it take an empty frame"
@@ -23,21 +24,12 @@ DISPOSITIONS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def shop(databases: Databases) -> Databases:
-    databases.source.execute(
-        "CREATE TABLE s AS SELECT g AS id, g * 2 AS dist, 'secret ' || g AS v "
-        "FROM generate_series(1, 30) g"
-    )
-    databases.source.execute("ALTER TABLE s ADD PRIMARY KEY (id)")
-    databases.target.execute("CREATE TABLE d (id int PRIMARY KEY, dist int, v text)")
-    return databases
+    columns = "g * 2 AS dist, 'secret ' || g AS v"
+    return make_shop(databases, 30, columns, target="d (id int PRIMARY KEY, dist int, v text)")
 
 
 def job(shop: Databases, function: Any, **options: Any) -> MapperJob:
-    return MapperJob(
-        **{"source_conn": shop.source.url, "source_sql": "SELECT * FROM s",
-           "target_conn": shop.target.url, "target_table": "d",
-           "transformation_logic": function, **options},
-    )  # fmt: skip
+    return job_of(shop, **{"transformation_logic": function, **options})
 
 
 def refused(shop: Databases, function: Any, **options: Any) -> TargetError | ConfigurationError:

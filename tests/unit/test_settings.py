@@ -1,7 +1,5 @@
 """Settings: which place wins, where each value came from, and what is wrong with those that are."""
 
-# ruff: noqa: E501 - a table of values reads better on one line
-
 from __future__ import annotations
 
 import json
@@ -278,16 +276,19 @@ def test_a_profile_that_is_none_is_refused_without_its_text(profile: Any):
 @pytest.mark.parametrize(
     ("key", "value", "must"),
     [
-        *(("chunk-size", v, "an integer of at least 1 or 'auto'") for v in (0, "many", 1.5, True, None, [5])),
+        *(("chunk-size", v, "an integer of at least 1 or 'auto'")
+          for v in (0, "many", 1.5, True, None, [5])),
         *(("max-workers", v, "an integer of at least 1, or null") for v in (0, "4", False)),
         *(("parallel", v, "true or false") for v in ("yes", 1, None)),
         *(("retries", v, "an integer of at least 1") for v in (0, None, "3")),
-        *(("lock-timeout", v, "a number of seconds above 0") for v in (0, "30s", None, True, float("nan"), float("inf"))),
+        *(("lock-timeout", v, "a number of seconds above 0")
+          for v in (0, "30s", None, True, float("nan"), float("inf"))),
         *(("progress", v, "true, false or null") for v in ("on", 1)),
         *(("on-error", v, "'abort' or 'continue'") for v in ("stop", None, [])),
         *(("on-failure", v, "'raise' or 'return'") for v in ("stop", None, [], True)),
         *(("reject-limit", v, "an integer of at least 0") for v in (-1, "1", None)),
-        *(("scheduler-address", v, "an address such as tcp://host:8786, or null") for v in ("", 8786)),
+        *(("scheduler-address", v, "an address such as tcp://host:8786, or null")
+          for v in ("", 8786)),
         *(("max-parallel-jobs", v, "an integer of at least 1") for v in (0, None)),
         *(("connections.limit", v, "an integer of at least 1, or null") for v in (0, "6")),
         *(("connections.wait", v, "a number of seconds of at least 0") for v in (-1, None, "5m")),

@@ -24,6 +24,7 @@ from mapper_dask import (
 from mapper_dask.connections.reference import reference
 from mapper_dask.errors import RunNotFoundError
 from mapper_dask.ledger import cleanup as housekeeping
+from tests.builders import job_of
 from tests.database import Database, Databases
 
 ROWS = 600
@@ -57,11 +58,8 @@ def processor() -> ParallelProcessor:
 
 
 def job(at: Databases, run_id: str, **options: Any) -> MapperJob:
-    chosen = {
-        "source_sql": "SELECT * FROM s", "target_table": "d", "chunk_size": CHUNK_SIZE,
-        "key_column": "id", **options,
-    }  # fmt: skip
-    return MapperJob(source_conn=at.source.url, target_conn=at.target.url, run_id=run_id, **chosen)
+    usual = {"chunk_size": CHUNK_SIZE, "key_column": "id"}
+    return job_of(at, run_id=run_id, **{**usual, **options})
 
 
 def rows_of(database: Database, sql: str = "SELECT id, v, t FROM d") -> Rows:

@@ -9,8 +9,8 @@ from mapper_dask import (
     Flow,
     FlowJob,
     FlowResult,
-    MapperJob,
 )
+from tests.builders import job_of
 from tests.database import Database, Databases
 
 ROWS = 900
@@ -20,16 +20,8 @@ TABLES = ("a", "b", "c", "d", "e")
 
 def job(databases: Databases, table: str, *after: str, **options: Any) -> FlowJob:
     of_flow = {"incremental", "max_workers", "parallel", "retries", "lock_timeout"}
-    moved = MapperJob(
-        **{
-            "source_conn": databases.source.url,
-            "source_sql": "SELECT * FROM s",
-            "target_conn": databases.target.url,
-            "target_table": table,
-            "chunk_size": CHUNK_SIZE,
-            **{name: value for name, value in options.items() if name not in of_flow},
-        }
-    )
+    of_job = {name: value for name, value in options.items() if name not in of_flow}
+    moved = job_of(databases, **{"target_table": table, "chunk_size": CHUNK_SIZE, **of_job})
     own = {name: value for name, value in options.items() if name in of_flow}
     return FlowJob(name=table, job=moved, depends_on=after, **own)
 

@@ -1,6 +1,6 @@
 """Mistakes in the function that rows go through."""
 
-# ruff: noqa: ARG001, ARG005, E501 - a mistake reads better on one line, and uses what it needs not
+# ruff: noqa: ARG001, ARG005 - a function takes a frame, whether it needs it or not
 
 from __future__ import annotations
 
@@ -103,17 +103,27 @@ MISTAKES = [
     function("a function that misspells a column", "nmae", misspells_a_column),
     function("a function of two arguments", "factor", takes_two),
     function("a function that numbers its columns", "texts", numbers_its_columns),
-    function("a function that makes texts of numbers", "id", makes_texts_of_numbers, "target_table"),
+    function("a function that makes texts of numbers", "id", makes_texts_of_numbers,
+        "target_table"),
     function("a function that empties a column", "reject_limit", empties_a_column, "target_table"),
-    job("a function's name in place of it", "transformation_logic", "function", transformation_logic="clean"),
-    job("a function's result in place of it", "transformation_logic", "function", given="transformation_logic=clean(frame)", transformation_logic=pd.DataFrame({"id": [1]})),
-    call("a function that holds a lock", "transformation_logic", "inside the function", lambda _: ParallelProcessor().run(MapperJob(**BASE, transformation_logic=lambda frame, lock=lock: frame)), given="transformation_logic=lambda frame, lock=threading.Lock(): frame"),
+    job("a function's name in place of it", "transformation_logic", "function",
+        transformation_logic="clean"),
+    job("a function's result in place of it", "transformation_logic", "function",
+        given="transformation_logic=clean(frame)", transformation_logic=pd.DataFrame({"id": [1]})),
+    call("a function that holds a lock", "transformation_logic", "inside the function",
+        lambda _: ParallelProcessor().run(
+            MapperJob(**BASE, transformation_logic=lambda frame, lock=lock: frame)),
+        given="transformation_logic=lambda frame, lock=threading.Lock(): frame"),
     function("a function that ends the program", "raise", ends_the_program),
-    function("a function whose columns change", "let it return the same", changes_its_columns, chunk_size=10, key_column="id", atomic=True),
+    function("a function whose columns change", "let it return the same", changes_its_columns,
+        chunk_size=10, key_column="id", atomic=True),
     function("a function that names two columns alike", "once", names_two_alike),
-    function("a function that sets aside more than allowed", "reject_limit", sets_all_aside, "reject_limit", reject_limit=5),
-    function("a function that sets aside by a number", "reject\\(frame", sets_aside_by_number, reject_limit=50),
-    function("a function that makes numbers too large", "reject_limit", makes_large_numbers, "target_table"),
+    function("a function that sets aside more than allowed", "reject_limit", sets_all_aside,
+        "reject_limit", reject_limit=5),
+    function("a function that sets aside by a number", "reject\\(frame", sets_aside_by_number,
+        reject_limit=50),
+    function("a function that makes numbers too large", "reject_limit", makes_large_numbers,
+        "target_table"),
     function("a function that makes texts of a number that is none", "id", makes_some_texts, "id"),
     function("a function that needs a module that is not there", "my_helpers", needs_a_module),
 ]  # fmt: skip

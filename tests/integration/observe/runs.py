@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from mapper_dask import MapperJob, ParallelProcessor
+from mapper_dask import ParallelProcessor
+from tests.builders import job_between
 from tests.database import Databases
 from tests.scripts import run_script
 
@@ -21,16 +22,12 @@ def with_password(url: str) -> str:
 
 
 def run(shop: Databases, progress: Any, *, workers: int = 1, **options):
-    job = MapperJob(
-        **{
-            "source_conn": with_password(shop.source.url),
-            "source_sql": "SELECT * FROM shop",
-            "target_conn": with_password(shop.target.url),
-            "target_table": "sold",
-            "chunk_size": SIZE,
-            **options,
-        }
-    )
+    usual = {
+        "source_conn": with_password(shop.source.url),
+        "target_conn": with_password(shop.target.url),
+        "chunk_size": SIZE,
+    }
+    job = job_between(shop.source, "shop", shop.target, "sold", **{**usual, **options})
     return ParallelProcessor(workers, progress=progress).run(job)
 
 

@@ -13,10 +13,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from mapper_dask import MapperJob, ParallelProcessor
+from mapper_dask import ParallelProcessor
 from mapper_dask.errors import ConfigurationError
 from mapper_dask.events import exporters
 from mapper_dask.events.exporters.opentelemetry import TraceProgress
+from tests.builders import job_between
 from tests.integration.observe.runs import ROWS, SECRET, by_itself, fails_once, run
 
 
@@ -98,10 +99,7 @@ def test_a_refused_run_is_one_span_with_an_error(shop, provider, exporter):
 
 @pytest.mark.parametrize("background", [False, True])
 def test_the_span_of_a_run_is_a_child_of_the_callers(shop, provider, exporter, background):
-    job = MapperJob(
-        source_conn=shop.source.url, source_sql="SELECT * FROM shop", chunk_size=500,
-        target_conn=shop.target.url, target_table="sold",
-    )  # fmt: skip
+    job = job_between(shop.source, "shop", shop.target, "sold", chunk_size=500)
     processor = ParallelProcessor(1, progress=TraceProgress(provider))
     with provider.get_tracer("test").start_as_current_span("nightly") as caller:
         if background:

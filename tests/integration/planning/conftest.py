@@ -1,7 +1,5 @@
 """The tables that plans are made of."""
 
-# ruff: noqa: E501 - a query or a case reads better on one line
-
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -14,7 +12,8 @@ from tests.integration.planning.plans import KEY_TYPES, LONGEST, ROWS, KeyType, 
 
 SHOP = f'''
 CREATE TABLE shop (
-    id int PRIMARY KEY, code text NOT NULL UNIQUE, maybe int UNIQUE, area text, price numeric(10,2), at timestamptz
+    id int PRIMARY KEY, code text NOT NULL UNIQUE, maybe int UNIQUE, area text,
+    price numeric(10,2), at timestamptz
 );
 INSERT INTO shop SELECT i, 'c' || i, nullif(i, 5), (ARRAY['n','s','e','w'])[1 + i % 4], i / 3.0,
     timestamptz '2024-01-01+00' + i * interval '1 hour' FROM generate_series(1, 1000) i;
@@ -27,9 +26,14 @@ INSERT INTO keyless SELECT NULL, NULL FROM generate_series(1, 20);
 CREATE TABLE pair (a int, b text, v int, PRIMARY KEY (a, b));
 INSERT INTO pair SELECT i / 100, 'b' || i % 100, i FROM generate_series(0, 1999) i;
 CREATE TABLE loose_pair (a int, b text, v int);
-INSERT INTO loose_pair SELECT nullif(i / 100, 3), nullif('b' || i % 100, 'b7'), i FROM generate_series(0, 1999) i;
-CREATE TABLE "Ödd %s ""T""" ("Key" int PRIMARY KEY, "a b" int, "q""q" text, "pct%" text, "100%s" int, "漢字" text, "{LONGEST}" int, "a.b" int);
-INSERT INTO "Ödd %s ""T""" SELECT i, i * 2, 'x"' || i, '5%', i, 'é漢字🎉', i, -i FROM generate_series(1, 300) i;
+INSERT INTO loose_pair SELECT nullif(i / 100, 3), nullif('b' || i % 100, 'b7'), i
+    FROM generate_series(0, 1999) i;
+CREATE TABLE "Ödd %s ""T""" (
+    "Key" int PRIMARY KEY, "a b" int, "q""q" text, "pct%" text, "100%s" int, "漢字" text,
+    "{LONGEST}" int, "a.b" int
+);
+INSERT INTO "Ödd %s ""T""" SELECT i, i * 2, 'x"' || i, '5%', i, 'é漢字🎉', i, -i
+    FROM generate_series(1, 300) i;
 ANALYZE
 '''
 

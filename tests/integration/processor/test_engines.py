@@ -1,7 +1,6 @@
 """Who does the chunks: a cluster of the run's own, the user's, or this process."""
 
 # ruff: noqa: EM101 - short errors raised on purpose, spies that ignore what they see
-# ruff: noqa: E501 - a query reads better on one line
 
 from __future__ import annotations
 
@@ -169,7 +168,11 @@ def test_no_password_reaches_the_workers(private_server: EmbeddedPostgres, clien
         ("SELECT r::text FROM mapper_dask_run r UNION ALL SELECT c::text FROM mapper_dask_chunk c"),
     )
     assert not [row for (row,) in rows if "s3cr" in row]
-    query(admin, (f"UPDATE mapper_dask_chunk SET state = 'UNASSIGNED' WHERE chunk_id = 3; " f"DELETE FROM sold WHERE id BETWEEN 301 AND 400"))  # fmt: skip  # noqa: F541
+    query(
+        admin,
+        "UPDATE mapper_dask_chunk SET state = 'UNASSIGNED' WHERE chunk_id = 3; "
+        "DELETE FROM sold WHERE id BETWEEN 301 AND 400",
+    )
     with pytest.raises(ConfigurationError, match="pass source_conn"):
         processor.resume(result.run_id, target_conn=url)
     assert processor.resume(result.run_id, target_conn=url, source_conn=url).succeeded
@@ -178,7 +181,10 @@ def test_no_password_reaches_the_workers(private_server: EmbeddedPostgres, clien
 
 def _can_connect(url: sa.URL) -> bool:
     try:
-        psycopg2.connect(host=url.query["host"], port=5432, user=url.username, password=url.password, dbname=url.database).close()  # fmt: skip
+        psycopg2.connect(
+            host=url.query["host"], port=5432, user=url.username, password=url.password,
+            dbname=url.database,
+        ).close()  # fmt: skip
     except psycopg2.OperationalError:
         return False
     return True

@@ -1,8 +1,5 @@
 """Whole runs: every row once, in every engine, and how rows pass."""
 
-
-# ruff: noqa: E501 - a query reads better on one line
-
 from __future__ import annotations
 
 import contextlib
@@ -15,10 +12,11 @@ import pytest
 import sqlalchemy as sa
 from distributed import Client
 
-from mapper_dask import MapperJob, ParallelProcessor
+from mapper_dask import ParallelProcessor
 from mapper_dask.errors import (
     RunFailedError,
 )
+from tests.builders import job_of
 from tests.database import Database, Databases, Server, fresh_databases
 from tests.integration.processor.shop import (
     count,
@@ -45,7 +43,10 @@ def mapped(frame: pd.DataFrame) -> pd.DataFrame:
 def copy_back(databases: Databases, table: str) -> None:
     """Bring a target table to the source under the name ``arrived``, byte for byte."""
     stream = io.BytesIO()
-    pairs = [(databases.target, f"COPY {table} TO STDOUT (FORMAT binary)"), (databases.source, "COPY arrived FROM STDIN (FORMAT binary)")]  # fmt: skip
+    pairs = [
+        (databases.target, f"COPY {table} TO STDOUT (FORMAT binary)"),
+        (databases.source, "COPY arrived FROM STDIN (FORMAT binary)"),
+    ]
     for database, statement in pairs:
         engine = sa.create_engine(database.url, poolclass=sa.NullPool)
         with contextlib.closing(engine.raw_connection()) as connection:
@@ -56,7 +57,10 @@ def copy_back(databases: Databases, table: str) -> None:
 
 def difference(databases: Databases, table: str, sql: str) -> tuple[int, int]:
     """Return how many rows EXCEPT ALL finds, target against query and query against target."""
-    query(databases.source, f"DROP TABLE IF EXISTS arrived; CREATE TABLE arrived AS ({sql}) WITH NO DATA")  # fmt: skip
+    query(
+        databases.source,
+        f"DROP TABLE IF EXISTS arrived; CREATE TABLE arrived AS ({sql}) WITH NO DATA",
+    )
     copy_back(databases, table)
     both = [("TABLE arrived", sql), (sql, "TABLE arrived")]
     counts = [
@@ -101,14 +105,9 @@ def test_plan_shows_how_rows_pass(
     databases: Databases, columns: str, function: Any, shown: str
 ) -> None:
     query(databases.target, f"CREATE TABLE t ({columns})")
-    job = MapperJob(
-        source_conn=databases.source.url,
-        source_sql="SELECT 1 AS id, '1'::text AS v",
-        transformation_logic=function,
-        target_conn=databases.target.url,
-        target_schema="public",
-        target_table="t",
-    )
+    sql = "SELECT 1 AS id, '1'::text AS v"
+    target = {"target_schema": "public", "target_table": "t"}
+    job = job_of(databases, source_sql=sql, transformation_logic=function, **target)
     plan, _ = ParallelProcessor(progress=False).prepare(job)
     assert plan.transport == shown
     assert shown in str(plan)
@@ -145,9 +144,12 @@ def big(postgres_server: Server) -> Iterator[Databases]:
         query(
             databases.source,
             f"""CREATE TABLE big AS SELECT i AS id,
-                   CASE WHEN i % 10 = 0 THEN NULL WHEN i % 3 = 0 THEN 777 ELSE (i::float8 / {ROWS}) ^ 6 * 1e15 END::int8 AS k,
-                   CASE WHEN i % 11 > 0 THEN 'n"x,' || i END AS name, (i / 7.0)::numeric(12,3) AS price,
-                   timestamptz '2024-01-01+00' + i * interval '1.000001 s' AS at FROM generate_series(1, {ROWS}) i;
+                   CASE WHEN i % 10 = 0 THEN NULL WHEN i % 3 = 0 THEN 777
+                        ELSE (i::float8 / {ROWS}) ^ 6 * 1e15 END::int8 AS k,
+                   CASE WHEN i % 11 > 0 THEN 'n"x,' || i END AS name,
+                   (i / 7.0)::numeric(12,3) AS price,
+                   timestamptz '2024-01-01+00' + i * interval '1.000001 s' AS at
+            FROM generate_series(1, {ROWS}) i;
             CREATE UNIQUE INDEX ON big (id); ALTER TABLE big ALTER id SET NOT NULL;
             CREATE INDEX ON big (k); ANALYZE big""",
         )
@@ -214,7 +216,8 @@ def test_three_hundred_thousand_rows_arrive_once(
 def test_sixty_chunks_on_a_cluster_of_its_own(big_target: Databases) -> None:
     query(big_target.source, "CREATE OR REPLACE VIEW even AS SELECT id AS e, * FROM big")
     result = ParallelProcessor(max_workers=2, chunk_size=SIZE).process_mapper_job(
-        big_target.source.url, BIG_SQL + " ORDER BY id", mapped, big_target.target.url, "public", "done"
+        big_target.source.url, BIG_SQL + " ORDER BY id", mapped, big_target.target.url,
+        "public", "done",
     )  # fmt: skip
     assert (result.chunks_succeeded, result.chunks_total) == (60, 60)
     done = BIG_DONE.replace("price * 2 AS price", "(price * 2)::numeric AS price")
@@ -265,9 +268,12 @@ def test_the_first_example(databases: Databases) -> None:
     assert result.total_rows_successful == 200
     assert result.total_rows_failed == 0
     assert (result.chunks_succeeded, result.chunks_total) == (1, 1)
-    assert query(databases.target, "SELECT count(*), count(speed), sum(speed)::int8 FROM flights_clean") == query(
-        databases.source, ("SELECT count(*), count(air_time), sum(distance / air_time * 60)::int8 " "FROM flights")
-    )  # fmt: skip
+    assert query(
+        databases.target, "SELECT count(*), count(speed), sum(speed)::int8 FROM flights_clean"
+    ) == query(
+        databases.source,
+        "SELECT count(*), count(air_time), sum(distance / air_time * 60)::int8 FROM flights",
+    )
 
 
 def test_dry_run_counts_and_writes_nothing(shop: Databases) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from distributed import Client
 
-from mapper_dask import MapperJob, ParallelProcessor
+from mapper_dask import ParallelProcessor
 from mapper_dask.errors import (
     ConfigurationError,
     FingerprintError,
     RunNotFoundError,
 )
+from tests.builders import job_between
 from tests.database import Databases
 from tests.integration.processor.shop import (
     _mended,
@@ -112,15 +113,8 @@ def test_another_job_under_the_same_run_id_is_refused(
     shop: Databases, changes: dict[str, Any]
 ) -> None:
     query(shop.target, "CREATE TABLE other AS TABLE sold")
-    job = MapperJob(
-        source_conn=shop.source.url,
-        source_sql="SELECT * FROM shop",
-        transformation_logic=unchanged,
-        target_conn=shop.target.url,
-        target_table="sold",
-        chunk_size=100,
-        run_id="r",
-    )
+    options = {"transformation_logic": unchanged, "chunk_size": 100, "run_id": "r"}
+    job = job_between(shop.source, "shop", shop.target, "sold", **options)
     processor = ParallelProcessor(enable_parallel=False)
     processor.run(job).raise_for_status()
     with pytest.raises(FingerprintError, match="belongs to another job"):
