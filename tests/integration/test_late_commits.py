@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from mapper_dask import ExecutionEngine, Flow, FlowJob, Incremental
 from mapper_dask.connections.pool import dispose_engines
+from mapper_dask.connections.reference import reference
 from mapper_dask.flow import FlowJobResult, JobState
 from mapper_dask.flows import late_commits, watermarks
 from mapper_dask.ledger.flow_tables import job_run_id
@@ -208,7 +209,7 @@ def test_a_job_that_waits_is_stopped_at_once(growing: Databases) -> None:
         raise StoppedError
 
     made = flow(growing, commit_wait=600)
-    ledger = FlowLedger(watermarks.reference(growing.target.url), "monday")
+    ledger = FlowLedger(reference(growing.target.url), "monday")
     ledger.prepare()
     stored = ledger.open(made)["a"]
     with session(growing.source) as late:
@@ -282,7 +283,7 @@ class Play:
     def read(self) -> None:
         """Open a window as a run does, read it, and note that it was read to its end."""
         self.opening += 1
-        ledger = FlowLedger(watermarks.reference(self.databases.target.url), f"r{self.opening}")
+        ledger = FlowLedger(reference(self.databases.target.url), f"r{self.opening}")
         stored, [job] = ledger.open(self.made)["a"], self.made.jobs
         ledger.begin_job(job.name, job_run_id(ledger.run_id, job.name))
         reading = watermarks.opened(self.made.name, job, ledger, stored)
@@ -310,7 +311,7 @@ def played(
     # One thread does all of it, so that no transaction begins between its time and its number.
     monkeypatch.setattr(late_commits, "CLOCK_GAP", 0.0)
     made = flow(databases, disposition, column=column, check_target=False, **how)
-    FlowLedger(watermarks.reference(databases.target.url), "").prepare()
+    FlowLedger(reference(databases.target.url), "").prepare()
     wrong = {}
     with ExitStack() as stack:
         writers = [stack.enter_context(session(databases.source)) for _ in range(3)]
