@@ -25,8 +25,11 @@ Opens = Callable[["Dialect", Driver, sa.URL | None], Role_co]
 
 def _only_read(dialect: Dialect, conn: Driver, url: sa.URL | None) -> NoReturn:
     del conn, url
-    message = f"a {dialect.name} database can only be read: it takes no rows, and keeps no ledger"
-    raise ConfigurationError(message)
+    message = (
+        f"target_conn: a {dialect.name} database can only be read: it takes no rows, and keeps no "
+        "ledger; give one that can be written to"
+    )
+    raise ConfigurationError(message, field="target_conn")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def _opened(
     engine = engine_for(ref, connect_args=dialect.connect_args())
     with raw_connection(engine, field) as conn:
         session = role(dialect.roles)(dialect, conn, engine.url)
-        with contextlib.nullcontext() if kept else session.errors():
+        with contextlib.nullcontext() if kept else session.errors(masked=True):
             yield session
 
 

@@ -52,9 +52,13 @@ class Session(Protocol):
         """
         return self.dialect.roles.store(self.dialect, self.conn, self.url)
 
-    def errors(self, *, prefix: int = 0) -> AbstractContextManager[None]:
-        """Return a context in which the driver's errors become this library's, secrets masked."""
-        return self.dialect.errors(self.url, prefix=prefix)
+    def errors(self, *, prefix: int = 0, masked: bool = False) -> AbstractContextManager[None]:
+        """Return a context in which the driver's errors become this library's.
+
+        Within it the names of a refusal are still looked up, so only whoever hands an error on
+        asks for the secrets of its URL to be ``masked``: one that is a word may be in a name.
+        """
+        return self.dialect.errors(self.url if masked else None, prefix=prefix)
 
     def run(self, name: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Run a query of ``sql/<dialect>/`` with bound values; return its rows."""

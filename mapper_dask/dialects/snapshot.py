@@ -63,7 +63,7 @@ def keep_snapshot(source: ConnectionRef, *, consistent: bool, run_id: str = "") 
     addresses stay what they are. It holds back VACUUM meanwhile; the plan says so.
     """
     with open_source(source, "source_conn", kept=True) as session:
-        with session.errors():
+        with session.errors(masked=True):
             session.begin_read(None, keeper_name(session_tag(run_id)) if run_id else "")
             shared = consistent and session.dialect.capabilities.snapshots
             snapshot = session.export_snapshot() if shared else None

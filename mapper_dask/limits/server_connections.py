@@ -137,7 +137,7 @@ def _ask(ref: ConnectionRef, query: str, field: str = "") -> list[tuple[Any, ...
 
 def _answer(session: Source, query: str) -> list[tuple[Any, ...]] | None:
     try:
-        with session.errors():
+        with session.errors(masked=True):
             return session.run(query)
     except DatabaseError as error:
         if error.transient:

@@ -205,7 +205,7 @@ class ChunkManager:
 @contextlib.contextmanager
 def _planning(ref: ConnectionRef) -> Iterator[Source]:
     with open_source(ref, kept=True) as source:
-        with source.errors():
+        with source.errors(masked=True):
             source.begin_read(None)
         yield source
 
