@@ -238,9 +238,12 @@ def begin(options: RunOptions, job: MapperJob, plan: Plan | None = None) -> RunH
 
     @without_frames
     def end() -> None:
-        # A run that is not entered yet sees the halt itself; an invalid job is never entered.
-        with contextlib.suppress(RunNotFoundError, ConfigurationError):
-            _end(resolved(job))
+        try:
+            named = resolved(job)
+        except ConfigurationError:
+            return  # a job that cannot be used is never entered
+        with contextlib.suppress(RunNotFoundError):  # not entered yet: it will see the flag
+            _end(named)
 
     def work(halt: Halt) -> ParallelProcessingResult:
         return Coordinator(options, job, halt, kept).run()
