@@ -129,10 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     typed = list(sys.argv[1:] if arguments is None else arguments)
     as_json, debug = "--json" in typed, "--debug" in typed
     _here_on_path()
-    if debug:
-        _log_everything()
     try:
-        with _terminable():
+        with _terminable(), _logged() if debug else contextlib.nullcontext():
             return _answered(cli.main(typed, prog_name=PROGRAM, standalone_mode=False), as_json)
     except (KeyboardInterrupt, click.exceptions.Abort) as error:
         return _interrupted(str(error.__cause__ or error), as_json=as_json)
@@ -155,14 +153,22 @@ def _answered(reply: Any, as_json: bool) -> int:  # noqa: FBT001 - as it was typ
     return reply if isinstance(reply, int) else DONE
 
 
-def _log_everything() -> None:
+@contextlib.contextmanager
+def _logged() -> Iterator[None]:
+    """Write the library's log to stderr; a program that calls us keeps its own logging."""
     import logging
 
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logger = logging.getLogger("mapper_dask")
+    before = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def _here_on_path() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,22 @@ def test_what_should_not_happen_shows_no_traceback_unless_asked(
     assert "Traceback" not in said
     assert main(["config", "--debug"]) == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_debug_leaves_the_logging_of_a_program_that_calls_us_as_it_was(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logger = logging.getLogger("mapper_dask")
+    handlers, level = list(logger.handlers), logger.level
+
+    def logs(*_: object, **__: object) -> None:
+        logger.debug("of this call")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mapper_dask.settings.resolve", logs)
+    assert main(["config", "--debug"]) == 130
+    assert capsys.readouterr().err.count("of this call") == 1
+    assert (logger.handlers, logger.level) == (handlers, level)
 
 
 def test_a_flow_without_a_name_keeps_that_of_its_job_file_in_a_plan(tmp_path: Path) -> None:
