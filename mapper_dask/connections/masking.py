@@ -50,14 +50,18 @@ def redact(text: str, url: sa.URL, *, shortest: int = 1) -> str:
         return text
     # In one pass: a secret such as * must not be found in the mask of another.
     plain = re.sub("|".join(map(re.escape, longest_first)), "***", text)
-    return _ENCODED.sub(lambda found: _unless_secret(found[0], longest_first), plain)
+    # Word by word: a pattern for words that are encoded takes the square of a long one that is not.
+    return _WORD.sub(lambda found: _unless_secret(found[0], longest_first), plain)
 
 
-_ENCODED = re.compile(r"[^\s'\"]*%[0-9A-Fa-f]{2}[^\s'\"]*")
-"""What is written with percent signs, which may spell a secret in a way of its own."""
+_WORD = re.compile(r"[^\s'\"]+")
+_ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
+"""What is written with percent signs may spell a secret in a way of its own."""
 
 
 def _unless_secret(spelled: str, secrets: Sequence[str]) -> str:
+    if _ENCODED.search(spelled) is None:
+        return spelled
     hides = any(text in form for form in forms(spelled)[1:] for text in secrets)
     return "***" if hides else spelled
 

@@ -10,7 +10,9 @@ from mapper_dask.connections.url_values import is_nested, may_be_secret
 _URL = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*)://(?P<rest>\S*)", re.DOTALL)
 _LOGIN = re.compile(r"[^:/]*:(?P<password>[^@]+)@", re.DOTALL)
 """A login as SQLAlchemy parses it: its password may have colons, and its user an @."""
-_WRITTEN = re.compile(r"[A-Za-z][\w+.-]*://[^\s/:@'\"]*:(?P<password>[^\s/@'\"]+)@")
+_WRITTEN = re.compile(r"://[^\s/:@'\"]*:(?P<password>[^\s/@'\"]+)@")
+_SCHEME_CHARACTER = re.compile(r"[\w+.-]")
+_LETTER = re.compile(r"[A-Za-z]")
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|profile:[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 
@@ -48,7 +50,20 @@ def written_secret(text: str) -> int | None:
     The ledger stores a job file as it is written, with variables unresolved.
     """
     found = (m for m in _WRITTEN.finditer(text) if not m["password"].startswith("${"))
-    return next((match.start() for match in found), None)
+    schemes = (_scheme_start(text, match.start()) for match in found)
+    return next((start for start in schemes if start is not None), None)
+
+
+def _scheme_start(text: str, end: int) -> int | None:
+    """Return where the scheme that ends here starts; None where none does.
+
+    It is read backwards: a pattern that begins with the scheme takes the square of a long word.
+    """
+    start = end
+    while start > 0 and _SCHEME_CHARACTER.match(text, start - 1):
+        start -= 1
+    first = _LETTER.search(text, start, end)
+    return None if first is None else first.start()
 
 
 def is_alias(text: str) -> bool:
