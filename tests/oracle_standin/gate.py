@@ -55,6 +55,7 @@ def shape(statement: str) -> str:
     """Return a statement without what differs from table to table and from value to value."""
     text = re.sub(r"mdt_[0-9a-f]{12}", "mdt", statement, flags=re.IGNORECASE)
     text = re.sub(r"(stage_)[0-9a-f]{16}", r"\1x", text, flags=re.IGNORECASE)
+    text = re.sub(r"(STATEMENT_ID = 'mapper_dask_)[0-9a-f]{12}", r"\1x", text)
     text = re.sub(r"'(?:[^']|'')*'", lambda q: q[0] if len(q[0]) < 30 else "'x'", text)
     text = re.sub(r":([a-z]+)\d+", r":\1", text)
     text = LISTED.sub(r"\1", text)
