@@ -18,7 +18,7 @@ import pytest
 
 from mapper_dask import retries
 from mapper_dask.embedded import EmbeddedPostgres, embedded_postgres
-from tests import long_form
+from tests import durations, long_form, short_form
 from tests.database import (
     TEST_SETTINGS,
     Databases,
@@ -141,6 +141,9 @@ def pytest_configure(config: pytest.Config) -> None:
     folders = folders_of_their_own()
     folders.__enter__()
     no_workers()  # asked now: a test may let it seem so
+    short_form.decide(config)
+    durations.record(config)
+    config.option.loadscopereorder = False  # ours puts the longest first, not the most tests
     config.add_cleanup(lambda: folders.__exit__(None, None, None))
 
 
@@ -154,7 +157,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.long_form)
         if (folder == "fault" or item.get_closest_marker("workers")) and no_workers():
             item.add_marker(pytest.mark.skip(reason=no_workers()))
-    items[:], later = long_form.choose(items)
+    chosen, later = long_form.choose(items)
+    items[:] = short_form.longest_first(chosen)
     if later:
         config.hook.pytest_deselected(items=later)
 

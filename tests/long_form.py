@@ -2,7 +2,8 @@
 
 ``make test-long`` runs the tests marked ``long_form``, with ``MAPPER_DASK_TEST_LONG`` set: all of
 ``tests/property``, every test of hypothesis, and those that take their numbers from here. Those
-marked ``long_only`` take a path that others take too, and run there alone.
+marked ``long_only`` take a path that others take too, and run there alone; so do the cases that
+``make test`` leaves out because they take long (``tests/short_form.py``).
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 import pytest
+
+from tests import short_form
 
 Case = TypeVar("Case")
 
@@ -54,9 +57,14 @@ def seeds(count: int) -> list[object]:
 
 def choose(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
     """Return which tests are run now, and which are not."""
-    later = [item for item in items if not LONG and item.get_closest_marker("long_only")]
-    left_out = set(later)
-    return [item for item in items if item not in left_out], later
+    later = {item for item in items if item.get_closest_marker("long_only")}
+    if LONG:
+        for item in short_form.left_out(items):
+            item.add_marker(pytest.mark.long_form)
+        return items, []
+    if not short_form.is_named():
+        later |= short_form.left_out(items)
+    return [item for item in items if item not in later], [i for i in items if i in later]
 
 
 def is_repeated(item: pytest.Item, folder: str) -> bool:
