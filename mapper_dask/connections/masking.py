@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import quote, quote_plus
 
 import sqlalchemy as sa
@@ -36,22 +36,26 @@ def _in_url(text: str) -> str:
     return url.render_as_string(hide_password=False).removeprefix("x://u:").removesuffix("@h")
 
 
-def redact(text: str, url: sa.URL, *, shortest: int = 1) -> str:
-    """Return the text with the URL's secrets masked.
+def redact(text: str, url: sa.URL) -> str:
+    """Return the text with the URL's secrets masked."""
+    return Mask(secrets_of(url)).over(text)
 
-    Parameters
-    ----------
-    shortest
-        Characters of a secret below which it is left where it is found.
-    """
-    known = [secret for secret in secrets_of(url) if len(secret) >= shortest]
-    longest_first = sorted(known, key=len, reverse=True)
-    if not longest_first:
-        return text
-    # In one pass: a secret such as * must not be found in the mask of another.
-    plain = re.sub("|".join(map(re.escape, longest_first)), "***", text)
-    # Word by word: a pattern for words that are encoded takes the square of a long one that is not.
-    return _WORD.sub(lambda found: _unless_secret(found[0], longest_first), plain)
+
+class Mask:
+    """Masks secrets in texts."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._secrets = sorted(set(secrets), key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, self._secrets)))
+
+    def over(self, text: str) -> str:
+        """Return the text with three asterisks for each secret."""
+        if not self._secrets:
+            return text
+        # In one pass: a secret such as * must not be found in the mask of another.
+        plain = self._pattern.sub("***", text)
+        # Word by word: a pattern for encoded words takes the square of a long one that is not.
+        return _WORD.sub(lambda found: _unless_secret(found[0], self._secrets), plain)
 
 
 _WORD = re.compile(r"[^\s'\"]+")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import socket
@@ -16,7 +17,14 @@ import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool
 
 from mapper_dask.connections.advice import remedy_of
-from mapper_dask.connections.masking import SHORTEST, masked, redact, shown_url
+from mapper_dask.connections.masking import (
+    SHORTEST,
+    Mask,
+    masked,
+    redact,
+    secrets_of,
+    shown_url,
+)
 from mapper_dask.connections.reference import ConnectionRef, parsed
 from mapper_dask.connections.urls import parse_url
 from mapper_dask.errors import ConfigurationError, ConnectionFailedError
@@ -141,11 +149,18 @@ def idle_connections(*refs: ConnectionRef) -> int:
 def redacted(text: str) -> str:
     """Return a text without the secrets of any URL that this process has connected to."""
     with _lock:
-        known = set(_texts.values())
-    for each in known:
+        known = frozenset(_texts.values())
+    return _mask_of(known).over(text)
+
+
+@functools.lru_cache(maxsize=1)
+def _mask_of(texts: frozenset[str]) -> Mask:
+    """Return what masks the secrets of some URLs; a function may raise at each of many rows."""
+    found: set[str] = set()
+    for text in texts:
         with contextlib.suppress(ConfigurationError):
-            text = redact(text, parse_url(each), shortest=SHORTEST)
-    return text
+            found.update(secrets_of(parse_url(text)))
+    return Mask(secret for secret in found if len(secret) >= SHORTEST)
 
 
 @contextlib.contextmanager
