@@ -45,6 +45,9 @@ PAIRS = 1 if LONG else 4
 ALONE = 1 if LONG else 2
 """One in so many types goes by itself each way; each goes two ways of four then."""
 
+CHAINED = 200_000 if LONG else 20_000
+"""Rows that go through all four pairs of databases: 200,000 take three minutes."""
+
 SEEDS = 2
 """Of tests with seeds, how many ``make test`` runs."""
 

@@ -5,8 +5,8 @@ By the seconds that ``durations.txt`` lists for a case of a function:
 - what is not listed runs whole;
 - of a function that takes long, as many cases run as show most of its parameters' values, and no
   more than ``CASES``;
-- a function that takes very long is left out, but for one case of the quickest one of each file of
-  which nothing else would run.
+- a function that takes very long is left out. Of a file of which nothing would run, one case of its
+  quickest function does, unless that takes longer than everybody would wait for.
 
 Nothing is left out of a session that names files, tests or a keyword: it runs what it names.
 """
@@ -22,8 +22,10 @@ import pytest
 from tests.durations import function_of, known
 
 CASES = 3
-SLOW = 3.0
+SLOW = 1.5
 """Seconds from which a case of a function is left out."""
+TOO_SLOW = 10.0
+"""Seconds from which nothing of a file is run that has only such."""
 
 NAMED = "MAPPER_DASK_TEST_NAMED"
 """Set for the processes of a session that names what it runs."""
@@ -57,7 +59,7 @@ def left_out(items: list[pytest.Item]) -> set[pytest.Item]:
     shown = {item.path for item in kept}
     for name in sorted(slow, key=lambda name: (seconds[name], name)):
         first = functions[name][0]
-        if first.path not in shown:
+        if first.path not in shown and seconds[name] < TOO_SLOW:
             kept.add(first)
             shown.add(first.path)
     return set(items) - kept

@@ -1,4 +1,4 @@
-"""200,000 rows from PostgreSQL to Oracle, on to Oracle, back, and once more: the same rows."""
+"""Rows from PostgreSQL to Oracle, on to Oracle, back, and once more: the same rows."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 
 from mapper_dask import ParallelProcessor
 from tests.contract import sides
+from tests.long_form import CHAINED
 
 KINDS = {
     "id": "key",
@@ -22,16 +23,15 @@ KINDS = {
     "instant": "instant",
     "ratio": "float",
 }
-ROWS = 200_000
 FILL = """
 INSERT INTO {table}
 SELECT CASE WHEN g %% 50 = 0 THEN NULL ELSE g END,
        power(10::numeric, 37) + g,
        CASE g %% 4 WHEN 0 THEN 9007199254740993 WHEN 1 THEN 0.1 WHEN 2 THEN -g / 7.0 END,
        g / 100.0, CASE WHEN g %% 5 = 0 THEN NULL ELSE 'é漢 ' || g END,
-       CASE WHEN g %% 40000 = 0 THEN repeat('x', 1000000) || g WHEN g %% 9 = 0 THEN 'short' END,
+       CASE WHEN g %% {large} = 0 THEN repeat('x', 1000000) || g WHEN g %% 9 = 0 THEN 'short' END,
        decode(lpad(to_hex(g), 8, '0'), 'hex'),
-       CASE WHEN g %% 40000 = 1 THEN decode(repeat('00ff', 200000), 'hex')
+       CASE WHEN g %% {large} = 1 THEN decode(repeat('00ff', 200000), 'hex')
             WHEN g %% 11 = 0 THEN decode(lpad(to_hex(g), 8, '0'), 'hex') END,
        timestamp '2024-02-29 13:14:15' + g * interval '1 second',
        timestamp '1999-12-31 23:59:59.123456' + g * interval '1 microsecond',
@@ -45,20 +45,20 @@ FROM generate_series(1, {rows}) g
 def move(source, there, target, here, **options):
     result = ParallelProcessor(enable_parallel=False, progress=False).process_mapper_job(
         source.url, f"SELECT * FROM {there}", None, target.url, None, here,
-        **{"key_column": "id", "chunk_size": 20_000, **options},
+        **{"key_column": "id", "chunk_size": CHAINED // 10, **options},
     )  # fmt: skip
     result.raise_for_status()
     assert result.consistent
-    assert result.total_rows_successful == ROWS
+    assert result.total_rows_successful == CHAINED
 
 
-@pytest.mark.slow
+@pytest.mark.long_form
 def test_all_four_pairs_keep_every_value(databases, oracle_url):
     postgres = sides.postgresql(databases.source)
     oracle = sides.oracle(oracle_url("target"))
     first, back, last = (postgres.table(KINDS) for _ in range(3))
     there, beside = (oracle.table(KINDS) for _ in range(2))
-    databases.source.execute(FILL.format(table=first, rows=ROWS))
+    databases.source.execute(FILL.format(table=first, rows=CHAINED, large=CHAINED // 5))
     move(postgres, first, oracle, there)
     move(oracle, there, oracle, beside)
     move(oracle, beside, postgres, back, strategy="ROWID_BASED", key_column=None)

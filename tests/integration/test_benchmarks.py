@@ -50,7 +50,7 @@ def lines_of(document: str, heading: str) -> list[list[str]]:
     return table[2:]
 
 
-@pytest.mark.slow
+@pytest.mark.long_only
 def test_tpch_verifies_every_way_and_writes_a_table_of_them(tpch):
     document = (tpch / "benchmarks.md").read_text()
 
@@ -74,7 +74,7 @@ def test_tpch_verifies_every_way_and_writes_a_table_of_them(tpch):
     assert "Not run" not in document
 
 
-@pytest.mark.slow
+@pytest.mark.long_only
 def test_tpch_scales_rows(tpch):
     table = lines_of((tpch / "benchmarks.md").read_text(), "Scaling")
 
@@ -97,7 +97,7 @@ def test_tpch_scales_workers_at_the_middle_size():
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.long_only
 def test_tpch_renders_again_from_the_results_alone(tpch, tmp_path):
     shutil.copy(tpch / "benchmarks.json", tmp_path)
 
@@ -108,7 +108,7 @@ def test_tpch_renders_again_from_the_results_alone(tpch, tmp_path):
         assert (tmp_path / name).read_bytes() == (tpch / name).read_bytes()
 
 
-@pytest.mark.slow
+@pytest.mark.long_only
 def test_tpch_check_names_what_does_not_show(tpch, tmp_path):
     shutil.copy(tpch / "benchmarks.json", tmp_path)
 
@@ -118,7 +118,7 @@ def test_tpch_check_names_what_does_not_show(tpch, tmp_path):
     assert "not measured: transform: times as fast as ADBC" in done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long_only
 def test_tpch_results_name_no_host_and_no_folder(tpch):
     written = "".join(path.read_text() for path in tpch.iterdir())
 
