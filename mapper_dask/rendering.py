@@ -46,7 +46,7 @@ def chunks(number: int) -> str:
 
 def rejected(rows: int) -> str:
     """Return the words after "succeeded" where rows were rejected; empty where none were."""
-    return f", {counted(rows, 'row')} set aside" if rows else ""
+    return f", {counted(rows, 'row')} rejected" if rows else ""
 
 
 def seconds(number: float) -> str:

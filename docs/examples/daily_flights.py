@@ -50,5 +50,5 @@ def counts(result: ParallelProcessingResult) -> dict[str, Any]:
     return {
         "run_id": result.run_id,
         "rows": result.total_rows_successful,
-        "set_aside": result.total_rows_rejected,
+        "rejected": result.total_rows_rejected,
     }

@@ -150,7 +150,7 @@ def _rejects(rejects: Sequence[tuple[int, str, str]]) -> str:
         for rows, stage, reason in rejects
     )
     heads = "<tr><th>rows</th><th>stage</th><th>reason</th></tr>"
-    return f"<h2>Rows set aside</h2><table>{heads}{rows}</table>"
+    return f"<h2>Rejected rows</h2><table>{heads}{rows}</table>"
 
 
 def _chunks(chunks: Sequence[ChunkResult]) -> str:

@@ -77,7 +77,7 @@ def show(
         for reject in found[:limit]
     ]
     parts = [
-        fitted(f"run {run_id}: {counted(len(found), 'row')} set aside"),
+        fitted(f"run {run_id}: {counted(len(found), 'row')} rejected"),
         table(("rows", "stage", "reason"), [tuple(_cells(reason)) for reason in reasons]),
         table(((*JOB, *SHOWN_OF_EACH) if found and "job" in found[0] else SHOWN_OF_EACH), rows),
     ]

@@ -21,7 +21,7 @@ def state_of(state: str, *, aside: int = 0, failed: int = 0) -> str:
     """
     parts = [state.lower()]
     parts += [f"{chunks(failed)} failed"] if failed and state == "SUCCEEDED" else []
-    parts += [f"{aside:,} set aside"] if aside else []
+    parts += [f"{aside:,} rejected"] if aside else []
     return ", ".join(parts)
 
 

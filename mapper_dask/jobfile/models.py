@@ -333,7 +333,7 @@ class ExecutionSection(Section):
     on_error: Annotated[Literal["abort", "continue"], Word] | None = Field(
         default=None, description="Whether a failed chunk stops the job or is passed over."
     )
-    reject_limit: Whole | None = Field(default=None, description="Rows the job may set aside.")
+    reject_limit: Whole | None = Field(default=None, description="Rows the job may reject.")
     retries: Count | None = Field(
         default=None, description="Attempts at a chunk whose error may pass."
     )

@@ -199,7 +199,7 @@ def _chunking(found: Draft) -> list[str]:
 def _execution() -> list[str]:
     return [
         "# execution:",
-        "#   reject_limit: 100  # rows that may be set aside; 0: the first one fails its chunk",
+        "#   reject_limit: 100  # rows that may be rejected; 0: the first one fails its chunk",
         "#   on_error: continue  # pass over chunks that fail; abort: stop at the first",
     ]
 

@@ -263,7 +263,7 @@ def _one(mark: Placeholder, value: Any, literal: Literal) -> str:
     if references.is_reference(value):
         return references.mark(value)  # its value is filled in by the process that reads
     if isinstance(value, str) and references.HEAD in value:
-        raise _refusal(mark, f"holds {references.HEAD}, which stands for the value of a reference")
+        raise _refusal(mark, f"holds {references.HEAD}, which marks the value of a reference")
     try:
         value = values.plain(value)
     except ValueError as error:

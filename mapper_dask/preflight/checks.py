@@ -179,7 +179,7 @@ def _require_own_mark(job: MapperJob, query: SourceQuery) -> None:
     """Refuse a query with a column of the name by which a function marks rows."""
     if job.transformation_logic is not None and any(c.name == REASON for c in query.columns):
         message = (
-            f"source_sql: a function marks rows to be set aside in a column {REASON!r}, and the "
+            f"source_sql: a function marks rows to be rejected in a column {REASON!r}, and the "
             "query has one of that name; name it otherwise, as in "
             f"{REASON} AS reason"
         )

@@ -57,4 +57,4 @@ class Unlearned:
             return ""
         if not self.rows:
             return f": {EMPTY}"
-        return f": {EMPTY}, if single rows are to be set aside" if job.reject_limit else ""
+        return f": {EMPTY}, if single rows are to be rejected" if job.reject_limit else ""

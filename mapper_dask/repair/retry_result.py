@@ -44,5 +44,5 @@ class RetryResult:
     def __str__(self) -> str:
         return (
             f"run {self.run_id}: {self.before:,} rejects tried again, {self.loaded:,} rows loaded, "
-            f"{self.rejected:,} set aside still"
+            f"{self.rejected:,} still rejected"
         )

@@ -98,7 +98,7 @@ def loaded(target: Database) -> list[tuple[Any, ...]]:
 def test_the_same_date_twice_doubles_no_row(target: Database, way: Way) -> None:
     first, again = way(DAY), way(DAY)
 
-    assert first == again == {"run_id": "flights-2013-01-01", "rows": A_DAY, "set_aside": 0}
+    assert first == again == {"run_id": "flights-2013-01-01", "rows": A_DAY, "rejected": 0}
     assert loaded(target) == [(DAY, A_DAY, A_DAY, True)]
     assert way(NEXT)["rows"] == A_DAY
     assert loaded(target) == [(DAY, A_DAY, A_DAY, True), (NEXT, A_DAY, A_DAY, True)]
@@ -258,7 +258,7 @@ def test_dagster_is_given_an_asset_that_moves_its_partition(
     made = example("dagster_flights").flights_daily
     assert decorated == [made]
     result = made(value(partition_key="2013-01-01"))
-    assert result.metadata == {"run_id": "flights-2013-01-01", "rows": A_DAY, "set_aside": 0}
+    assert result.metadata == {"run_id": "flights-2013-01-01", "rows": A_DAY, "rejected": 0}
     assert loaded(target) == [(DAY, A_DAY, A_DAY, True)]
 
 

@@ -125,7 +125,7 @@ def test_a_value_that_looks_like_a_place_of_a_reference_is_refused(
     shop: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = filled(shop, "x", monkeypatch)
-    with pytest.raises(ConfigurationError, match="stands for the value of a reference"):
+    with pytest.raises(ConfigurationError, match="marks the value of a reference"):
         ChunkManager().plan(job.evolve(params={"token": "<mapper_dask env:HOME>", "not": 3}))
     monkeypatch.setenv("TOKEN", "<mapper_dask env:HOME>")
     with pytest.raises(ConfigurationError, match="TOKEN"):

@@ -140,7 +140,7 @@ def test_the_advice_is_given_where_only_no_rows_fail(shop: Databases) -> None:
 def test_the_advice_is_given_where_single_rows_may_fail(shop: Databases) -> None:
     error = refused(shop, picky, write_disposition="replace", reject_limit=5)
 
-    assert f"{ADVICE}, if single rows are to be set aside" in str(error)
+    assert f"{ADVICE}, if single rows are to be rejected" in str(error)
 
     def takes_none(frame: pd.DataFrame) -> pd.DataFrame:
         return reject(frame, frame.id == 7, "no seven") if len(frame) == 0 else picky_of(frame)

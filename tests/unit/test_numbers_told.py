@@ -84,7 +84,7 @@ def test_what_a_failed_chunk_has_read_is_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"), [(0, ""), (1, ", 1 row set aside"), (3, ", 3 rows set aside")]
+    ("rows", "said"), [(0, ""), (1, ", 1 row rejected"), (3, ", 3 rows rejected")]
 )
 def test_success_with_rows_set_aside_says_so(rows: int, said: str) -> None:
     result = made(loaded(0, rows))

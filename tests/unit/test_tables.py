@@ -12,7 +12,7 @@ from mapper_dask.ledger.cleanup import RunSummary
 from mapper_dask.rendering import counted, lasted, seconds
 
 HEADS = ("run", "state", "into", "loaded", "started")
-ROW = ("0123abcd" * 4 + ".flights", "succeeded, 12 set aside", "mart.flights", 990, "2026-11-28 19")
+ROW = ("0123abcd" * 4 + ".flights", "succeeded, 12 rejected", "mart.flights", 990, "2026-11-28 19")
 
 WORDS = st.text("ab é漢\u0301", max_size=60)
 CELLS = st.one_of(st.none(), st.integers(0, 10**9), st.booleans(), WORDS)
@@ -30,7 +30,7 @@ def test_a_list_has_the_first_cell_on_a_line_of_its_own() -> None:
     head, heads, name, rest = lines(table(HEADS, [ROW], stacked=True, most=80))
     assert (head, name) == ("run", ROW[0])
     assert heads.split() == list(HEADS[1:])
-    assert rest.split("  ")[1] == "succeeded, 12 set aside"
+    assert rest.split("  ")[1] == "succeeded, 12 rejected"
 
 
 def test_texts_go_on_below_themselves() -> None:
@@ -41,7 +41,7 @@ def test_texts_go_on_below_themselves() -> None:
 
 def test_a_row_stands_in_lines_where_its_words_are_too_long_for_columns() -> None:
     shown = table(HEADS, [ROW, ROW], most=45)
-    assert f"run      {ROW[0]}\nstate    succeeded, 12 set aside\n" in shown
+    assert f"run      {ROW[0]}\nstate    succeeded, 12 rejected\n" in shown
     assert shown.count("\n\n") == 1
 
 
@@ -92,11 +92,11 @@ def test_a_pipe_has_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     ("given", "said"),
     [
         ({"state": "SUCCEEDED"}, "succeeded"),
-        ({"state": "SUCCEEDED", "aside": 1}, "succeeded, 1 set aside"),
+        ({"state": "SUCCEEDED", "aside": 1}, "succeeded, 1 rejected"),
         ({"state": "SUCCEEDED", "aside": 1200, "failed": 1},
-         "succeeded, 1 chunk failed, 1,200 set aside"),
+         "succeeded, 1 chunk failed, 1,200 rejected"),
         ({"state": "FAILED", "failed": 2}, "failed"),
-        ({"state": "RUNNING", "aside": 3}, "running, 3 set aside"),
+        ({"state": "RUNNING", "aside": 3}, "running, 3 rejected"),
     ],
 )  # fmt: skip
 def test_a_state_tells_what_it_hides(given: dict[str, object], said: str) -> None:
@@ -105,7 +105,7 @@ def test_a_state_tells_what_it_hides(given: dict[str, object], said: str) -> Non
 
 def test_a_run_of_the_ledger_tells_it() -> None:
     run = RunSummary("r", "SUCCEEDED", '"a"."b"', "append", None, "", None, 1, 1, 0, 10, 8, 2, 0.0)
-    assert how(run) == "succeeded, 2 set aside"
+    assert how(run) == "succeeded, 2 rejected"
 
 
 @pytest.mark.parametrize(

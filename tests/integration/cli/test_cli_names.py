@@ -108,5 +108,5 @@ def test_people_are_told_of_each_job(shop: Workshop) -> None:
     assert "job goods: run adds up" in answer.out
     assert f"job {DOTTED}: run adds up" in answer.out
     shown = shop.run("rejects", "show", LONG, *LEDGER, "--limit", "1").out
-    assert "20 rows set aside" in shown
+    assert "20 rows rejected" in shown
     assert "job" in shown.split("\n\n")[2].split()

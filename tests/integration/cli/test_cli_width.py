@@ -104,11 +104,11 @@ def test_no_line_is_longer_than_the_terminal(busy: Workshop, columns: int | None
     of = {part.partition("\n")[0]: part for part in f"\n{text}".split("\n$ ")[1:]}
     assert len(of) == len(ALL)
     listed = of[" ".join(ALL[0])]
-    assert "succeeded, 10 set aside" in listed
+    assert "succeeded, 10 rejected" in listed
     assert f"{AUTOMATIC}.goods" in listed
     assert "SUCCEEDED" not in "".join(of[" ".join(command)] for command in ALL[:10])
-    assert f"flow shop succeeded, 10 set aside, run {AUTOMATIC}" in " ".join(text.split())
-    assert "rows set aside" in of[" ".join(ALL[7])]
+    assert f"flow shop succeeded, 10 rejected, run {AUTOMATIC}" in " ".join(text.split())
+    assert "rows rejected" in of[" ".join(ALL[7])]
     assert "give write_disposition='merge', or set such rows aside" in " ".join(
         of[" ".join(ALL[9])].split()
     )
