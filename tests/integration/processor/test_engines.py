@@ -17,8 +17,11 @@ from mapper_dask.embedded import EmbeddedPostgres
 from mapper_dask.errors import (
     ConfigurationError,
 )
+from mapper_dask.parallel_models import ChunkState
+from mapper_dask.run import execution
 from mapper_dask.workers import clients, membership
 from mapper_dask.workers import local_cluster as own_cluster
+from mapper_dask.workers.engines import LoopEngine
 from tests.database import Database, Databases
 from tests.integration.processor.shop import count, process, query, unchanged
 
@@ -49,6 +52,35 @@ def test_jobs_that_need_no_dask_use_none(shop: Databases, processor: ParallelPro
     result = process(shop, unchanged, processor=processor).raise_for_status()
     assert result.total_rows_successful == 1000
     assert len({chunk.worker for chunk in result.chunk_results}) == 1
+
+
+def test_the_loop_and_the_aggregation_of_a_processor_load_nothing_twice(
+    shop: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they are given has run already, as the ledger says."""
+    given: dict[str, tuple[Any, ...]] = {}
+    results, aggregated = LoopEngine.results, execution.aggregated
+
+    def kept_results(engine: LoopEngine, *args: Any) -> Any:
+        given.setdefault("loop", args[:2])
+        return results(engine, *args)
+
+    def kept_aggregated(*args: Any) -> Any:
+        given.setdefault("aggregation", args)
+        return aggregated(*args)
+
+    monkeypatch.setattr(LoopEngine, "results", kept_results)
+    monkeypatch.setattr(execution, "aggregated", kept_aggregated)
+    processor = ParallelProcessor(1, 100, enable_parallel=False)
+    first = process(shop, unchanged, processor=processor).raise_for_status()
+
+    again = list(processor._process_sequential(*given["loop"]))
+    assert [chunk.chunk_id for chunk in again] == list(range(10))
+    assert {chunk.state for chunk in again} == {ChunkState.UNASSIGNED}, "none can be claimed"
+    assert count(shop.target, "sold") == 1000
+    result = processor._aggregate_results(*given["aggregation"])
+    result.raise_for_status()
+    assert (result.run_id, result.total_rows_successful) == (first.run_id, 1000)
 
 
 def test_a_client_of_the_user_s_stays_open(shop: Databases, client: Client) -> None:
