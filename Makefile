@@ -22,10 +22,10 @@ help: ## Show this list
 demo: $(VENV)/.demo ## Move 336,776 flights on a throwaway PostgreSQL and verify the count
 	@$(BIN)/python -m mapper_dask.demo $(ARGS)
 
-test: $(VENV)/.dev ## Run every test; ARGS="-k name" is passed to pytest
+test: $(VENV)/.dev ## Run the tests, of those that take long a few; ARGS="-k name" is passed to pytest
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile $(ARGS)
 
-test-long: $(VENV)/.dev ## Repeat what make test repeats a few times, with all seeds, examples and pairs
+test-long: $(VENV)/.dev ## Run what make test leaves out, and all seeds, examples and pairs of what it repeats
 	@MAPPER_DASK_TEST_LONG=1 $(BIN)/python -m pytest -m long_form -n $(PROCESSES) --dist loadfile $(ARGS)
 
 mistakes: $(VENV)/.dev ## Make some 270 mistakes, and write down what is told of each
