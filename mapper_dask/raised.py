@@ -11,7 +11,7 @@ from types import FunctionType, TracebackType
 
 import cloudpickle
 
-from mapper_dask.users_code import CodeLine, Failure, ends
+from mapper_dask.users_code import CodeLine, Failure, ends, short
 
 MOST_BYTES = 65_536
 """A larger exception probably holds data, and is not sent."""
@@ -60,7 +60,8 @@ def kept(failures: list[Failure]) -> Raised | None:
         pickled = _pickled(failure.error)
         if pickled is None:
             break
-        links.append(PickledError(pickled, ends(failure.lines), failure.caused))
+        lines = tuple(line.with_text(short) for line in ends(failure.lines))
+        links.append(PickledError(pickled, lines, failure.caused))
     return Raised(tuple(links)) if links else None
 
 

@@ -12,7 +12,7 @@ import os
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, MethodType, TracebackType
 from typing import Any
@@ -34,6 +34,8 @@ _HOLDS: dict[type, str] = {MethodType: "__func__", functools.partial: "func"}
 
 _OURS = ("mapper_dask.mapping.transform",)
 """Modules of this library whose objects call a function of the user's."""
+
+Hide = Callable[[str], str]
 
 LONGEST_TEXT = 10_000
 """Characters of an exception's text that are kept."""
@@ -66,7 +68,11 @@ class CodeLine:
 
     def __str__(self) -> str:
         where = f'  File "{self.file}", line {self.number}, in {self.function}'
-        return f"{where}\n    {self.text}" if self.text else where
+        return f"{where}\n    {short(self.text)}" if self.text else where
+
+    def with_text(self, hide: Hide) -> CodeLine:
+        """Return it with another text."""
+        return replace(self, text=hide(self.text))
 
     @property
     def place(self) -> str:
@@ -87,7 +93,7 @@ class FunctionText:
         """Return a line of it."""
         place = number - self.first
         text = self.lines[place] if 0 <= place < len(self.lines) else ""
-        return CodeLine(self.file, number, function, _short(text))
+        return CodeLine(self.file, number, function, text.strip())
 
 
 Code = Mapping[tuple[str, int], FunctionText]
@@ -127,27 +133,34 @@ def failures(error: BaseException, code: Code = NO_CODE) -> list[Failure]:
     return found
 
 
-def formatted(found: list[Failure]) -> str:
-    """Return exceptions as Python prints them, with the user's lines only; empty without any."""
+def formatted(found: list[Failure], hide: Hide = str) -> str:
+    """Return exceptions as Python prints them, with the user's lines only; empty without any.
+
+    Parameters
+    ----------
+    hide
+        Masks what a text must not show, before it is cut.
+    """
     if not found[0].lines:
         return ""
     parts = []
     for one in reversed(found):
         head = ["Traceback (most recent call last):"] if one.lines else []
-        parts += [*head, *_shown(one.lines)]
-        parts += ["".join(traceback.format_exception_only(one.error)).rstrip()]
+        parts += [*head, *_shown(one.lines, hide)]
+        parts += [hide("".join(traceback.format_exception_only(one.error)).rstrip())]
         if one is not found[0]:
             parts += ["", CAUSE if one.caused else CONTEXT, ""]
     return "\n".join(parts)
 
 
-def said(error: BaseException) -> str:
+def said(error: BaseException, hide: Hide = str) -> str:
     """Return an exception's text, even if its ``__str__`` raises.
 
-    A long one is cut, since it may hold data: it is put into results, logs and the ledger.
+    A long one is cut, since it may hold data: it is put into results, logs and the ledger. What it
+    must not show is hidden first: a secret at the cut would not be found any more.
     """
     try:
-        text = str(error)
+        text = hide(str(error))
         return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]} …"
     except (Exception, SystemExit):  # noqa: BLE001 - but not KeyboardInterrupt
         return "(its text cannot be shown: __str__ raises)"
@@ -159,8 +172,8 @@ def ends(lines: tuple[CodeLine, ...]) -> tuple[CodeLine, ...]:
     return lines if len(lines) <= LINES_SHOWN else (*lines[:half], *lines[-half:])
 
 
-def _shown(lines: tuple[CodeLine, ...]) -> list[str]:
-    shown, more = [str(line) for line in ends(lines)], len(lines) - LINES_SHOWN
+def _shown(lines: tuple[CodeLine, ...], hide: Hide) -> list[str]:
+    shown, more = [str(line.with_text(hide)) for line in ends(lines)], len(lines) - LINES_SHOWN
     if more > 0:
         shown.insert(LINES_SHOWN // 2, f"  … {more:,} more lines")
     return shown
@@ -186,11 +199,11 @@ def _line(frame: FrameType, number: int, code: Code) -> CodeLine:
         if sent is not None:
             return sent.line(number, made.co_name)
     text = linecache.getline(made.co_filename, number, frame.f_globals)
-    return CodeLine(made.co_filename, number, made.co_name, _short(text))
+    return CodeLine(made.co_filename, number, made.co_name, text.strip())
 
 
-def _short(text: str) -> str:
-    text = text.strip()
+def short(text: str) -> str:
+    """Return a source line, cut if it is long."""
     return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 1]}…"
 
 

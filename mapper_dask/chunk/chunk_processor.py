@@ -31,7 +31,7 @@ from mapper_dask.chunk.refused_row import of_row
 from mapper_dask.chunk.rows import process_batch, refused_by_target, with_chunk
 from mapper_dask.chunk.spooled import SpooledReading
 from mapper_dask.chunk.task import ChunkTask, LoadTask
-from mapper_dask.connections.pool import close_idle
+from mapper_dask.connections.pool import close_idle, redacted
 from mapper_dask.dialects import dialect_for
 from mapper_dask.errors import (
     OF_THE_JOB,
@@ -392,5 +392,5 @@ def _done_already(chunk: Chunk) -> ChunkResult:
 
 def _text(error: Exception) -> str:
     kind = "" if isinstance(error, ChunkError) else f"{type(error).__name__}: "
-    text = f"{kind}{error}".replace("\0", "\ufffd")  # no database text can hold a NUL
+    text = redacted(f"{kind}{error}").replace("\0", "\ufffd")  # no database text can hold a NUL
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -90,8 +90,8 @@ def apply(function: Transformation, frame: pd.DataFrame, code: Code = NO_CODE) -
 
 def _raised(error: BaseException, code: Code) -> TransformError:
     """Return a function's exception as a chunk reports it, with the exception itself."""
-    raised, found = redacted(f"{type(error).__name__}: {said(error)}"), failures(error, code)
-    message = f"{FUNCTION} raised {raised}\n{redacted(formatted(found))}".rstrip()
+    raised, found = f"{type(error).__name__}: {said(error, redacted)}", failures(error, code)
+    message = f"{FUNCTION} raised {raised}\n{formatted(found, redacted)}".rstrip()
     place = found[0].lines[-1].place if found[0].lines else ""
     return TransformError(message, raised=raised, place=place, origin=kept(found))
 

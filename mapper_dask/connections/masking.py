@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Sequence
-from urllib.parse import quote, quote_plus
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 import sqlalchemy as sa
 
-from mapper_dask.connections.url_values import forms, is_nested, may_be_secret, secret_texts
+from mapper_dask.connections.url_values import DECODED, is_nested, may_be_secret, secret_texts
 
 SHORTEST = 4
 """Characters of a secret that is looked for in any text, not only a database's: ``x`` is in all."""
@@ -22,12 +23,15 @@ def secrets_of(url: sa.URL) -> list[str]:
     """
     found = [str(url.password)] if url.password else []
     found += secret_texts(_secret_parts(url))
-    spellings = {
-        form
-        for text in found
-        for form in (text, _in_url(text), quote(text, safe=""), quote_plus(text))
-    }
+    spellings = {form for text in found for form in _spellings(text)}
     return [text for text in spellings if text]
+
+
+def _spellings(text: str) -> Iterator[str]:
+    """Yield a secret as it is, as a URL writes it, and as Python and JSON quote it."""
+    yield from (text, _in_url(text), quote(text, safe=""), quote_plus(text))
+    for quoted in (repr(text), ascii(text), json.dumps(text), json.dumps(text, ensure_ascii=False)):
+        yield quoted[1:-1]
 
 
 def _in_url(text: str) -> str:
@@ -52,22 +56,46 @@ class Mask:
         """Return the text with three asterisks for each secret."""
         if not self._secrets:
             return text
-        # In one pass: a secret such as * must not be found in the mask of another.
-        plain = self._pattern.sub("***", text)
+        spans = [found.span() for found in self._pattern.finditer(text)]
         # Word by word: a pattern for encoded words takes the square of a long one that is not.
-        return _WORD.sub(lambda found: _unless_secret(found[0], self._secrets), plain)
+        for word in _WORD.finditer(text):
+            start, end = word.span()
+            if _ENCODED.search(word[0]) and not any(a <= start and end <= b for a, b in spans):
+                spans += [(start, end)] if self._is_disguised(word[0]) else []
+        return _starred(text, spans)
+
+    def _is_disguised(self, word: str) -> bool:
+        """Return whether a word, once decoded, holds a secret that is not masked as it is written.
+
+        It may be spelled in a way of its own, or hold a shorter one, which alone would be masked.
+        """
+        pairs = {(word, self._without(word))}
+        for _ in range(DECODED):
+            decoded = {(f(one), f(two)) for one, two in pairs for f in (unquote, unquote_plus)}
+            if any(self._without(one) not in (one, two) for one, two in decoded):
+                return True
+            if decoded == pairs:
+                break
+            pairs = decoded
+        return False
+
+    def _without(self, text: str) -> str:
+        # In one pass: a secret such as * must not be found in the mask of another.
+        return self._pattern.sub("***", text)
+
+
+def _starred(text: str, spans: list[tuple[int, int]]) -> str:
+    """Return a text with three asterisks for each span, and for each that overlap."""
+    shown, end = [], 0
+    for start, stop in sorted(spans):
+        if start >= end:
+            shown += [text[end:start], "***"]
+        end = max(end, stop)
+    return "".join([*shown, text[end:]])
 
 
 _WORD = re.compile(r"[^\s'\"]+")
 _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
-"""What is written with percent signs may spell a secret in a way of its own."""
-
-
-def _unless_secret(spelled: str, secrets: Sequence[str]) -> str:
-    if _ENCODED.search(spelled) is None:
-        return spelled
-    hides = any(text in form for form in forms(spelled)[1:] for text in secrets)
-    return "***" if hides else spelled
 
 
 def _secret_parts(url: sa.URL) -> list[str]:

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from mapper_dask.connections.pool import engine_for, raw_connection
+from mapper_dask.connections.pool import engine_for, raw_connection, redacted
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.base import Opens, Roles
@@ -17,8 +17,12 @@ from mapper_dask.dialects.session import Session
 from mapper_dask.dialects.source import Source
 from mapper_dask.dialects.store import Store
 from mapper_dask.dialects.target import Target
+from mapper_dask.errors import MapperError
 
 S = TypeVar("S", bound=Session)
+
+_WORDS = {"said", "remedy"}
+"""Details of an error that hold what a database said, and what was made of it."""
 
 
 @contextlib.contextmanager
@@ -29,8 +33,21 @@ def _opened(
     engine = engine_for(ref, connect_args=dialect.connect_args())
     with raw_connection(engine, field) as conn:
         session = role(dialect.roles)(dialect, conn, engine.url)
-        with contextlib.nullcontext() if kept else session.errors(masked=True):
+        with _masked() if kept else session.errors(masked=True):
             yield session
+
+
+@contextlib.contextmanager
+def _masked() -> Iterator[None]:
+    """Mask the secrets in errors that leave a session in which they were translated unmasked."""
+    try:
+        yield
+    except MapperError as error:
+        error.message = redacted(error.message)
+        error.args = (error.message,)
+        for detail in _WORDS & error.details.keys():  # of which a message may be made again
+            error.details[detail] = redacted(str(error.details[detail]))
+        raise
 
 
 def open_source(

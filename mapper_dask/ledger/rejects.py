@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from mapper_dask.connections.pool import redacted
 from mapper_dask.errors import TransformError
 from mapper_dask.numpy_times import are_numpy_times, is_missing_time, is_numpy_time
 from mapper_dask.parallel_models import Reject
@@ -90,7 +91,7 @@ def as_rejects(
     for reason, row in refused:
         plain = {clean(name): plain_value(value) for name, value in row.items()}
         key = {name: plain[name] for name in keys} if all(k in plain for k in keys) else None
-        made.append(Reject(stage, clean(reason), plain, key or None))
+        made.append(Reject(stage, clean(redacted(reason)), plain, key or None))
     return made
 
 

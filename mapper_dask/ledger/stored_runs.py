@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from mapper_dask.connections.pool import redacted
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects.opening import open_source
 from mapper_dask.errors import LedgerLostError, MapperError, RowsGoneError
@@ -77,8 +78,8 @@ def finish(ledger: RunLedger, publication: Publication | None, chunks: int) -> O
         error = str(missing)
     except MapperError as unpublished:
         error = (
-            f"all chunks are staged, and the target did not take them: {unpublished}. It is as it "
-            "was; mend what prevents it and resume"
+            "all chunks are staged, and the target did not take them: "
+            f"{redacted(str(unpublished))}. It is as it was; mend what prevents it and resume"
         )
     if is_halted():
         ledger.stop(RunState.CANCELLED)

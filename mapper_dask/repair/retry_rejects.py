@@ -25,6 +25,7 @@ from mapper_dask.chunk.extract import read_batches, source_session
 from mapper_dask.chunk.load import TargetSession, target_session
 from mapper_dask.chunk.rows import process_batch, refused_by_target
 from mapper_dask.chunk.task import ChunkTask, LoadTask
+from mapper_dask.connections.pool import redacted
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.snapshot import keep_snapshot
@@ -329,7 +330,7 @@ class Retrier:
         done = target.session.load_skipping_refused(load.table, rows, max(1, rows.num_rows))
         again.loaded += done.rows
         again.still += [
-            replace(kept[place], stage="load", reason=clean(why))
+            replace(kept[place], stage="load", reason=clean(redacted(why)))
             for place, why in done.refused.items()
         ]
 
@@ -341,7 +342,7 @@ MADE_OF_ONE = 100
 def _with(reject: Reject, why: str) -> Reject:
     """Return a row that stays rejected, with the new reason."""
     first = reject.reason.split(STAYS)[0]
-    return replace(reject, reason=clean(f"{first}{STAYS}{why}"))
+    return replace(reject, reason=clean(redacted(f"{first}{STAYS}{why}")))
 
 
 STAYS = " — not tried again: "

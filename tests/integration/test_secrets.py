@@ -15,6 +15,7 @@ from distributed import Client
 from mapper_dask import ChunkManager, MapperError, MapperJob, ParallelProcessor, read_sql_query
 from mapper_dask.connections.masking import secrets_of
 from mapper_dask.connections.reference import reference
+from mapper_dask.users_code import LONGEST_TEXT
 from tests.builders import job_of
 from tests.database import Databases
 
@@ -136,6 +137,68 @@ def test_what_a_function_raises_is_told_without_the_password(
     errors = databases.target.fetch("SELECT error FROM mapper_dask_chunk WHERE error IS NOT NULL")
     assert "cannot reach postgresql://me:***@db, ***" in str(errors)
     assert hidden(errors, result.errors, result.error, str(result), caplog.text)
+
+
+SHOWS_IT = """
+CREATE FUNCTION shows_it() RETURNS {kind} LANGUAGE plpgsql AS
+$$BEGIN RAISE 'conn password={password} failed'; END$$
+"""
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+@pytest.mark.parametrize("reject_limit", [0, 3, 1000])
+def test_what_the_target_says_of_a_row_is_shown_without_the_password(
+    job: MapperJob, databases: Databases, reject_limit: int, *, atomic: bool
+) -> None:
+    databases.target.execute(
+        SHOWS_IT.format(kind="trigger", password=PASSWORD.replace("%", "%%%%"))
+    )
+    databases.target.execute(
+        "CREATE TRIGGER shows_it BEFORE INSERT ON d FOR EACH ROW "
+        "WHEN (NEW.id %% 100 = 7) EXECUTE FUNCTION shows_it()"
+    )
+    processor = ParallelProcessor(enable_parallel=False, on_failure="return")
+    asked = job.evolve(reject_limit=reject_limit, atomic=atomic, run_id="r")
+    result = processor.run(asked)
+    rejected = databases.target.fetch("SELECT reason FROM mapper_dask_reject")
+    errors = databases.target.fetch("SELECT error FROM mapper_dask_chunk")
+    assert "conn password=*** failed" in f"{rejected}{result}{errors}"
+    assert hidden(result, result.error, result.errors, rejected, errors)
+    if reject_limit > 4:
+        again = processor.retry_rejects("r", target_conn=asked.target_conn, job=asked)
+        rejected = databases.target.fetch("SELECT reason FROM mapper_dask_reject")
+        assert len(rejected) == 4
+        assert hidden(str(again), rejected, processor.rejects("r", target_conn=asked.target_conn))
+
+
+def test_what_the_source_says_while_a_job_is_planned_is_shown_without_the_password(
+    job: MapperJob, databases: Databases
+) -> None:
+    databases.source.execute(SHOWS_IT.format(kind="int", password=PASSWORD.replace("%", "%%%%")))
+    databases.source.execute("ALTER FUNCTION shows_it STABLE")
+    databases.source.execute("CREATE VIEW v AS SELECT id, t FROM s WHERE id > shows_it()")
+    asked = job.evolve(source_sql="SELECT * FROM v", key_column="id")
+    for call in (ChunkManager().plan, ParallelProcessor(enable_parallel=False).run):
+        with pytest.raises(MapperError, match=r"conn password=\*\*\* failed") as caught:
+            call(asked)
+        error: BaseException | None = caught.value
+        while error is not None:
+            assert hidden(str(error), repr(error))
+            error = error.__cause__
+
+
+def test_a_password_at_the_end_of_what_is_shown_is_masked_before_it_is_cut(
+    job: MapperJob, databases: Databases
+) -> None:
+    def long_text(frame: pd.DataFrame) -> pd.DataFrame:
+        del frame
+        raise ValueError("x" * (LONGEST_TEXT - 8) + PASSWORD)
+
+    asked = job.evolve(transformation_logic=long_text, run_id="r")
+    result = ParallelProcessor(enable_parallel=False, on_failure="return").run(asked)
+    errors = databases.target.fetch("SELECT error FROM mapper_dask_chunk")
+    for cut in range(4, len(PASSWORD)):
+        assert f"x{PASSWORD[:cut]}" not in f"{result.errors}{errors}"
 
 
 def test_a_dask_frame_holds_no_password(job: MapperJob) -> None:
