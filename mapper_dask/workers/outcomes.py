@@ -44,10 +44,18 @@ def shipping(task: ChunkTask, unread: ChunkResult) -> ChunkTask:
     return replace(task, read=replace(task.read, ships=True))
 
 
+_DIED = (
+    "each worker process that ran this chunk died. Most often its memory ran out (give it more, or "
+    "take a smaller chunk_size), or transformation_logic ended it (os._exit, or a crash in C code)"
+)
+"""Why a chunk failed that Dask gave up: its own text advises to read logs that runs do not keep."""
+
+
 def lost(chunk: Chunk, outcome: Any) -> ChunkResult:
     """Return the failed result of a chunk whose task did not return one."""
     error = outcome[1] if isinstance(outcome, tuple) else outcome
-    text = f"{type(error).__name__}: {error}"
+    kind = type(error).__name__
+    text = f"{kind}: {_DIED if kind == 'KilledWorker' else error}"
     return ChunkResult(
         chunk.chunk_id, ChunkState.PROCESSED_WITH_ERROR, chunk.describe(), error=text
     )
