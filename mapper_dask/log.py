@@ -11,7 +11,7 @@ event                    level    fields beside ``run``; in a flow ``flow``, ``f
 ``plan_note``            WARNING  note
 ``connections_awaited``  WARNING  why, seconds_left
 ``commits_awaited``      INFO     transactions, first, seconds: what an incremental job waits for
-``appended_before``      WARNING  before: the run that has appended the same query
+``appended_before``      WARNING  before: the run that has loaded the same query
 ``rows_held_back``       WARNING  note: why rows come in a later run, or might be missed
 ``query_read``           INFO     rows, mb: what was read so far of a query that is read once
 ``rows_spooled``         INFO     rows, chunks: all of it was read into local files

@@ -97,7 +97,7 @@ class _Earlier:
         """Return the plan's note. Single rows are not checked."""
         seen = f"{verdict.seen}; " if verdict.state is RowsState.PLAUSIBLE else ""
         return (
-            f"run {self.run_id!r} has appended the same query to {table} and {self._ended}: "
+            f"run {self.run_id!r} has loaded the same query into {table} and {self._ended}: "
             f"{seen}rows of it that are there still, and that the query returns again, are there "
             f"twice after this run. {self._remedy}"
         )

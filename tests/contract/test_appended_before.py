@@ -32,7 +32,7 @@ def test_what_a_run_has_left_is_told_however_the_next_is_cut(source: Side, targe
     assert f"resume('{here}-half')" in note
     assert "30 rows" in note
     [note] = told(run_id=f"{here}-3")
-    assert note.startswith(f"run '{here}-2' has appended the same query")
+    assert note.startswith(f"run '{here}-2' has loaded the same query")
     assert told(run_id=f"{here}-4", write_disposition="replace") == []
     target.execute(f"TRUNCATE TABLE {here}")
     assert told(run_id=f"{here}-5") == []

@@ -51,7 +51,7 @@ def test_the_second_append_warns(
     with caplog.at_level(logging.WARNING, logger="mapper_dask"):
         [note] = notes(job_of(shop, **options))
 
-    assert note.startswith('run \'first\' has appended the same query to "public"."d"')
+    assert note.startswith('run \'first\' has loaded the same query into "public"."d"')
     assert "run_id" in note
     assert "appended_before" in [record.mapper["event"] for record in caplog.records]
     assert shop.target.fetch("SELECT count(*) FROM d") == [(2 * ROWS,)]
@@ -131,7 +131,7 @@ def test_the_same_rows_are_known_however_they_are_cut(shop: Databases) -> None:
         {"atomic": True},
     ):
         [note] = notes(job_of(shop, **other))
-        assert note.startswith("run 'first' has appended the same query"), other
+        assert note.startswith("run 'first' has loaded the same query"), other
         shop.target.execute("DELETE FROM mapper_dask_run WHERE run_id <> 'first'")
 
 
