@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,16 +139,24 @@ class Refusals:
         self.kinds: list[str] = []
 
     def run_refused(self, refused: Any) -> None:
-        """Note the class of an error, without a database's SQLSTATE."""
-        self.kinds.append(refused.error.partition(" ")[0])
+        """Note the class of an error, with a database's SQLSTATE."""
+        self.kinds.append(refused.error)
 
     def explain(self, failed: int) -> bool:
-        """Return whether all jobs that failed were refused for their configuration."""
-        from mapper_dask import errors
+        """Return whether all jobs that failed were refused for what they ask."""
+        return 0 < failed == len(self.kinds) and all(map(_is_asked, self.kinds))
 
-        kinds = [getattr(errors, kind, Exception) for kind in self.kinds]
-        asked = [kind for kind in kinds if issubclass(kind, ConfigurationError)]
-        return failed > 0 and len(asked) == len(kinds) == failed
+
+_NOT_UNDERSTOOD = re.compile(r"DatabaseError (42\w{3}|ORA-009\d\d)")
+"""What a database answers to a query that is wrong, or names what is not there."""
+
+
+def _is_asked(kind: str) -> bool:
+    """Return whether an error of that kind comes again however often a job is tried."""
+    from mapper_dask import errors
+
+    found = getattr(errors, kind.partition(" ")[0], Exception)
+    return issubclass(found, ConfigurationError) or _NOT_UNDERSTOOD.match(kind) is not None
 
 
 def _engine(known: Any, refusals: Refusals) -> Any:

@@ -29,6 +29,17 @@ def test_a_run_that_is_refused_moves_nothing_and_ends_in_2(shop: Workshop) -> No
     assert "no column 'name'" in refused.data["jobs"][0]["error"]
 
 
+@pytest.mark.parametrize(
+    "sql", ["SELECT nothing FROM goods", "SELECT * FROM nowhere", "SELECT * FROM goods WHERE"]
+)
+def test_a_query_that_the_database_does_not_understand_ends_in_2(shop: Workshop, sql: str) -> None:
+    """An orchestrator tries again what ends in 1."""
+    shop.write("shop.yaml", JOB_FILE.replace("table: goods", f"sql: {sql}", 1))
+    refused = shop.run("run", "shop.yaml", "--json", "-q")
+    assert (refused.code, refused.data["state"]) == (2, "refused")
+    assert refused.data["jobs"][0]["error"].startswith("source_sql, ")
+
+
 def test_codes_of_runs(shop: Workshop) -> None:
     assert shop.apart("run", "shop.yaml", "--run-id", "r", "-q").code == 0
     again = shop.run("run", "shop.yaml", "--run-id", "r", "--json", "-q")
