@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from typing import Any
 
-from mapper_dask.rendering import chunks, lasted
+from mapper_dask.rendering import MINUTE, chunks, lasted
 
 
 def state_of(state: str, *, aside: int = 0, failed: int = 0) -> str:
@@ -45,7 +45,12 @@ def moment(time: object) -> str:
 
 
 def took(start: object, end: object) -> str:
-    """Return the duration of a run; empty if it has not ended."""
+    """Return the duration of a run, as exact as its times are; empty if it has not ended."""
     from mapper_dask.ledger.records import seconds_between
 
-    return "" if end is None else lasted(max(0.0, seconds_between(start, end)))
+    if end is None:
+        return ""
+    lasting = max(0.0, seconds_between(start, end))
+    if lasting >= MINUTE or "." in f"{start}{end}":
+        return lasted(lasting)
+    return f"{lasting:.0f} s" if lasting else "under 1 s"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -128,6 +130,15 @@ def test_times_are_told_to_the_second_and_short_ones_in_ms() -> None:
     assert took(begun, ended) == "842 ms"
     assert took(begun, None) == ""
     assert (moment("infinity"), moment(None)) == ("infinity", "")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0, "under 1 s"), (1, "1 s"), (59, "59 s"), (60, "1 min 0 s")]
+)
+def test_a_duration_is_as_exact_as_the_times_of_the_ledger(seconds: int, said: str) -> None:
+    begun = dt.datetime(2026, 11, 28, 19, 0, tzinfo=dt.UTC)
+    ended = begun + dt.timedelta(seconds=seconds)
+    assert took(begun.isoformat(), ended.isoformat()) == said
 
 
 @pytest.mark.parametrize(
