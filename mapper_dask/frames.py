@@ -25,6 +25,7 @@ from mapper_dask.parallel_models import DEFAULT_CHUNK_SIZE, Chunk, ChunkSize, Dt
 from mapper_dask.plan import key_space
 from mapper_dask.plan.chunk_manager import ChunkManager
 from mapper_dask.plan.chunk_plan import ChunkPlan
+from mapper_dask.tracebacks import without_frames
 
 UNBOUNDED = 2**62
 """Rows a partition holds at most: a partition is one frame, so it is never cut in pieces."""
@@ -35,7 +36,7 @@ DATA_EXCEPTION = "22"
 REMEDY = "call read_sql_query again"
 """What to do when a source was altered since the frame was made."""
 
-_ARGUMENTS = {"source_sql": "sql", "key_column": "index_col"}
+_ARGUMENTS = {"source_conn": "con", "source_sql": "sql", "key_column": "index_col"}
 """What a job's fields are called here."""
 
 
@@ -62,6 +63,7 @@ class _Reader:
         return frame if self.index is None else frame.set_index(self.index)
 
 
+@without_frames
 def read_sql_query(
     sql: str | sa.sql.expression.Selectable,
     con: Any,
@@ -144,7 +146,7 @@ def read_sql_query(
         raise ConfigurationError(message, field="columns")
     for note in plan.warnings:
         if note not in plan.of_cost:
-            warnings.warn(note, UserWarning, stacklevel=2)
+            warnings.warn(note, UserWarning, stacklevel=3)  # 2 is what shortens tracebacks
     return _frame(
         plan, _Reader(ReadTask(source, plan.query, UNBOUNDED, None), index_col, dtype_backend)
     )

@@ -320,6 +320,7 @@ class ParallelProcessor:
         target = reference(target_conn, "target_conn")
         stored_runs.cancel(target, source_named(target, run_id, source_conn), run_id)
 
+    @without_frames
     def discard(self, run_id: str, *, target_conn: Any) -> None:
         """Stop a run, drop the rows it has staged, and remove it from the ledger.
 
@@ -334,6 +335,7 @@ class ParallelProcessor:
         stored_runs.discard(reference(target_conn, "target_conn"), run_id)
         remove_of(self.spool_parent, run_id)
 
+    @without_frames
     def rejects(self, run_id: str, *, target_conn: Any) -> pd.DataFrame:
         """Return the rejected rows of a run.
 

@@ -11,6 +11,7 @@ from mapper_dask.connections import param_references as references
 from mapper_dask.connections.reference import ConnectionRef, reference
 from mapper_dask.dialects.opening import open_source
 from mapper_dask.dialects.source import Source
+from mapper_dask.errors import ConfigurationError
 from mapper_dask.ledger.run_record import StoredPlan
 from mapper_dask.mapper_job import MapperJob, required_job
 from mapper_dask.parallel_models import (
@@ -41,6 +42,7 @@ from mapper_dask.plan.strategy import (
 )
 from mapper_dask.plan.survey import Survey, survey
 from mapper_dask.schema.facts import Estimate, SourceQuery
+from mapper_dask.tracebacks import without_frames
 
 NO_SNAPSHOT = "no guarantee of one state is given"
 """Beginning of the note on a plan whose rows no snapshot holds."""
@@ -68,6 +70,7 @@ class ChunkManager:
     def __init__(self, chunk_size: ChunkSize = DEFAULT_CHUNK_SIZE) -> None:
         self.chunk_size = chunk_size
 
+    @without_frames
     def plan(self, job: MapperJob) -> ChunkPlan:
         """Return the plan of a job: printable, saveable, read-only on both databases.
 
@@ -80,7 +83,7 @@ class ChunkManager:
         """
         job = required_job(job).validated()
         ref = reference(job.source_conn)
-        with in_users_text(job, ref), _planning(ref) as source:
+        with in_users_text(job, ref), _planning(ref, "source_conn") as source:
             job = bound(job, ref)
             plan = self.plan_on(source, job).evolve(again=_again(job))
             return plan.evolve(transport=wire.foreseen(job, plan, source.dialect))
@@ -163,7 +166,7 @@ class ChunkManager:
 
     def estimate_total_rows(self, conn: Any, source_sql: str) -> int:
         """Return how many rows a query gives: counted by the database."""
-        with _planning(reference(conn)) as source:
+        with _planning(reference(conn), "conn") as source:
             seen = survey(source, source_sql)
             with source.errors():
                 return source.count(seen.shape.sql)[0]
@@ -173,7 +176,7 @@ class ChunkManager:
 
         Empty when there is none.
         """
-        with _planning(reference(conn)) as source:
+        with _planning(reference(conn), "conn") as source:
             return detect_key(survey(source, source_sql))[0]
 
     def calculate_chunk_config(
@@ -195,16 +198,35 @@ class ChunkManager:
         )
         return self.plan(job).config
 
+    @without_frames
     def create_chunked_query(self, conn: Any, plan: ChunkPlan, chunk: Chunk | int) -> str:
-        """Return the SQL that reads one chunk of a plan: the user's text, wrapped."""
-        wanted = plan.chunks[chunk] if isinstance(chunk, int) else chunk
-        with _planning(reference(conn)) as source:
+        """Return the SQL that reads one chunk of a plan: the user's text, wrapped.
+
+        Raises
+        ------
+        ConfigurationError
+            When the plan has no such chunk.
+        DatabaseError
+            When the source cannot be reached.
+        """
+        wanted = chunk if isinstance(chunk, Chunk) else _numbered(plan, chunk)
+        with _planning(reference(conn), "conn") as source:
             return source.chunk_query(plan.query, wanted)
 
 
+def _numbered(plan: ChunkPlan, number: Any) -> Chunk:
+    if not isinstance(number, int) or not 0 <= number < len(plan.chunks):
+        message = (
+            f"chunk must be one of plan.chunks, or a number from 0 to {len(plan.chunks) - 1}; "
+            f"got {number!r}"
+        )
+        raise ConfigurationError(message, field="chunk")
+    return plan.chunks[number]
+
+
 @contextlib.contextmanager
-def _planning(ref: ConnectionRef) -> Iterator[Source]:
-    with open_source(ref, kept=True) as source:
+def _planning(ref: ConnectionRef, field: str) -> Iterator[Source]:
+    with open_source(ref, field, kept=True) as source:
         with source.errors(masked=True):
             source.begin_read(None)
         yield source

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 import pytest
@@ -113,6 +114,10 @@ def test_a_database_that_cannot_be_reached_is_an_error_without_the_password() ->
     url = sa.URL.create("postgresql+psycopg2", "u", PASSWORD, "127.0.0.1", 1, "x")
     with pytest.raises(ConnectionFailedError, match=r"127\.0\.0\.1:1/x") as caught:
         read_sql_query(ALL, url, "id")
+    assert str(caught.value).startswith("con: cannot connect")
+    assert caught.value.details["field"] == "con"
+    frames = traceback.extract_tb(caught.value.__traceback__)
+    assert not [frame for frame in frames[2:] if "mapper_dask" in frame.filename], "one is enough"
     error: BaseException | None = caught.value
     while isinstance(error, MapperError):
         assert hidden(error)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from mapper_dask import ChunkManager
+from mapper_dask.errors import ConfigurationError
 from mapper_dask.plan import sample
 from tests.database import Database
 from tests.integration.planning.plans import LONGEST, assert_covers, chunk_queries, plan_of
@@ -175,3 +177,13 @@ def test_chunk_may_be_named_by_its_place(shop: Database) -> None:
     assert manager.create_chunked_query(shop.url, plan, 3) == manager.create_chunked_query(
         shop.url, plan, plan.chunks[3]
     )
+
+
+@pytest.mark.parametrize("chunk", [10, -1, "x", 1.0, None])
+def test_a_chunk_that_the_plan_lacks_is_refused_with_the_numbers_it_has(
+    shop: Database, chunk: Any
+) -> None:
+    plan = plan_of(shop, "SELECT * FROM shop", chunk_size=100)
+    with pytest.raises(ConfigurationError, match=f"from 0 to {len(plan.chunks) - 1}") as caught:
+        ChunkManager().create_chunked_query(shop.url, plan, chunk)
+    assert caught.value.details["field"] == "chunk"
