@@ -47,6 +47,7 @@ def suite(monkeypatch: pytest.MonkeyPatch) -> list[Case]:
         "c.py::all": 10.0,
     }
     monkeypatch.setattr(short_form, "known", lambda: seconds)
+    monkeypatch.setattr(long_form, "LONG", False)
     monkeypatch.delenv(short_form.NAMED, raising=False)
     thin = [Case(f"a.py::thin[{x}-{y}]", x=x, y=y) for x in range(4) for y in range(3)]
     slow = [Case(f"{name}[{x}]", x=x) for name in ("a.py::slow", "b.py::slow") for x in range(2)]
