@@ -58,7 +58,7 @@ class Mask:
             return text
         spans = [found.span() for found in self._pattern.finditer(text)]
         # Word by word: a pattern for encoded words takes the square of a long one that is not.
-        for word in _WORD.finditer(text):
+        for word in _WORD.finditer(text) if "%" in text else ():
             start, end = word.span()
             if _ENCODED.search(word[0]) and not any(a <= start and end <= b for a, b in spans):
                 spans += [(start, end)] if self._is_disguised(word[0]) else []

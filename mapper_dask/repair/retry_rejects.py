@@ -25,7 +25,6 @@ from mapper_dask.chunk.extract import read_batches, source_session
 from mapper_dask.chunk.load import TargetSession, target_session
 from mapper_dask.chunk.rows import process_batch, refused_by_target
 from mapper_dask.chunk.task import ChunkTask, LoadTask
-from mapper_dask.connections.pool import redacted
 from mapper_dask.connections.reference import ConnectionRef
 from mapper_dask.dialects import dialect_for
 from mapper_dask.dialects.snapshot import keep_snapshot
@@ -33,7 +32,7 @@ from mapper_dask.errors import ConfigurationError, LoadCountError
 from mapper_dask.ledger.cleanup import every_run
 from mapper_dask.ledger.lost import lost
 from mapper_dask.ledger.refused_staged import refused_again
-from mapper_dask.ledger.rejects import as_rejects, clean, plain_value
+from mapper_dask.ledger.rejects import as_reason, as_rejects, plain_value
 from mapper_dask.ledger.run_record import StoredRun
 from mapper_dask.ledger.runs import RunLedger
 from mapper_dask.ledger.staging import STAGING_PREFIX
@@ -330,7 +329,7 @@ class Retrier:
         done = target.session.load_skipping_refused(load.table, rows, max(1, rows.num_rows))
         again.loaded += done.rows
         again.still += [
-            replace(kept[place], stage="load", reason=clean(redacted(why)))
+            replace(kept[place], stage="load", reason=as_reason(why))
             for place, why in done.refused.items()
         ]
 
@@ -342,7 +341,7 @@ MADE_OF_ONE = 100
 def _with(reject: Reject, why: str) -> Reject:
     """Return a row that stays rejected, with the new reason."""
     first = reject.reason.split(STAYS)[0]
-    return replace(reject, reason=clean(redacted(f"{first}{STAYS}{why}")))
+    return replace(reject, reason=as_reason(f"{first}{STAYS}{why}"))
 
 
 STAYS = " — not tried again: "
