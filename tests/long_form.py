@@ -61,19 +61,19 @@ def seeds(count: int) -> list[object]:
 def choose(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
     """Return which tests are run now, and which are not."""
     later = {item for item in items if item.get_closest_marker("long_only")}
+    if LONG or not short_form.is_named():
+        later |= short_form.left_out([item for item in items if item not in later])
     if LONG:
-        for item in short_form.left_out(items):
+        for item in later:
             item.add_marker(pytest.mark.long_form)
         return items, []
-    if not short_form.is_named():
-        later |= short_form.left_out(items)
     return [item for item in items if item not in later], [i for i in items if i in later]
 
 
 def is_repeated(item: pytest.Item, folder: str) -> bool:
     """Return whether a test has a long form without saying so."""
     of_hypothesis = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
-    return folder == "property" or of_hypothesis or item.get_closest_marker("long_only") is not None
+    return folder == "property" or of_hypothesis
 
 
 def one_in(step: int, cases: Iterable[Case], offset: int) -> list[Case]:

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests import durations, long_form, short_form
 
 ROOT = Path(__file__).parents[2]
-
-
-@dataclasses.dataclass(frozen=True)
-class Callspec:
-    indices: dict[str, int]
-
-    def __hash__(self) -> int:
-        return hash(tuple(self.indices.items()))
 
 
 class Case:
@@ -28,7 +20,7 @@ class Case:
         self.nodeid, self.path = nodeid, Path(nodeid.partition("::")[0])
         self.marks: set[str] = set()
         if indices:
-            self.callspec = Callspec(indices)
+            self.callspec = SimpleNamespace(indices=indices)
 
     def add_marker(self, mark: pytest.MarkDecorator) -> None:
         self.marks.add(mark.name)
@@ -63,6 +55,18 @@ def test_few_cases_of_what_takes_long_are_run_and_one_of_a_file_that_is_slow(sui
     assert names(chosen) == {"a.py::quick", "a.py::thin[0-0]", "a.py::thin[1-1]",
                              "a.py::thin[2-2]", "b.py::slow[0]"}  # fmt: skip
     assert names(chosen) | names(later) == names(suite)
+
+
+def test_what_only_the_long_form_runs_stands_for_nothing(suite) -> None:
+    """Neither as one of a function's few cases, nor as the one of a slow file."""
+    for case in suite:
+        if case.nodeid in ("a.py::thin[0-0]", "b.py::slow[0]"):
+            case.add_marker(pytest.mark.long_only)
+    chosen, later = long_form.choose(suite)
+    assert len([case for case in chosen if "thin" in case.nodeid]) == 3
+    assert {case.nodeid for case in chosen if case.path.name == "b.py"} == {"b.py::slow[1]"}
+    assert names(chosen) | names(later) == names(suite)
+    assert not names(chosen) & names(later)
 
 
 def test_the_long_form_runs_exactly_what_is_left_out(suite, monkeypatch) -> None:
